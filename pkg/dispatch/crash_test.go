@@ -1,0 +1,126 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/store"
+)
+
+// mortal is a store whose user dies at a chosen operation: that one and all
+// later ones fail. A commit at which it dies was either applied or not.
+type mortal struct {
+	store.Store
+	left    int
+	applied bool
+}
+
+var errKilled = fmt.Errorf("killed: %w", store.ErrUnavailable)
+
+func (m *mortal) dies() bool { m.left--; return m.left < 0 }
+
+func (m *mortal) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
+	if m.dies() {
+		return nil, errKilled
+	}
+	return m.Store.Get(ctx, keys...)
+}
+
+func (m *mortal) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
+	if m.dies() {
+		return nil, errKilled
+	}
+	return m.Store.List(ctx, prefix, after, limit)
+}
+
+func (m *mortal) Due(ctx context.Context, kind string, now time.Time, limit int) ([]store.Item, error) {
+	if m.dies() {
+		return nil, errKilled
+	}
+	return m.Store.Due(ctx, kind, now, limit)
+}
+
+func (m *mortal) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
+	if m.dies() {
+		if m.left == -1 && m.applied {
+			if err := m.Store.Commit(ctx, now, changes...); err != nil {
+				return err
+			}
+		}
+		return errKilled
+	}
+	return m.Store.Commit(ctx, now, changes...)
+}
+
+// The process is killed at every store operation in turn, restarted, and goes
+// on. Whatever was taken in is said, and its end too; a message comes twice only
+// when the kill fell between its sending and the record of it.
+func TestKilledAtEveryOperation(t *testing.T) {
+	for _, applied := range []bool{false, true} {
+		for ops := 0; ; ops++ {
+			c := &channel{}
+			r := route("0s", "1m", "1h")
+			w := newWorld(t, r, &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+			durable := w.store
+			m := &mortal{Store: durable, left: ops, applied: applied}
+			w.store = m
+			w.restart(r)
+
+			killed := false
+			// run does what a function's invocation does, and does it again in a
+			// new process when the first was killed.
+			run := func(now time.Time, over bool) {
+				step := func() error {
+					err := w.engine.Ingest(t.Context(), now, lagAlerts(now, over, "a", "b"))
+					if err == nil {
+						_, err = w.engine.Tick(t.Context(), now)
+					}
+					return err
+				}
+				err := step()
+				if errors.Is(err, errKilled) {
+					killed = true
+					w.store = durable
+					w.restart(r)
+					now = now.Add(4 * time.Minute) // the lease of a send that was cut off has run out
+					err = step()
+				}
+				if err != nil {
+					t.Fatalf("operation %d: %v", ops, err)
+				}
+			}
+			run(at(0), false)
+			run(at(600), false)
+			first := c.heard()
+			run(at(1200), true)
+			run(at(1800), true)
+			last := c.heard()
+
+			if n := count(first, "first notification:a,b;"); n < 1 || n > 2 || n != len(first) {
+				t.Fatalf("killed at operation %d (applied: %v): heard %q", ops, applied, first)
+			}
+			if n := count(last, "all alerts resolved:;a,b"); n < 1 || n > 2 || n != len(last) {
+				t.Fatalf("killed at operation %d (applied: %v): at the end heard %q", ops, applied, last)
+			}
+			if !killed {
+				if ops < 10 || len(first) != 1 || len(last) != 1 {
+					t.Fatalf("without a kill, after %d operations: heard %q and %q", ops, first, last)
+				}
+				break
+			}
+		}
+	}
+}
+
+func count(lines []string, line string) (n int) {
+	for _, l := range lines {
+		if l == line {
+			n++
+		}
+	}
+	return n
+}

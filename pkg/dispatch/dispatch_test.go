@@ -1,0 +1,332 @@
+package dispatch_test
+
+import (
+	"testing"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/notify"
+)
+
+// The life of a group: it waits for company, says the group once, says what is
+// new after an interval, repeats on time, says the end, and is forgotten.
+func TestGroupLife(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("30s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+
+	w.fire(at(0), "b")
+	w.fire(at(10), "a")
+	w.tick(at(29.999))
+	w.expect(c)
+	w.tick(at(30))
+	w.expect(c, "first notification:a,b;")
+
+	w.fire(at(60), "a", "b")
+	w.tick(at(330))
+	w.expect(c)
+
+	w.fire(at(400), "c")
+	w.tick(at(629.999))
+	w.expect(c)
+	w.tick(at(630))
+	w.expect(c, "new alerts added:a,b,c;")
+
+	// The hour counts from the last message, 630 s, and falls on the grid.
+	for s := 930.0; s < 4230; s += 300 {
+		w.tick(at(s))
+		w.expect(c)
+	}
+	w.tick(at(4230))
+	w.expect(c, "repeat interval elapsed:a,b,c;")
+
+	w.resolve(at(4300), "b")
+	w.tick(at(4530))
+	w.expect(c, "some alerts resolved:a,c;b")
+	w.resolve(at(4600), "a", "c")
+	w.tick(at(4830))
+	w.expect(c, "all alerts resolved:;a,c")
+
+	if next, err := w.engine.Next(t.Context()); err != nil || !next.IsZero() {
+		t.Fatalf("next tick %v, %v; want none: all is over", next, err)
+	}
+	// A new incident waits and is first again.
+	w.fire(at(5000), "a")
+	w.tick(at(5030))
+	w.expect(c, "first notification:a;")
+}
+
+func TestGroupWaitZeroIsSaidAtOnce(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w.fire(at(0), "a")
+	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Owed != 0 {
+		t.Errorf("summary %+v, want 1 sent and nothing owed", sum)
+	}
+	w.expect(c, "first notification:a;")
+}
+
+// An alert that began before its group's wait would have been over is said at
+// once (Alertmanager: it has waited elsewhere).
+func TestOldAlertDoesNotWait(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("30s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	err := w.engine.Ingest(t.Context(), at(100), []*alert.Alert{{Labels: alert.Labels{"alertname": "Lag", "topic": "a"}, StartsAt: at(70)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.tick(at(100))
+	w.expect(c, "first notification:a;")
+}
+
+// A tick that comes late does not shift the times of later ones.
+func TestLateTickKeepsTheGrid(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("10s", "60s", "120s"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w.fire(at(0), "a")
+	w.tick(at(55)) // due at 10
+	w.expect(c, "first notification:a;")
+	if next, _ := w.engine.Next(t.Context()); !next.Equal(at(70)) {
+		t.Errorf("next at %v, want 1m10s", next.Sub(t0))
+	}
+	w.tick(at(310)) // 70 was missed; 130, 190, 250 too, and 310 is on the grid
+	w.expect(c, "repeat interval elapsed:a;")
+	if next, _ := w.engine.Next(t.Context()); !next.Equal(at(370)) {
+		t.Errorf("next at %v, want 6m10s", next.Sub(t0))
+	}
+}
+
+// Alerts of an engine that is gone are as good as said by the next one.
+func TestNothingIsSaidTwiceOverARestart(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w.fire(at(0), "a")
+	w.tick(at(0))
+	w.expect(c, "first notification:a;")
+	w.restart(route("0s", "5m", "1h"))
+	w.fire(at(60), "a")
+	w.tick(at(60))
+	w.tick(at(300))
+	w.expect(c)
+}
+
+// An end that was set ahead of time, and comes, is told.
+func TestAlertTimesOut(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "1m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	err := w.engine.Ingest(t.Context(), at(0), []*alert.Alert{{Labels: alert.Labels{"alertname": "Lag", "topic": "a"}, StartsAt: at(0), EndsAt: at(90), Timeout: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.tick(at(0))
+	w.tick(at(60))
+	w.expect(c, "first notification:a;")
+	w.tick(at(120))
+	w.expect(c, "all alerts resolved:;a")
+}
+
+// A receiver that wants no ends gets none, and hears of the next incident.
+func TestSendResolvedOff(t *testing.T) {
+	c := &channel{}
+	in := integration(c, "test")
+	in.SendResolved = false
+	w := newWorld(t, route("0s", "1m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
+	w.fire(at(0), "a", "b")
+	w.tick(at(0))
+	w.expect(c, "first notification:a,b;")
+	w.resolve(at(30), "a", "b")
+	w.tick(at(60))
+	w.expect(c)
+	w.fire(at(70), "a")
+	w.tick(at(70))
+	w.expect(c, "first notification:a;")
+}
+
+func TestPassingFaultIsTriedAgain(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	c.fail(passing("no route to host"), &notify.Error{Class: notify.Rate, Message: "20 a minute", RetryAfter: time.Minute})
+	w.fire(at(0), "a")
+	if sum := w.tick(at(0)); sum.Sent != 0 || sum.Owed != 1 {
+		t.Fatalf("summary %+v, want nothing sent and 1 owed", sum)
+	}
+	w.tick(at(4.9)) // the first wait is 5 s and up to a fifth more
+	w.expect(c)
+	w.tick(at(6)) // refused: wait a minute
+	w.tick(at(65))
+	w.expect(c)
+	if sum := w.tick(at(66)); sum.Sent != 1 || sum.Owed != 0 {
+		t.Fatalf("summary %+v, want 1 sent and nothing owed", sum)
+	}
+	w.expect(c, "first notification:a;")
+}
+
+// What fired and ended while its receiver was out of reach is still said.
+func TestOutageOutlastsTheAlert(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "1m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	c.fail(passing("down"), passing("down"))
+	w.fire(at(0), "a")
+	w.tick(at(0))
+	w.resolve(at(30), "a")
+	w.tick(at(60))
+	w.expect(c)
+	w.tick(at(600))
+	w.expect(c, "first notification:a;", "all alerts resolved:;a")
+}
+
+func TestPermanentFaultGoesToTheFallback(t *testing.T) {
+	c, mail := &channel{}, &channel{}
+	w := newWorld(t, route("0s", "5m", "1h"),
+		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}, Fallback: "mail", FallbackAfter: 15 * time.Minute},
+		&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
+	c.fail(final("robot removed"))
+	w.fire(at(0), "a")
+	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Owed != 0 {
+		t.Fatalf("summary %+v, want it sent by the fallback in the same tick", sum)
+	}
+	w.expect(c)
+	w.expect(mail, "first notification:a; instead of ops: robot removed")
+}
+
+func TestFallbackAfterPatience(t *testing.T) {
+	c, mail := &channel{}, &channel{}
+	w := newWorld(t, route("0s", "5m", "4h"),
+		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}, Fallback: "mail", FallbackAfter: 15 * time.Minute},
+		&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
+	for range 100 {
+		c.fail(passing("timeout"))
+	}
+	w.fire(at(0), "a")
+	for s := 0.0; s < 900; s += 60 {
+		w.tick(at(s))
+		w.expect(mail)
+	}
+	w.tick(at(900))
+	w.expect(mail, "first notification:a; instead of ops: timeout")
+	w.tick(at(3600))
+	w.expect(mail)
+}
+
+// Without a fallback a permanent fault leaves a dead letter that holds all of it.
+func TestDeadLetter(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}})
+	c.fail(final("robot removed"))
+	w.fire(at(0), "a")
+	if sum := w.tick(at(0)); sum.Owed != 0 {
+		t.Fatalf("summary %+v, want nothing owed", sum)
+	}
+	dead, err := w.store.List(t.Context(), "dead/", "", 10)
+	if err != nil || len(dead) != 1 {
+		t.Fatalf("dead letters %v, %v; want one", dead, err)
+	}
+}
+
+// Of three recipients one is refused for good and one for now: the third is not
+// written to twice, and the refused one is reported.
+func TestUnitsAreSettledOneByOne(t *testing.T) {
+	c, boss := &channel{units: []string{"x", "y", "z"}}, &channel{}
+	w := newWorld(t, route("0s", "5m", "1h"),
+		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "email")}, Fallback: "boss", FallbackAfter: time.Hour},
+		&dispatch.Receiver{Name: "boss", Integrations: []dispatch.Integration{integration(boss, "robot")}})
+	c.fail(nil, passing("greylisted"))
+	w.fire(at(0), "a")
+	w.tick(at(0))
+	w.expect(c, "first notification:a;") // x; y must wait, and z with it
+	c.fail(nil, final("no such mailbox"))
+	w.tick(at(10))
+	w.expect(c, "first notification:a;") // y, not x again
+	w.expect(boss, "first notification:a; instead of ops: no such mailbox")
+}
+
+// Too long is said shorter at once, and only once.
+func TestTooLong(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}})
+	tooLong := &notify.Error{Class: notify.TooLong, Message: "too long"}
+	c.fail(tooLong)
+	w.fire(at(0), "a")
+	w.tick(at(0))
+	if len(c.said) != 1 || !c.said[0].Shrink {
+		t.Fatalf("said %+v, want it once and shrunk", c.said)
+	}
+	c.heard()
+	c.fail(tooLong, tooLong)
+	w.fire(at(1), "b")
+	w.tick(at(300))
+	w.tick(at(400))
+	w.expect(c)
+	if dead, _ := w.store.List(t.Context(), "dead/", "", 10); len(dead) != 1 {
+		t.Fatalf("%d dead letters, want 1", len(dead))
+	}
+}
+
+// A channel that may be asked only once is not asked again when the answer was
+// lost; one that may is.
+func TestAmbiguous(t *testing.T) {
+	for _, once := range []bool{true, false} {
+		c, mail := &channel{}, &channel{}
+		in := integration(c, "sms")
+		in.Kind.AtMostOnce = once
+		w := newWorld(t, route("0s", "5m", "1h"),
+			&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}, Fallback: "mail", FallbackAfter: time.Hour},
+			&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
+		c.fail(&notify.Error{Class: notify.Retry, Message: "no answer", Ambiguous: true})
+		w.fire(at(0), "a")
+		w.tick(at(0))
+		w.tick(at(60))
+		if once {
+			w.expect(c)
+			w.expect(mail, "first notification:a; instead of ops: no answer")
+		} else {
+			w.expect(c, "first notification:a;")
+			w.expect(mail)
+		}
+	}
+}
+
+// Routes: children before parents, the first match unless it says continue, and
+// each route groups for itself.
+func TestRouting(t *testing.T) {
+	ops, orders, all := &channel{}, &channel{}, &channel{}
+	r := route("0s", "5m", "1h")
+	r.Routes = []*dispatch.RouteConfig{
+		{Receiver: "all", Matchers: []string{`topic=~"order.*"`}, Continue: true, GroupBy: []string{"..."}},
+		{Receiver: "orders", Matchers: []string{`topic=~"order.*"`}},
+	}
+	w := newWorld(t, r,
+		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(ops, "test")}},
+		&dispatch.Receiver{Name: "orders", Integrations: []dispatch.Integration{integration(orders, "test")}},
+		&dispatch.Receiver{Name: "all", Integrations: []dispatch.Integration{integration(all, "test")}})
+	w.fire(at(0), "order1", "order2", "else")
+	w.tick(at(0))
+	w.expect(ops, "first notification:else;")
+	w.expect(orders, "first notification:order1,order2;")
+	if got := all.heard(); len(got) != 2 {
+		t.Fatalf("grouped by all labels: heard %q, want two messages", got)
+	}
+}
+
+// An alert whose route changed with the configuration goes on where it belongs
+// now.
+func TestConfigurationMovesAlerts(t *testing.T) {
+	ops, orders := &channel{}, &channel{}
+	w := newWorld(t, route("0s", "1m", "1h"),
+		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(ops, "test")}},
+		&dispatch.Receiver{Name: "orders", Integrations: []dispatch.Integration{integration(orders, "test")}})
+	w.fire(at(0), "order1", "else")
+	w.tick(at(0))
+	w.expect(ops, "first notification:else,order1;")
+	r := route("0s", "1m", "1h")
+	r.Routes = []*dispatch.RouteConfig{{Receiver: "orders", Matchers: []string{`topic=~"order.*"`}}}
+	w.restart(r)
+	w.tick(at(60))
+	w.tick(at(61))
+	w.expect(orders, "first notification:order1;")
+	w.expect(ops)
+	w.resolve(at(70), "order1", "else")
+	w.tick(at(180))
+	w.expect(orders, "all alerts resolved:;order1")
+	w.expect(ops, "all alerts resolved:;else")
+}

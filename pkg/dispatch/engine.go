@@ -1,0 +1,160 @@
+// Package dispatch decides who must hear what, and sees to it that they do:
+// Alertmanager's routing, grouping and de-duplication on state that lives in a
+// store. Alerts are taken in by Ingest; Tick says what is due. Both may run on
+// any number of instances, and be killed after any instruction.
+//
+// What is kept, by kind of key:
+//
+//	alert/FINGERPRINT        an alert and the groups that hold it
+//	group/GROUP              a group's header, due when it is next flushed
+//	member/GROUP/FINGERPRINT the alerts of a group
+//	log/GROUP/INTEGRATION    what an integration was last told of a group
+//	owed/ID                  a notification that must be delivered, due when it is next tried
+//	dead/ID                  a notification that nobody could take
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"tocsin/pkg/notify"
+	"tocsin/pkg/store"
+)
+
+// Kinds of keys; a kind is also the queue in which its keys are due.
+const (
+	kindGroup = "group"
+	kindOwed  = "owed"
+)
+
+// Receiver is a name in the routing tree and the integrations behind it.
+type Receiver struct {
+	Name         string
+	Integrations []Integration
+	// Fallback names the receiver that gets what this one cannot take, "" for
+	// none; it gets it FallbackAfter after the first attempt, or at once when
+	// the fault is permanent.
+	Fallback      string
+	FallbackAfter time.Duration
+}
+
+// Integration is one configured channel of a receiver.
+type Integration struct {
+	Kind notify.Kind
+	// Index counts the integrations of one kind within a receiver.
+	Index int
+	// SendResolved is whether the end of an alert is told.
+	SendResolved bool
+	Notifier     notify.Notifier
+}
+
+// Engine is the dispatcher. It holds no state of its own.
+type Engine struct {
+	store     store.Store
+	route     *Route
+	receivers map[string]*Receiver
+	log       *slog.Logger
+}
+
+// New returns an engine that works on s. Every receiver that the tree or
+// another receiver names must be among the receivers.
+func New(s store.Store, route *Route, receivers []*Receiver, log *slog.Logger) (*Engine, error) {
+	e := &Engine{store: s, route: route, receivers: make(map[string]*Receiver, len(receivers)), log: log}
+	for _, r := range receivers {
+		e.receivers[r.Name] = r
+	}
+	for _, r := range receivers {
+		if _, ok := e.receivers[r.Fallback]; !ok && r.Fallback != "" {
+			return nil, fmt.Errorf("receiver %q: its fallback %q does not exist", r.Name, r.Fallback)
+		}
+	}
+	return e, e.checkReceivers(route)
+}
+
+func (e *Engine) checkReceivers(r *Route) error {
+	if _, ok := e.receivers[r.Receiver]; !ok {
+		return fmt.Errorf("route %s: its receiver %q does not exist", r.ID, r.Receiver)
+	}
+	for _, child := range r.routes {
+		if err := e.checkReceivers(child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Summary tells what a tick did.
+type Summary struct {
+	// Sent counts the messages that channels accepted.
+	Sent int
+	// Owed counts the notifications that still wait to be delivered.
+	Owed int
+}
+
+// Tick flushes the groups that are due at now and delivers what is owed. It
+// stops taking work in time before ctx's deadline; what it leaves is still due
+// at the next tick. An error means that the store failed, not a channel: what
+// channels refuse is retried, handed to a fallback or kept.
+func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
+	start, send, cancel := budget(ctx)
+	defer cancel()
+	var sum Summary
+	if err := e.flushDue(ctx, start, now); err != nil {
+		return sum, fmt.Errorf("flush groups: %w", err)
+	}
+	sent, err := e.deliverDue(ctx, start, send, now)
+	sum.Sent = sent
+	if err != nil {
+		return sum, fmt.Errorf("deliver: %w", err)
+	}
+	owed, err := e.store.List(ctx, kindOwed+"/", "", countLimit)
+	if err != nil {
+		return sum, fmt.Errorf("count what is owed: %w", err)
+	}
+	sum.Owed = len(owed)
+	return sum, nil
+}
+
+// countLimit bounds how many owed notifications a tick counts.
+const countLimit = 1000
+
+// Next returns when the next tick has something to do, zero for never.
+func (e *Engine) Next(ctx context.Context) (time.Time, error) {
+	return e.store.NextDue(ctx, kindGroup, kindOwed)
+}
+
+// budget derives two contexts from the deadline that ctx has, if any: work may
+// be started until the first is done and must have ended when the second is.
+// What then remains of ctx is for writing down what happened.
+func budget(ctx context.Context) (start, send context.Context, cancel func()) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, ctx, func() {}
+	}
+	// The deadline is the platform's, in real time, whatever the tick's now is.
+	left := time.Until(deadline)
+	send, cancelSend := context.WithDeadline(ctx, deadline.Add(-min(left/10, time.Second)))
+	start, cancelStart := context.WithDeadline(ctx, deadline.Add(-min(left/4, 10*time.Second)))
+	return start, send, func() { cancelStart(); cancelSend() }
+}
+
+// conflictTries is how often a write that another instance forestalled is
+// decided anew.
+const conflictTries = 16
+
+// settled runs decide until its write is not forestalled.
+func settled(ctx context.Context, decide func() error) error {
+	for range conflictTries {
+		err := decide()
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return fmt.Errorf("forestalled by other instances %d times: %w", conflictTries, store.ErrConflict)
+}

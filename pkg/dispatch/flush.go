@@ -1,0 +1,294 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/store"
+)
+
+const (
+	// dueBatch is how many groups are read from the queue at a time.
+	dueBatch = 64
+	// pageSize is how many members of a group are read at a time.
+	pageSize = 1000
+	// removalLimit bounds the alerts that one flush takes out of its group. What
+	// is left over makes the group due again at once.
+	removalLimit = 2000
+)
+
+// flushDue flushes every group that is due at now, until start is done.
+func (e *Engine) flushDue(ctx, start context.Context, now time.Time) error {
+	for start.Err() == nil {
+		due, err := e.store.Due(ctx, kindGroup, now, dueBatch)
+		if err != nil {
+			return err
+		}
+		for _, it := range due {
+			if start.Err() != nil {
+				return nil
+			}
+			err := e.flush(ctx, now, it)
+			switch {
+			case errors.Is(err, store.ErrConflict):
+				// Another instance flushed the group, or an alert came in: the
+				// queue is read again and tells.
+			case errors.Is(err, store.ErrUnavailable), ctx.Err() != nil && err != nil:
+				return err
+			case err != nil:
+				// What this version cannot read must not keep the others silent.
+				e.log.Error("cannot flush a group; put off by one group_interval", "group", it.Key, "err", err)
+				if err := e.putOff(ctx, now, it); err != nil {
+					return err
+				}
+			}
+		}
+		if len(due) < dueBatch {
+			return nil
+		}
+	}
+	return nil
+}
+
+// putOff moves a group that cannot be flushed to a later time.
+func (e *Engine) putOff(ctx context.Context, now time.Time, it store.Item) error {
+	err := e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(defaultGroupInterval), If: store.Unchanged(it)})
+	if errors.Is(err, store.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// member is an alert as the flush of its group sees it.
+type member struct {
+	item store.Item
+	rec  alertRecord
+	fp   alert.Fingerprint
+}
+
+// flush decides what a group's integrations must hear and commits, in one
+// write, what they are told, what is owed to them, the group's next timer and
+// the removal of what is over.
+func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item) error {
+	var head header
+	if _, err := read(it, &head); err != nil {
+		return err
+	}
+	gid := it.Key[len(kindGroup)+1:]
+	route := e.route.find(head.RouteID)
+	if route != nil && groupID(route.ID, route.groupKey(head.Labels)) != gid {
+		route = nil
+	}
+	members, err := e.members(ctx, gid)
+	if err != nil {
+		return err
+	}
+	if moved, err := e.rehome(ctx, now, route, members); err != nil {
+		return err
+	} else if moved {
+		if members, err = e.members(ctx, gid); err != nil {
+			return err
+		}
+	}
+
+	var alerts []*alert.Alert
+	var firing, resolved []alert.Fingerprint
+	var leaving []member
+	for _, m := range members {
+		switch {
+		case !e.routed(m, route):
+			leaving = append(leaving, m)
+			continue
+		case m.rec.ResolvedAt(now):
+			resolved = append(resolved, m.fp)
+			leaving = append(leaving, m)
+		default:
+			firing = append(firing, m.fp)
+		}
+		alerts = append(alerts, m.rec.Alert)
+	}
+	alert.Sort(alerts)
+	slices.Sort(firing)
+	slices.Sort(resolved)
+
+	var changes []store.Change
+	due := now
+	if route != nil {
+		// A late flush is that of the last of the times it was due at.
+		due = nextDue(it.Due, route.GroupInterval, now)
+		changes, err = e.owe(ctx, now, gid, route, due.Add(-route.GroupInterval), notify.Notification{
+			GroupKey: head.Key, Receiver: route.Receiver, At: now,
+			GroupLabels: head.Labels, RouteLabels: route.Labels, Alerts: alerts,
+		}, firing, resolved)
+		if err != nil {
+			return err
+		}
+	}
+	if len(leaving) > removalLimit {
+		leaving, due = leaving[:removalLimit], now
+	}
+	removals, err := e.leave(now, gid, leaving)
+	if err != nil {
+		return err
+	}
+	self := store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)}
+	if len(leaving) == len(members) {
+		self = store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)}
+	}
+	return e.store.Commit(ctx, now, slices.Concat(changes, removals, []store.Change{self})...)
+}
+
+// routed tells whether the configuration of today sends the member's alert to
+// the group's route.
+func (e *Engine) routed(m member, route *Route) bool {
+	return route != nil && slices.Contains(e.route.Match(m.rec.Labels), route)
+}
+
+// rehome takes alerts that still fire, but whose route changed with the
+// configuration, into the groups where they belong now. They leave this group
+// only after that.
+func (e *Engine) rehome(ctx context.Context, now time.Time, route *Route, members []member) (moved bool, err error) {
+	var strays []*alert.Alert
+	for _, m := range members {
+		if !e.routed(m, route) && !m.rec.ResolvedAt(now) {
+			strays = append(strays, m.rec.Alert)
+		}
+	}
+	if len(strays) == 0 {
+		return false, nil
+	}
+	return true, e.Ingest(ctx, now, strays)
+}
+
+// nextDue is the first time on the grid of scheduled times that lies after now:
+// a late tick does not shift the grid.
+func nextDue(due time.Time, interval time.Duration, now time.Time) time.Time {
+	missed := now.Sub(due) / interval
+	return due.Add((missed + 1) * interval)
+}
+
+// members reads the alerts of a group.
+func (e *Engine) members(ctx context.Context, gid string) ([]member, error) {
+	prefix := memberPrefix(gid)
+	var all []member
+	for after := ""; ; {
+		page, err := e.store.List(ctx, prefix, after, pageSize)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return all, nil
+		}
+		after = page[len(page)-1].Key
+		keys := make([]string, len(page))
+		for i, it := range page {
+			keys[i] = "alert/" + it.Key[len(prefix):]
+		}
+		items, err := e.store.Get(ctx, keys...)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range items {
+			m := member{item: it}
+			ok, err := read(it, &m.rec)
+			if err != nil {
+				return nil, err
+			}
+			if !ok || m.rec.Alert == nil {
+				return nil, fmt.Errorf("the store holds %s%s but not the alert itself", prefix, it.Key)
+			}
+			m.fp = m.rec.Fingerprint()
+			all = append(all, m)
+		}
+		if len(page) < pageSize {
+			return all, nil
+		}
+	}
+}
+
+// owe returns the changes that write, for each integration of the route's
+// receiver that must hear of the group now, what it is owed and that it counts
+// as told.
+func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Route, scheduled time.Time,
+	n notify.Notification, firing, resolved []alert.Fingerprint) ([]store.Change, error) {
+
+	receiver := e.receivers[route.Receiver]
+	keys := make([]string, len(receiver.Integrations))
+	for i, in := range receiver.Integrations {
+		keys[i] = logKey(gid, receiver.Name, in)
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	logs, err := e.store.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	var changes []store.Change
+	for i, in := range receiver.Integrations {
+		var last *logEntry
+		var entry logEntry
+		if ok, err := read(logs[i], &entry); err != nil {
+			return nil, err
+		} else if ok {
+			last = &entry
+		}
+		reason, send := decide(firing, resolved, last, in.SendResolved, route.RepeatInterval, scheduled)
+		if !send {
+			continue
+		}
+		told, err := put(keys[i], logEntry{Firing: firing, Resolved: resolved, At: scheduled})
+		if err != nil {
+			return nil, err
+		}
+		told.Expires = now.Add(logRetention(route))
+		changes = append(changes, told)
+
+		own := n
+		own.Reason = reason
+		if !in.SendResolved {
+			if own.Alerts = n.Firing(); len(own.Alerts) == 0 {
+				continue
+			}
+		}
+		own.ID = digest(gid, receiver.Name, in.name(), scheduled.UTC().Format(time.RFC3339Nano))
+		owed, err := newEntries(own, in, now)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, owed...)
+	}
+	return changes, nil
+}
+
+// logRetention is how long it is remembered what was told of a group. A group
+// that is flushed writes no entry when it has nothing to say, so that an entry
+// must outlive the longest silence between two repetitions.
+func logRetention(r *Route) time.Duration {
+	return 2*r.RepeatInterval + 2*r.GroupInterval + time.Hour
+}
+
+// leave returns the changes that take alerts out of a group. An alert that
+// changed meanwhile stays: the commit fails and the flush is decided anew.
+func (e *Engine) leave(now time.Time, gid string, members []member) ([]store.Change, error) {
+	changes := make([]store.Change, 0, 2*len(members))
+	for _, m := range members {
+		rec := m.rec
+		rec.Groups = slices.DeleteFunc(slices.Clone(rec.Groups), func(g string) bool { return g == gid })
+		c, err := put(m.item.Key, rec)
+		if err != nil {
+			return nil, err
+		}
+		c.If = store.Unchanged(m.item)
+		if len(rec.Groups) == 0 && rec.ResolvedAt(now) {
+			c.Expires = now.Add(resolvedRetention)
+		}
+		changes = append(changes, c, store.Change{Key: memberKey(gid, m.fp), Delete: true})
+	}
+	return changes, nil
+}

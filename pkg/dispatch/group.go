@@ -1,0 +1,94 @@
+package dispatch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store"
+)
+
+// alertRecord is an alert as the store keeps it.
+type alertRecord struct {
+	*alert.Alert
+	// Groups are the ids of the groups that hold the alert.
+	Groups []string `json:"groups,omitempty"`
+}
+
+// header is what the store keeps of a group beside its members. When it is due
+// is the group's timer.
+type header struct {
+	RouteID string       `json:"route"`
+	Key     string       `json:"key"`
+	Labels  alert.Labels `json:"labels,omitempty"`
+}
+
+// logEntry is what an integration was last told of a group: Alertmanager's
+// notification log.
+type logEntry struct {
+	Firing   []alert.Fingerprint `json:"firing,omitempty"`
+	Resolved []alert.Fingerprint `json:"resolved,omitempty"`
+	// At is the scheduled time of the flush that told it.
+	At time.Time `json:"at"`
+}
+
+func alertKey(fp alert.Fingerprint) string { return "alert/" + fp.String() }
+func groupKey(gid string) string           { return kindGroup + "/" + gid }
+func memberPrefix(gid string) string       { return "member/" + gid + "/" }
+func memberKey(gid string, fp alert.Fingerprint) string {
+	return memberPrefix(gid) + fp.String()
+}
+func logKey(gid, receiver string, in Integration) string {
+	return "log/" + gid + "/" + receiver + "/" + in.name()
+}
+
+// name identifies the integration within its receiver.
+func (in Integration) name() string { return in.Kind.Name + "/" + strconv.Itoa(in.Index) }
+
+// groupID shortens the identity of a group to a key of fixed length. Routes of
+// equal Key but different ID have groups of their own.
+func groupID(routeID, key string) string { return digest(routeID, key) }
+
+// digest hashes parts, which may hold anything, to 32 hexadecimal digits.
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		// Lengths keep ("a","bc") and ("ab","c") apart.
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// put is a change that writes v as JSON.
+func put(key string, v any) (store.Change, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return store.Change{}, fmt.Errorf("encode %s: %w", key, err)
+	}
+	return store.Change{Key: key, Value: b}, nil
+}
+
+// read decodes what put wrote. It reports whether the key is there.
+func read(it store.Item, v any) (bool, error) {
+	if it.Version == 0 {
+		return false, nil
+	}
+	if err := json.Unmarshal(it.Value, v); err != nil {
+		return false, fmt.Errorf("the store holds %s in a form that this version does not know: %w", it.Key, err)
+	}
+	return true, nil
+}
+
+func subset(part, whole []alert.Fingerprint) bool {
+	for _, fp := range part {
+		if _, ok := slices.BinarySearch(whole, fp); !ok {
+			return false
+		}
+	}
+	return true
+}

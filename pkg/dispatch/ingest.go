@@ -1,0 +1,155 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store"
+)
+
+// resolvedRetention is how long an alert that is over and in no group is kept,
+// so that a late repetition of its end is recognised: Alertmanager's interval of
+// collecting garbage.
+const resolvedRetention = 30 * time.Minute
+
+// ingestBatch bounds the alerts of one commit: an alert takes one change, and
+// two more for every group that it is new in.
+const ingestBatch = 1000
+
+// Ingest takes alerts in as of now. When it returns nil they are durable and in
+// their groups; nothing has been said yet. It returns an error that wraps
+// store.ErrUnavailable when the store is out of reach: some of the alerts may be
+// in, and giving all of them again does no harm.
+func (e *Engine) Ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+	for batch := range slices.Chunk(alerts, ingestBatch) {
+		err := settled(ctx, func() error { return e.ingest(ctx, now, batch) })
+		if err != nil {
+			return fmt.Errorf("take in %d alerts: %w", len(batch), err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+	// Several words about one alert in a batch become one.
+	order := make([]alert.Fingerprint, 0, len(alerts))
+	merged := make(map[alert.Fingerprint]*alert.Alert, len(alerts))
+	for _, a := range alerts {
+		in := *a
+		in.UpdatedAt = now
+		fp := in.Fingerprint()
+		if earlier, ok := merged[fp]; ok {
+			merged[fp] = alert.Merge(earlier, &in)
+			continue
+		}
+		merged[fp] = &in
+		order = append(order, fp)
+	}
+	keys := make([]string, len(order))
+	for i, fp := range order {
+		keys[i] = alertKey(fp)
+	}
+	stored, err := e.store.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+
+	var changes []store.Change
+	touched := map[string]*touch{}
+	for i, fp := range order {
+		var rec alertRecord
+		known, err := read(stored[i], &rec)
+		if err != nil {
+			return err
+		}
+		next := merged[fp]
+		if known {
+			next = alert.Merge(rec.Alert, next)
+		}
+		over := next.ResolvedAt(now)
+		groups := rec.Groups
+		if !over {
+			for _, r := range e.route.Match(next.Labels) {
+				g := r.groupLabels(next.Labels)
+				key := r.groupKey(g)
+				gid := groupID(r.ID, key)
+				if slices.Contains(groups, gid) {
+					continue
+				}
+				groups = append(slices.Clip(groups), gid)
+				changes = append(changes, store.Change{Key: memberKey(gid, fp), Value: []byte("1")})
+				t := touched[gid]
+				if t == nil {
+					t = &touch{header: header{RouteID: r.ID, Key: key, Labels: g}, wait: r.GroupWait}
+					touched[gid] = t
+				}
+				if t.first.IsZero() || next.StartsAt.Before(t.first) {
+					t.first = next.StartsAt
+				}
+			}
+		}
+		change, err := put(stored[i].Key, alertRecord{Alert: next, Groups: groups})
+		if err != nil {
+			return err
+		}
+		change.If = store.Unchanged(stored[i])
+		if over && len(groups) == 0 {
+			change.Expires = now.Add(resolvedRetention)
+		}
+		changes = append(changes, change)
+	}
+	heads, err := e.touchHeaders(ctx, now, touched)
+	if err != nil {
+		return err
+	}
+	return e.store.Commit(ctx, now, append(changes, heads...)...)
+}
+
+// touch is a group that gets a new member.
+type touch struct {
+	header
+	wait  time.Duration
+	first time.Time // the earliest start among the new members
+}
+
+// touchHeaders returns the changes that make the groups' headers, or that write
+// them again as they are: an instance that is about to remove an empty group
+// must notice that it is not empty any more.
+func (e *Engine) touchHeaders(ctx context.Context, now time.Time, touched map[string]*touch) ([]store.Change, error) {
+	if len(touched) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, 0, len(touched))
+	for gid := range touched {
+		keys = append(keys, groupKey(gid))
+	}
+	slices.Sort(keys)
+	items, err := e.store.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]store.Change, len(items))
+	for i, it := range items {
+		if it.Version != 0 {
+			changes[i] = store.Change{Key: it.Key, Value: it.Value, Due: it.Due, If: store.Unchanged(it)}
+			continue
+		}
+		t := touched[it.Key[len(kindGroup)+1:]]
+		c, err := put(it.Key, t.header)
+		if err != nil {
+			return nil, err
+		}
+		c.If = store.Absent()
+		// A group waits for company, counted from now, unless its first alert
+		// has waited long enough elsewhere.
+		c.Due = now.Add(t.wait)
+		if !t.first.Add(t.wait).After(now) {
+			c.Due = now
+		}
+		changes[i] = c
+	}
+	return changes, nil
+}

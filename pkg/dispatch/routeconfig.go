@@ -1,0 +1,141 @@
+package dispatch
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/prometheus/alertmanager/matcher/parse"
+	"github.com/prometheus/alertmanager/pkg/labels"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/setting"
+)
+
+// RouteConfig is a node of the routing tree as it is written: Alertmanager's
+// `route`. A pointer is nil where the key is missing and the parent's value
+// counts.
+type RouteConfig struct {
+	Receiver string   `yaml:"receiver,omitempty"`
+	GroupBy  []string `yaml:"group_by,omitempty"`
+	Continue bool     `yaml:"continue,omitempty"`
+
+	Matchers []string `yaml:"matchers,omitempty"`
+	// Match and MatchRE are Alertmanager's older way to write matchers.
+	Match   map[string]string          `yaml:"match,omitempty"`
+	MatchRE map[string]setting.Pattern `yaml:"match_re,omitempty"`
+
+	GroupWait      *setting.Duration `yaml:"group_wait,omitempty"`      // root default 30s
+	GroupInterval  *setting.Duration `yaml:"group_interval,omitempty"`  // root default 5m
+	RepeatInterval *setting.Duration `yaml:"repeat_interval,omitempty"` // root default 4h
+
+	// Labels are given to templates as .RouteLabels; children inherit them.
+	Labels alert.Labels `yaml:"labels,omitempty"`
+
+	Routes []*RouteConfig `yaml:"routes,omitempty"`
+}
+
+// groupByAll is the group_by entry that makes every label a grouping label.
+const groupByAll = "..."
+
+// Validate reports what is wrong with the tree whose root c is. Whether the
+// receivers exist is for the caller to say, by known.
+func (c *RouteConfig) Validate(f *setting.Faults, known func(receiver string) (ok bool, nearest string)) {
+	if c.Receiver == "" {
+		f.Addf("receiver", "the root route needs a receiver: it takes what no other route matches")
+	}
+	for key, set := range map[string]bool{"matchers": c.Matchers != nil, "match": c.Match != nil, "match_re": c.MatchRE != nil} {
+		if set {
+			f.Addf(key, "the root route takes every alert and must not have matchers; move them to a route below it")
+		}
+	}
+	if c.Continue {
+		f.Addf("continue", "the root route has no next route to continue with")
+	}
+	c.validate(f, known)
+}
+
+func (c *RouteConfig) validate(f *setting.Faults, known func(string) (bool, string)) {
+	if c.Receiver != "" {
+		if ok, nearest := known(c.Receiver); !ok {
+			f.Addf("receiver", "no receiver is named %q%s", c.Receiver, didYouMean(nearest))
+		}
+	}
+	for i, name := range c.GroupBy {
+		at := f.In("group_by", i)
+		switch {
+		case name == "":
+			at.Addf("", "is empty: name a label")
+		case name == groupByAll && len(c.GroupBy) > 1:
+			at.Addf("", `"..." means all labels and stands alone`)
+		case slices.Index(c.GroupBy, name) != i:
+			at.Addf("", "label %q is named twice", name)
+		}
+	}
+	for i, text := range c.Matchers {
+		if _, err := parseMatchers(text); err != nil {
+			f.In("matchers", i).Addf("", "%v; write it like severity=\"critical\" or topic=~\"order.*\"", err)
+		}
+	}
+	if c.GroupInterval != nil && *c.GroupInterval == 0 {
+		f.Addf("group_interval", "must be more than 0s")
+	}
+	if c.RepeatInterval != nil && *c.RepeatInterval == 0 {
+		f.Addf("repeat_interval", "must be more than 0s")
+	}
+	for i, child := range c.Routes {
+		at := f.In("routes", i)
+		if child == nil {
+			at.Addf("", "is empty: remove it, or give it matchers and a receiver")
+			continue
+		}
+		child.validate(at, known)
+	}
+}
+
+// matchers returns all matchers of the node, in Alertmanager's order.
+func (c *RouteConfig) matchers() (labels.Matchers, error) {
+	var all labels.Matchers
+	for name, value := range c.Match {
+		m, err := labels.NewMatcher(labels.MatchEqual, name, value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	for name, value := range c.MatchRE {
+		m, err := labels.NewMatcher(labels.MatchRegexp, name, value.String())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	for _, text := range c.Matchers {
+		ms, err := parseMatchers(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ms...)
+	}
+	sort.Sort(all)
+	return all, nil
+}
+
+// parseMatchers reads matchers as Alertmanager does: in the UTF-8 notation, and
+// where that fails in the classic one.
+func parseMatchers(text string) (labels.Matchers, error) {
+	ms, err := parse.Matchers(text)
+	if err == nil {
+		return ms, nil
+	}
+	if classic, cerr := labels.ParseMatchers(text); cerr == nil {
+		return classic, nil
+	}
+	return nil, err
+}
+
+func didYouMean(nearest string) string {
+	if nearest == "" {
+		return ""
+	}
+	return "; did you mean \"" + nearest + "\"?"
+}

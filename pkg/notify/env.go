@@ -1,0 +1,29 @@
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Env is what every channel may use of the world outside. One Env serves all
+// channels of a process, so that connections are shared and kept.
+type Env struct {
+	// HTTP follows no redirects, verifies TLS and keeps its connections.
+	HTTP *http.Client
+	// Dial opens the connections that are not HTTP (SMTP).
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// TLS is the base configuration of those connections; nil means the
+	// system's roots. It is cloned, never changed.
+	TLS *tls.Config
+	// Now is the clock for what leaves with a message: a signature's timestamp,
+	// a Date header.
+	Now func() time.Time
+	// Language is "zh" or "en"; Location is the zone of times in messages.
+	Language string
+	Location *time.Location
+	// ExternalURL is where a reader can look alerts up, "" for nowhere.
+	ExternalURL string
+}

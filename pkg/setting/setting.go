@@ -1,0 +1,100 @@
+// Package setting holds the types that values of a configuration have, and the
+// list in which faults of a configuration are collected. Every room that owns a
+// part of the configuration uses them.
+package setting
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+	"regexp/syntax"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Duration is a time span in Prometheus's notation: 30s, 1h30m, 5d, 0s.
+type Duration time.Duration
+
+// UnmarshalText parses Prometheus's notation.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := model.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write it like 30s, 5m or 1h30m", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText prints the duration as it is written in a configuration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d Duration) String() string { return model.Duration(d).String() }
+
+// Std returns d as the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+const masked = "<secret>"
+
+// Secret is a value that must not be shown. It prints as <secret> wherever it
+// goes, unless it is converted to a string.
+type Secret string
+
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return masked
+}
+
+// Format prints the mask with every verb, %d and %#v among them.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText prints the mask, so that a configuration can be shown.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue keeps the secret out of logs.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Pattern is a regular expression that must match a whole value, as matchers in
+// Prometheus do.
+type Pattern struct {
+	re   *regexp.Regexp
+	text string
+}
+
+// NewPattern compiles text, which must match whole values.
+func NewPattern(text string) (Pattern, error) {
+	// By itself first: ")(" is wrong, but not once it stands in a group.
+	if _, err := syntax.Parse(text, syntax.Perl); err != nil {
+		return Pattern{}, fmt.Errorf("%q is not a regular expression: %w", text, err)
+	}
+	re, err := regexp.Compile("^(?s:" + text + ")$")
+	if err != nil {
+		return Pattern{}, fmt.Errorf("%q is not a regular expression: %w", text, err)
+	}
+	return Pattern{re: re, text: text}, nil
+}
+
+// UnmarshalText compiles the expression.
+func (p *Pattern) UnmarshalText(text []byte) error {
+	v, err := NewPattern(string(text))
+	if err != nil {
+		return err
+	}
+	*p = v
+	return nil
+}
+
+// MarshalText prints the expression as it was written.
+func (p Pattern) MarshalText() ([]byte, error) { return []byte(p.text), nil }
+
+// IsZero tells that no expression was given.
+func (p Pattern) IsZero() bool { return p.re == nil }
+
+// Match tells whether the whole of s matches. A Pattern that was not given
+// matches everything.
+func (p Pattern) Match(s string) bool { return p.re == nil || p.re.MatchString(s) }
+
+func (p Pattern) String() string { return p.text }
