@@ -182,4 +182,3 @@ func route(wait, interval, repeat string) dispatch.RouteConfig {
 
 func passing(text string) error { return &notify.Error{Class: notify.Retry, Message: text} }
 func final(text string) error   { return &notify.Error{Class: notify.Permanent, Message: text} }
-

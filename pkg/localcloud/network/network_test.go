@@ -1,0 +1,73 @@
+package network_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"tocsin/pkg/localcloud/network"
+)
+
+func client(n *network.Network, roots *x509.CertPool) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: n.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+}
+
+// A vendor's name leads to the local server, whose certificate holds for that
+// name and for the loopback address, and for nobody who trusts another authority.
+func TestServesNames(t *testing.T) {
+	n, err := network.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	addr, err := n.ServeHTTPS("api.example.com", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "hello "+r.Host)
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(c *http.Client, url string) (string, error) {
+		resp, err := c.Get(url)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		return string(body), err
+	}
+	trusting := client(n, n.RootCAs())
+	for _, host := range []string{"api.example.com", addr} {
+		if body, err := get(trusting, "https://"+host+"/"); err != nil || body != "hello "+host {
+			t.Errorf("%s answered %q, %v", host, body, err)
+		}
+	}
+	if _, err := get(client(n, x509.NewCertPool()), "https://api.example.com/"); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a client with other roots got %v, want a certificate error", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(n.CAPEM()) {
+		t.Fatal("CAPEM is not a PEM certificate")
+	}
+	if _, err := get(client(n, pool), "https://api.example.com/"); err != nil {
+		t.Errorf("with the authority from its file: %v", err)
+	}
+}
+
+func TestReachesNothingElse(t *testing.T) {
+	n, err := network.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	for _, addr := range []string{"other.example.com:443", "192.0.2.1:443", "api.example.com:80", "nonsense"} {
+		if conn, err := n.DialContext(t.Context(), "tcp", addr); err == nil {
+			conn.Close()
+			t.Errorf("%s was reached", addr)
+		} else if !strings.Contains(err.Error(), "no server named "+addr) {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}

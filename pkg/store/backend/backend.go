@@ -1,0 +1,58 @@
+// Package backend opens a store by its URL.
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/bolt"
+	"tocsin/pkg/store/memory"
+)
+
+// Open opens the store that url names:
+//
+//	memory:     in this process, gone with it
+//	bolt:PATH   in a file, which one process holds at a time
+//
+// No error shows more of the url than its scheme and a path: a url may hold a
+// password.
+func Open(ctx context.Context, url string) (store.Store, error) {
+	open, err := resolve(url)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx)
+}
+
+// Check tells whether Open would understand url. It opens nothing.
+func Check(url string) error {
+	_, err := resolve(url)
+	return err
+}
+
+func resolve(url string) (func(context.Context) (store.Store, error), error) {
+	scheme, rest, found := strings.Cut(url, ":")
+	switch {
+	case !found:
+		return nil, errors.New("store: the url has no scheme: use memory: or bolt:PATH")
+	case scheme == "memory" && rest != "":
+		return nil, errors.New("store: memory: takes nothing after the colon")
+	case scheme == "memory":
+		return func(context.Context) (store.Store, error) { return memory.New(), nil }, nil
+	case scheme == "bolt" && (rest == "" || strings.HasPrefix(rest, "//")):
+		return nil, errors.New("store: bolt: takes a path, relative as in bolt:data/tocsin.db or absolute as in bolt:/var/lib/tocsin/tocsin.db")
+	case scheme == "bolt":
+		return func(ctx context.Context) (store.Store, error) {
+			s, err := bolt.Open(ctx, rest)
+			if err != nil {
+				return nil, err // not a nil *bolt.Store in the interface
+			}
+			return s, nil
+		}, nil
+	default:
+		return nil, fmt.Errorf("store: unknown scheme %.20q: use memory: or bolt:PATH", scheme)
+	}
+}

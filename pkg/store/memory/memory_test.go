@@ -1,0 +1,20 @@
+package memory
+
+import (
+	"testing"
+
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/storetest"
+)
+
+func TestContract(t *testing.T) {
+	storetest.Run(t, func(*testing.T) store.Store { return New() })
+}
+
+func TestForgetsInParts(t *testing.T) {
+	storetest.RunForgets(t, New(), forgetPerCommit)
+}
+
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, func(*testing.B) store.Store { return New() })
+}
