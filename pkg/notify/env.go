@@ -21,6 +21,9 @@ type Env struct {
 	// Now is the clock for what leaves with a message: a signature's timestamp,
 	// a Date header.
 	Now func() time.Time
+	// Lookup reads the environment at every use, as os.LookupEnv does: the keys
+	// of a function's role are renewed there. Nil is an empty environment.
+	Lookup func(name string) (string, bool)
 	// Language is "zh" or "en"; Location is the zone of times in messages.
 	Language string
 	Location *time.Location

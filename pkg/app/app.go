@@ -1,0 +1,103 @@
+// Package app builds the parts of Tocsin from a configuration and puts them
+// together. It is the only room that knows them all.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"tocsin/pkg/config"
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/lag"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/backend"
+)
+
+// Options are what a process decides about its App.
+type Options struct {
+	Outside
+	// Lookup reads the environment: os.LookupEnv.
+	Lookup func(string) (string, bool)
+	// Now is the clock for what leaves with a message, such as a signature.
+	Now func() time.Time
+	Log *slog.Logger
+	// Store is the store's URL where the configuration names none.
+	Store string
+}
+
+// App is Tocsin, built and ready. It is safe for concurrent use, and holds
+// nothing but connections: state is in the store.
+type App struct {
+	config *config.Config
+	http   *http.Client
+	store  store.Store
+	engine *dispatch.Engine
+	lag    *lag.Watcher
+	log    *slog.Logger
+}
+
+// New builds the parts. An error says which of them cannot be built and why.
+func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
+	a := &App{config: cfg, http: o.client(), log: o.Log}
+	receivers, err := buildReceivers(cfg, a.http, o)
+	if err != nil {
+		return nil, err
+	}
+	route, err := dispatch.NewRoute(cfg.Route)
+	if err != nil {
+		return nil, err
+	}
+	readers, err := buildReaders(cfg, a.http, o)
+	if err != nil {
+		return nil, err
+	}
+	url := string(cfg.Store.URL)
+	if url == "" {
+		url = o.Store
+	}
+	if a.store, err = backend.Open(ctx, url); err != nil {
+		return nil, err
+	}
+	if a.engine, err = dispatch.New(a.store, route, receivers, o.Log); err != nil {
+		return nil, errors.Join(err, a.store.Close())
+	}
+	a.lag = &lag.Watcher{
+		Config: &cfg.Lag, Readers: readers, Store: a.store, Ingest: a.engine.Ingest,
+		Language: cfg.Global.Language, Log: o.Log,
+	}
+	return a, nil
+}
+
+// Close releases the store and the connections.
+func (a *App) Close() error {
+	a.http.CloseIdleConnections()
+	return a.store.Close()
+}
+
+// Answer is what a timer function answers.
+type Answer struct {
+	Polled int `json:"polled"` // groups read
+	Alerts int `json:"alerts"` // alerts firing now
+	Sent   int `json:"sent"`   // messages that channels accepted in this run
+	Owed   int `json:"owed"`   // notifications that still wait to be delivered
+}
+
+// Lag polls consumer lag, takes what it finds in, and says what is due: the
+// whole of the lag function's invocation. A cluster that cannot be read is an
+// alert; an error means that the store failed, and that the platform should
+// call again.
+func (a *App) Lag(ctx context.Context, now time.Time) (Answer, error) {
+	polled, pollErr := a.lag.Poll(ctx, now)
+	answer, err := a.Dispatch(ctx, now)
+	answer.Polled, answer.Alerts = polled.Polled, polled.Firing
+	return answer, errors.Join(pollErr, err)
+}
+
+// Dispatch says what is due, and tries again what is owed.
+func (a *App) Dispatch(ctx context.Context, now time.Time) (Answer, error) {
+	said, err := a.engine.Tick(ctx, now)
+	return Answer{Sent: said.Sent, Owed: said.Owed}, err
+}

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+
+	"tocsin/pkg/config"
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/lag"
+	"tocsin/pkg/lag/ckafka"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+	"tocsin/pkg/tencent"
+)
+
+// buildReceivers builds every receiver with its channels.
+func buildReceivers(cfg *config.Config, client *http.Client, o Options) ([]*dispatch.Receiver, error) {
+	templates, err := render.ParseTemplates(cfg.Templates...)
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	env := &notify.Env{
+		HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup,
+		Language: cfg.Global.Language, Location: cfg.Global.Location(), ExternalURL: cfg.Global.ExternalURL,
+	}
+	receivers := make([]*dispatch.Receiver, len(cfg.Receivers))
+	for i := range cfg.Receivers {
+		rc := &cfg.Receivers[i]
+		r := &dispatch.Receiver{Name: rc.Name}
+		if rc.Fallback != nil {
+			r.Fallback, r.FallbackAfter = rc.Fallback.Receiver, rc.Fallback.Delay()
+		}
+		for _, in := range rc.Integrations() {
+			kind := in.Kind()
+			n, err := in.New(env, templates)
+			if err != nil {
+				return nil, fmt.Errorf("receiver %q: %s_configs[%d]: %w", rc.Name, kind.Name, in.Index, err)
+			}
+			r.Integrations = append(r.Integrations, dispatch.Integration{Kind: kind, Index: in.Index, SendResolved: in.Resolved(kind), Notifier: n})
+		}
+		receivers[i] = r
+	}
+	return receivers, nil
+}
+
+// buildReaders builds what reads each cluster's lag.
+func buildReaders(cfg *config.Config, client *http.Client, o Options) (map[string]lag.Reader, error) {
+	key := tencent.Credential{ID: cfg.Global.TencentSecretID, Key: cfg.Global.TencentSecretKey, Lookup: o.Lookup}
+	readers := make(map[string]lag.Reader, len(cfg.Lag.Clusters))
+	for _, c := range cfg.Lag.Clusters {
+		r, err := ckafka.New(c, key, client.Transport)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %q: %w", c.Name, err)
+		}
+		readers[c.Name] = r
+	}
+	return readers, nil
+}

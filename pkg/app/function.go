@@ -1,0 +1,43 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"tocsin/pkg/config"
+	"tocsin/pkg/faas"
+)
+
+// LagFunction builds the function that a platform's timer calls to poll lag and
+// to say what is due. Its configuration is where config.Find finds it.
+func LagFunction(ctx context.Context) (faas.Timer, error) {
+	a, err := forFunction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
+		// When the platform meant to call is not known everywhere; when it called is.
+		return a.Lag(ctx, time.Now())
+	}, nil
+}
+
+func forFunction(ctx context.Context) (*App, error) {
+	path, err := config.Find(os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, warnings, err := config.Load(path, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.Default()
+	for _, w := range warnings {
+		log.WarnContext(ctx, "configuration", "warning", w.String())
+	}
+	if cfg.Store.URL == "" {
+		log.WarnContext(ctx, "no store is configured: what was said is forgotten with this instance, and may be said again")
+	}
+	return New(ctx, cfg, Options{Lookup: os.LookupEnv, Now: time.Now, Log: log, Store: "memory:"})
+}

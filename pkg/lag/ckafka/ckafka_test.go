@@ -1,0 +1,275 @@
+package ckafka
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"testing"
+	"time"
+
+	"tocsin/pkg/lag"
+	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/setting"
+	"tocsin/pkg/tencent"
+)
+
+const (
+	testID    = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE"
+	testKey   = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE"
+	testToken = "token-of-a-role"
+)
+
+// direct brings requests to a cloud without a network, so that a test can run in
+// virtual time.
+type direct struct{ cloud http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	d.cloud.ServeHTTP(w, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return w.Result(), nil
+}
+
+func newCloud(groups tencentcloud.Groups) *tencentcloud.Cloud {
+	cloud := tencentcloud.New(time.Now)
+	cloud.SetKey(testID, tencentcloud.Key{Secret: testKey})
+	cloud.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: groups})
+	return cloud
+}
+
+func newCluster() lag.Cluster {
+	return lag.Cluster{Name: "orders", CKafka: &lag.CKafka{InstanceID: "ckafka-1", Region: "ap-guangzhou", SecretID: testID, SecretKey: testKey}}
+}
+
+// newReader returns a reader of cloud that asks as fast as it can.
+func newReader(t testing.TB, cloud *tencentcloud.Cloud, c lag.Cluster) *Reader {
+	t.Helper()
+	cloud.LimitRate(1 << 30)
+	r, err := New(c, tencent.Credential{}, direct{cloud})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.limiter = tencent.NewLimiter(1e9, 1e9)
+	return r
+}
+
+// overTLS returns a reader that asks cloud over the network.
+func overTLS(t *testing.T, cloud *tencentcloud.Cloud, key tencent.Credential, c lag.Cluster) *Reader {
+	t.Helper()
+	server := httptest.NewTLSServer(cloud)
+	t.Cleanup(server.Close)
+	own := *c.CKafka
+	own.Endpoint = server.URL
+	c.CKafka = &own
+	r, err := New(c, key, server.Client().Transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func filter(t *testing.T, include, exclude []string) lag.Filter {
+	t.Helper()
+	compile := func(texts []string) (list []setting.Pattern) {
+		for _, text := range texts {
+			p, err := setting.NewPattern(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, p)
+		}
+		return list
+	}
+	return lag.Filter{Include: compile(include), Exclude: compile(exclude)}
+}
+
+// table returns groups that each have topics of partitions that are 3 behind.
+func table(groups, topics, partitions int) tencentcloud.Table {
+	list := make([]tencentcloud.Topic, topics)
+	for i := range list {
+		list[i] = tencentcloud.Topic{Name: fmt.Sprintf("topic-%03d", i), Partitions: make([]tencentcloud.Partition, partitions)}
+		for p := range list[i].Partitions {
+			list[i].Partitions[p] = tencentcloud.Partition{ID: int32(p), Committed: 1_000_000_007, End: 1_000_000_010}
+		}
+	}
+	t := tencentcloud.Table{}
+	for i := range groups {
+		t[fmt.Sprintf("group-%03d", i)] = list
+	}
+	return t
+}
+
+func TestRead(t *testing.T) {
+	cloud := newCloud(tencentcloud.Table{
+		"billing": {{Name: "orders", Partitions: []tencentcloud.Partition{
+			{ID: 0, Committed: 7, End: 10},
+			{ID: 1, Committed: 10, End: 10},
+			{ID: 2, Committed: 12, End: 10},
+			{ID: 3, Committed: -1, End: 10},
+			{ID: 4, Committed: 7, End: 10, ErrorCode: 3},
+			{ID: 5, Committed: 7, End: -1},
+			{ID: 6, Committed: 1 << 53, End: 1<<53 + 1},
+		}}, {Name: "payments", Partitions: []tencentcloud.Partition{{ID: 0, Committed: 0, End: 4}}}},
+		"search": nil,
+	})
+	got, err := overTLS(t, cloud, tencent.Credential{}, newCluster()).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &lag.Snapshot{Complete: true, Groups: []lag.Group{
+		{Name: "billing", Complete: true, Topics: []lag.Topic{
+			{Name: "orders", Partitions: []lag.Partition{
+				{ID: 0, Committed: 7, End: 10, Lag: 3, Known: true},
+				{ID: 1, Committed: 10, End: 10, Lag: 0, Known: true},
+				{ID: 2, Committed: 12, End: 10, Lag: 0, Known: true},
+				{ID: 3, Committed: -1, End: 10, Reason: "no commit"},
+				{ID: 4, Committed: 7, End: 10, Reason: "error 3"},
+				{ID: 5, Committed: 7, End: -1, Reason: "no log end offset"},
+				{ID: 6, Committed: 1 << 53, End: 1<<53 + 1, Lag: 1, Known: true},
+			}},
+			{Name: "payments", Partitions: []lag.Partition{{ID: 0, Committed: 0, End: 4, Lag: 4, Known: true}}},
+		}},
+		{Name: "search", Complete: true},
+	}}
+	for i, g := range got.Groups {
+		if len(g.Topics) == 0 {
+			got.Groups[i].Topics = nil
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("read\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// TestAbsentFields reads what the vendor may leave out. Its Lag alone is not
+// believed.
+func TestAbsentFields(t *testing.T) {
+	cloud := newCloud(table(1, 1, 1))
+	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":3,"TopicList":[
+		{"Topic":"a","Partitions":[{"Partition":0,"Lag":5},{"Partition":1,"Offset":null,"LogEndOffset":9},{"Partition":2,"Offset":1},{"Offset":1,"LogEndOffset":2},{"Partition":4294967296,"Offset":1,"LogEndOffset":2},null,{"Partition":3,"Offset":4,"LogEndOffset":9,"Lag":777}]},
+		{"Partitions":[]}, null]}}}`)})
+	got, err := newReader(t, cloud, newCluster()).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []lag.Group{{Name: "group-000", Complete: false, Topics: []lag.Topic{{Name: "a", Partitions: []lag.Partition{
+		{ID: 0, Committed: -1, End: -1, Reason: "no commit"},
+		{ID: 1, Committed: -1, End: 9, Reason: "no commit"},
+		{ID: 2, Committed: 1, End: -1, Reason: "no log end offset"},
+		{ID: -1, Committed: 1, End: 2, Reason: "no partition number"},
+		{ID: -1, Committed: 1, End: 2, Reason: "no partition number"},
+		{ID: -1, Committed: -1, End: -1, Reason: "no partition number"},
+		{ID: 3, Committed: 4, End: 9, Lag: 5, Known: true},
+	}}}}}
+	if !reflect.DeepEqual(got.Groups, want) {
+		t.Errorf("read\n%+v\nwant\n%+v", got.Groups, want)
+	}
+}
+
+func TestPaging(t *testing.T) {
+	tests := []struct{ groups, topics, lists, reads int }{
+		{0, 1, 1, 0},
+		{1, 0, 1, 1},
+		{1, 1, 1, 1},
+		{1, 50, 1, 1},
+		{1, 51, 1, 2},
+		{1, 120, 1, 3},
+		{50, 1, 1, 50},
+		{51, 1, 2, 51},
+		{120, 1, 3, 120},
+		{3, 120, 1, 9},
+		{100, 50, 2, 100},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%d groups of %d topics", tt.groups, tt.topics), func(t *testing.T) {
+			cloud := newCloud(table(tt.groups, tt.topics, 2))
+			got, err := newReader(t, cloud, newCluster()).Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !got.Complete || len(got.Groups) != tt.groups {
+				t.Errorf("%d groups, complete = %t", len(got.Groups), got.Complete)
+			}
+			sum := int64(0)
+			for i, g := range got.Groups {
+				if g.Name != fmt.Sprintf("group-%03d", i) || !g.Complete || g.Err != nil || len(g.Topics) != tt.topics {
+					t.Errorf("group %d: %s, %d topics, complete = %t, error = %v", i, g.Name, len(g.Topics), g.Complete, g.Err)
+				}
+				for j, topic := range g.Topics {
+					if topic.Name != fmt.Sprintf("topic-%03d", j) {
+						t.Errorf("topic %d is %s", j, topic.Name)
+					}
+					for _, p := range topic.Partitions {
+						sum += p.Lag
+					}
+				}
+			}
+			if want := int64(tt.groups * tt.topics * 2 * 3); sum != want {
+				t.Errorf("lag = %d, want %d", sum, want)
+			}
+			if lists, reads := cloud.Count("DescribeGroup"), cloud.Count("DescribeGroupOffsets"); lists != tt.lists || reads != tt.reads {
+				t.Errorf("%d and %d requests, want %d and %d", lists, reads, tt.lists, tt.reads)
+			}
+		})
+	}
+}
+
+func TestFilters(t *testing.T) {
+	tests := []struct {
+		name                   string
+		groups, topics         [2][]string // include, exclude
+		wantGroups, wantTopics int
+		wantLists, wantReads   int
+	}{
+		{name: "all", wantGroups: 60, wantTopics: 3, wantLists: 2, wantReads: 60},
+		{name: "a pattern", groups: [2][]string{{"group-00."}, {"group-007"}}, wantGroups: 9, wantTopics: 3, wantLists: 2, wantReads: 9},
+		{name: "names", groups: [2][]string{{"group-001", "group-002"}}, wantGroups: 2, wantTopics: 3, wantLists: 0, wantReads: 2},
+		{name: "a name that does not exist", groups: [2][]string{{"other"}}, wantGroups: 1, wantTopics: 0, wantLists: 0, wantReads: 1},
+		{name: "topics", groups: [2][]string{{"group-001"}}, topics: [2][]string{nil, {".*-000"}}, wantGroups: 1, wantTopics: 2, wantReads: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud, c := newCloud(table(60, 3, 1)), newCluster()
+			c.Groups, c.Topics = filter(t, tt.groups[0], tt.groups[1]), filter(t, tt.topics[0], tt.topics[1])
+			got, err := newReader(t, cloud, c).Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Groups) != tt.wantGroups || !got.Complete {
+				t.Errorf("%d groups, complete = %t", len(got.Groups), got.Complete)
+			}
+			for _, g := range got.Groups {
+				if len(g.Topics) != tt.wantTopics || !g.Complete {
+					t.Errorf("%s: %d topics, complete = %t", g.Name, len(g.Topics), g.Complete)
+				}
+			}
+			if lists, reads := cloud.Count("DescribeGroup"), cloud.Count("DescribeGroupOffsets"); lists != tt.wantLists || reads != tt.wantReads {
+				t.Errorf("%d and %d requests, want %d and %d", lists, reads, tt.wantLists, tt.wantReads)
+			}
+		})
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	c := newCluster()
+	c.CKafka.Endpoint = "ckafka.tencentcloudapi.com"
+	if _, err := New(c, tencent.Credential{}, nil); err == nil || err.Error() != "cluster orders: endpoint is not the address of an API: write it like https://ckafka.tencentcloudapi.com, without a path" {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	cloud := newCloud(table(100, 50, 24))
+	r := newReader(b, cloud, newCluster())
+	b.ReportAllocs()
+	for b.Loop() {
+		snapshot, err := r.Read(b.Context())
+		if err != nil || len(snapshot.Groups) != 100 {
+			b.Fatal(snapshot, err)
+		}
+	}
+	b.ReportMetric(float64(cloud.Count(""))/float64(b.N), "requests/op")
+}

@@ -1,0 +1,176 @@
+// Package lambda is AWS Lambda on one machine: it starts a built function and
+// serves it the Runtime API, version 2018-06-01, as Lambda does for the runtime
+// provided.al2023.
+package lambda
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"tocsin/pkg/localcloud/instance"
+)
+
+// Options say how a function is deployed.
+type Options struct {
+	// Binary is the path of the built function.
+	Binary string
+	// Dir is the directory that the code was unpacked to; default the binary's.
+	Dir string
+	// Name is the function's name; default "function".
+	Name string
+	// Env holds the environment variables of the function's configuration.
+	Env map[string]string
+	// Timeout is the function's time limit; default 60 s.
+	Timeout time.Duration
+	// Log receives a copy of what the function writes; default nobody.
+	Log io.Writer
+}
+
+// Invoke says how one event is sent.
+type Invoke struct {
+	// RequestID is the platform's name for the event; default "request-1" and so on.
+	RequestID string
+	// Deadline is when the function is killed; default after Options.Timeout.
+	Deadline time.Time
+}
+
+// Error is what the function answered instead of a result.
+type Error struct {
+	Type    string          `json:"errorType"`
+	Message string          `json:"errorMessage"`
+	Stack   json.RawMessage `json:"stackTrace"` // nil when there was none
+}
+
+func (e *Error) Error() string { return e.Type + ": " + e.Message }
+
+// ErrTimeout is the outcome of an event that was not answered by its deadline.
+var ErrTimeout = errors.New("the event was not answered by its deadline")
+
+// maxBody is the largest answer in bytes (Lambda quotas: 6 MB, synchronous).
+const maxBody = 6 << 20
+
+// Function is a running instance.
+type Function struct {
+	Options
+	instance *instance.Instance
+	desk     *instance.Desk
+	server   *httptest.Server
+	count    atomic.Int64
+}
+
+// Start starts the function. It does not wait for it: the first event does.
+func Start(o Options) (*Function, error) {
+	o.Dir = cmp.Or(o.Dir, filepath.Dir(o.Binary))
+	o.Name = cmp.Or(o.Name, "function")
+	o.Timeout = cmp.Or(o.Timeout, time.Minute)
+	f := &Function{Options: o, desk: instance.NewDesk()}
+	f.server = httptest.NewServer(f.api())
+
+	env := map[string]string{
+		"AWS_LAMBDA_FUNCTION_NAME":        o.Name,
+		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+		"AWS_REGION":                      "us-east-1",
+		"LAMBDA_TASK_ROOT":                o.Dir,
+		"_HANDLER":                        "bootstrap",
+		"TZ":                              ":UTC",
+		"PATH":                            "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+	}
+	maps.Copy(env, o.Env)
+	env["AWS_LAMBDA_RUNTIME_API"] = f.server.Listener.Addr().String()
+	var err error
+	if f.instance, err = instance.Start(o.Binary, o.Dir, env, o.Log); err != nil {
+		f.server.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// api is the Runtime API as the function sees it.
+func (f *Function) api() http.Handler {
+	const base = "/2018-06-01/runtime/"
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+base+"invocation/next", f.serveNext)
+	mux.HandleFunc("POST "+base+"invocation/{id}/response", f.serveAnswer(false))
+	mux.HandleFunc("POST "+base+"invocation/{id}/error", f.serveAnswer(true))
+	return mux
+}
+
+func (f *Function) serveNext(w http.ResponseWriter, r *http.Request) {
+	e, ok := f.desk.Next(r.Context())
+	if !ok {
+		return
+	}
+	for name, value := range e.Header {
+		w.Header().Set(name, value)
+	}
+	_, _ = w.Write(e.Payload) // if it does not arrive, the event times out
+}
+
+func (f *Function) serveAnswer(failed bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+			return
+		}
+		if !f.desk.Answer(r.PathValue("id"), instance.Answer{Body: body, Failed: failed}) {
+			http.Error(w, `{"errorType":"InvalidRequestID","errorMessage":"Invalid request ID"}`, http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+// Invoke sends one event and returns the answer, or an [*Error] that the
+// function answered. An event that is not answered by its deadline is
+// [ErrTimeout]; the process is gone then.
+func (f *Function) Invoke(ctx context.Context, payload []byte, in Invoke) ([]byte, error) {
+	in.RequestID = cmp.Or(in.RequestID, fmt.Sprintf("request-%d", f.count.Add(1)))
+	if in.Deadline.IsZero() {
+		in.Deadline = time.Now().Add(f.Timeout)
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, in.Deadline, ErrTimeout)
+	defer cancel()
+	a, err := f.desk.Do(ctx, f.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
+		"Lambda-Runtime-Aws-Request-Id":       in.RequestID,
+		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(in.Deadline.UnixMilli(), 10),
+		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:" + f.Name,
+		"Lambda-Runtime-Trace-Id":             "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
+		"Content-Type":                        "application/json",
+	}})
+	if err != nil {
+		if errors.Is(err, ErrTimeout) {
+			f.instance.Close()
+		}
+		return nil, err
+	}
+	if !a.Failed {
+		return a.Body, nil
+	}
+	e := new(Error)
+	if err := json.Unmarshal(a.Body, e); err != nil {
+		return nil, fmt.Errorf("the function answered an error that is no JSON: %w", err)
+	}
+	return nil, e
+}
+
+// Output returns what the function wrote; it is complete after Close.
+func (f *Function) Output() string { return f.instance.Output() }
+
+// Close kills the function.
+func (f *Function) Close() {
+	f.instance.Close()
+	f.server.Close()
+}

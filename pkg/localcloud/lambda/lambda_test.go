@@ -1,0 +1,117 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// TestMain is the function when the emulated platform starts the test binary as
+// one, with AWS's own library.
+func TestMain(m *testing.M) {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		lambda.Start(handle)
+	}
+	os.Exit(m.Run())
+}
+
+// handle answers with what a function can see, or does as the event's Do says.
+func handle(ctx context.Context, e struct{ Do string }) (map[string]any, error) {
+	switch e.Do {
+	case "fail":
+		return nil, errors.New("failed as asked")
+	case "panic":
+		panic("panicked as asked")
+	case "hang":
+		select {}
+	case "stranger":
+		res, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/invocation/other/response", "", strings.NewReader("{}"))
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"status": res.StatusCode}, nil
+	}
+	c, _ := lambdacontext.FromContext(ctx)
+	d, _ := ctx.Deadline()
+	return map[string]any{
+		"id": c.AwsRequestID, "arn": c.InvokedFunctionArn, "name": lambdacontext.FunctionName,
+		"deadline": d.UnixMilli(), "own": os.Getenv("OWN"), "home": os.Getenv("HOME"),
+	}, nil
+}
+
+func start(t *testing.T) *Function {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Start(Options{Binary: binary, Name: "probe", Env: map[string]string{"OWN": "mine"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return f
+}
+
+func TestWithAWSsLibrary(t *testing.T) {
+	t.Setenv("HOME", "/leaks")
+	f := start(t)
+	deadline := time.Now().Add(20 * time.Second)
+	for _, id := range []string{"id-1", "id-2"} {
+		body, err := f.Invoke(t.Context(), []byte(`{}`), Invoke{RequestID: id, Deadline: deadline})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf(`{"arn":"arn:aws:lambda:us-east-1:123456789012:function:probe","deadline":%d,"home":"","id":%q,"name":"probe","own":"mine"}`, deadline.UnixMilli(), id)
+		if got := strings.TrimSpace(string(body)); got != want {
+			t.Errorf("the function saw\n%s, want\n%s", got, want)
+		}
+	}
+	body, err := f.Invoke(t.Context(), []byte(`{"Do":"stranger"}`), Invoke{})
+	if got := strings.TrimSpace(string(body)); err != nil || got != `{"status":400}` {
+		t.Errorf("answering a request that is not open: %s, %v", got, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	f := start(t)
+	_, err := f.Invoke(t.Context(), []byte(`{"Do":"fail"}`), Invoke{})
+	var got *Error
+	if !errors.As(err, &got) || got.Type != "errorString" || got.Message != "failed as asked" || got.Stack != nil {
+		t.Errorf("got %#v", err)
+	}
+	_, err = f.Invoke(t.Context(), []byte(`{"Do":"panic"}`), Invoke{})
+	if !errors.As(err, &got) || got.Message != "panicked as asked" || !json.Valid(got.Stack) {
+		t.Errorf("got %#v", err)
+	}
+	// AWS's library exits after a panic.
+	if _, err = f.Invoke(t.Context(), []byte(`{}`), Invoke{}); err == nil || !strings.Contains(err.Error(), "exit status 1") {
+		t.Errorf("after a panic: %v", err)
+	}
+}
+
+func TestDeadlineKills(t *testing.T) {
+	f := start(t)
+	_, err := f.Invoke(t.Context(), []byte(`{"Do":"hang"}`), Invoke{Deadline: time.Now().Add(50 * time.Millisecond)})
+	if !errors.Is(err, ErrTimeout) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.Invoke(t.Context(), []byte(`{}`), Invoke{}); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("after the deadline the process lives: %v", err)
+	}
+}
+
+func TestStartOfNothing(t *testing.T) {
+	if _, err := Start(Options{Binary: "/nowhere/bootstrap"}); err == nil {
+		t.Error("started")
+	}
+}

@@ -1,0 +1,98 @@
+package smtp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+)
+
+// Mail is a message as it was accepted, and as a mail client shows it.
+type Mail struct {
+	// From and To are the envelope: what the server was told, not what the
+	// headers say.
+	From string
+	To   []string
+	// Raw is the message as it was transferred.
+	Raw []byte
+	// Header holds the header's values, decoded.
+	Header mail.Header
+	// Subject, Text and HTML are what a reader sees.
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// parse reads a message: its header, and its text and HTML parts.
+func parse(raw []byte) (Mail, error) {
+	msg, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		return Mail{}, err
+	}
+	m := Mail{Raw: raw, Header: make(mail.Header, len(msg.Header))}
+	for name, values := range msg.Header {
+		for _, v := range values {
+			decoded, err := new(mime.WordDecoder).DecodeHeader(v)
+			if err != nil {
+				return Mail{}, fmt.Errorf("header %s: %w", name, err)
+			}
+			m.Header[name] = append(m.Header[name], decoded)
+		}
+	}
+	m.Subject = m.Header.Get("Subject")
+	if err := m.part(msg.Header.Get, msg.Body); err != nil {
+		return Mail{}, err
+	}
+	return m, nil
+}
+
+// part reads one part of the body, and the parts in it.
+func (m *Mail) part(header func(string) string, body io.Reader) error {
+	kind, params, err := mime.ParseMediaType(header("Content-Type"))
+	if err != nil {
+		return fmt.Errorf("content type: %w", err)
+	}
+	if strings.HasPrefix(kind, "multipart/") {
+		parts := multipart.NewReader(body, params["boundary"])
+		for {
+			p, err := parts.NextRawPart()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if err := m.part(p.Header.Get, p); err != nil {
+				return err
+			}
+		}
+	}
+	text, err := io.ReadAll(decoder(header("Content-Transfer-Encoding"), body))
+	if err != nil {
+		return fmt.Errorf("%s part: %w", kind, err)
+	}
+	switch kind {
+	case "text/plain":
+		m.Text = string(text)
+	case "text/html":
+		m.HTML = string(text)
+	}
+	return nil
+}
+
+func decoder(encoding string, r io.Reader) io.Reader {
+	switch strings.ToLower(encoding) {
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, r)
+	case "quoted-printable":
+		return quotedprintable.NewReader(r)
+	default:
+		return r
+	}
+}

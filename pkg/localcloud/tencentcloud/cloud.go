@@ -1,0 +1,192 @@
+// Package tencentcloud is Tencent Cloud's API 3.0 on one machine, for
+// development and tests. It is as strict as the vendor's: it verifies the
+// TC3-HMAC-SHA256 signature of every request, refuses unknown parameters and too
+// many requests, and answers with the vendor's codes, which arrive with HTTP
+// status 200. It speaks POST with JSON bodies, and these actions:
+//
+//	ckafka 2019-08-19  DescribeGroup, DescribeGroupOffsets
+//	sms    2021-01-11  SendSms
+package tencentcloud
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxBody is the largest body that the API takes when TC3 signs it.
+const maxBody = 10 << 20
+
+// Key is one API key, or the temporary key of a role.
+type Key struct {
+	Secret string
+	// Token is the session token that must come with a temporary key.
+	Token string
+	// Expires is when the token ends; zero is never.
+	Expires time.Time
+	// Deny lists the actions that this key may not perform, such as
+	// "ckafka:DescribeGroup".
+	Deny []string
+}
+
+// Cloud answers the API's requests. It is an http.Handler, safe for concurrent
+// use.
+type Cloud struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	keys      map[string]Key
+	instances map[string]Instance
+	apps      map[string]*app
+	faults    []Fault
+	log       journal
+	rates     map[string]rate
+	perSecond int
+	inbox     []SMS
+	onSMS     func(SMS)
+	serial    int
+}
+
+// New returns a cloud without keys, instances and applications. now is its
+// clock: signatures may differ from it by 300 seconds.
+func New(now func() time.Time) *Cloud {
+	return &Cloud{
+		now:       now,
+		keys:      map[string]Key{},
+		instances: map[string]Instance{},
+		apps:      map[string]*app{},
+		rates:     map[string]rate{},
+		log:       journal{counts: map[string]int{}},
+	}
+}
+
+// SetKey makes a key known, or changes it.
+func (c *Cloud) SetKey(secretID string, k Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys[secretID] = k
+}
+
+// RemoveKey makes a key unknown.
+func (c *Cloud) RemoveKey(secretID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.keys, secretID)
+}
+
+// LimitRate replaces the number of requests a second that the vendor allows for
+// each action.
+func (c *Cloud) LimitRate(perSecond int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.perSecond = perSecond
+}
+
+// actions are the API's actions by product, version and name, with the number
+// of requests a second that the vendor allows.
+var actions = map[[3]string]struct {
+	do        func(*Cloud, *call) (any, error)
+	perSecond int
+}{
+	{"ckafka", "2019-08-19", "DescribeGroup"}:        {(*Cloud).describeGroup, 100},
+	{"ckafka", "2019-08-19", "DescribeGroupOffsets"}: {(*Cloud).describeGroupOffsets, 100},
+	{"sms", "2021-01-11", "SendSms"}:                 {(*Cloud).sendSms, 3000},
+}
+
+// call is one request whose signature was found right.
+type call struct {
+	*http.Request
+	region string
+	body   []byte
+}
+
+// ServeHTTP answers one request.
+func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return
+	}
+	fault := c.record(r, body)
+	if fault == nil {
+		c.answer(w, r, body)
+		return
+	}
+	fault(w, r, func() { c.answer(w, r, body) })
+}
+
+func (c *Cloud) answer(w http.ResponseWriter, r *http.Request, body []byte) {
+	answer, err := c.do(r, body)
+	var refused *Error
+	switch {
+	case errors.As(err, &refused):
+		writeError(w, c.requestID(), refused)
+	case err != nil:
+		writeError(w, c.requestID(), &Error{"InternalError", "An internal error has occurred: " + err.Error()})
+	default:
+		writeAnswer(w, c.requestID(), answer)
+	}
+}
+
+func (c *Cloud) do(r *http.Request, body []byte) (any, error) {
+	if r.Method != http.MethodPost {
+		return nil, errorf("UnsupportedProtocol", "The HTTP(S) method %s is not supported, only POST is.", r.Method)
+	}
+	if len(body) > maxBody {
+		return nil, errorf("RequestSizeLimitExceeded", "The request size exceeds the limit of 10 MB.")
+	}
+	key, service, err := c.verify(r, body)
+	if err != nil {
+		return nil, err
+	}
+	name := r.Header.Get("X-TC-Action")
+	action, known := actions[[3]string{service, r.Header.Get("X-TC-Version"), name}]
+	if !known {
+		return nil, errorf("InvalidAction", "The request action=`%s` is invalid or not found in version `%s` of %s.", name, r.Header.Get("X-TC-Version"), service)
+	}
+	region := r.Header.Get("X-TC-Region")
+	if region == "" {
+		return nil, errorf("MissingParameter", "The request is missing a required parameter `Region`.")
+	}
+	if err := c.admit(service+":"+name, action.perSecond); err != nil {
+		return nil, err
+	}
+	if slices.Contains(key.Deny, service+":"+name) {
+		return nil, errorf("UnauthorizedOperation", "[request id:%s]you are not authorized to perform operation (%s:%s)\nresource (*) has no permission", c.requestID(), service, name)
+	}
+	return action.do(c, &call{Request: r, region: region, body: body})
+}
+
+// rate counts the requests of one action within one second of the clock.
+type rate struct {
+	second int64
+	n      int
+}
+
+// admit counts a request of an action and refuses it when there are too many.
+func (c *Cloud) admit(action string, perSecond int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := rate{second: c.now().Unix()}
+	if last := c.rates[action]; last.second == now.second {
+		now.n = last.n
+	}
+	now.n++
+	c.rates[action] = now
+	perSecond = orDefault(c.perSecond, perSecond)
+	if now.n > perSecond {
+		return errorf("RequestLimitExceeded", "Your current request times equals to `%d` in a second, which exceeds the frequency limit `%d` for a second. Please reduce the frequency of calls.", now.n, perSecond)
+	}
+	return nil
+}
+
+// requestID returns a new id in the vendor's form; ids count up.
+func (c *Cloud) requestID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.serial++
+	return fmt.Sprintf("00000000-0000-4000-8000-%012x", c.serial)
+}

@@ -1,0 +1,263 @@
+package tencentcloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// clock is a clock that tests set.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// client signs requests by the rules of tc3.go, which the vectors prove.
+type client struct {
+	*Cloud
+	*clock
+	url       string
+	id, key   string
+	region    string
+	versionOf map[string]string
+}
+
+func newClient(t *testing.T) *client {
+	t.Helper()
+	at := &clock{t: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)}
+	cloud := New(at.now)
+	cloud.SetKey("AKIDtest", Key{Secret: "key"})
+	server := httptest.NewServer(cloud)
+	t.Cleanup(server.Close)
+	return &client{Cloud: cloud, clock: at, url: server.URL, id: "AKIDtest", key: "key", region: "ap-guangzhou",
+		versionOf: map[string]string{"ckafka": "2019-08-19", "sms": "2021-01-11"}}
+}
+
+func (c *client) request(ctx context.Context, service, action, body string) *http.Request {
+	now := c.clock.now().UTC()
+	r, _ := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(body))
+	r.Host = r.URL.Host
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-TC-Action", action)
+	r.Header.Set("X-TC-Version", c.versionOf[service])
+	r.Header.Set("X-TC-Region", c.region)
+	r.Header.Set("X-TC-Timestamp", fmt.Sprint(now.Unix()))
+	date, names := now.Format(time.DateOnly), []string{"content-type", "host"}
+	text := stringToSign(fmt.Sprint(now.Unix()), date, service, canonicalRequest(r, names, []byte(body)))
+	r.Header.Set("Authorization", fmt.Sprintf("TC3-HMAC-SHA256 Credential=%s/%s/%s/tc3_request, SignedHeaders=content-type;host, Signature=%s",
+		c.id, date, service, signature(c.key, date, service, text)))
+	return r
+}
+
+// call returns the answer's fields and the code of a refusal.
+func (c *client) call(t *testing.T, service, action, body string) (answer map[string]any, code, message string) {
+	t.Helper()
+	response, err := http.DefaultClient.Do(c.request(t.Context(), service, action, body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("status = %s", response.Status)
+	}
+	var doc struct{ Response map[string]any }
+	if err := json.NewDecoder(response.Body).Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.Response["RequestId"] == "" {
+		t.Error("no RequestId")
+	}
+	if e, refused := doc.Response["Error"].(map[string]any); refused {
+		return nil, e["Code"].(string), e["Message"].(string)
+	}
+	return doc.Response, "", ""
+}
+
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name                  string
+		service, action, body string
+		change                func(*client)
+		code, message         string
+	}{
+		{name: "unknown action", service: "ckafka", action: "DeleteTopic", body: "{}", code: "InvalidAction"},
+		{name: "action of another product", service: "sms", action: "DescribeGroup", body: "{}", code: "InvalidAction"},
+		{name: "no region", service: "ckafka", action: "DescribeGroup", body: "{}", change: func(c *client) { c.region = "" }, code: "MissingParameter", message: "Region"},
+		{name: "no instance", service: "ckafka", action: "DescribeGroup", body: "{}", code: "MissingParameter", message: "InstanceId"},
+		{name: "no group", service: "ckafka", action: "DescribeGroupOffsets", body: `{"InstanceId":"ckafka-1"}`, code: "MissingParameter", message: "Group"},
+		{name: "unknown instance", service: "ckafka", action: "DescribeGroup", body: `{"InstanceId":"ckafka-2"}`, code: "InvalidParameterValue.InstanceNotExist", message: "ckafka-2"},
+		{name: "another region", service: "ckafka", action: "DescribeGroup", body: `{"InstanceId":"ckafka-1"}`, change: func(c *client) { c.region = "ap-beijing" }, code: "InvalidParameterValue.InstanceNotExist"},
+		{name: "unknown parameter", service: "ckafka", action: "DescribeGroup", body: `{"InstanceId":"ckafka-1","Size":1}`, code: "UnknownParameter", message: "Size"},
+		{name: "wrong type", service: "ckafka", action: "DescribeGroup", body: `{"InstanceId":1}`, code: "InvalidParameter"},
+		{name: "page too large", service: "ckafka", action: "DescribeGroupOffsets", body: `{"InstanceId":"ckafka-1","Group":"g","Limit":51}`, code: "InvalidParameterValue"},
+		{name: "negative offset", service: "ckafka", action: "DescribeGroupOffsets", body: `{"InstanceId":"ckafka-1","Group":"g","Offset":-1}`, code: "InvalidParameterValue"},
+		{name: "wrong key", service: "ckafka", action: "DescribeGroup", body: `{}`, change: func(c *client) { c.key = "other" }, code: "AuthFailure.SignatureFailure"},
+		{name: "removed key", service: "ckafka", action: "DescribeGroup", body: `{}`, change: func(c *client) { c.RemoveKey(c.id) }, code: "AuthFailure.SecretIdNotFound"},
+		{
+			name: "no permission", service: "ckafka", action: "DescribeGroupOffsets", body: `{"InstanceId":"ckafka-1","Group":"g"}`,
+			change: func(c *client) {
+				c.SetKey(c.id, Key{Secret: "key", Deny: []string{"ckafka:DescribeGroupOffsets"}})
+			},
+			code: "UnauthorizedOperation", message: "you are not authorized to perform operation (ckafka:DescribeGroupOffsets)",
+		},
+		{
+			name: "the instance is out of order", service: "ckafka", action: "DescribeGroup", body: `{"InstanceId":"ckafka-1"}`,
+			change: func(c *client) { c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: broken{}}) },
+			code:   "InternalError", message: "no brokers",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClient(t)
+			c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+			if tt.change != nil {
+				tt.change(c)
+			}
+			_, code, message := c.call(t, tt.service, tt.action, tt.body)
+			if code != tt.code || !strings.Contains(message, tt.message) {
+				t.Errorf("refused with %q, %q; want %q, … %q …", code, message, tt.code, tt.message)
+			}
+		})
+	}
+}
+
+type broken struct{}
+
+func (broken) Groups(context.Context) ([]string, error) { return nil, errors.New("no brokers") }
+func (broken) Offsets(context.Context, string) ([]Topic, error) {
+	return nil, errors.New("no brokers")
+}
+
+func TestRate(t *testing.T) {
+	c := newClient(t)
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+	ask := func() string {
+		_, code, _ := c.call(t, "ckafka", "DescribeGroup", `{"InstanceId":"ckafka-1"}`)
+		return code
+	}
+	for i := range 100 {
+		if code := ask(); code != "" {
+			t.Fatalf("request %d: %s", i+1, code)
+		}
+	}
+	if code := ask(); code != "RequestLimitExceeded" {
+		t.Errorf("request 101 of a second: %q", code)
+	}
+	if _, code, _ := c.call(t, "ckafka", "DescribeGroupOffsets", `{"InstanceId":"ckafka-1","Group":"g"}`); code != "" {
+		t.Errorf("another action: %q", code)
+	}
+	c.add(time.Second)
+	if code := ask(); code != "" {
+		t.Errorf("the next second: %q", code)
+	}
+	c.LimitRate(1)
+	if code := ask(); code != "RequestLimitExceeded" {
+		t.Errorf("request 2 of one allowed: %q", code)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	c := newClient(t)
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+	do := func(ctx context.Context) (string, error) {
+		response, err := http.DefaultClient.Do(c.request(ctx, "ckafka", "DescribeGroup", `{"InstanceId":"ckafka-1"}`))
+		if err != nil {
+			return "", err
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		return response.Status + " " + string(body), err
+	}
+
+	c.Fail(Fault{Action: "SendSms", Do: Hang})
+	c.Fail(Fault{Action: "DescribeGroup", Times: 2, Do: Refuse("InternalError", "try again")})
+	c.Fail(Fault{Do: Answer(502, "text/html", "<html>bad gateway</html>")})
+	c.Fail(Fault{Do: Slow(time.Microsecond)})
+	for _, want := range []string{
+		`200 OK {"Response":{"Error":{"Code":"InternalError","Message":"try again"},"RequestId":"11111111-1111-4111-8111-111111111111"}}`,
+		`200 OK {"Response":{"Error":{"Code":"InternalError","Message":"try again"},"RequestId":"11111111-1111-4111-8111-111111111111"}}`,
+		`502 Bad Gateway <html>bad gateway</html>`,
+		`200 OK {"Response":{"Result":{"TotalCount":0,"GroupList":[]},"RequestId":"00000000-0000-4000-8000-000000000001"}}`,
+		`200 OK {"Response":{"Result":{"TotalCount":0,"GroupList":[]},"RequestId":"00000000-0000-4000-8000-000000000002"}}`,
+	} {
+		if got, err := do(t.Context()); got != want || err != nil {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+	}
+
+	c.Fail(Fault{Do: Half})
+	if _, err := do(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("half an answer: %v", err)
+	}
+	c.Fail(Fault{Do: Hang})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := do(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("hung: %v", err)
+	}
+
+	if c.Count("DescribeGroup") != 7 || c.Count("") != 7 || c.Count("SendSms") != 0 {
+		t.Errorf("counted %d, %d, %d", c.Count("DescribeGroup"), c.Count(""), c.Count("SendSms"))
+	}
+	want := Request{Time: c.clock.now(), Action: "DescribeGroup", Region: "ap-guangzhou", SecretID: "AKIDtest", Body: `{"InstanceId":"ckafka-1"}`}
+	if got := c.Requests(); len(got) != 7 || got[6] != want {
+		t.Errorf("requests = %+v", got)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	c := newClient(t)
+	c.LimitRate(1000)
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 10 {
+				c.SetKey("AKIDother", Key{})
+				c.call(t, "ckafka", "DescribeGroup", `{"InstanceId":"ckafka-1"}`)
+			}
+		})
+	}
+	wg.Wait()
+	if c.Count("") != 80 {
+		t.Errorf("counted %d", c.Count(""))
+	}
+}
+
+func TestRemember(t *testing.T) {
+	var list []int
+	for i := range keep + 2 {
+		list = remember(list, i)
+	}
+	if len(list) != keep || list[0] != 2 || list[keep-1] != keep+1 {
+		t.Errorf("kept %d from %d to %d", len(list), list[0], list[len(list)-1])
+	}
+}
+
+func equal(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s = %v, want %v", what, got, want)
+	}
+}

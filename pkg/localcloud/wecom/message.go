@@ -1,0 +1,83 @@
+package wecom
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// limits are the longest contents in bytes of UTF-8. Longer ones are refused,
+// not cut.
+var limits = map[string]int{"text": 2048, "markdown": 4096, "markdown_v2": 4096}
+
+// content is the object that has the name of the message's type.
+type content struct {
+	Content string   `json:"content"`
+	Users   []string `json:"mentioned_list"`
+	Mobiles []string `json:"mentioned_mobile_list"`
+}
+
+// read reads a message and judges all that does not depend on the robot.
+func read(r *http.Request) (*Message, *refusal) {
+	if r.Method != http.MethodPost {
+		return nil, &refusal{40058, "invalid Request Parameter, POST required"}
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
+	if err != nil || !utf8.Valid(body) {
+		return nil, &refusal{40058, "invalid Request Parameter, not UTF-8"}
+	}
+	if lower := bytes.ToLower(body); slices.ContainsFunc([]string{`\u003c`, `\u003e`, `\u0026`}, func(s string) bool {
+		return bytes.Contains(lower, []byte(s))
+	}) {
+		return nil, &refusal{40033, `illegal characters, no \uxxxx form`}
+	}
+	var parts map[string]json.RawMessage
+	var kind string
+	if json.Unmarshal(body, &parts) != nil || json.Unmarshal(parts["msgtype"], &kind) != nil {
+		return nil, &refusal{40058, "invalid Request Parameter, not a JSON object with msgtype"}
+	}
+	limit, known := limits[kind]
+	if !known {
+		return nil, &refusal{40008, "invalid message type"}
+	}
+	if parts[kind] == nil {
+		return nil, &refusal{40063, "some parameters are empty"}
+	}
+	var c content
+	if json.Unmarshal(parts[kind], &c) != nil {
+		return nil, &refusal{40058, "invalid Request Parameter, " + kind}
+	}
+	switch {
+	case strings.TrimSpace(c.Content) == "":
+		return nil, &refusal{44004, "empty content"}
+	case len(c.Content) > limit:
+		return nil, &refusal{40058, fmt.Sprintf("%s.content exceed max length %d. invalid Request Parameter", kind, limit)}
+	}
+	m := &Message{Type: kind, Content: c.Content}
+	if kind == "text" {
+		m.Users, m.Mobiles = c.Users, c.Mobiles
+	}
+	if kind != "markdown_v2" {
+		m.Users = append(m.Users, mentioned(c.Content)...)
+	}
+	return m, nil
+}
+
+// mentioned returns the ids in <@userid>.
+func mentioned(content string) []string {
+	var users []string
+	for {
+		_, rest, found := strings.Cut(content, "<@")
+		user, after, closed := strings.Cut(rest, ">")
+		if !found || !closed {
+			return users
+		}
+		users = append(users, user)
+		content = after
+	}
+}

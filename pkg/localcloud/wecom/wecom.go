@@ -1,0 +1,170 @@
+// Package wecom is WeCom's group robots on one machine, for development and
+// tests. It is as strict as the vendor's: unknown keys, bodies that are not
+// JSON, messages over the limit, empty messages and more than 20 messages a
+// minute are refused with the vendor's codes, which arrive with HTTP status 200.
+// It takes the types text, markdown and markdown_v2.
+package wecom
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// PerMinute is how many messages a robot may send within a minute.
+	PerMinute = 20
+	// Path is where messages are posted to, with ?key=.
+	Path = "/cgi-bin/webhook/send"
+)
+
+// Message is one message that a group has got.
+type Message struct {
+	Key  string
+	Type string
+	// Content is what was sent, with its markup.
+	Content string
+	// Users and Mobiles are who was mentioned: by the lists of a text, which are
+	// without effect in other types, and by <@userid>, which is in markdown_v2.
+	Users, Mobiles []string
+	At             time.Time
+}
+
+// Server answers robots' requests. It is an http.Handler, safe for concurrent
+// use.
+type Server struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	robots    map[string]*robot
+	faults    []Fault
+	inbox     []Message
+	onMessage func(Message)
+	calls     int
+}
+
+// robot is one robot of a group.
+type robot struct {
+	sent    []time.Time // within the last minute
+	refused *refusal    // what every call gets, nil when the robot is well
+}
+
+// New returns a server without robots. now is its clock.
+func New(now func() time.Time) *Server {
+	return &Server{now: now, robots: map[string]*robot{}}
+}
+
+// Add makes a robot's key known. The address of the robot is Path?key=KEY.
+func (s *Server) Add(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.robots[key] = &robot{}
+}
+
+// Remove removes a robot from its group: its key is not known any more.
+func (s *Server) Remove(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.robots, key)
+}
+
+// Disable makes a robot refuse every message, as its group's owner can.
+func (s *Server) Disable(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.robots[key]; r != nil {
+		r.refused = &refusal{93004, "robot is disabled"}
+	}
+}
+
+// OnMessage sets what is called, outside any lock, with every message that was
+// accepted.
+func (s *Server) OnMessage(f func(Message)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onMessage = f
+}
+
+// Inbox returns the messages that were accepted, oldest first.
+func (s *Server) Inbox() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.inbox)
+}
+
+// Calls returns how many requests came in, whatever became of them.
+func (s *Server) Calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// ServeHTTP takes one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != Path {
+		http.NotFound(w, r)
+		return
+	}
+	own := func() {
+		if err := s.take(r); err != nil {
+			err.write(w)
+			return
+		}
+		writeJSON(w, 0, "ok")
+	}
+	if do := s.nextFault(); do != nil {
+		do(w, r, own)
+		return
+	}
+	own()
+}
+
+// take judges a request and delivers its message.
+func (s *Server) take(r *http.Request) *refusal {
+	key := r.URL.Query().Get("key")
+	message, bad := read(r)
+
+	s.mu.Lock()
+	robot, now, notify := s.robots[key], s.now(), s.onMessage
+	switch {
+	case robot == nil:
+		bad = &refusal{93000, "invalid webhook url"}
+	case robot.refused != nil:
+		bad = robot.refused
+	case bad == nil:
+		robot.sent = slices.DeleteFunc(robot.sent, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+		if len(robot.sent) >= PerMinute {
+			bad = &refusal{45009, "api freq out of limit"}
+		}
+	}
+	if bad != nil {
+		s.mu.Unlock()
+		return bad
+	}
+	robot.sent = append(robot.sent, now)
+	message.Key, message.At = key, now
+	s.inbox = append(s.inbox, *message)
+	s.mu.Unlock()
+	if notify != nil {
+		notify(*message)
+	}
+	return nil
+}
+
+// refusal is an error of the API.
+type refusal struct {
+	code int
+	msg  string
+}
+
+// write answers with the refusal, in the vendor's wording.
+func (e *refusal) write(w http.ResponseWriter) {
+	writeJSON(w, e.code, fmt.Sprintf("%s, hint: [1700000000000000000000000], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=%d", e.msg, e.code))
+}
+
+func writeJSON(w http.ResponseWriter, code int, msg string) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	fmt.Fprintf(w, `{"errcode":%d,"errmsg":%q}`, code, msg)
+}
