@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -71,6 +72,17 @@ func (i *Instance) Output() string { return i.output.tail() }
 func (i *Instance) Close() {
 	_ = i.cmd.Process.Kill() // fails when it has ended already
 	<-i.done
+}
+
+// PeakMemory returns the most memory that the process held, in bytes. It is
+// known after Close.
+func (i *Instance) PeakMemory() int64 {
+	<-i.done
+	usage, ok := i.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	return usage.Maxrss << 10 // Linux counts kilobytes
 }
 
 const outputKept = 64 << 10

@@ -65,7 +65,7 @@ func start(t *testing.T) *Function {
 func TestWithAWSsLibrary(t *testing.T) {
 	t.Setenv("HOME", "/leaks")
 	f := start(t)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(50 * time.Second)
 	for _, id := range []string{"id-1", "id-2"} {
 		body, err := f.Invoke(t.Context(), []byte(`{}`), Invoke{RequestID: id, Deadline: deadline})
 		if err != nil {

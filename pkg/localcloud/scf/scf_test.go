@@ -90,7 +90,7 @@ func options(t *testing.T) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Binary: binary, Name: "probe", Env: map[string]string{"OWN": "mine"}, Timeout: 20 * time.Second}
+	return Options{Binary: binary, Name: "probe", Env: map[string]string{"OWN": "mine"}, Timeout: 50 * time.Second}
 }
 
 func startGo1(t *testing.T) *Go1 {
@@ -137,14 +137,14 @@ func expect(t *testing.T, seen map[string]any, want map[string]any) {
 func TestGo1WithTencentsLibrary(t *testing.T) {
 	t.Setenv("HOME", "/leaks")
 	g := startGo1(t)
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(40 * time.Second)
 	for _, token := range []string{"first", "second"} {
 		body, err := g.Invoke(t.Context(), []byte(`{}`), Invoke{
 			RequestID: "id-" + token, Deadline: deadline,
 			Environment: map[string]string{"TENCENTCLOUD_SESSIONTOKEN": token},
 		})
 		seen := decode(t, body, err)
-		expect(t, seen, map[string]any{"token": token, "own": "mine", "home": "", "id": "id-" + token, "name": "probe", "limit": 20000})
+		expect(t, seen, map[string]any{"token": token, "own": "mine", "home": "", "id": "id-" + token, "name": "probe", "limit": 50000})
 		if got := int64(seen["deadline"].(float64)); got != deadline.UnixMilli() {
 			t.Errorf("deadline is %d, want %d", got, deadline.UnixMilli())
 		}
@@ -181,7 +181,7 @@ func TestCustom(t *testing.T) {
 	t.Setenv("HOME", "/leaks")
 	c := startCustom(t)
 	body, err := c.Invoke(t.Context(), []byte(`{}`), Invoke{RequestID: "id-1"})
-	expect(t, decode(t, body, err), map[string]any{"own": "mine", "home": "", "id": "id-1", "limit": "20000"})
+	expect(t, decode(t, body, err), map[string]any{"own": "mine", "home": "", "id": "id-1", "limit": "50000"})
 
 	_, err = c.Invoke(t.Context(), []byte(`{"Do":"fail"}`), Invoke{})
 	var got *Error

@@ -13,6 +13,7 @@ var (
 	errNoLogin = &smtp.SMTPError{Code: 530, EnhancedCode: smtp.NoEnhancedCode, Message: "Authentication required"}
 	errLogin   = &smtp.SMTPError{Code: 535, EnhancedCode: smtp.NoEnhancedCode, Message: "Error: authentication failed"}
 	errSender  = &smtp.SMTPError{Code: 501, EnhancedCode: smtp.NoEnhancedCode, Message: "mail from address must be same as authorization user"}
+	errNested  = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.NoEnhancedCode, Message: "Error: nested MAIL command"}
 	errDropped = errors.New("connection dropped")
 )
 
@@ -61,6 +62,8 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 		return errNoLogin
 	case from != s.server.config.Username:
 		return errSender
+	case s.from != "":
+		return errNested
 	}
 	s.from = from
 	return nil

@@ -199,6 +199,27 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestTransactionsMustEnd(t *testing.T) {
+	s, open, closed, config := start(t, Config{})
+	s.Play(Script{Recipients: map[string]Reply{"gone@example.com": {550, "User not found"}}})
+	c := dial(t, open, closed, true, config)
+	if err := deliver(c, smtp.PlainAuth("", account, password, "127.0.0.1"), account, "gone@example.com"); err == nil {
+		t.Fatal("the recipient was not refused")
+	}
+	var reply *textproto.Error
+	if err := c.Mail(account); !errors.As(err, &reply) || reply.Code != 503 {
+		t.Errorf("a transaction within another: %v, want 503", err)
+	}
+	if err := c.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := deliver(c, nil, account, "ops@example.com"); err != nil {
+			t.Errorf("after the reset: %v", err)
+		}
+	}
+}
+
 func TestGreetingRefused(t *testing.T) {
 	s, open, closed, config := start(t, Config{})
 	s.Play(Script{Greeting: Reply{550, "Connection frequency limited"}})

@@ -1,0 +1,9 @@
+// Lag is the timer function that polls consumer lag and says what is due.
+package main
+
+import (
+	"tocsin/pkg/app"
+	"tocsin/pkg/faas"
+)
+
+func main() { faas.ServeTimer(app.LagFunction) }

@@ -1,0 +1,80 @@
+// Package config reads tocsin.yaml. Each room owns its part of the
+// configuration; this one puts the parts together, lets what is global be
+// inherited, and checks that the names in one part exist in the other.
+package config
+
+import (
+	"strings"
+
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/lag"
+	"tocsin/pkg/setting"
+	"tocsin/pkg/store/backend"
+)
+
+// Config is tocsin.yaml. It is Alertmanager's configuration with more in it.
+type Config struct {
+	Global Global     `yaml:"global"`
+	Store  Store      `yaml:"store,omitempty"`
+	Lag    lag.Config `yaml:"lag,omitempty"`
+	// Route is the root of the routing tree.
+	Route     *dispatch.RouteConfig `yaml:"route"`
+	Receivers []Receiver            `yaml:"receivers"`
+	// Templates are patterns of template files, relative to the folder of the
+	// configuration; once loaded, they have that folder in front.
+	Templates []string `yaml:"templates,omitempty"`
+}
+
+// Store is where state is kept.
+type Store struct {
+	// URL names the store, as pkg/store/backend reads it; "" leaves the choice
+	// to the command. It may hold a password.
+	URL setting.Secret `yaml:"url,omitempty"`
+}
+
+// Validate adds what is wrong with c to f.
+func (c *Config) Validate(f *setting.Faults) {
+	c.Global.Validate(f.In("global"))
+	c.Store.Validate(f.In("store"))
+	c.Lag.Validate(f.In("lag"))
+	c.validateReceivers(f.In("receivers"))
+	c.warnPlain(f)
+	if c.Route == nil {
+		f.Addf("route", "is missing: it says which receiver hears of an alert; the shortest is a route with nothing but a receiver")
+	} else {
+		c.Route.Validate(f.In("route"), c.knownReceiver)
+	}
+}
+
+// Validate adds what is wrong with s to f.
+func (s *Store) Validate(f *setting.Faults) {
+	if s.URL == "" {
+		return
+	}
+	if err := backend.Check(string(s.URL)); err != nil {
+		f.Addf("url", "%s", strings.TrimPrefix(err.Error(), "store: "))
+	}
+}
+
+// inherit fills in what parts leave to global. It goes before Validate.
+func (c *Config) inherit() {
+	g := &c.Global
+	id, key := g.TencentSecretID, g.TencentSecretKey
+	if id == "" || key == "" {
+		id, key = "", "" // half a key is told where it stands
+	}
+	for _, cluster := range c.Lag.Clusters {
+		if k := cluster.CKafka; k != nil && k.SecretID == "" && k.SecretKey == "" {
+			k.SecretID, k.SecretKey = id, key
+		}
+	}
+	for i := range c.Receivers {
+		r := &c.Receivers[i]
+		for j := range r.SMS {
+			r.SMS[j].Inherit(id, key)
+		}
+		for j := range r.Email {
+			r.Email[j].Inherit(g.SMTP)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"tocsin/pkg/config"
+)
+
+func lookupIn(env map[string]string) config.Lookup {
+	return func(name string) (string, bool) {
+		v, ok := env[name]
+		return v, ok
+	}
+}
+
+// Every line of a bad configuration says in a comment what is to be said of it:
+// "# want:" a fault, "# warn:" a warning. Nothing else must be said.
+func TestBadCorpus(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no corpus: %v", err)
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			faults, warnings := wanted(t, path)
+			c, got, err := config.Check(path, lookupIn(map[string]string{"PASSWORD": "hunter2-hunter2"}))
+			if c != nil {
+				t.Error("a configuration with faults was returned")
+			}
+			var lines []string
+			for _, w := range got {
+				lines = append(lines, w.String())
+			}
+			compare(t, "warnings", lines, warnings)
+			if err == nil {
+				t.Fatal("no fault was found")
+			}
+			compare(t, "faults", strings.Split(err.Error(), "\n"), faults)
+		})
+	}
+}
+
+func compare(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s\ngot  %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+func wanted(t *testing.T, path string) (faults, warnings []string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(string(data), "\n") {
+		place := path + ":" + strconv.Itoa(i+1) + ": "
+		for _, comment := range strings.Split(line, "# ")[1:] {
+			if m, ok := strings.CutPrefix(comment, "want: "); ok {
+				faults = append(faults, place+strings.TrimSpace(m))
+			}
+			if m, ok := strings.CutPrefix(comment, "warn: "); ok {
+				warnings = append(warnings, place+strings.TrimSpace(m))
+			}
+		}
+	}
+	return faults, warnings
+}

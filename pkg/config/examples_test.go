@@ -1,0 +1,89 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"tocsin/pkg/config"
+	"tocsin/pkg/setting"
+)
+
+// exampleEnv is an environment in which every example loads.
+var exampleEnv = map[string]string{
+	"TENCENT_SECRET_ID": "AKIDglobal", "TENCENT_SECRET_KEY": "secret-global-key", "CKAFKA_SECRET_ID": "AKIDckafka", "CKAFKA_SECRET_KEY": "secret-ckafka-key",
+	"SMS_SECRET_ID": "AKIDsms", "SMS_SECRET_KEY": "secret-sms-key", "SMTP_PASSWORD": "secret-smtp-password", "SMTP_CRAM_SECRET": "secret-smtp-cram",
+	"WECOM_KEY": "secret-wecom-key",
+}
+
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, path := range files {
+		if _, warnings, err := config.Check(path, lookupIn(exampleEnv)); err != nil || warnings != nil {
+			t.Errorf("%v\n%v", err, warnings)
+		}
+	}
+}
+
+// The example full.yaml has every key that a Config has, and so is a reference.
+func TestFullExampleIsFull(t *testing.T) {
+	data, err := os.ReadFile("../../examples/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var top map[string]any
+	if err := yaml.Unmarshal(data, &top); err != nil {
+		t.Fatal(err)
+	}
+	present := map[string]bool{}
+	var walk func(key string, v any)
+	walk = func(key string, v any) {
+		present[key] = true
+		switch v := v.(type) {
+		case map[string]any:
+			for k, x := range v {
+				walk(key+"."+k, x)
+			}
+		case []any:
+			for _, x := range v {
+				walk(key, x)
+			}
+		}
+	}
+	walk("", top)
+	for _, key := range keysOf("", reflect.TypeFor[config.Config](), nil) {
+		below := strings.Replace(key, ".route.", ".route.routes.", 1) // a key of some route is enough
+		if !present[key] && !present[below] {
+			t.Errorf("examples/full.yaml lacks %s", key[1:])
+		}
+	}
+}
+
+// keysOf lists the keys below a type, as .lag.rules.max_lag.
+func keysOf(prefix string, t reflect.Type, above []reflect.Type) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[setting.Pattern]() || slices.Contains(above, t) {
+		return nil
+	}
+	var keys []string
+	for f := range t.Fields() {
+		key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if options == "inline" {
+			keys = append(keys, keysOf(prefix, f.Type, append(above, t))...)
+			continue
+		}
+		keys = append(keys, prefix+"."+key)
+		keys = append(keys, keysOf(prefix+"."+key, f.Type, append(above, t))...)
+	}
+	return keys
+}

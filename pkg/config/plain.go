@@ -1,0 +1,33 @@
+package config
+
+import (
+	"net"
+	"net/url"
+
+	"tocsin/pkg/setting"
+)
+
+// warnPlain warns of endpoints that are asked without encryption, but for those
+// on this machine.
+func (c *Config) warnPlain(f *setting.Faults) {
+	warn := func(f *setting.Faults, endpoint string) {
+		if u, err := url.Parse(endpoint); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+			f.Warnf("endpoint", "is plain http: everybody on the way can read along")
+		}
+	}
+	for i, cluster := range c.Lag.Clusters {
+		if cluster.CKafka != nil {
+			warn(f.In("lag", "clusters", i, "ckafka"), cluster.CKafka.Endpoint)
+		}
+	}
+	for i, r := range c.Receivers {
+		for j := range r.SMS {
+			warn(f.In("receivers", i, "sms_configs", j), r.SMS[j].Endpoint)
+		}
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

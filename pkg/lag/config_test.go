@@ -1,0 +1,220 @@
+package lag
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"tocsin/pkg/setting"
+)
+
+// load reads a configuration and returns its faults, one a line.
+func load(t *testing.T, text string) (*Config, string) {
+	t.Helper()
+	var c Config
+	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
+		return nil, err.Error()
+	}
+	var f setting.Faults
+	c.Validate(&f)
+	var lines []string
+	for _, fault := range f.List() {
+		var path []string
+		for _, p := range fault.Path {
+			path = append(path, fmt.Sprint(p))
+		}
+		line := strings.Join(path, ".") + " " + fault.Message
+		if fault.Warning {
+			line = "warning: " + line
+		}
+		lines = append(lines, line)
+	}
+	return &c, strings.Join(lines, "\n")
+}
+
+const goodCluster = `
+clusters: [{name: orders, ckafka: {instance_id: ckafka-1, region: ap-guangzhou}}]
+`
+
+func TestConfig(t *testing.T) {
+	c, faults := load(t, `
+interval: 30s
+clusters:
+  - name: orders
+    ckafka:
+      instance_id: ckafka-xxxxxxxx
+      region: ap-guangzhou
+      endpoint: https://ckafka.tencentcloudapi.com
+      secret_id: id
+      secret_key: key
+    groups: {include: ["order-.*"], exclude: ["order-test"]}
+    topics: {include: [".*"]}
+rules:
+  - alert: KafkaConsumerLag
+    match: {cluster: orders, consumer_group: "order-.*", topic: ".*"}
+    max_lag: 2000
+    for: 2m
+    clear_below: 1500
+    labels: {severity: warning}
+    annotations: {summary: "{{ $labels.topic }} is {{ $value }} behind"}
+`)
+	if faults != "" {
+		t.Fatal(faults)
+	}
+	if c.Every() != 30*time.Second || c.Clusters[0].Groups.Match("order-test") || !c.Clusters[0].Groups.Match("order-sync") {
+		t.Errorf("%+v", c)
+	}
+	if r := c.Rules[0]; *r.MaxLag != 2000 || r.For.Std() != 2*time.Minute || *r.ClearBelow != 1500 || r.Labels["severity"].String() != "warning" {
+		t.Errorf("%+v", r)
+	}
+	if out, err := yaml.Marshal(c); err != nil || strings.Contains(string(out), "secret_key: key") || !strings.Contains(string(out), "order-.*") {
+		t.Errorf("shown as %s, %v", out, err)
+	}
+	if c, faults := load(t, goodCluster+"rules: [{alert: A, max_lag: 0}]"); faults != "" || c.Every() != time.Minute {
+		t.Errorf("the least that is needed: %s", faults)
+	}
+}
+
+func TestConfigFaults(t *testing.T) {
+	rule := func(rest string) string { return goodCluster + "rules: [{alert: A, max_lag: 10, " + rest + "}]" }
+	tests := map[string]struct{ text, want string }{
+		"nothing named": {"clusters: [{}]\nrules: [{}]", `
+clusters.0.name is missing: it becomes the label "cluster" of the cluster's alerts
+clusters.0.ckafka is missing: it says where the cluster is
+rules.0.alert is missing: it is the name of the alert, such as KafkaConsumerLag
+rules.0.max_lag is missing: it is the number of messages above which the alert fires`},
+		"instance": {"clusters: [{name: a, ckafka: {endpoint: ckafka.example.com, secret_id: x}}]\nrules: [{alert: A, max_lag: 1}]", `
+clusters.0.ckafka.instance_id is missing: it is the instance's id in the console, such as ckafka-xxxxxxxx
+clusters.0.ckafka.region is missing: name the instance's region, such as ap-guangzhou
+clusters.0.ckafka.secret_key is missing: secret_id and secret_key are given together or not at all
+clusters.0.ckafka.endpoint "ckafka.example.com" is not a URL: write it like https://ckafka.tencentcloudapi.com`},
+		"secret without id": {"clusters: [{name: a, ckafka: {instance_id: i, region: r, secret_key: x}}]\nrules: [{alert: A, max_lag: 1}]", `
+clusters.0.ckafka.secret_id is missing: secret_id and secret_key are given together or not at all`},
+		"same name": {`
+clusters: [{name: a, ckafka: {instance_id: i, region: r}}, {name: a, ckafka: {instance_id: i, region: r}}]
+rules: [{alert: A, max_lag: 1}]`, `
+clusters.1.name "a" is taken by another cluster: names must differ`},
+		"long name": {"clusters: [{name: " + strings.Repeat("x", 256) + ", ckafka: {instance_id: i, region: r}}]\nrules: [{alert: A, max_lag: 1}]", `
+clusters.0.name has 256 bytes: use at most 255`},
+		"no rules": {goodCluster, `
+warning: rules is missing: without a rule, lag is read and nothing is ever said about it`},
+		"a rule for no cluster": {rule("match: {cluster: order}"), `
+warning: rules.0.match.cluster "order" is the name of none of the clusters`},
+		"limits": {goodCluster + "rules: [{alert: A, max_lag: -1}, {alert: A, max_lag: 5, clear_below: 6}, {alert: A, max_lag: 5, clear_below: 0}, {alert: A, max_lag: 5, clear_below: 5}]", `
+rules.0.max_lag must be 0 or more, not -1
+rules.1.clear_below must not be greater than max_lag (5), not 6
+rules.2.clear_below must be 1 or more, not 0: lag is never below 0, and the alert would never end`},
+		"names": {rule(`labels: {topic: x, 1st: y, "": z, ok_1: w}, annotations: {lag: x, "a b": y}`), `
+rules.0.labels is not a name: use letters, digits and _, with a letter or _ first
+rules.0.labels.1st is not a name: use letters, digits and _, with a letter or _ first
+rules.0.labels.topic is set by Tocsin: choose another name
+rules.0.annotations.a b is not a name: use letters, digits and _, with a letter or _ first
+rules.0.annotations.lag is set by Tocsin: choose another name`},
+		"a label that changes": {rule(`labels: {lag_now: "{{ $value }}"}`), `
+rules.0.labels.lag_now the template cannot be used: line 1: at <.Value>: can't evaluate field Value in type lag.labelData: labels are what the alert is, so they may use $labels only`},
+		"an annotation of nothing": {rule(`annotations: {summary: "{{ .Nope }}"}`), `
+rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.Data: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions and .UnknownPartitions`},
+		"an endless annotation": {rule(`annotations: {summary: "{{ printf \"%70000d\" .Lag }}"}`), `
+rules.0.annotations.summary the template cannot be used: it prints more than 64 KiB: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions and .UnknownPartitions`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if _, got := load(t, tt.text); got != strings.TrimSpace(tt.want) {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTemplateFaults(t *testing.T) {
+	tests := map[string]string{
+		"{{ $nothing }}":           "undefined variable",
+		"{{ if }}":                 "missing value for if",
+		"a\n{{ .Lag ":              "line 2: unclosed action",
+		"{{ now }}":                `function "now" not defined`,
+		`{{ template "other" . }}`: "", // found when it is tried
+	}
+	for text, want := range tests {
+		var tmpl Template
+		err := tmpl.UnmarshalText([]byte(text))
+		if want == "" {
+			if err == nil {
+				_, err = tmpl.execute(sample)
+			}
+			want = "not defined"
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestHumanize(t *testing.T) {
+	// What Prometheus prints for the same numbers.
+	for in, want := range map[float64]string{0: "0", 1: "1", 999: "999", 1000: "1k", 1234567: "1.235M", -1500: "-1.5k", 2e9: "2G"} {
+		if got, err := humanize(Value(in)); got != want || err != nil {
+			t.Errorf("%v: %s, %v, want %s", in, got, err, want)
+		}
+	}
+	if _, err := humanize(t); err == nil {
+		t.Error("a thing that is no number was humanized")
+	}
+}
+
+func TestThousands(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+		if got := thousands(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestFilter(t *testing.T) {
+	filter := func(include, exclude string) Filter {
+		var f Filter
+		for _, s := range strings.Fields(include) {
+			f.Include = append(f.Include, pattern(t, s))
+		}
+		for _, s := range strings.Fields(exclude) {
+			f.Exclude = append(f.Exclude, pattern(t, s))
+		}
+		return f
+	}
+	tests := []struct {
+		include, exclude string
+		match            string // of: order-a order-test xorder-a
+		literals         []string
+		ok               bool
+	}{
+		{"", "", "order-a order-test xorder-a", nil, false},
+		{"order-.*", "", "order-a order-test", nil, false},
+		{"order-.*", "order-test", "order-a", nil, false},
+		{"", "order-.*", "xorder-a", nil, false},
+		{"order", "", "", []string{"order"}, true},
+		{"order-a order-a b", "", "order-a", []string{"order-a", "b"}, true},
+		{"order-a order-test", ".*test", "order-a", []string{"order-a"}, true},
+		{`a\.b`, "", "", []string{"a.b"}, true},
+		{"a.b", "", "", nil, false},
+		{"order-a .*", "", "order-a order-test xorder-a", nil, false},
+		{"(?i)order-a", "", "order-a", nil, false},
+	}
+	for _, tt := range tests {
+		f := filter(tt.include, tt.exclude)
+		var got []string
+		for _, name := range []string{"order-a", "order-test", "xorder-a"} {
+			if f.Match(name) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != tt.match {
+			t.Errorf("include %q exclude %q: matches %q, want %q", tt.include, tt.exclude, got, tt.match)
+		}
+		if names, ok := f.Literals(); ok != tt.ok || !slices.Equal(names, tt.literals) {
+			t.Errorf("include %q exclude %q: literals %q %v, want %q %v", tt.include, tt.exclude, names, ok, tt.literals, tt.ok)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package lag
+
+import (
+	"fmt"
+	"time"
+
+	"tocsin/pkg/alert"
+)
+
+// PollFailed is the name of the alert that a cluster, or one of its groups,
+// could not be read in two polls in a row.
+const PollFailed = "TocsinPollFailed"
+
+// Failed judges a poll at now that could learn nothing: lag and its alerts stay
+// as they are, and at the second failure in a row an alert fires, with the cause
+// in words for people.
+func (j *Judge) Failed(prev *State, err error, now time.Time) (*State, []*alert.Alert) {
+	v := verdict{Judge: j, now: now, next: &State{}}
+	if prev != nil {
+		*v.next = *prev
+	}
+	v.next.Failure = v.failure(v.next.Failure, "", err)
+	return v.next, v.alerts()
+}
+
+// Removed ends all that fires of a cluster that is no longer in the
+// configuration.
+func (j *Judge) Removed(prev *State, now time.Time) []*alert.Alert {
+	if prev == nil {
+		return nil
+	}
+	v := verdict{Judge: j, now: now}
+	for i, old := range prev.Rules {
+		for group, topics := range old.Topics {
+			for topic, e := range topics {
+				v.end(len(v.rules)+i, old.Rule, group, topic, e, v.words.clusterGone, v.cluster)
+			}
+		}
+	}
+	v.recovered(prev.Failure, "", v.words.clusterGone, "")
+	for group, f := range prev.Groups {
+		v.recovered(f, group, "", v.words.failedGroupGone)
+	}
+	return v.alerts()
+}
+
+// failures judges what could not be read of a poll that succeeded.
+func (v *verdict) failures(prev *State, groups map[string]*Group, complete bool) {
+	if prev == nil {
+		prev = &State{}
+	}
+	v.next.Failure = v.failure(prev.Failure, "", nil)
+	for name, g := range groups {
+		v.remember(name, v.failure(prev.Groups[name], name, g.Err))
+	}
+	for name, f := range prev.Groups {
+		switch {
+		case groups[name] != nil:
+		case complete:
+			v.recovered(f, name, "", v.words.failedGroupGone)
+		default:
+			v.remember(name, f)
+		}
+	}
+}
+
+func (v *verdict) remember(group string, f Failure) {
+	if f == (Failure{}) {
+		return
+	}
+	if v.next.Groups == nil {
+		v.next.Groups = map[string]Failure{}
+	}
+	v.next.Groups[group] = f
+}
+
+// failure is what becomes of a run of failures of a group, or with "" of the
+// cluster.
+func (v *verdict) failure(was Failure, group string, err error) Failure {
+	if err == nil {
+		v.recovered(was, group, v.words.clusterBack, v.words.groupBack)
+		return Failure{}
+	}
+	is := Failure{Polls: min(was.Polls+1, 2), Since: was.Since}
+	if was.Polls == 0 {
+		is.Since = v.now
+	}
+	if is.firing() {
+		a := v.failed(is, group, v.words.clusterFailed, v.words.groupFailed)
+		a.Annotations[descriptionAnnotation] = fmt.Sprintf(v.words.meanwhile, cause(err, v.language))
+	}
+	return is
+}
+
+// recovered ends the alert about a run of failures, if it fires.
+func (v *verdict) recovered(was Failure, group, cluster, single string) {
+	if was.firing() {
+		v.failed(was, group, cluster, single).EndsAt = v.now
+	}
+}
+
+// failed makes the alert about a run of failures. Its summary is one of two
+// formats: of the cluster's name, or of the group's and the cluster's.
+func (v *verdict) failed(f Failure, group, cluster, single string) *alert.Alert {
+	a := &alert.Alert{
+		Labels:      alert.Labels{alert.NameLabel: PollFailed, clusterLabel: v.cluster},
+		Annotations: alert.Labels{summaryAnnotation: fmt.Sprintf(cluster, v.cluster)},
+		StartsAt:    f.Since,
+	}
+	if group != "" {
+		a.Labels[groupLabel] = group
+		a.Annotations[summaryAnnotation] = fmt.Sprintf(single, group, v.cluster)
+	}
+	v.said = append(v.said, statement{group, "", -1, a})
+	return a
+}

@@ -1,0 +1,93 @@
+package lag
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"testing"
+
+	"tocsin/pkg/alert"
+)
+
+type worded struct{ error }
+
+func (worded) Text(language string) string { return "cause in " + language }
+
+func TestFailureLadder(t *testing.T) {
+	j := NewJudge([]Rule{lagRule(0)}, "c", "zh")
+	down := worded{errors.New("connection refused")}
+	good := all(whole("g", topic("t", "1")))
+	steps := []struct {
+		minute float64
+		err    error
+		seen   *Snapshot
+		want   string
+	}{
+		{0, nil, good, "Lag g t since 08:00:00 firing lag=1"},
+		{1, down, nil, ""},
+		{2, nil, good, "Lag g t since 08:00:00 firing lag=1"},
+		{3, down, nil, ""},
+		{4, fmt.Errorf("read: %w", down), nil, "TocsinPollFailed since 08:03:00 firing"},
+		{5, down, nil, "TocsinPollFailed since 08:03:00 firing"},
+		{6, nil, good, "TocsinPollFailed since 08:03:00 ended 08:06:00\nLag g t since 08:00:00 firing lag=1"},
+		{7, down, nil, ""},
+	}
+	var state *State
+	for _, s := range steps {
+		var alerts []*alert.Alert
+		if s.err != nil {
+			state, alerts = j.Failed(state, s.err, at(s.minute))
+		} else {
+			state, alerts = j.Seen(state, s.seen, at(s.minute))
+		}
+		if got := brief(alerts); got != s.want {
+			t.Fatalf("minute %v:\ngot  %s\nwant %s", s.minute, got, s.want)
+		}
+		if s.minute == 4 {
+			wantLabels := alert.Labels{"alertname": "TocsinPollFailed", "cluster": "c"}
+			wantTexts := alert.Labels{
+				"summary":     "读不到集群 c 的消费积压",
+				"description": "cause in zh。恢复之前不判断它的积压，已有的告警保持不变。",
+			}
+			if a := alerts[0]; !maps.Equal(a.Labels, wantLabels) || !maps.Equal(a.Annotations, wantTexts) {
+				t.Errorf("got %v %q", a.Labels, a.Annotations)
+			}
+		}
+	}
+}
+
+func TestFailureLadderOfAGroup(t *testing.T) {
+	denied := errors.New("not authorized")
+	bad := Group{Name: "g", Err: denied}
+	good := whole("g", topic("t", "0"))
+	h := whole("h", topic("t", "1"))
+	fires := "TocsinPollFailed g since 08:00:00 firing\n"
+	lag := "Lag h t since 08:00:00 firing lag=1"
+	tests := map[string]struct {
+		seen []*Snapshot
+		want string // of the last
+	}{
+		"once":                        {[]*Snapshot{all(bad, h)}, lag},
+		"twice":                       {[]*Snapshot{all(bad, h), all(bad, h)}, fires + lag},
+		"three times":                 {[]*Snapshot{all(bad, h), all(bad, h), all(bad, h)}, fires + lag},
+		"not in a row":                {[]*Snapshot{all(bad, h), all(good, h), all(bad, h)}, lag},
+		"over":                        {[]*Snapshot{all(bad, h), all(bad, h), all(good, h)}, "TocsinPollFailed g since 08:00:00 ended 08:02:00\n" + lag},
+		"gone":                        {[]*Snapshot{all(bad, h), all(bad, h), all(h)}, "TocsinPollFailed g since 08:00:00 ended 08:02:00\n" + lag},
+		"not reached is not success":  {[]*Snapshot{all(bad, h), {Groups: []Group{h}}, all(bad, h)}, fires + lag},
+		"not reached says nothing":    {[]*Snapshot{all(bad, h), all(bad, h), {Groups: []Group{h}}}, lag},
+		"some topics and then failed": {[]*Snapshot{all(bad, h), all(Group{Name: "g", Topics: good.Topics, Err: denied}, h)}, fires + lag},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			j := NewJudge([]Rule{lagRule(0)}, "c", "en")
+			var state *State
+			var alerts []*alert.Alert
+			for i, seen := range tt.seen {
+				state, alerts = j.Seen(state, seen, at(float64(i)))
+			}
+			if got := brief(alerts); got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package lag
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// words are the built-in texts for people, in one language.
+type words struct {
+	over, under            string // group, topic, lag, limit
+	worst, item, separator string // list of items; partition, lag
+	unknown                string // count
+	topicGone, groupGone   string // group, topic
+	ruleGone               string // rule
+	clusterGone            string // cluster
+
+	clusterFailed, clusterBack string // cluster
+	groupFailed, groupBack     string // group, cluster
+	failedGroupGone            string // group, cluster
+	meanwhile                  string // cause
+	damaged                    string // cluster
+}
+
+var chinese = words{
+	over:        "%[1]s 消费 %[2]s 积压 %[3]s 条（阈值 %[4]s）",
+	under:       "%[1]s 消费 %[2]s 的积压已降到 %[3]s 条（阈值 %[4]s）",
+	worst:       "积压最多的分区：%s。",
+	item:        "%d 号 %s 条",
+	separator:   "，",
+	unknown:     "另有 %d 个分区的积压未知，没有计入。",
+	topicGone:   "消费组 %s 已不再有主题 %s，告警结束",
+	groupGone:   "消费组 %[1]s 已不存在，主题 %[2]s 的告警结束",
+	ruleGone:    "规则 %s 已被删除或修改，告警结束",
+	clusterGone: "集群 %s 已从配置中删除，告警结束",
+
+	clusterFailed:   "读不到集群 %s 的消费积压",
+	clusterBack:     "又能读到集群 %s 的消费积压了",
+	groupFailed:     "读不到消费组 %s 的积压（集群 %s）",
+	groupBack:       "又能读到消费组 %s 的积压了（集群 %s）",
+	failedGroupGone: "消费组 %s 已不再监控（集群 %s），告警结束",
+	meanwhile:       "%s。恢复之前不判断它的积压，已有的告警保持不变。",
+	damaged:         "集群 %s 的已存状态损坏，已重新开始；之前触发、现已恢复的告警可能需要手动结束",
+}
+
+var english = words{
+	over:        "%[1]s is %[3]s behind on %[2]s (limit %[4]s)",
+	under:       "%[1]s is down to %[3]s behind on %[2]s (limit %[4]s)",
+	worst:       "Furthest behind: %s.",
+	item:        "partition %d by %s",
+	separator:   ", ",
+	unknown:     " Partitions of unknown lag, not counted: %d.",
+	topicGone:   "%s has no topic %s any more; the alert ends",
+	groupGone:   "The consumer group %[1]s does not exist any more; the alert about %[2]s ends",
+	ruleGone:    "The rule %s was removed or changed; the alert ends",
+	clusterGone: "The cluster %s was removed from the configuration; the alert ends",
+
+	clusterFailed:   "The consumer lag of cluster %s cannot be read",
+	clusterBack:     "The consumer lag of cluster %s can be read again",
+	groupFailed:     "The lag of consumer group %s cannot be read (cluster %s)",
+	groupBack:       "The lag of consumer group %s can be read again (cluster %s)",
+	failedGroupGone: "The consumer group %s is not watched any more (cluster %s); the alert ends",
+	meanwhile:       "%s. Until it can be read again its lag is not judged, and alerts that fire stay as they are.",
+	damaged:         "The stored state of cluster %s was damaged and has been started anew; alerts that fired before and are over may have to be ended by hand",
+}
+
+// wordsIn returns the texts of a language, "zh" or "en"; any other is "zh", the
+// default of global.language.
+func wordsIn(language string) *words {
+	if language == "en" {
+		return &english
+	}
+	return &chinese
+}
+
+// detail says which partitions are behind and how many are unknown.
+func (w *words) detail(worst []Partition, unknown int) string {
+	var b strings.Builder
+	if len(worst) > 0 {
+		items := make([]string, len(worst))
+		for i, p := range worst {
+			items[i] = fmt.Sprintf(w.item, p.ID, thousands(p.Lag))
+		}
+		fmt.Fprintf(&b, w.worst, strings.Join(items, w.separator))
+	}
+	if unknown > 0 {
+		fmt.Fprintf(&b, w.unknown, unknown)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// cause returns an error in words for people: its own, if it has some.
+func cause(err error, language string) string {
+	var worded interface{ Text(language string) string }
+	if errors.As(err, &worded) {
+		return worded.Text(language)
+	}
+	return err.Error()
+}
+
+// thousands prints 1234567 as 1,234,567.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

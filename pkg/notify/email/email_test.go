@@ -1,0 +1,360 @@
+package email
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/network"
+	"tocsin/pkg/localcloud/smtp"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
+)
+
+const (
+	account  = "alerts@example.com"
+	password = "an-authorization-code"
+	host     = "smtp.exmail.qq.com"
+)
+
+var now = time.Date(2026, 11, 20, 2, 30, 0, 0, time.UTC)
+
+// provider is a mail server with the names and ports of a real one, and the
+// world in which channels find it. It knows no encryption on port 25.
+func provider(t *testing.T, config smtp.Config) (*smtp.Server, *notify.Env) {
+	t.Helper()
+	world, err := network.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Username, config.Password = account, password
+	if config.TLS, err = world.ServerTLS(host); err != nil {
+		t.Fatal(err)
+	}
+	server := smtp.New(config)
+	config.TLS = nil
+	bare := smtp.New(config)
+	for addr, serve := range map[string]func(net.Listener) error{
+		host + ":465": server.ServeTLS, host + ":2465": server.ServeTLS, "mail.example.com:465": server.ServeTLS,
+		host + ":587": server.Serve, host + ":2587": server.Serve, host + ":25": bare.Serve,
+	} {
+		l, err := world.Listen(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go serve(l)
+	}
+	t.Cleanup(func() { server.Close(); bare.Close(); world.Close() })
+	return server, env(world, "zh")
+}
+
+func env(world *network.Network, language string) *notify.Env {
+	e := &notify.Env{
+		Now:      func() time.Time { return now },
+		Language: language,
+		Location: time.FixedZone("UTC+8", 8*60*60),
+	}
+	if world != nil {
+		e.Dial = world.DialContext
+		e.TLS = &tls.Config{RootCAs: world.RootCAs()}
+	}
+	return e
+}
+
+// config is what a user writes.
+func config(to string) *Config {
+	return &Config{To: to, From: "Tocsin <" + account + ">", Smarthost: host + ":465", AuthUsername: account, AuthPassword: password}
+}
+
+func messages(t *testing.T, c *Config, e *notify.Env, n *notify.Notification) []notify.Message {
+	t.Helper()
+	var faults setting.Faults
+	c.Validate(&faults)
+	for _, fault := range faults.List() {
+		if !fault.Warning {
+			t.Fatalf("%v: %s", fault.Path, fault.Message)
+		}
+	}
+	notifier, err := c.New(e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := notifier.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// send delivers a notification in one message and returns the outcomes by unit.
+func send(ctx context.Context, t *testing.T, c *Config, e *notify.Env, n *notify.Notification) map[string]*notify.Error {
+	t.Helper()
+	list := messages(t, c, e, n)
+	if len(list) != 1 {
+		t.Fatalf("%d messages, want 1", len(list))
+	}
+	out := map[string]*notify.Error{}
+	var units []string
+	for _, o := range list[0].Send(ctx) {
+		units = append(units, o.Unit)
+		var fault *notify.Error
+		if o.Err != nil && !errors.As(o.Err, &fault) {
+			t.Errorf("%s: %T is not a notify.Error", o.Unit, o.Err)
+		}
+		if o.Err != nil && strings.Contains(o.Err.Error(), password) {
+			t.Errorf("%s: the password is in the error: %v", o.Unit, o.Err)
+		}
+		out[o.Unit] = fault
+	}
+	if !slices.Equal(units, list[0].Units) {
+		t.Errorf("outcomes of %q, want those of %q", units, list[0].Units)
+	}
+	return out
+}
+
+func diskFull() *notify.Notification {
+	return &notify.Notification{
+		ID: "n1", GroupKey: `{}:{alertname="DiskFull"}`, Receiver: "ops", At: now,
+		Alerts: []*alert.Alert{{
+			Labels:      alert.Labels{"alertname": "DiskFull", "instance": "db-1", "severity": "critical"},
+			Annotations: alert.Labels{"summary": "磁盘将满 <95%>"},
+			StartsAt:    now.Add(-10 * time.Minute),
+		}},
+	}
+}
+
+// all checks that every recipient was sent the mail.
+func all(t *testing.T, out map[string]*notify.Error, recipients ...string) {
+	t.Helper()
+	for _, r := range recipients {
+		if fault, known := out[r]; !known || fault != nil {
+			t.Errorf("%s: known %v, error %v; want it delivered", r, known, fault)
+		}
+	}
+	if len(out) != len(recipients) {
+		t.Errorf("%d units, want %d", len(out), len(recipients))
+	}
+}
+
+func TestMailArrives(t *testing.T) {
+	yes, no := true, false
+	for _, tt := range []struct {
+		name   string
+		server smtp.Config
+		port   string
+		change func(*Config)
+	}{
+		{"TLS from the start", smtp.Config{}, "465", nil},
+		{"STARTTLS", smtp.Config{}, "587", nil},
+		{"STARTTLS and LOGIN", smtp.Config{Mechanisms: []string{"LOGIN"}}, "587", nil},
+		{"STARTTLS because it is there", smtp.Config{}, "587", func(c *Config) { c.RequireTLS = &no }},
+		{"forced TLS from the start", smtp.Config{}, "2465", func(c *Config) { c.ForceImplicitTLS = &yes }},
+		{"forced STARTTLS", smtp.Config{}, "465", func(c *Config) { c.Smarthost = host + ":2587"; c.ForceImplicitTLS = &no }},
+		{"identity", smtp.Config{}, "465", func(c *Config) { c.AuthIdentity = account }},
+		{"the sender is the account", smtp.Config{}, "465", func(c *Config) { c.From = "" }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, e := provider(t, tt.server)
+			c := config("ops@example.com, 张三 <zhang@example.com>; OPS@example.com")
+			c.Smarthost = host + ":" + tt.port
+			if tt.change != nil {
+				tt.change(c)
+			}
+			all(t, send(t.Context(), t, c, e, diskFull()), "ops@example.com", "zhang@example.com")
+			inbox := server.Inbox()
+			if len(inbox) != 2 {
+				t.Fatalf("%d mails, want 2", len(inbox))
+			}
+			for i, to := range []string{"ops@example.com", "zhang@example.com"} {
+				m := inbox[i]
+				if m.From != account || !slices.Equal(m.To, []string{to}) {
+					t.Errorf("envelope from %s to %q, want %s to %s", m.From, m.To, account, to)
+				}
+				if want := "[告警] DiskFull · db-1"; m.Subject != want {
+					t.Errorf("subject %q, want %q", m.Subject, want)
+				}
+				if want := "<ops@example.com>, 张三 <zhang@example.com>"; m.Header.Get("To") != want {
+					t.Errorf("to %q, want %q", m.Header.Get("To"), want)
+				}
+				if want := "Fri, 20 Nov 2026 10:30:00 +0800"; m.Header.Get("Date") != want {
+					t.Errorf("date %q, want %q", m.Header.Get("Date"), want)
+				}
+				for name, want := range map[string]string{"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "User-Agent": "", "X-Mailer": ""} {
+					if got := m.Header.Get(name); got != want {
+						t.Errorf("%s: %q, want %q", name, got, want)
+					}
+				}
+				if !strings.Contains(m.Text, "磁盘将满 <95%>") || !strings.Contains(m.HTML, "磁盘将满 &lt;95%&gt;") {
+					t.Errorf("text:\n%s\nhtml:\n%s", m.Text, m.HTML)
+				}
+			}
+		})
+	}
+}
+
+func TestOneBadRecipientOfThree(t *testing.T) {
+	server, e := provider(t, smtp.Config{})
+	server.Play(smtp.Script{Recipients: map[string]smtp.Reply{"gone@example.com": {Code: 550, Text: "User not found"}, "full@example.com": {Code: 451, Text: "try later"}}})
+	n := diskFull()
+	n.Alerts[0].Annotations["tos"] = "a@example.com, gone@example.com, full@example.com, not an address, b@example.com"
+	out := send(t.Context(), t, config("{{ .CommonAnnotations.tos }}"), e, n)
+	for unit, want := range map[string]struct {
+		class notify.Class
+		code  string
+	}{
+		"gone@example.com": {notify.Permanent, "550"},
+		"full@example.com": {notify.Retry, "451"},
+		"not an address":   {notify.Permanent, ""},
+	} {
+		if f := out[unit]; f == nil || f.Class != want.class || f.Code != want.code || f.Ambiguous {
+			t.Errorf("%s: %+v, want %v", unit, f, want)
+		}
+		delete(out, unit)
+	}
+	all(t, out, "a@example.com", "b@example.com")
+	if n := len(server.Inbox()); n != 2 {
+		t.Errorf("%d mails, want 2", n)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		script  smtp.Script
+		change  func(*Config)
+		class   notify.Class
+		after   time.Duration
+		code    string
+		message string
+	}{
+		{"wrong password", smtp.Script{}, func(c *Config) { c.AuthPassword = "guess" }, notify.Permanent, 0, "535", "authorization code"},
+		{"GBK at login", smtp.Script{Auth: smtp.Reply{Code: 501, Text: "\xb5\xc7\xc2\xbc\xca\xa7\xb0\xdc"}}, nil, notify.Permanent, 0, "501", "登录失败"},
+		{"bytes of no encoding", smtp.Script{Auth: smtp.Reply{Code: 501, Text: "no\xff\xff"}}, nil, notify.Permanent, 0, "501", "refused the login: no"},
+		{"login later", smtp.Script{Auth: smtp.Reply{Code: 454, Text: "Temporary authentication failure"}}, nil, notify.Retry, 0, "454", "refused the login"},
+		{"the password comes back", smtp.Script{Auth: smtp.Reply{Code: 535, Text: "no: " + password}}, nil, notify.Permanent, 0, "535", "no: <secret>"},
+		{"another sender", smtp.Script{}, func(c *Config) { c.From = "boss@example.com" }, notify.Permanent, 0, "501", "auth_username"},
+		{"too many connections", smtp.Script{Greeting: smtp.Reply{Code: 550, Text: "Connection frequency limited"}}, nil, notify.Rate, 5 * time.Minute, "550", "too frequent"},
+		{"too many mails", smtp.Script{Data: smtp.Reply{Code: 550, Text: "Domain frequency limited"}}, nil, notify.Rate, 5 * time.Minute, "550", "too frequent"},
+		{"too many mails, temporarily", smtp.Script{Data: smtp.Reply{Code: 452, Text: "Too many messages"}}, nil, notify.Rate, 5 * time.Minute, "452", "too frequent"},
+		{"busy", smtp.Script{Greeting: smtp.Reply{Code: 421, Text: "Service not available"}}, nil, notify.Retry, 0, "421", "refused the connection"},
+		{"content", smtp.Script{Data: smtp.Reply{Code: 550, Text: "Mail content denied"}}, nil, notify.Permanent, 0, "550", "refused the mail: Mail content denied"},
+		{"generated", smtp.Script{Data: smtp.Reply{Code: 554, Text: "Spam rate: generated"}}, nil, notify.Permanent, 0, "554", "refused the mail"},
+		{"size", smtp.Script{Data: smtp.Reply{Code: 552, Text: "Message size exceeds fixed limit"}}, nil, notify.TooLong, 0, "552", "too long"},
+		{"mailbox full", smtp.Script{Recipients: map[string]smtp.Reply{"ops@example.com": {Code: 552, Text: "Mailbox full"}}}, nil, notify.Permanent, 0, "552", "refused the recipient"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, e := provider(t, smtp.Config{})
+			server.Play(tt.script)
+			c := config("ops@example.com")
+			if tt.change != nil {
+				tt.change(c)
+			}
+			f := send(t.Context(), t, c, e, diskFull())["ops@example.com"]
+			if f == nil || f.Class != tt.class || f.RetryAfter != tt.after || f.Code != tt.code || f.Ambiguous || !strings.Contains(f.Message, tt.message) {
+				t.Errorf("%+v, want %v after %v (%s) with %q", f, tt.class, tt.after, tt.code, tt.message)
+			}
+			if n := len(server.Inbox()); n != 0 {
+				t.Errorf("%d mails, want none", n)
+			}
+		})
+	}
+}
+
+func TestBrokenConnections(t *testing.T) {
+	yes, no := true, false
+	loopback := func(c *Config) { c.Smarthost = "127.0.0.1:1" }
+	for _, tt := range []struct {
+		name      string
+		script    smtp.Script
+		change    func(*Config)
+		class     notify.Class
+		ambiguous bool
+		message   string
+		mails     int
+	}{
+		{"hangs", smtp.Script{Hang: true}, nil, notify.Retry, false, "did not answer in time", 0},
+		{"hangs in the open", smtp.Script{Hang: true}, func(c *Config) { c.Smarthost = host + ":587" }, notify.Retry, false, "did not answer in time", 0},
+		{"breaks after the mail", smtp.Script{Drop: true}, nil, notify.Retry, true, "may have been sent", 1},
+		{"nobody there", smtp.Script{}, loopback, notify.Retry, false, "cannot reach", 0},
+		{"no TLS from the start", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":587"; c.ForceImplicitTLS = &yes }, notify.Permanent, false, "port 465", 0},
+		{"no STARTTLS", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":25" }, notify.Permanent, false, "offers no encryption", 0},
+		{"no TLS for the password", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":25"; c.RequireTLS = &no }, notify.Permanent, false, "the password was not sent", 0},
+		{"another name", smtp.Script{}, func(c *Config) { c.Smarthost = "mail.example.com:465" }, notify.Retry, false, "certificate", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, e := provider(t, smtp.Config{})
+			server.Play(tt.script)
+			ctx := t.Context()
+			if tt.script.Hang {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)
+				defer cancel()
+			}
+			c := config("ops@example.com, b@example.com")
+			if tt.change != nil {
+				tt.change(c)
+			}
+			began := time.Now()
+			f := send(ctx, t, c, e, diskFull())["ops@example.com"]
+			if took := time.Since(began); took > session/2 {
+				t.Errorf("took %v", took)
+			}
+			if f == nil || f.Class != tt.class || f.Ambiguous != tt.ambiguous || !strings.Contains(f.Message, tt.message) {
+				t.Errorf("%+v, want %v, ambiguous %v, with %q", f, tt.class, tt.ambiguous, tt.message)
+			}
+			if n := len(server.Inbox()); n != tt.mails {
+				t.Errorf("%d mails, want %d", n, tt.mails)
+			}
+		})
+	}
+}
+
+func TestUnknownAuthority(t *testing.T) {
+	for _, port := range []string{"465", "587"} {
+		server, e := provider(t, smtp.Config{})
+		e.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+		c := config("ops@example.com")
+		c.Smarthost = host + ":" + port
+		f := send(t.Context(), t, c, e, diskFull())["ops@example.com"]
+		if f == nil || f.Class != notify.Retry || !strings.Contains(f.Message, "certificate") {
+			t.Errorf("port %s: %v, want a bad certificate", port, f)
+		}
+		if n := len(server.Inbox()); n != 0 {
+			t.Errorf("port %s: %d mails, want none", port, n)
+		}
+	}
+}
+
+func TestNoLogin(t *testing.T) {
+	_, e := provider(t, smtp.Config{})
+	c := config("ops@example.com")
+	c.AuthUsername, c.AuthPassword = "", ""
+	if f := send(t.Context(), t, c, e, diskFull())["ops@example.com"]; f == nil || f.Code != "530" {
+		t.Errorf("%v, want the server to ask for a login", f)
+	}
+	_, e = provider(t, smtp.Config{Mechanisms: []string{"XOAUTH2"}})
+	if f := send(t.Context(), t, config("ops@example.com"), e, diskFull())["ops@example.com"]; f == nil || f.Class != notify.Permanent || !strings.Contains(f.Error(), "none of PLAIN") {
+		t.Errorf("%v, want no way to log in", f)
+	}
+}
+
+func TestDoneRecipientsAreLeftOut(t *testing.T) {
+	server, e := provider(t, smtp.Config{})
+	n := diskFull()
+	n.Done = []string{"a@example.com"}
+	all(t, send(t.Context(), t, config("a@example.com, b@example.com"), e, n), "b@example.com")
+	if inbox := server.Inbox(); len(inbox) != 1 || inbox[0].Header.Get("To") != "<a@example.com>, <b@example.com>" {
+		t.Errorf("%d mails, want one that names both", len(inbox))
+	}
+	n.Done = append(n.Done, "b@example.com")
+	if list := messages(t, config("a@example.com, b@example.com"), e, n); len(list) != 0 {
+		t.Errorf("%d messages, want none", len(list))
+	}
+}

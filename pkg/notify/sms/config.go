@@ -1,0 +1,124 @@
+package sms
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
+	"tocsin/pkg/tencent"
+)
+
+const (
+	defaultRegion   = "ap-guangzhou"
+	defaultEndpoint = "https://sms.tencentcloudapi.com"
+
+	// defaultLength is what enterprise accounts usually may put into a variable.
+	// Individual accounts may put 12 characters, and accounts opened after
+	// January 2024 safeLength.
+	defaultLength = 20
+	safeLength    = 6
+)
+
+// Config is one entry of sms_configs.
+type Config struct {
+	notify.Common `yaml:",inline"`
+
+	// SdkAppID is the application's id in the SMS console.
+	SdkAppID string `yaml:"sdk_app_id"`
+	// SignName is the approved signature's text, without 【】. Mainland numbers
+	// need it.
+	SignName string `yaml:"sign_name,omitempty"`
+	// TemplateID is the approved template's id.
+	TemplateID string `yaml:"template_id"`
+	// Params are templates, one for each variable of the SMS template. None are
+	// for a template without variables.
+	Params []string `yaml:"params,omitempty"`
+	// ParamMaxLength is how many characters a variable may hold; default 20.
+	ParamMaxLength int `yaml:"param_max_length,omitempty"`
+	// To are templates of phone numbers, or of lists of them separated by commas
+	// or semicolons.
+	To []string `yaml:"to"`
+
+	// Region is the API's; default ap-guangzhou. It does not matter where the
+	// numbers are.
+	Region string `yaml:"region,omitempty"`
+	// SecretID and SecretKey are a key of its own. Without them it is
+	// global.tencent_secret_id, then the function's role.
+	SecretID  string         `yaml:"secret_id,omitempty"`
+	SecretKey setting.Secret `yaml:"secret_key,omitempty"`
+	// Endpoint is the API's address; default https://sms.tencentcloudapi.com.
+	Endpoint string `yaml:"endpoint,omitempty"`
+}
+
+// Kind describes the channel: messages cost money and ring phones, so that
+// resolved alerts are not told by default and none is sent twice.
+func (*Config) Kind() notify.Kind { return notify.Kind{Name: "sms", AtMostOnce: true} }
+
+// Inherit gives c the global key if it has none of its own. It goes before
+// Validate.
+func (c *Config) Inherit(id string, key setting.Secret) {
+	if c.SecretID == "" && c.SecretKey == "" {
+		c.SecretID, c.SecretKey = id, key
+	}
+}
+
+// Validate adds what is wrong with c to f. Templates are judged by New.
+func (c *Config) Validate(f *setting.Faults) {
+	if c.SdkAppID == "" {
+		f.Addf("sdk_app_id", "is missing: it is the application's SdkAppId in the SMS console, such as 1400006666")
+	}
+	if c.TemplateID == "" {
+		f.Addf("template_id", "is missing: it is the id of an approved template in the SMS console")
+	}
+	foreign := func(to string) bool { return !isTemplate(to) && !slices.ContainsFunc(split(to), isDomestic) }
+	switch {
+	case strings.ContainsAny(c.SignName, "【】"):
+		f.Addf("sign_name", "is the signature's text without 【】")
+	case c.SignName == "" && !(len(c.To) > 0 && allOf(c.To, foreign)):
+		f.Addf("sign_name", "is missing: numbers in mainland China need an approved signature's text")
+	}
+	if len(c.To) == 0 {
+		f.Addf("to", "is missing: name the phone numbers, for example +8613800000000")
+	}
+	for i, to := range c.To {
+		if isTemplate(to) {
+			continue
+		}
+		numbers := split(to)
+		if len(numbers) == 0 {
+			f.In("to", i).Addf("", "is empty: write a phone number like +8613800000000")
+		}
+		for _, s := range numbers {
+			if _, err := parseNumber(s); err != nil {
+				f.In("to", i).Addf("", "%v", err)
+			}
+		}
+	}
+	if c.ParamMaxLength < 0 {
+		f.Addf("param_max_length", "must be a number of characters: 20 is the default, 12 is for individual accounts, 6 for new ones")
+	}
+	switch {
+	case c.SecretID != "" && c.SecretKey == "":
+		f.Addf("secret_key", "is missing: secret_id and secret_key are given together or not at all")
+	case c.SecretID == "" && c.SecretKey != "":
+		f.Addf("secret_id", "is missing: secret_id and secret_key are given together or not at all")
+	}
+	if _, err := tencent.Profile(c.endpoint()); err != nil {
+		f.Addf("endpoint", "%v", err)
+	}
+}
+
+func (c *Config) endpoint() string { return cmp.Or(c.Endpoint, defaultEndpoint) }
+
+func isTemplate(s string) bool { return strings.Contains(s, "{{") }
+
+func isDomestic(s string) bool {
+	number, err := parseNumber(s)
+	return err == nil && domestic(number)
+}
+
+func allOf[T any](list []T, is func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !is(v) })
+}

@@ -1,0 +1,431 @@
+package sms
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/network"
+	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
+)
+
+const (
+	secretID  = "AKIDexample0000000000"
+	secretKey = "example-secret-key"
+	appID     = "1400006666"
+)
+
+// vendor is Tencent Cloud with one application, and the world in which channels
+// find it.
+func vendor(t *testing.T, change func(*tencentcloud.SMSApp)) (*tencentcloud.Cloud, *notify.Env) {
+	t.Helper()
+	world, err := network.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { world.Close() })
+	cloud := tencentcloud.New(time.Now)
+	cloud.SetKey(secretID, tencentcloud.Key{Secret: secretKey})
+	app := tencentcloud.SMSApp{
+		ID:    appID,
+		Signs: []string{"示例公司"},
+		Templates: []tencentcloud.SMSTemplate{
+			{ID: "1001", Text: "告警：{1}，级别 {2}，请处理。"},
+			{ID: "1002", Text: "有新的告警，请处理。"},
+			{ID: "1003", Text: "Alert: {1}, severity {2}.", International: true},
+		},
+		Balance:    1000,
+		ParamLimit: 20,
+	}
+	if change != nil {
+		change(&app)
+	}
+	cloud.AddSMSApp(app)
+	if _, err := world.ServeHTTPS("sms.tencentcloudapi.com", cloud); err != nil {
+		t.Fatal(err)
+	}
+	return cloud, &notify.Env{
+		HTTP: &http.Client{Transport: &http.Transport{
+			DialContext:     world.DialContext,
+			TLSClientConfig: &tls.Config{RootCAs: world.RootCAs()},
+		}},
+		Lookup:   os.LookupEnv,
+		Language: "zh",
+		Location: time.UTC,
+	}
+}
+
+func config(to ...string) *Config {
+	return &Config{
+		SdkAppID: appID, SignName: "示例公司", TemplateID: "1001", To: to,
+		Params:   []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.severity }}"},
+		SecretID: secretID, SecretKey: secretKey,
+	}
+}
+
+func diskFull() *notify.Notification {
+	at := time.Date(2026, 11, 20, 2, 30, 0, 0, time.UTC)
+	return &notify.Notification{ID: "n1", At: at, Receiver: "on-call", Alerts: []*alert.Alert{{
+		Labels:      alert.Labels{"alertname": "磁盘将满", "severity": "critical"},
+		Annotations: alert.Labels{"tos": "13800000001; +8613800000002"},
+		StartsAt:    at.Add(-time.Minute),
+	}}}
+}
+
+func messages(t *testing.T, c *Config, env *notify.Env, n *notify.Notification) []notify.Message {
+	t.Helper()
+	var faults setting.Faults
+	c.Validate(&faults)
+	for _, fault := range faults.List() {
+		t.Fatalf("%v: %s", fault.Path, fault.Message)
+	}
+	notifier, err := c.New(env, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := notifier.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// send delivers a notification and returns the outcomes by unit.
+func send(ctx context.Context, t *testing.T, c *Config, env *notify.Env, n *notify.Notification) map[string]*notify.Error {
+	t.Helper()
+	out := map[string]*notify.Error{}
+	for _, m := range messages(t, c, env, n) {
+		var units []string
+		for _, o := range m.Send(ctx) {
+			units = append(units, o.Unit)
+			var fault *notify.Error
+			if o.Err != nil && !errors.As(o.Err, &fault) {
+				t.Errorf("%s: %T is not a notify.Error", o.Unit, o.Err)
+			}
+			out[o.Unit] = fault
+			if fault == nil {
+				continue
+			}
+			for _, secret := range []string{secretKey, secretID, strings.TrimPrefix(o.Unit, "+86")} {
+				if strings.Contains(fault.Error(), secret) {
+					t.Errorf("%s is in the error: %v", secret, fault)
+				}
+			}
+		}
+		if !slices.Equal(units, m.Units) {
+			t.Errorf("outcomes of %q, want those of %q", units, m.Units)
+		}
+	}
+	return out
+}
+
+func delivered(t *testing.T, out map[string]*notify.Error, numbers ...string) {
+	t.Helper()
+	for _, number := range numbers {
+		if fault, known := out[number]; !known || fault != nil {
+			t.Errorf("%s: known %v, error %v; want it delivered", number, known, fault)
+		}
+	}
+	if len(out) != len(numbers) {
+		t.Errorf("%d units, want %d", len(out), len(numbers))
+	}
+}
+
+func TestMessageArrives(t *testing.T) {
+	cloud, env := vendor(t, nil)
+	// One number in four spellings, and one more in an annotation.
+	c := config("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.tos }}")
+	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001", "+8613800000002")
+	inbox := cloud.Inbox()
+	if len(inbox) != 2 || cloud.Count("SendSms") != 1 {
+		t.Fatalf("%d messages by %d calls, want 2 by 1", len(inbox), cloud.Count("SendSms"))
+	}
+	for _, m := range inbox {
+		if want := "【示例公司】告警：磁盘将满，级别 critical，请处理。"; m.Text != want {
+			t.Errorf("the phone shows %q, want %q", m.Text, want)
+		}
+	}
+	if got := cloud.Requests()[0].Region; got != "ap-guangzhou" {
+		t.Errorf("region %q, want ap-guangzhou", got)
+	}
+}
+
+func TestTemplateWithoutVariables(t *testing.T) {
+	cloud, env := vendor(t, nil)
+	c := config("13800000001")
+	c.TemplateID, c.Params = "1002", nil
+	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
+	if got, want := cloud.Inbox()[0].Text, "【示例公司】有新的告警，请处理。"; got != want {
+		t.Errorf("the phone shows %q, want %q", got, want)
+	}
+}
+
+func TestNumbersAreSplitIntoCalls(t *testing.T) {
+	cloud, env := vendor(t, nil)
+	var to, domestic []string
+	for i := range 201 {
+		domestic = append(domestic, fmt.Sprintf("+86138%08d", i))
+	}
+	to = append(append(to, domestic...), "+85290000000", "+14155550100")
+	list := messages(t, config(to...), env, diskFull())
+	var sizes []int
+	for _, m := range list {
+		sizes = append(sizes, len(m.Units))
+	}
+	if !slices.Equal(sizes, []int{200, 1, 2}) {
+		t.Fatalf("calls of %v numbers, want 200, 1 and 2", sizes)
+	}
+	if !slices.Equal(list[2].Units, []string{"+85290000000", "+14155550100"}) {
+		t.Errorf("the last call is for %q", list[2].Units)
+	}
+	out := send(t.Context(), t, config(to...), env, diskFull())
+	if n := len(cloud.Inbox()); n != 201 {
+		t.Errorf("%d messages arrived, want 201", n)
+	}
+	for _, number := range domestic {
+		if out[number] != nil {
+			t.Errorf("%s: %v", number, out[number])
+		}
+	}
+	// The template is for mainland China only.
+	for _, number := range list[2].Units {
+		if f := out[number]; f == nil || f.Class != notify.Permanent || f.Code != "UnsupportedOperation.ChineseMainlandTemplateToGlobalPhone" {
+			t.Errorf("%s: %v, want a permanent refusal of the template", number, f)
+		}
+	}
+}
+
+func TestInternationalTemplate(t *testing.T) {
+	cloud, env := vendor(t, nil)
+	c := config("+14155550100")
+	c.TemplateID, c.SignName = "1003", ""
+	c.Params[0] = "DiskFull"
+	delivered(t, send(t.Context(), t, c, env, diskFull()), "+14155550100")
+	if got, want := cloud.Inbox()[0].Text, "Alert: DiskFull, severity critical."; got != want {
+		t.Errorf("the phone shows %q, want %q", got, want)
+	}
+}
+
+func TestOneBadNumberAmongThree(t *testing.T) {
+	_, env := vendor(t, func(a *tencentcloud.SMSApp) { a.Blacklist = []string{"+8613800000002"} })
+	c := config("{{ .CommonAnnotations.list }}")
+	n := diskFull()
+	n.Alerts[0].Annotations["list"] = "13800000001,13800000002,13800000003,ops@example.com"
+	out := send(t.Context(), t, c, env, n)
+	blocked, unknown := out["+8613800000002"], out["ops@example.com"]
+	delete(out, "+8613800000002")
+	delete(out, "ops@example.com")
+	delivered(t, out, "+8613800000001", "+8613800000003")
+	if blocked == nil || blocked.Class != notify.Permanent || !strings.HasPrefix(blocked.Message, "+86138****0002: ") {
+		t.Errorf("blacklisted number: %v", blocked)
+	}
+	if unknown == nil || unknown.Class != notify.Permanent || unknown.Ambiguous {
+		t.Errorf("what is no number: %v", unknown)
+	}
+}
+
+func TestDoneNumbersAreLeftOut(t *testing.T) {
+	cloud, env := vendor(t, nil)
+	n := diskFull()
+	n.Done = []string{"+8613800000001"}
+	delivered(t, send(t.Context(), t, config("13800000001", "13800000002"), env, n), "+8613800000002")
+	n.Done = append(n.Done, "+8613800000002")
+	if list := messages(t, config("13800000001", "13800000002"), env, n); len(list) != 0 {
+		t.Errorf("%d messages, want none", len(list))
+	}
+	if n := len(cloud.Inbox()); n != 1 {
+		t.Errorf("%d messages arrived, want 1", n)
+	}
+}
+
+func TestBalance(t *testing.T) {
+	_, env := vendor(t, func(a *tencentcloud.SMSApp) { a.Balance = 1 })
+	out := send(t.Context(), t, config("13800000001", "13800000002"), env, diskFull())
+	if out["+8613800000001"] != nil {
+		t.Errorf("the first message: %v", out["+8613800000001"])
+	}
+	if f := out["+8613800000002"]; f == nil || f.Class != notify.Permanent || !strings.Contains(f.Message, "buy another") {
+		t.Errorf("the second message: %v", f)
+	}
+}
+
+func TestThirtySecondsBetweenMessages(t *testing.T) {
+	_, env := vendor(t, nil)
+	c := config("13800000001")
+	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
+	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
+	if f == nil || f.Class != notify.Rate || f.RetryAfter != 30*time.Second {
+		t.Errorf("the second message within 30 seconds: %v", f)
+	}
+}
+
+func TestTooLongIsSaidShorter(t *testing.T) {
+	cloud, env := vendor(t, func(a *tencentcloud.SMSApp) { a.ParamLimit = 6 })
+	c := config("13800000001")
+	c.Params[0] = "订单消费积压告警 https://example.com/1"
+	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
+	if f == nil || f.Class != notify.TooLong {
+		t.Fatalf("long values: %v, want too long", f)
+	}
+	n := diskFull()
+	n.Shrink = true
+	delivered(t, send(t.Context(), t, c, env, n), "+8613800000001")
+	if got, want := cloud.Inbox()[0].Text, "【示例公司】告警：订单消费积压，级别 critic，请处理。"; got != want {
+		t.Errorf("the phone shows %q, want %q", got, want)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Run("wrong", func(t *testing.T) {
+		_, env := vendor(t, nil)
+		c := config("13800000001")
+		c.SecretKey = "another-key"
+		f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
+		if f == nil || f.Class != notify.Permanent || f.Code != "AuthFailure.SignatureFailure" {
+			t.Errorf("%v, want a wrong signature", f)
+		}
+	})
+	t.Run("the function's role", func(t *testing.T) {
+		cloud, env := vendor(t, nil)
+		cloud.SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
+		c := config("13800000001")
+		c.SecretID, c.SecretKey = "", ""
+		t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
+		t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
+		t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
+		delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
+	})
+	t.Run("none", func(t *testing.T) {
+		_, env := vendor(t, nil)
+		c := config("13800000001")
+		c.SecretID, c.SecretKey = "", ""
+		t.Setenv("TENCENTCLOUD_SECRETID", "")
+		f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
+		if f == nil || f.Class != notify.Permanent || f.Ambiguous {
+			t.Errorf("%v, want a permanent error", f)
+		}
+	})
+}
+
+func TestUnknownOutcomes(t *testing.T) {
+	brief := func(t *testing.T) context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	usual := func(t *testing.T) context.Context { return t.Context() }
+	const other = `{"Response":{"SendStatusSet":[{"SerialNo":"1","PhoneNumber":"+8613900000000","Fee":1,"Code":"Ok"}],"RequestId":"r"}}`
+	for _, tt := range []struct {
+		name      string
+		ctx       func(*testing.T) context.Context
+		do        func(http.ResponseWriter, *http.Request, func())
+		class     notify.Class
+		ambiguous bool
+	}{
+		{"no answer in time", brief, tencentcloud.Hang, notify.Retry, true},
+		{"half an answer", usual, tencentcloud.Half, notify.Retry, true},
+		{"an answer about another number", usual, tencentcloud.Answer(200, "application/json", other), notify.Retry, true},
+		{"an empty answer", usual, tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"r"}}`), notify.Retry, true},
+		{"a proxy's page", usual, tencentcloud.Answer(502, "text/html", "<html>"), notify.Retry, true},
+		{"the vendor timed out", usual, tencentcloud.Refuse("InternalError.Timeout", "timeout"), notify.Retry, true},
+		{"the vendor is broken", usual, tencentcloud.Refuse("InternalError.OtherError", "error"), notify.Retry, false},
+		{"too many requests", usual, tencentcloud.Refuse("RequestLimitExceeded.UinLimitExceeded", "limit"), notify.Rate, false},
+		{"arrears", usual, tencentcloud.Refuse("UnauthorizedOperation.ServiceSuspendDueToArrears", "+8613800000001 suspended"), notify.Permanent, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud, env := vendor(t, nil)
+			cloud.Fail(tencentcloud.Fault{Do: tt.do})
+			f := send(tt.ctx(t), t, config("13800000001"), env, diskFull())["+8613800000001"]
+			if f == nil || f.Class != tt.class || f.Ambiguous != tt.ambiguous {
+				t.Fatalf("%+v, want class %v, ambiguous %v", f, tt.class, tt.ambiguous)
+			}
+			if cloud.Count("") != 1 {
+				t.Errorf("%d calls, want 1", cloud.Count(""))
+			}
+		})
+	}
+}
+
+func TestUnreachableIsCertain(t *testing.T) {
+	_, env := vendor(t, nil)
+	c := config("13800000001")
+	c.Endpoint = "https://127.0.0.1:1"
+	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
+	if f == nil || f.Class != notify.Retry || f.Ambiguous {
+		t.Errorf("%v, want a failure that nothing came of", f)
+	}
+}
+
+func TestNobodyToSendTo(t *testing.T) {
+	_, env := vendor(t, nil)
+	notifier, err := config("{{ .CommonAnnotations.nobody }}").New(env, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := notifier.Messages(diskFull()); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestTargetAndText(t *testing.T) {
+	_, env := vendor(t, nil)
+	m := messages(t, config("13800000001", "13800000002"), env, diskFull())[0]
+	if m.Target != "+86138****0001 +1" {
+		t.Errorf("target %q", m.Target)
+	}
+	if want := "【示例公司】模板 1001：磁盘将满, critical"; m.Text != want {
+		t.Errorf("text %q, want %q", m.Text, want)
+	}
+}
+
+// TestWording shows what phones show for a usual set of variables.
+func TestWording(t *testing.T) {
+	at := time.Date(2026, 11, 20, 2, 30, 0, 0, time.UTC)
+	lag := func(topic string) *alert.Alert {
+		return &alert.Alert{Labels: alert.Labels{"alertname": "KafkaConsumerLag", "consumer_group": "order-worker-in-shanghai", "topic": topic}, StartsAt: at.Add(-time.Minute)}
+	}
+	lagging := []*alert.Alert{lag("order-created"), lag("order-paid")}
+	ended := []*alert.Alert{lag("order-created")}
+	ended[0].EndsAt = at
+	for _, tt := range []struct {
+		name, language string
+		alerts         []*alert.Alert
+		shrink         bool
+		want           string
+	}{
+		{"lag, firing", "zh", lagging, false, "【示例公司】模板 1001：KafkaConsumerLag, order-worker-in-shan, firing 2"},
+		{"lag, firing, again and shorter", "zh", lagging, true, "【示例公司】模板 1001：KafkaC, order-, firing"},
+		{"lag, resolved", "zh", ended, false, "【示例公司】模板 1001：KafkaConsumerLag, order-worker-in-shan, resolved 0"},
+		{"any, firing", "en", diskFull().Alerts, false, "【示例公司】template 1001: 磁盘将满, -, firing 1"},
+	} {
+		_, env := vendor(t, nil)
+		env.Language = tt.language
+		c := config("13800000001")
+		c.Params = []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.consumer_group }}", "{{ .Status }} {{ .Alerts.Firing | len }}"}
+		m := messages(t, c, env, &notify.Notification{ID: "n1", At: at, Alerts: tt.alerts, Shrink: tt.shrink})
+		if len(m) != 1 || m[0].Text != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, m[0].Text, tt.want)
+		}
+	}
+}
+
+// A template that fails only once an alert is there must not keep phones silent.
+func TestFailingParam(t *testing.T) {
+	cloud, env := vendor(t, nil)
+	c := config("13800000001")
+	c.Params[1] = "{{ (index .Alerts 7).Labels.x }}"
+	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
+	if got, want := cloud.Inbox()[0].Text, "【示例公司】告警：磁盘将满，级别 -，请处理。"; got != want {
+		t.Errorf("the phone shows %q, want %q", got, want)
+	}
+}

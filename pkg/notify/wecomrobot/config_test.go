@@ -1,0 +1,71 @@
+package wecomrobot
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"tocsin/pkg/setting"
+)
+
+func TestValidate(t *testing.T) {
+	const good = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=" + key
+	tests := []struct {
+		name   string
+		config Config
+		want   []string // "path: message", a warning with "?" before it
+	}{
+		{"good", Config{URL: good, MentionMobiles: []string{"13800000000", "+8613800000000", "@all", "{{ .X }}"}, MentionUsers: []string{"zhang.san-1_2@corp", "@all", "{{ .X }}"}}, nil},
+		{"no url", Config{}, []string{"[url]: is missing"}},
+		{"no address", Config{URL: "key"}, []string{"[url]: is not an https address"}},
+		{"another scheme", Config{URL: "ftp://h/?key=k"}, []string{"[url]: is not an https address"}},
+		{"no key", Config{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send"}, []string{"[url]: has no key"}},
+		{"plain http", Config{URL: "http://proxy.example.com/?key=k"}, []string{"?[url]: is plain http"}},
+		{"plain http on this machine", Config{URL: "http://127.0.0.1:8080/?key=k"}, nil},
+		{"plain http on this machine, by name", Config{URL: "http://localhost/?key=k"}, nil},
+		{"a template for the key", Config{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={{ .CommonLabels.robot }}"}, nil},
+		{"a template for the host", Config{URL: "https://{{ .CommonLabels.host }}/send?key=k"}, []string{"[url]: only what follows the question mark"}},
+		{"phones", Config{URL: good, MentionMobiles: []string{"13800000000", "1380000 0000", "zhang", ""}},
+			[]string{`[mention_mobiles 1]: "1380000 0000" is not a phone number`, `[mention_mobiles 2]: "zhang"`, `[mention_mobiles 3]: ""`}},
+		{"users", Config{URL: good, MentionUsers: []string{"<@x>", strings.Repeat("x", 65), "@everybody"}},
+			[]string{`[mention_users 0]: "<@x>" is not a user id`, "[mention_users 1]:", "[mention_users 2]:"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var f setting.Faults
+			tt.config.Validate(&f)
+			var got []string
+			for _, fault := range f.List() {
+				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
+				if fault.Warning {
+					s = "?" + s
+				}
+				if strings.Contains(s, key) {
+					t.Errorf("the key is in %q", s)
+				}
+				got = append(got, s)
+			}
+			if len(got) != len(tt.want) {
+				t.Fatalf("%q, want %q", got, tt.want)
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], tt.want[i]) {
+					t.Errorf("%q, want %q", got[i], tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestKeys(t *testing.T) {
+	var c Config
+	err := yaml.Unmarshal([]byte("url: https://h/?key=k\nmention_mobiles: ['13800000000']\nmention_users: ['@all']\nmessage: m\nsend_resolved: false\n"), &c)
+	if err != nil || string(c.URL) != "https://h/?key=k" || c.MentionMobiles[0] != "13800000000" || c.MentionUsers[0] != "@all" || c.Message != "m" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c.Resolved(c.Kind()) || !new(Config).Resolved(c.Kind()) || c.Kind().Name != "wecom_robot" {
+		t.Error("send_resolved")
+	}
+}

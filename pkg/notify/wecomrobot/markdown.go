@@ -1,0 +1,158 @@
+package wecomrobot
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+)
+
+// The markup used is the part of WeCom's markdown that every client shows: bold,
+// quote, link, and the three colours info (green), comment (grey) and warning
+// (orange).
+
+var errEmpty = errors.New("it prints nothing")
+
+// pack lays a document out in messages of at most limit bytes. Markup never
+// spans lines, so that a break between lines cannot leave it open.
+func pack(doc *render.Doc, inline string, limit int) []string {
+	return notify.Pack(limit, head(doc), blocks(doc, inline))
+}
+
+// whole is the document as one text, however long.
+func whole(doc *render.Doc) string {
+	return head(doc)(1, 1) + "\n" + strings.Join(blocks(doc, ""), "\n")
+}
+
+// head returns the line that every part starts with.
+func head(doc *render.Doc) func(part, parts int) string {
+	colour := "warning"
+	switch {
+	case doc.Resolved:
+		colour = "info"
+	case doc.Severity == render.Info:
+		colour = "comment"
+	}
+	title := escape(doc.Title)
+	return func(part, parts int) string {
+		return "**" + font(colour, title+marker(part, parts)) + "**"
+	}
+}
+
+func marker(part, parts int) string {
+	if parts == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d/%d)", part, parts)
+}
+
+// blocks returns what follows the head, in pieces between which a message can
+// be split. A blank line ends a quote.
+func blocks(doc *render.Doc, inline string) []string {
+	out := make([]string, 0, len(doc.Items)+8)
+	if doc.Lead != "" {
+		out = append(out, escapeLine(doc.Lead))
+	}
+	if len(doc.Facts) > 0 {
+		out = append(out, quote(doc, doc.Facts))
+	}
+	for i, item := range doc.Items {
+		block := name(item)
+		if item.Headline != "" {
+			block += " " + escape(item.Headline)
+		}
+		if len(item.Fields) > 0 {
+			block += "\n" + quote(doc, item.Fields)
+		}
+		if i == 0 || len(item.Fields) > 0 {
+			block = "\n" + block
+		}
+		out = append(out, block)
+	}
+	for _, note := range doc.Notes {
+		out = append(out, "\n"+font("comment", escape(note)))
+	}
+	if len(doc.Links) > 0 {
+		links := make([]string, len(doc.Links))
+		for i, l := range doc.Links {
+			links[i] = "[" + escape(l.Name) + "](" + escapeURL(l.URL) + ")"
+		}
+		out = append(out, "\n"+strings.Join(links, " · "))
+	}
+	if inline != "" {
+		out = append(out, "\n"+inline)
+	}
+	return out
+}
+
+func name(item render.Item) string {
+	title := escape(item.Title)
+	switch {
+	case item.Resolved:
+		title = font("info", title)
+	case item.Severity == render.Critical:
+		title = font("warning", title)
+	}
+	return "**" + title + "**"
+}
+
+func quote(doc *render.Doc, fields []render.Field) string {
+	lines := make([]string, len(fields))
+	for i, f := range fields {
+		lines[i] = "> " + escapeLine(f.Name+doc.Colon+f.Value)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func font(colour, text string) string {
+	return `<font color="` + colour + `">` + text + `</font>`
+}
+
+// packText lays a user's own text out, breaking it between lines.
+func packText(text, inline string, limit int) []string {
+	blocks := strings.Split(text, "\n")
+	if inline != "" {
+		blocks = append(blocks, inline)
+	}
+	return notify.Pack(limit, func(part, parts int) string { return strings.TrimSpace(marker(part, parts)) }, blocks)
+}
+
+// escape makes untrusted text harmless inside a line. WeCom documents no escape
+// character, so what would be markup is replaced by characters that look alike:
+// "<" opens mentions and colours, "`" code, "**" bold, "](" a link.
+func escape(s string) string {
+	if !strings.ContainsAny(s, "<`*]") {
+		return s
+	}
+	s = strings.ReplaceAll(s, "<", "＜")
+	s = strings.ReplaceAll(s, "`", "'")
+	s = strings.ReplaceAll(s, "**", "＊＊")
+	return strings.ReplaceAll(s, "](", "]（")
+}
+
+// escapeLine is escape for text at the start of a line, where ">" is a quote and
+// "#" a heading.
+func escapeLine(s string) string {
+	switch {
+	case strings.HasPrefix(s, ">"):
+		s = "＞" + s[1:]
+	case strings.HasPrefix(s, "#"):
+		s = "＃" + s[1:]
+	}
+	return escape(s)
+}
+
+// escapeValue is what a user's templates see of a label or an annotation: one
+// line that can stand anywhere.
+func escapeValue(s string) string { return escapeLine(notify.Clean(s, maxMarkdown)) }
+
+// escapeURL keeps an address from ending the link it stands in.
+func escapeURL(s string) string {
+	s = notify.Clean(s, maxMarkdown)
+	if !strings.ContainsAny(s, "()<>*` ") {
+		return s
+	}
+	return strings.NewReplacer("(", "%28", ")", "%29", "<", "%3C", ">", "%3E", "*", "%2A", "`", "%60", " ", "%20").Replace(s)
+}

@@ -1,0 +1,445 @@
+package wecomrobot
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/wecom"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+)
+
+const key = "693a91f6-7aaa-4bc4-97a0-0ec2sifa5aaa"
+
+// group is a chat group with one robot in it, on a server of its own.
+type group struct {
+	*wecom.Server
+	env     *notify.Env
+	address string
+}
+
+func newGroup(t *testing.T, language string) *group {
+	t.Helper()
+	g := &group{Server: wecom.New(func() time.Time { return at }), env: env(language)}
+	g.Add(key)
+	server := httptest.NewTLSServer(g.Server)
+	t.Cleanup(server.Close)
+	g.env.HTTP = server.Client()
+	g.address = server.URL + wecom.Path + "?key=" + key
+	return g
+}
+
+// notifier makes the notifier of c, whose URL is the group's.
+func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
+	t.Helper()
+	templates, err := render.ParseTemplates(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.URL = secret(g.address)
+	n, err := c.New(g.env, templates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// say sends everything of n and fails the test unless all of it is accepted.
+func say(t *testing.T, to notify.Notifier, n *notify.Notification) []notify.Message {
+	t.Helper()
+	messages, err := to.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		for _, o := range m.Send(t.Context()) {
+			if o.Err != nil {
+				t.Fatalf("unit %s: %v", o.Unit, o.Err)
+			}
+		}
+	}
+	return messages
+}
+
+func notification(alerts ...*alert.Alert) *notify.Notification {
+	return &notify.Notification{ID: "1", Receiver: "ops", At: at, Alerts: alerts}
+}
+
+func units(messages []notify.Message) []string {
+	var out []string
+	for _, m := range messages {
+		out = append(out, m.Units...)
+	}
+	return out
+}
+
+// Three hundred topics do not fit into one message. Each part keeps the limit,
+// and each topic is said once, the worst first.
+func TestSplit(t *testing.T) {
+	for _, shrink := range []bool{false, true} {
+		g := newGroup(t, "zh")
+		n := notification()
+		n.Shrink = shrink
+		for i := range 300 {
+			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(100000-i), "5000", "", time.Hour))
+		}
+		messages := say(t, g.notifier(t, Config{}), n)
+		limit := 4096
+		if shrink {
+			limit = 2048
+		}
+		next := 0
+		for i, m := range g.Inbox() {
+			if len(m.Content) > limit || !utf8.ValidString(m.Content) {
+				t.Errorf("part %d has %d bytes", i+1, len(m.Content))
+			}
+			mark := fmt.Sprintf("（300 个 topic） (%d/%d)</font>**\n", i+1, len(messages))
+			if first, _, _ := strings.Cut(m.Content, "\n"); !strings.HasSuffix(first+"\n", mark) {
+				t.Errorf("part %d begins %q, want %q at its end", i+1, first, mark)
+			}
+			for line := range strings.SplitSeq(m.Content, "\n") {
+				if strings.HasPrefix(line, "**topic-") {
+					if want := fmt.Sprintf("**topic-%03d** %s 条 · 已 1 小时", next, grouped(fmt.Sprint(100000-next))); line != want {
+						t.Errorf("%q, want %q", line, want)
+					}
+					next++
+				}
+			}
+			if i+1 < len(messages) && len(m.Content) < limit-100 {
+				t.Errorf("part %d has %d bytes, and the next block would have fitted", i+1, len(m.Content))
+			}
+		}
+		if next != 300 {
+			t.Errorf("%d topics said", next)
+		}
+		var want []string
+		for i := range messages {
+			want = append(want, fmt.Sprintf("%d/%d", i+1, len(messages)))
+		}
+		if !slices.Equal(units(messages), want) {
+			t.Errorf("units %v, want %v", units(messages), want)
+		}
+	}
+}
+
+func TestDone(t *testing.T) {
+	g := newGroup(t, "zh")
+	robot := g.notifier(t, Config{MentionMobiles: []string{"13800000000"}})
+	n := notification(oneTopic()...)
+	for _, tt := range []struct{ done, want []string }{
+		{nil, []string{"1/1", "mention"}},
+		{[]string{"1/1"}, []string{"mention"}},
+		{[]string{"mention"}, []string{"1/1"}},
+		{[]string{"mention", "1/1"}, nil},
+	} {
+		n.Done = tt.done
+		messages, err := robot.Messages(n)
+		if err != nil || !slices.Equal(units(messages), tt.want) {
+			t.Errorf("done %v: left %v, %v; want %v", tt.done, units(messages), err, tt.want)
+		}
+	}
+}
+
+func TestMention(t *testing.T) {
+	tests := []struct {
+		name           string
+		config         Config
+		alerts         []*alert.Alert
+		users, mobiles [][]string // of each message
+	}{
+		{"nobody", Config{}, oneTopic(), [][]string{nil}, [][]string{nil}},
+		{"users inside the message", Config{MentionUsers: []string{"u1", "u2"}}, oneTopic(), [][]string{{"u1", "u2"}}, [][]string{nil}},
+		{"phones in a second message", Config{MentionMobiles: []string{"13800000000"}}, oneTopic(), [][]string{nil, nil}, [][]string{nil, {"13800000000"}}},
+		{"everybody in a second message", Config{MentionUsers: []string{"@all"}}, oneTopic(), [][]string{nil, {"@all"}}, [][]string{nil, nil}},
+		{"users and phones in the second", Config{MentionUsers: []string{"u1"}, MentionMobiles: []string{"13800000000", "@all"}}, oneTopic(),
+			[][]string{nil, {"u1"}}, [][]string{nil, {"13800000000", "@all"}}},
+		{"nobody when it is over", Config{MentionUsers: []string{"u1", "@all"}, MentionMobiles: []string{"13800000000"}}, over(oneTopic()...), [][]string{nil}, [][]string{nil}},
+		{"who the alert names", Config{MentionMobiles: []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, MentionUsers: []string{"{{ .CommonAnnotations.bad }}", "{{ index .Alerts 9 }}"}},
+			[]*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, Annotations: alert.Labels{"phones": "13800000001, 13800000000;x", "bad": "u><@all>"}, StartsAt: at}},
+			[][]string{nil, nil}, [][]string{nil, {"13800000001", "13800000000"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGroup(t, "zh")
+			say(t, g.notifier(t, tt.config), notification(tt.alerts...))
+			inbox := g.Inbox()
+			if len(inbox) != len(tt.users) {
+				t.Fatalf("%d messages, want %d: %+v", len(inbox), len(tt.users), inbox)
+			}
+			for i, m := range inbox {
+				if !slices.Equal(m.Users, tt.users[i]) || !slices.Equal(m.Mobiles, tt.mobiles[i]) {
+					t.Errorf("message %d mentions %v, %v; want %v, %v", i, m.Users, m.Mobiles, tt.users[i], tt.mobiles[i])
+				}
+			}
+			if len(inbox) == 2 && (inbox[1].Type != "text" || !strings.HasPrefix(inbox[1].Content, "[告警] ")) {
+				t.Errorf("the second message is %s %q", inbox[1].Type, inbox[1].Content)
+			}
+		})
+	}
+}
+
+func TestPayload(t *testing.T) {
+	a := &alert.Alert{Labels: alert.Labels{"alertname": "A&B"}, StartsAt: at}
+	n := notification(a)
+	got := bodies(t, n, env("zh"), &Config{URL: "https://example.com/?key=k", MentionMobiles: []string{"13800000000"}, MentionUsers: []string{"u1"}})
+	want := []string{
+		`{"msgtype":"markdown","markdown":{"content":"**<font color=\"warning\">[告警] A&B</font>**\n> 开始：11-20 23:10:10\n\n[全部告警](https://alerts.example.com)"}}`,
+		`{"msgtype":"text","text":{"content":"[告警] A&B","mentioned_list":["u1"],"mentioned_mobile_list":["13800000000"]}}`,
+	}
+	if len(got) != 2 || string(got[0]) != want[0] || string(got[1]) != want[1] {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	g := newGroup(t, "zh")
+	messages, err := g.notifier(t, Config{}).Messages(notification(oneTopic()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// printf %s 693a91f6-7aaa-4bc4-97a0-0ec2sifa5aaa | sha256sum
+	if got := messages[0].Target; got != "wecom_robot/a1991f54" {
+		t.Error(got)
+	}
+}
+
+func TestPreview(t *testing.T) {
+	g := newGroup(t, "zh")
+	n := notification(mixed()...)
+	messages := say(t, g.notifier(t, Config{MentionUsers: []string{"u1", "u2"}}), n)
+	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 2 个已恢复）
+  级别：warning
+  集群：orders
+  消费组：order-worker
+
+order-created 积压 12,345 条，阈值 2,000 条
+  最慢分区：#3 5,000 · #7 4,100
+  开始：11-20 23:05:10（已 5 分钟）
+
+order-paid 已恢复，持续了 15 分钟，最后读数 800 条
+  开始：11-20 22:55:10
+  恢复：11-20 23:10:10
+
+order-old 已恢复，持续了 1 小时
+  详情：消费组 order-worker 已不再有主题 order-old，告警结束
+  开始：11-20 22:10:10
+  恢复：11-20 23:10:10
+
+全部告警: https://alerts.example.com
+
+@u1 @u2`
+	if messages[0].Text != want {
+		t.Errorf("%s", messages[0].Text)
+	}
+}
+
+// hostile is what somebody who can name a topic or write an annotation might try.
+var hostile = []string{
+	"<@all>", `<font color="info">ok</font>`, "`code`", "a\n> quote", "> quote", "# heading", "**bold**",
+	"[click](https://evil.example.com)", "x](https://evil.example.com)", "</font>", "\u2028> quote", "<<@all>", "<\u200b@all>",
+	"]\n(https://evil.example.com)", "\x00<@all>",
+}
+
+// TestInjection says the same notification with a harmless word and with
+// theirs: neither may have more markup than the other.
+func TestInjection(t *testing.T) {
+	const own = `{{ .CommonLabels.alertname }} {{ range .Alerts }}{{ .Annotations.summary }}
+{{ .Labels.topic }} [source]({{ .GeneratorURL }}){{ end }}{{ template "wecom.default" . }}`
+	for _, message := range []string{"", own} {
+		for count := 1; count <= 7; count++ {
+			for _, lag := range []bool{true, false} {
+				want := markup(t, message, "x", count, lag)
+				for _, evil := range hostile {
+					if got := markup(t, message, evil, count, lag); got != want {
+						t.Errorf("%d alerts, %q: markup %+v, want %+v", count, evil, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// tokens counts what WeCom could take for markup.
+type tokens struct{ tags, code, bold, links, quotes, headings, refused int }
+
+// markup says a notification that has a word in every place that an outsider can
+// fill, and counts.
+func markup(t *testing.T, message, word string, count int, lag bool) tokens {
+	t.Helper()
+	n := notification()
+	n.Instead, n.Cause = word, word
+	for i := range count {
+		a := &alert.Alert{
+			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), "<" + word: word},
+			Annotations: alert.Labels{"summary": word, "description": "remark", "<" + word: word, "lag": word, "threshold": word, "partitions": word,
+				"unknown_partitions": word, "dashboard_url": "https://example.com/" + url.PathEscape(word)},
+			GeneratorURL: "https://example.com/?q=" + strings.Map(printable, word), StartsAt: at,
+		}
+		if lag {
+			a.Annotations["lag"] = "3000"
+		}
+		n.Alerts = append(n.Alerts, a)
+	}
+	var c tokens
+	for _, body := range bodies(t, n, env("zh"), &Config{URL: "https://example.com/?key=k", Message: message, MentionMobiles: []string{"13800000000"}}) {
+		text := content(t, body)
+		c.tags += strings.Count(text, "<")
+		c.code += strings.Count(text, "`")
+		c.bold += strings.Count(text, "**")
+		c.links += strings.Count(text, "](")
+		c.refused += strings.Count(text, "\x00") + strings.Count(text, "\u2028") + strings.Count(text, "\ufffd")
+		for line := range strings.SplitSeq(text, "\n") {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, ">") {
+				c.quotes++
+				line = strings.TrimSpace(line[1:])
+			}
+			if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ">") {
+				c.headings++
+			}
+		}
+	}
+	return c
+}
+
+// printable leaves out what an address cannot have at all, so that there is a
+// link to compare.
+func printable(r rune) rune {
+	if r < ' ' || r == '\u2028' || r == ' ' {
+		return -1
+	}
+	return r
+}
+
+// bodies returns the requests that say n.
+func bodies(t *testing.T, n *notify.Notification, e *notify.Env, c *Config) [][]byte {
+	t.Helper()
+	record := &recorder{}
+	e.HTTP = record.client()
+	notifier, err := c.New(e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(t, notifier, n)
+	return record.bodies
+}
+
+func content(t *testing.T, body []byte) string {
+	t.Helper()
+	var m struct{ Text, Markdown struct{ Content string } }
+	if err := json.Unmarshal(body, &m); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return m.Text.Content + m.Markdown.Content
+}
+
+func TestOwnTemplate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.tmpl")
+	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.TrimSuffix(strings.Repeat("0123456789012345678901234567890123456789\n", 150), "\n") // 150 lines of 41 bytes
+	builtin, err := os.ReadFile("testdata/one-topic-firing.zh.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, message string
+		want          []string
+	}{
+		{"a constant", "look here", []string{"look here"}},
+		{"from a file", `{{ template "short" . }}`, []string{"firing: order-created"}},
+		{"around the built-in text", `**oh**` + "\n" + `{{ template "wecom.default" . }}`, []string{"**oh**\n" + strings.TrimSuffix(string(builtin), "\n")}},
+		// "(1/2)" and 99 lines are 5 + 99 × 41 = 4064 bytes.
+		{"too long", long, []string{"(1/2)\n" + long[:99*41-1], "(2/2)\n" + long[99*41:]}},
+		{"characters that the vendor refuses", "a\x01b\tc\r\nd\u2028e", []string{"ab c\nd\ne"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGroup(t, "zh")
+			say(t, g.notifier(t, Config{Message: tt.message}, file), notification(oneTopic()...))
+			var got []string
+			for _, m := range g.Inbox() {
+				got = append(got, m.Content)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// An alert is not lost over its wording.
+func TestFailingTemplate(t *testing.T) {
+	for message, why := range map[string]string{
+		"{{ .Nope }}":                   "can't evaluate field Nope",
+		`{{ "  \n" }}`:                  "it prints nothing",
+		`{{ if .Status }}{{ end }}`:     "it prints nothing",
+		`{{ reReplaceAll "(" "" "x" }}`: "missing closing",
+		`{{ range 99999 }}` + strings.Repeat("x", 99) + `{{ end }}`: "more than 1 MiB",
+	} {
+		g := newGroup(t, "zh")
+		say(t, g.notifier(t, Config{Message: message}), notification(oneTopic()...))
+		got := g.Inbox()[0].Content
+		if !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
+			t.Errorf("%s: %s", message, got)
+		}
+	}
+}
+
+func TestNewErrors(t *testing.T) {
+	for want, c := range map[string]Config{
+		"message: template \"x\" is not defined": {Message: `{{ template "x" . }}`},
+		"mention_mobiles: ":                      {MentionMobiles: []string{"{{"}},
+		"mention_users: ":                        {MentionUsers: []string{"{{ nope }}"}},
+		"url: ":                                  {URL: "https://example.com/?key=" + key + "{{ nope }}"},
+	} {
+		if c.URL == "" {
+			c.URL = "https://example.com/?key=k"
+		}
+		_, err := c.New(env("zh"), nil)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), key) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// A template in the address chooses the robot.
+func TestAddressTemplate(t *testing.T) {
+	g := newGroup(t, "zh")
+	g.Add("other")
+	g.address = strings.Replace(g.address, key, "{{ .CommonLabels.robot | urlquery }}", 1)
+	a := oneTopic()
+	a[0].Labels["robot"] = "other"
+	say(t, g.notifier(t, Config{}), notification(a...))
+	if got := g.Inbox(); len(got) != 1 || got[0].Key != "other" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func BenchmarkMessages(b *testing.B) {
+	n := notification()
+	for i := range 5000 {
+		n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(2001+i*7919%100000), "2000", "", time.Hour))
+	}
+	robot, err := (&Config{URL: "https://example.com/?key=k"}).New(env("zh"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := robot.Messages(n); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

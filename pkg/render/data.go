@@ -1,0 +1,107 @@
+package render
+
+import (
+	"maps"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/alertmanager/template"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/notify"
+)
+
+// View is one notification as a user's templates see it.
+type View struct {
+	// Data is the dot of the template.
+	Data *template.Data
+	// At is the present for the functions now and since: the notification's own
+	// moment, so that a later attempt says the same.
+	At time.Time
+	// Builtin makes the text that a channel's own template names stand for.
+	Builtin func() string
+}
+
+// NewView returns what templates see of n.
+func NewView(n *notify.Notification, env *notify.Env) *View {
+	return &View{Data: Data(n, env.ExternalURL), At: n.At}
+}
+
+// Escape returns v with every value that came from outside passed through text:
+// labels and annotations, and the names of both. Links are passed through link.
+func (v *View) Escape(text, link func(string) string) *View {
+	kv := func(in template.KV) template.KV {
+		out := make(template.KV, len(in))
+		for name, value := range in {
+			out[text(name)] = text(value)
+		}
+		return out
+	}
+	d := *v.Data
+	d.GroupLabels, d.CommonLabels = kv(d.GroupLabels), kv(d.CommonLabels)
+	d.CommonAnnotations, d.RouteLabels = kv(d.CommonAnnotations), kv(d.RouteLabels)
+	d.Alerts = make(template.Alerts, len(v.Data.Alerts))
+	for i, a := range v.Data.Alerts {
+		a.Labels, a.Annotations, a.GeneratorURL = kv(a.Labels), kv(a.Annotations), link(a.GeneratorURL)
+		d.Alerts[i] = a
+	}
+	escaped := *v
+	escaped.Data = &d
+	return &escaped
+}
+
+// Data returns n in the form that Alertmanager 0.34 hands to templates and
+// webhooks. The receiver's name is quoted as in a regular expression, because
+// Alertmanager's is; an alert that fires as of n.At has no end.
+func Data(n *notify.Notification, externalURL string) *template.Data {
+	d := &template.Data{
+		Receiver:           regexp.QuoteMeta(n.Receiver),
+		Status:             "resolved",
+		Alerts:             make(template.Alerts, len(n.Alerts)),
+		NotificationReason: n.Reason,
+		GroupLabels:        kv(n.GroupLabels),
+		CommonLabels:       template.KV(common(n.Alerts, func(a *alert.Alert) alert.Labels { return a.Labels })),
+		CommonAnnotations:  template.KV(common(n.Alerts, func(a *alert.Alert) alert.Labels { return a.Annotations })),
+		RouteLabels:        kv(n.RouteLabels),
+		ExternalURL:        externalURL,
+	}
+	for i, a := range n.Alerts {
+		one := template.Alert{
+			Status:       "resolved",
+			Labels:       kv(a.Labels),
+			Annotations:  kv(a.Annotations),
+			StartsAt:     a.StartsAt,
+			EndsAt:       a.EndsAt,
+			GeneratorURL: a.GeneratorURL,
+			Fingerprint:  a.Fingerprint().String(),
+		}
+		if !a.ResolvedAt(n.At) {
+			d.Status, one.Status, one.EndsAt = "firing", "firing", time.Time{}
+		}
+		d.Alerts[i] = one
+	}
+	return d
+}
+
+// kv copies labels; the copy is never nil, as in Alertmanager's JSON.
+func kv(in alert.Labels) template.KV {
+	out := make(template.KV, len(in))
+	maps.Copy(out, in)
+	return out
+}
+
+// common returns the names and values that all alerts have.
+func common(alerts []*alert.Alert, of func(*alert.Alert) alert.Labels) alert.Labels {
+	if len(alerts) == 0 {
+		return alert.Labels{}
+	}
+	out := alert.Labels(kv(of(alerts[0])))
+	for _, a := range alerts[1:] {
+		if len(out) == 0 {
+			break
+		}
+		set := of(a)
+		maps.DeleteFunc(out, func(name, value string) bool { return set[name] != value })
+	}
+	return out
+}

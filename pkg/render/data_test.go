@@ -1,0 +1,120 @@
+package render
+
+import (
+	"encoding/json"
+	"net/url"
+	"testing"
+	"time"
+
+	amtemplate "github.com/prometheus/alertmanager/template"
+	"github.com/prometheus/alertmanager/types"
+	"github.com/prometheus/common/model"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/notify"
+)
+
+var (
+	zone = time.FixedZone("CST", 8*3600)
+	at   = time.Date(2026, 11, 20, 23, 10, 10, 0, zone)
+)
+
+func env(language string) *notify.Env {
+	return &notify.Env{Language: language, Location: zone}
+}
+
+func labelSet(l alert.Labels) model.LabelSet {
+	out := model.LabelSet{}
+	for k, v := range l {
+		out[model.LabelName(k)] = model.LabelValue(v)
+	}
+	return out
+}
+
+// TestData compares with what Alertmanager's own code makes of the same alerts.
+func TestData(t *testing.T) {
+	tests := []struct {
+		name   string
+		alerts []*alert.Alert
+	}{
+		{"none", nil},
+		{"one firing", []*alert.Alert{
+			{Labels: alert.Labels{"alertname": "A", "x": "1"}, Annotations: alert.Labels{"s": "t"}, StartsAt: at.Add(-time.Hour), GeneratorURL: "http://p/g"},
+		}},
+		{"all resolved", []*alert.Alert{
+			{Labels: alert.Labels{"alertname": "A"}, StartsAt: at.Add(-time.Hour), EndsAt: at.Add(-time.Minute)},
+		}},
+		{"common labels and annotations", []*alert.Alert{
+			{Labels: alert.Labels{"alertname": "A", "x": "1", "y": "same"}, Annotations: alert.Labels{"s": "t", "u": "v"}, StartsAt: at.Add(-time.Hour)},
+			{Labels: alert.Labels{"alertname": "A", "x": "2", "y": "same"}, Annotations: alert.Labels{"s": "t"}, StartsAt: at.Add(-time.Hour), EndsAt: at.Add(-time.Minute)},
+			{Labels: alert.Labels{"alertname": "A", "y": "same"}, Annotations: alert.Labels{"s": "t"}, StartsAt: at.Add(-time.Hour)},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := &notify.Notification{
+				Receiver: "ops.mail", Reason: "first notification", At: at,
+				GroupLabels: alert.Labels{"alertname": "A"}, RouteLabels: alert.Labels{"team": "x"}, Alerts: tt.alerts,
+			}
+			upstream, err := amtemplate.FromGlobs(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			upstream.ExternalURL, _ = url.Parse("https://alerts.example.com")
+			var theirs []*types.Alert
+			for _, a := range tt.alerts {
+				theirs = append(theirs, &types.Alert{Alert: model.Alert{
+					Labels: labelSet(a.Labels), Annotations: labelSet(a.Annotations),
+					StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL,
+				}})
+			}
+			want, _ := json.MarshalIndent(upstream.Data("ops.mail", labelSet(n.GroupLabels), labelSet(n.RouteLabels), n.Reason, theirs...), "", " ")
+			got, _ := json.MarshalIndent(Data(n, "https://alerts.example.com"), "", " ")
+			if string(got) != string(want) {
+				t.Errorf("got %s\nAlertmanager has %s", got, want)
+			}
+		})
+	}
+}
+
+// An end that has not come is no end: Alertmanager hands firing alerts on
+// without one.
+func TestDataFutureEnd(t *testing.T) {
+	n := &notify.Notification{At: at, Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "b"}, EndsAt: at.Add(time.Second)}}}
+	d := Data(n, "")
+	if d.Status != "firing" || d.Alerts[0].Status != "firing" || !d.Alerts[0].EndsAt.IsZero() {
+		t.Errorf("status %s, alert %+v", d.Status, d.Alerts[0])
+	}
+	n.At = at.Add(time.Second)
+	if d = Data(n, ""); d.Status != "resolved" || d.Alerts[0].EndsAt.IsZero() {
+		t.Errorf("at its end: status %s, alert %+v", d.Status, d.Alerts[0])
+	}
+}
+
+func TestViewEscape(t *testing.T) {
+	n := &notify.Notification{
+		At: at, GroupLabels: alert.Labels{"g": "<"}, RouteLabels: alert.Labels{"r": "<"},
+		Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "<"}, Annotations: alert.Labels{"<": "b"}, GeneratorURL: "http://x/)"}},
+	}
+	v := NewView(n, env("zh"))
+	e := v.Escape(func(s string) string {
+		if s == "<" {
+			return "＜"
+		}
+		return s
+	}, func(s string) string { return s + "!" })
+	d := e.Data
+	for what, got := range map[string]string{
+		"group": d.GroupLabels["g"], "route": d.RouteLabels["r"], "common": d.CommonLabels["a"], "alert": d.Alerts[0].Labels["a"],
+	} {
+		if got != "＜" {
+			t.Errorf("%s label is %q", what, got)
+		}
+	}
+	if d.CommonAnnotations["＜"] != "b" || d.Alerts[0].Annotations["＜"] != "b" || d.Alerts[0].GeneratorURL != "http://x/)!" {
+		t.Errorf("annotations %v, link %s", d.Alerts[0].Annotations, d.Alerts[0].GeneratorURL)
+	}
+	if v.Data.Alerts[0].Labels["a"] != "<" {
+		t.Error("the view itself was changed")
+	}
+}

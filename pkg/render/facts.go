@@ -1,0 +1,101 @@
+package render
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/notify"
+)
+
+// labelOrder is how labels are listed; the others follow in byte order.
+var labelOrder = []string{alert.SeverityLabel, "cluster", "consumer_group", "topic", "host", "hostname", "instance"}
+
+// worded are annotations that the built-in texts say in their own way.
+var worded = []string{"summary", "description", "message", "runbook_url", "dashboard_url"}
+
+// common lists what all alerts have in common: labels, then annotations.
+func (d *draft) common() []Field {
+	var fields []Field
+	add := func(name, value string) {
+		name, value = notify.Clean(name, maxName), notify.Clean(value, maxValue)
+		if name != "" && value != "" {
+			fields = append(fields, Field{name, value})
+		}
+	}
+	label := func(name string) {
+		title := d.words.labels[name]
+		if title == "" {
+			title = name
+		}
+		add(title, d.labels[name])
+	}
+	if d.about != nil {
+		if rule := d.labels[alert.NameLabel]; rule != d.about.usual() {
+			add(d.words.rule, rule)
+		}
+	}
+	for _, name := range labelOrder {
+		label(name)
+	}
+	for _, name := range d.labels.Names() {
+		if name != alert.NameLabel && !slices.Contains(labelOrder, name) && !internal(name) {
+			label(name)
+		}
+	}
+	if len(d.entries) > 1 && d.about != nil {
+		fields = append(fields, d.about.shared(d)...)
+	}
+	return append(fields, d.extra(d.annotations, d.about, nil)...)
+}
+
+// extra lists the annotations that nothing else says and that are not among
+// those already told. about may be nil.
+func (d *draft) extra(annotations alert.Labels, about subject, told alert.Labels) []Field {
+	var fields []Field
+	for _, name := range annotations.Names() {
+		if _, ok := told[name]; ok || slices.Contains(worded, name) || internal(name) || about != nil && about.says(name) {
+			continue
+		}
+		if value := notify.Clean(annotations[name], maxValue); value != "" {
+			fields = append(fields, Field{notify.Clean(name, maxName), value})
+		}
+	}
+	return fields
+}
+
+// internal tells that a name is not meant for people, such as Grafana's
+// __dashboardUid__.
+func internal(name string) bool { return strings.HasPrefix(name, "__") }
+
+// started says since when the alert fires, or when it did.
+func (d *draft) started(e *entry) []Field {
+	if e.StartsAt.IsZero() {
+		return nil
+	}
+	at := moment(e.StartsAt, d.at, d.zone)
+	if e.resolved {
+		return []Field{{d.words.started, at}, {d.words.ended, moment(e.EndsAt, d.at, d.zone)}}
+	}
+	return []Field{{d.words.started, d.words.lasting(at, d.span(e))}}
+}
+
+// links lists the addresses that all alerts share.
+func (d *draft) links(overview string) []Link {
+	var links []Link
+	add := func(name, address string) {
+		u, err := url.Parse(address)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || address != notify.Clean(address, maxValue) {
+			return
+		}
+		links = append(links, Link{name, u.String()})
+	}
+	if len(d.entries) == 1 {
+		add(d.words.source, d.entries[0].GeneratorURL)
+	}
+	add(d.words.runbook, d.annotations["runbook_url"])
+	add(d.words.dashboard, d.annotations["dashboard_url"])
+	add(d.words.overview, overview)
+	return links
+}

@@ -1,0 +1,151 @@
+package render
+
+import (
+	"strconv"
+	"time"
+)
+
+func english() *words {
+	return &words{
+		firing:   "[FIRING] ",
+		resolved: "[RESOLVED] ",
+		colon:    ": ",
+
+		lag:         "Consumer lag",
+		pollFailed:  "Consumer lag cannot be read",
+		hostOffline: "Host offline",
+		alerts:      func(n int) string { return strconv.Itoa(n) + " alerts" },
+		counted: func(u unit, firing, resolved int) string {
+			names := [...][2]string{unitAlert: {" alert", " alerts"}, unitTopic: {" topic", " topics"}, unitHost: {" host", " hosts"}}[u]
+			of := func(n int) string {
+				if n == 1 {
+					return "1" + names[0]
+				}
+				return strconv.Itoa(n) + names[1]
+			}
+			switch {
+			case firing == 0:
+				return " (" + of(resolved) + ")"
+			case resolved == 0:
+				return " (" + of(firing) + ")"
+			}
+			return " (" + of(firing) + ", " + strconv.Itoa(resolved) + " more resolved)"
+		},
+
+		labels: map[string]string{
+			"alertname":      "Alert",
+			"cluster":        "Cluster",
+			"consumer_group": "Group",
+			"topic":          "Topic",
+			"severity":       "Severity",
+			"host":           "Host",
+			"hostname":       "Hostname",
+			"instance":       "Instance",
+		},
+
+		rule:       "Rule",
+		threshold:  "Threshold",
+		partitions: "Worst partitions",
+		unknown:    "Unknown partitions",
+		started:    "Started",
+		lastReport: "Last report",
+		ended:      "Ended",
+		detail:     "Details",
+		cause:      "Cause",
+		advice:     "What to do",
+
+		source:    "Source",
+		runbook:   "Runbook",
+		dashboard: "Dashboard",
+		overview:  "All alerts",
+
+		behind: func(lag, threshold string) string {
+			if threshold == "" {
+				return lag + " messages behind"
+			}
+			return lag + " messages behind, threshold " + threshold
+		},
+		behindLine: func(lag, threshold, lasted string) string {
+			s := lag
+			if threshold != "" {
+				s += " / " + threshold
+			}
+			if lasted != "" {
+				s += " · for " + lasted
+			}
+			return s
+		},
+		behindAll: func(sum, worst, name string) string {
+			return sum + " messages behind in all, most of them in " + name + " (" + worst + ")"
+		},
+		unread: func(n string) string { return n + " could not be read and are not counted" },
+
+		over: func(lasted string) string {
+			if lasted == "" {
+				return "Resolved"
+			}
+			return "Resolved after " + lasted
+		},
+		overLag: func(lasted, lag string) string {
+			s := "Resolved"
+			if lasted != "" {
+				s += " after " + lasted
+			}
+			if lag != "" {
+				s += ", last reading " + lag
+			}
+			return s
+		},
+		overAll: func(longest string) string { return "All resolved, the longest after " + longest },
+		overPoll: func(lasted string) string {
+			if lasted == "" {
+				return "Lag can be read again"
+			}
+			return "Lag can be read again after " + lasted
+		},
+		overHost: func(lasted string) string {
+			if lasted == "" {
+				return "Reporting again"
+			}
+			return "Reporting again after " + lasted
+		},
+
+		blind: func(what string) string { return "The lag of " + what + " is not watched: it can grow unseen" },
+		blindWhat: func(cluster, group string) string {
+			s := "the cluster"
+			if cluster != "" {
+				s = "cluster " + cluster
+			}
+			if group != "" {
+				s = "group " + group + " in " + s
+			}
+			return s
+		},
+		checkPoll: "Check the credentials, the network and Kafka itself; this resolves once lag can be read",
+		silent: func(lasted string) string {
+			if lasted == "" {
+				return "No report"
+			}
+			return "No report for " + lasted
+		},
+		lasted: func(lasted string) string { return "for " + lasted },
+		lasting: func(at, lasted string) string {
+			if lasted == "" {
+				return at
+			}
+			return at + " (for " + lasted + ")"
+		},
+
+		insteadOf: func(receiver, cause string) string {
+			if cause == "" {
+				return "Sent in place of " + receiver
+			}
+			return "Sent in place of " + receiver + ": " + cause
+		},
+		badText: func(err string) string { return "The custom template failed, this is the built-in text: " + err },
+
+		duration: func(d time.Duration) string {
+			return twoUnits(d, [...]string{"d", "h", "m", "s"})
+		},
+	}
+}

@@ -1,0 +1,147 @@
+package render
+
+import (
+	"strconv"
+	"time"
+)
+
+func chinese() *words {
+	return &words{
+		firing:   "[告警] ",
+		resolved: "[恢复] ",
+		colon:    "：",
+
+		lag:         "消费积压",
+		pollFailed:  "读不到消费积压",
+		hostOffline: "主机失联",
+		alerts:      func(n int) string { return strconv.Itoa(n) + " 条告警" },
+		counted: func(u unit, firing, resolved int) string {
+			each := [...]string{unitAlert: " 条", unitTopic: " 个", unitHost: " 台"}[u]
+			what := [...]string{unitAlert: "", unitTopic: " topic", unitHost: "主机"}[u]
+			switch {
+			case firing == 0:
+				return "（" + strconv.Itoa(resolved) + each + what + "）"
+			case resolved == 0:
+				return "（" + strconv.Itoa(firing) + each + what + "）"
+			}
+			return "（" + strconv.Itoa(firing) + each + what + "，另有 " + strconv.Itoa(resolved) + each + "已恢复）"
+		},
+
+		labels: map[string]string{
+			"alertname":      "告警",
+			"cluster":        "集群",
+			"consumer_group": "消费组",
+			"topic":          "Topic",
+			"severity":       "级别",
+			"host":           "主机",
+			"hostname":       "主机名",
+			"instance":       "实例",
+		},
+
+		rule:       "规则",
+		threshold:  "阈值",
+		partitions: "最慢分区",
+		unknown:    "未知分区",
+		started:    "开始",
+		lastReport: "最后上报",
+		ended:      "恢复",
+		detail:     "详情",
+		cause:      "原因",
+		advice:     "处理",
+
+		source:    "查看来源",
+		runbook:   "处理手册",
+		dashboard: "监控图表",
+		overview:  "全部告警",
+
+		behind: func(lag, threshold string) string {
+			if threshold == "" {
+				return "积压 " + lag + " 条"
+			}
+			return "积压 " + lag + " 条，阈值 " + threshold + " 条"
+		},
+		behindLine: func(lag, threshold, lasted string) string {
+			s := lag
+			if threshold != "" {
+				s += " / " + threshold
+			}
+			s += " 条"
+			if lasted != "" {
+				s += " · 已 " + lasted
+			}
+			return s
+		},
+		behindAll: func(sum, worst, name string) string {
+			return "合计积压 " + sum + " 条，最多的是 " + name + "（" + worst + " 条）"
+		},
+		unread: func(n string) string { return n + " 个，读不到位点，未计入积压" },
+
+		over: func(lasted string) string {
+			if lasted == "" {
+				return "已恢复"
+			}
+			return "已恢复，持续了 " + lasted
+		},
+		overLag: func(lasted, lag string) string {
+			s := "已恢复"
+			if lasted != "" {
+				s += "，持续了 " + lasted
+			}
+			if lag != "" {
+				s += "，最后读数 " + lag + " 条"
+			}
+			return s
+		},
+		overAll: func(longest string) string { return "全部恢复，最长持续了 " + longest },
+		overPoll: func(lasted string) string {
+			if lasted == "" {
+				return "又能读到积压了"
+			}
+			return "又能读到积压了，中断了 " + lasted
+		},
+		overHost: func(lasted string) string {
+			if lasted == "" {
+				return "恢复上报"
+			}
+			return "恢复上报，失联了 " + lasted
+		},
+
+		blind: func(what string) string { return "现在看不到" + what + "的积压，涨了也不会告警" },
+		blindWhat: func(cluster, group string) string {
+			s := "集群"
+			if cluster != "" {
+				s += " " + cluster + " "
+			}
+			if group != "" {
+				s += "里消费组 " + group + " "
+			}
+			return s
+		},
+		checkPoll: "检查访问凭证、网络和 Kafka 本身；能读到之后会自动恢复",
+		silent: func(lasted string) string {
+			if lasted == "" {
+				return "没有上报"
+			}
+			return "已经 " + lasted + "没有上报"
+		},
+		lasted: func(lasted string) string { return "已 " + lasted },
+		lasting: func(at, lasted string) string {
+			if lasted == "" {
+				return at
+			}
+			return at + "（已 " + lasted + "）"
+		},
+
+		insteadOf: func(receiver, cause string) string {
+			if cause == "" {
+				return "代 " + receiver + " 发送"
+			}
+			return "代 " + receiver + " 发送：" + cause
+		},
+		badText: func(err string) string { return "自定义模板出错，这里是内置文案：" + err },
+
+		duration: func(d time.Duration) string {
+			return twoUnits(d, [...]string{" 天", " 小时", " 分钟", " 秒"})
+		},
+	}
+}

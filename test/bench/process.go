@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tocsin/pkg/localcloud"
+	"tocsin/pkg/localcloud/lambda"
+	"tocsin/pkg/localcloud/smtp"
+	"tocsin/pkg/localcloud/tencentcloud"
+)
+
+// runs is how often a process is started for one figure; others are started in
+// between, so that the machine's moods fall on all.
+const runs = 41
+
+// tick is the event that the functions get.
+var tick = []byte(`{"version":"0","id":"1","detail-type":"Scheduled Event","source":"aws.events","account":"1","time":"2026-11-20T00:00:00Z","region":"us-east-1","resources":["arn:aws:events:us-east-1:1:rule/minute"],"detail":{}}`)
+
+// once starts a binary, sends it one event and returns how long it took from the
+// start of the process to its answer.
+func once(ctx context.Context, binary string, env map[string]string) (time.Duration, []byte, *lambda.Function, error) {
+	begin := time.Now()
+	f, err := lambda.Start(lambda.Options{Binary: binary, Env: env})
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	answer, err := f.Invoke(ctx, tick, lambda.Invoke{})
+	took := time.Since(begin)
+	f.Close()
+	if err != nil {
+		return 0, nil, nil, fmt.Errorf("%s: %w\n%s", filepath.Base(binary), err, f.Output())
+	}
+	return took, answer, f, nil
+}
+
+const quietConfig = `
+store: {url: "memory:"}
+lag:
+  rules: [{alert: KafkaConsumerLag, max_lag: 2000}]
+route: {receiver: ops, group_by: [alertname, cluster, consumer_group], group_wait: 0s}
+receivers:
+  - name: ops
+    wecom_robot_configs: [{url: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"}]
+`
+
+// coldStart measures from exec to the first answer: the lag function with a
+// configuration but no cluster to ask, beside a function that does nothing.
+func (b *bench) coldStart(ctx context.Context) ([]row, error) {
+	config, err := b.write("quiet.yaml", quietConfig)
+	if err != nil {
+		return nil, err
+	}
+	var bare, lag sample
+	for range runs {
+		took, _, _, err := once(ctx, b.bare, nil)
+		if err != nil {
+			return nil, err
+		}
+		bare = append(bare, took)
+		if took, _, _, err = once(ctx, b.lag, map[string]string{"TOCSIN_CONFIG": config}); err != nil {
+			return nil, err
+		}
+		lag = append(lag, took)
+	}
+	return []row{{"cold start, exec to first answer", "lag " + lag.String(), "empty handler " + bare.String(), ratio(lag.median(), bare.median()), "1.5"}}, nil
+}
+
+// cloud starts a local cloud with one instance, and returns the environment and
+// the configuration of a function that works on it.
+func (b *bench) cloud(ctx context.Context, groups tencentcloud.Table, maxLag int) (*localcloud.Cloud, map[string]string, error) {
+	cloud, err := localcloud.Start(ctx, nil, smtp.Config{Username: "a@example.com", Password: "p"})
+	if err != nil {
+		return nil, nil, err
+	}
+	cloud.Tencent.SetKey("id", tencentcloud.Key{Secret: "key"})
+	cloud.Tencent.LimitRate(1_000_000)
+	cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: groups})
+	cloud.Tencent.AddSMSApp(tencentcloud.SMSApp{ID: "1400000000", Signs: []string{"示例公司"}, Balance: 1_000_000, ParamLimit: 20, PerHalfMinute: 1_000_000, PerDay: 1_000_000,
+		Templates: []tencentcloud.SMSTemplate{{ID: "100", Text: "告警：{1}，请处理。"}}})
+	ca := filepath.Join(b.work, "ca.pem")
+	if err := os.WriteFile(ca, cloud.Network.CAPEM(), 0o600); err != nil {
+		cloud.Close()
+		return nil, nil, err
+	}
+	config, err := b.write("cloud.yaml", strings.NewReplacer("TENCENT", cloud.TencentURL, "WECOM", cloud.WeComURL, "SMTP", cloud.SMTPAddr, "MAXLAG", fmt.Sprint(maxLag)).Replace(`
+global: {tencent_secret_id: id, tencent_secret_key: key, smtp_smarthost: "SMTP", smtp_force_implicit_tls: true, smtp_from: a@example.com, smtp_auth_username: a@example.com, smtp_auth_password: p}
+store: {url: "memory:"}
+lag:
+  clusters: [{name: orders, ckafka: {instance_id: ckafka-1, region: ap-guangzhou, endpoint: "TENCENT"}}]
+  rules: [{alert: KafkaConsumerLag, max_lag: MAXLAG}]
+route: {receiver: ops, group_by: [alertname, cluster, consumer_group], group_wait: 0s}
+receivers:
+  - name: ops
+    wecom_robot_configs: [{url: "WECOM/cgi-bin/webhook/send?key=KEY"}]
+    sms_configs: [{sdk_app_id: "1400000000", sign_name: 示例公司, template_id: "100", params: ["{{ .CommonLabels.consumer_group }}"], to: ["+8613800000000"], endpoint: "TENCENT"}]
+    email_configs: [{to: ops@example.com}]
+`))
+	if err != nil {
+		cloud.Close()
+		return nil, nil, err
+	}
+	return cloud, map[string]string{"TOCSIN_CONFIG": config, "SSL_CERT_FILE": ca, "SSL_CERT_DIR": b.work}, nil
+}
+
+// table makes groups with topics of partitions that are behind by lag messages
+// each in every partition.
+func groupTable(groups, topics, partitions int, lag int64) tencentcloud.Table {
+	t := tencentcloud.Table{}
+	for g := range groups {
+		var all []tencentcloud.Topic
+		for i := range topics {
+			topic := tencentcloud.Topic{Name: fmt.Sprintf("topic-%03d", i)}
+			for p := range partitions {
+				topic.Partitions = append(topic.Partitions, tencentcloud.Partition{ID: int32(p), Committed: 1_000_000, End: 1_000_000 + lag})
+			}
+			all = append(all, topic)
+		}
+		t[fmt.Sprintf("group-%03d", g)] = all
+	}
+	return t
+}
+
+// invocation measures a whole one, from exec to answer: 1,200 partitions polled,
+// ten topics over the threshold, one message by robot, one by SMS and one by
+// mail, all over TLS.
+func (b *bench) invocation(ctx context.Context) ([]row, error) {
+	groups := groupTable(1, 50, 24, 10)
+	for i := range 10 {
+		groups["group-000"][i].Partitions[0].End += 5000
+	}
+	cloud, env, err := b.cloud(ctx, groups, 2000)
+	if err != nil {
+		return nil, err
+	}
+	defer cloud.Close()
+	var bare, whole sample
+	for i := range runs {
+		key := fmt.Sprintf("KEY%d", i) // a robot of its own: 20 messages a minute each
+		cloud.WeCom.Add(key)
+		text, err := os.ReadFile(env["TOCSIN_CONFIG"])
+		if err != nil {
+			return nil, err
+		}
+		path, err := b.write("run.yaml", strings.Replace(string(text), "key=KEY", "key="+key, 1))
+		if err != nil {
+			return nil, err
+		}
+		took, answer, _, err := once(ctx, b.lag, map[string]string{"TOCSIN_CONFIG": path, "SSL_CERT_FILE": env["SSL_CERT_FILE"], "SSL_CERT_DIR": env["SSL_CERT_DIR"]})
+		if err != nil {
+			return nil, err
+		}
+		if want := `{"polled":1,"alerts":10,"sent":3,"owed":0}`; string(answer) != want {
+			return nil, fmt.Errorf("the whole invocation answered %s, want %s", answer, want)
+		}
+		whole = append(whole, took)
+		if took, _, _, err = once(ctx, b.bare, nil); err != nil {
+			return nil, err
+		}
+		bare = append(bare, took)
+	}
+	return []row{{"exec to answer: 1,200 partitions, 10 topics over, robot + SMS + mail over TLS", "lag " + whole.String(), "empty handler " + bare.String(),
+		ratio(whole.median(), bare.median()), "10 ms"}}, nil
+}
+
+// poll measures one of 100 groups × 50 topics × 24 partitions, none over the
+// threshold: requests, time, and the memory of the process.
+func (b *bench) poll(ctx context.Context) ([]row, error) {
+	cloud, env, err := b.cloud(ctx, groupTable(100, 50, 24, 10), 2000)
+	if err != nil {
+		return nil, err
+	}
+	defer cloud.Close()
+	took, answer, f, err := once(ctx, b.lag, env)
+	if err != nil {
+		return nil, err
+	}
+	if want := `{"polled":100,"alerts":0,"sent":0,"owed":0}`; string(answer) != want {
+		return nil, fmt.Errorf("the poll answered %s, want %s", answer, want)
+	}
+	const pages = 102 // 2 of groups, 1 of topics for each group
+	requests := cloud.Tencent.Count("")
+	return []row{
+		{"poll of 100 groups × 50 topics × 24 partitions: requests", fmt.Sprint(requests), fmt.Sprintf("%d pages", pages), ratio(requests, pages), "1.00"},
+		{"  time, paced to 50 requests a second", ms(took), "the pace alone 1240.0 ms", ratio(took.Milliseconds(), 1240), ""},
+		{"  peak memory of the process", fmt.Sprintf("%.1f MB", float64(f.PeakMemory())/1e6), "64.0 MB", fmt.Sprintf("%.2f", float64(f.PeakMemory())/64e6), "1.00"},
+	}, nil
+}

@@ -1,0 +1,118 @@
+package deploy
+
+import (
+	"strings"
+	"testing"
+)
+
+// A broken file is the real one with one text replaced.
+type broken struct{ name, old, new, want string }
+
+func run(t *testing.T, path string, check func([]byte) []string, cases []broken) {
+	t.Helper()
+	whole := string(read(t, path))
+	for _, c := range cases {
+		if strings.Count(whole, c.old) != 1 {
+			t.Errorf("%s: %q is in %s %d times", c.name, c.old, path, strings.Count(whole, c.old))
+			continue
+		}
+		faults := check([]byte(strings.Replace(whole, c.old, c.new, 1)))
+		if all := strings.Join(faults, "\n"); !strings.Contains(all, c.want) {
+			t.Errorf("%s: faults are %q, want %s", c.name, faults, c.want)
+		}
+	}
+}
+
+func TestBrokenTemplates(t *testing.T) {
+	check := func(data []byte) []string { return CheckTemplate(data, []string{"lag"}) }
+	run(t, "template.yaml", check, []broken{
+		{"no YAML", "Resources:\n", "Resources: [\n", "yaml"},
+		{"unknown top-level key", "Transform:", "Transfrom:", "unknown key Transfrom"},
+		{"missing top-level key", "Transform: AWS::Serverless-2016-10-31\n", "", "Transform is missing"},
+		{"a key twice", "      Handler: bootstrap\n", "      Handler: bootstrap\n      Handler: bootstrap\n", "Handler"},
+		{"unknown property", "MemorySize:", "Memory:", "unknown key Memory"},
+		{"unknown resource type", "Type: AWS::Serverless::Function", "Type: AWS::Serverless::Fnction", `"AWS::Serverless::Fnction" is not one of AWS::Serverless::Function`},
+		{"old runtime", "provided.al2023", "go1.x", `"go1.x" is not one of provided.al2023`},
+		{"handler", "Handler: bootstrap", "Handler: main", `"main" is not one of bootstrap`},
+		{"zip that is not built", "dist/lambda/lag.zip", "dist/lambda/lags.zip", "CodeUri dist/lambda/lags.zip is not a zip that scripts/build makes"},
+		{"other cloud's zip", "dist/lambda/lag.zip", "dist/scf/lag.zip", "functions/lag is not deployed"},
+		{"fixed architecture", "[!Ref Architecture]", "[arm64]", "Architectures must be [!Ref Architecture]"},
+		{"architecture's default", "Default: x86_64", "Default: arm64", `"arm64" is not one of x86_64`},
+		{"default that is not allowed", "Default: info", "Default: trace", `default "trace" is not one of AllowedValues`},
+		{"no default", "    Default: rate(1 minute)\n", "", "Default is missing"},
+		{"memory", "MemorySize: 256", "MemorySize: 64", `"64" is not a whole number from 128 to 10240`},
+		{"timeout", "Timeout: 60", "Timeout: 901", `"901" is not a whole number from 1 to 900`},
+		{"timeout with unit", "Timeout: 60", "Timeout: 60s", `"60s" is not a whole number`},
+		{"timeout as text", "Timeout: 60", `Timeout: "60"`, `"60" is not a whole number`},
+		{"reserved variable", "WECOM_KEY:", "AWS_WECOM_KEY:", "AWS_WECOM_KEY: the platform keeps such names for itself"},
+		{"impossible variable", "WECOM_KEY:", "WECOM-KEY:", "WECOM-KEY is not a name that is allowed here"},
+		{"environment too large", "TOCSIN_LOG_LEVEL: !Ref LogLevel", "TOCSIN_LOG_LEVEL: " + strings.Repeat("x", 4096), "4096 are allowed"},
+		{"secret in clear", "WECOM_KEY: !Ref WecomKey", "WECOM_KEY: 693a91f6", "WECOM_KEY is written into the template"},
+		{"secret that is echoed", "NoEcho: true\n    Default: \"\"\n\nResources:", "Default: \"\"\n\nResources:", "parameter SmtpPassword holds a secret: NoEcho must be true"},
+		{"reference to nothing", "!Ref LogLevel", "!Ref LogLevle", "!Ref LogLevle: there is no such parameter or resource"},
+		{"parameter without use", "ScheduleExpression: !Ref Schedule", "ScheduleExpression: rate(1 minute)", "parameter Schedule is used nowhere"},
+		{"attribute of nothing", "Value: !Ref TocsinLag", "Value: !GetAtt TocsinLga.Arn", "!GetAtt TocsinLga: there is no such"},
+		{"unknown attribute", "Value: !Ref TocsinLag", "Value: !GetAtt TocsinLag.ARN", "a function has no such attribute"},
+		{"substitution of nothing", "Value: !Ref TocsinLag", "Value: !Sub '${AWS::Region}-${TocsinLga}'", "!Sub TocsinLga: there is no such"},
+		{"long form", "Value: !Ref TocsinLag", "Value: {Ref: TocsinLag}", "write Ref in its short form"},
+		{"function that is not checked", "Value: !Ref TocsinLag", "Value: !Join ['', [a]]", "!Join is not looked into here"},
+		{"unknown event type", "Type: ScheduleV2", "Type: Shedule", `"Shedule" is not one of ScheduleV2`},
+		{"unknown property of an event", "ScheduleExpression:", "Schedule:", "unknown key Schedule"},
+		{"plural of one", "Default: rate(1 minute)", "Default: rate(1 minutes)", "one is singular"},
+		{"cron with seconds", "Default: rate(1 minute)", "Default: cron(0 * * * * ? *)", "has 7 fields, not 6"},
+		{"a list for a schedule", "ScheduleExpression: !Ref Schedule", "ScheduleExpression: [rate(1 minute)]", "a string belongs here"},
+		{"switched off", "            RetryPolicy:", "            State: DISABLED\n            RetryPolicy:", `"DISABLED" is not one of ENABLED`},
+		{"input that is not JSON", `{"source": "aws.scheduler",`, `{"source": "aws.scheduler"`, "the input is not JSON"},
+		{"input that no one knows", `"source": "aws.scheduler"`, `"source": "ours"`, "does not say source, time and resources"},
+		{"retries for a day", "              MaximumRetryAttempts: 1\n", "", "MaximumRetryAttempts is missing"},
+		{"retries of the function", "MaximumRetryAttempts: 0", "MaximumRetryAttempts: 3", `"3" is not a whole number from 0 to 2`},
+		{"events as a list", "        Tick:\n", "        - Tick:\n", "a mapping belongs here"},
+	})
+	if faults := CheckTemplate(read(t, "template.yaml"), []string{"lag", "hosts"}); len(faults) != 1 || faults[0] != "functions/hosts is not deployed" {
+		t.Errorf("a function more: %q", faults)
+	}
+}
+
+func TestBrokenServerless(t *testing.T) {
+	check := func(data []byte) []string {
+		_, faults := CheckServerless(data, ".", []string{"lag"})
+		return faults
+	}
+	run(t, "serverless.yml", check, []broken{
+		{"no YAML", "inputs:\n", "inputs: [\n", "yaml"},
+		{"another component", "component: scf", "component: multi-scf", `"multi-scf" is not one of scf`},
+		{"unknown key", "memorySize:", "memory:", "unknown key memory"},
+		{"missing key", "  role: TocsinFunctionRole\n", "", "role is missing"},
+		{"name", "name: tocsin-lag", "name: tocsin-lag-", `"tocsin-lag-" is not allowed here`},
+		{"long name", "name: tocsin-lag", "name: t" + strings.Repeat("o", 60), "is not allowed here"},
+		{"region", "region: ap-guangzhou", "region: Guangzhou", `"Guangzhou" is not allowed here`},
+		{"folder that is not built", "src: dist/scf/lag", "src: dist/scf/lags", "src dist/scf/lags is not a folder that scripts/build makes"},
+		{"source folder", "src: dist/scf/lag", "src: functions/lag", "src functions/lag is not a folder"},
+		{"web function", "type: event", "type: web", `"web" is not one of event`},
+		{"runtime", "runtime: Go1", "runtime: go1.x", `"go1.x" is not one of Go1`},
+		{"handler", "handler: main", "handler: index.main", `"index.main" is not one of main`},
+		{"memory step", "memorySize: 128", "memorySize: 192", "192 MB is not 64 or a multiple of 128"},
+		{"memory", "memorySize: 128", "memorySize: 4096", "not a whole number from 64 to 3072"},
+		{"timeout", "timeout: 60", "timeout: 901", "not a whole number from 1 to 900"},
+		{"reserved variable", "WECOM_KEY:", "SCF_WECOM_KEY:", "SCF_WECOM_KEY: the platform keeps such names for itself"},
+		{"reserved variable of the role", "WECOM_KEY:", "TENCENTCLOUD_SECRETID:", "the platform keeps such names for itself"},
+		{"impossible variable", "WECOM_KEY:", "1KEY:", "1KEY is not a name that is allowed here"},
+		{"environment too large", "TOCSIN_LOG_LEVEL: info", "TOCSIN_LOG_LEVEL: " + strings.Repeat("x", 4096), "4096 are allowed"},
+		{"environment as a list", "    variables:\n", "    variables:\n      - A\n    more:\n", "a mapping belongs here"},
+		{"variable of the shell", "${env:WECOM_KEY}", "${WECOM_KEY}", "${WECOM_KEY} is not a variable"},
+		{"variable in a text", "${env:WECOM_KEY}", "key=${env:WECOM_KEY}", "${env:WECOM_KEY} must stand alone"},
+		{"unknown trigger", "- timer:", "- apigw:", "unknown key apigw"},
+		{"trigger's name", "name: tick", "name: 1tick", `"1tick" is not allowed here`},
+		{"closed trigger", "enable: true", "enable: false", `"false" is not one of true`},
+		{"trigger closed by default", "          enable: true # without it the trigger is created closed\n", "", "enable is missing"},
+		{"five fields", "'0 */1 * * * * *'", "'*/1 * * * *'", "has 5 fields, not 7"},
+		{"no schedule", "cronExpression:", "cron:", "cronExpression is missing"},
+		{"argument that is no text", "enable: true", "enable: true\n          argument: {a: b}", "a string belongs here"},
+	})
+
+	whole := string(read(t, "serverless.yml"))
+	beside := strings.Replace(whole, "src: dist/scf/lag", "src: ../../dist/scf/lag", 1)
+	if deploys, faults := CheckServerless([]byte(beside), "functions/lag", []string{"lag"}); len(faults) != 0 || len(deploys) != 1 || deploys[0] != "lag" {
+		t.Errorf("beside the function: deploys %q, faults %q", deploys, faults)
+	}
+}

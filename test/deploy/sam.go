@@ -1,0 +1,243 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// CheckTemplate checks a template.yaml for AWS SAM. functions are the names of
+// those that scripts/build builds; each must be deployed. It returns what is
+// wrong.
+//
+// The rules are SAM's and Lambda's own, for the parts of them that the template
+// uses, and those that no public linter knows: event types, schedules, the types
+// of events' properties.
+func CheckTemplate(data []byte, functions []string) (faults []string) {
+	t := &template{checker: new(checker), parameters: map[string]*yaml.Node{}, functions: map[string]string{}}
+	t.resolve = t.value
+	var doc struct {
+		Parameters map[string]yaml.Node `yaml:"Parameters"`
+		Resources  map[string]yaml.Node `yaml:"Resources"`
+	}
+	if err := yaml.Load(data, &doc); err != nil {
+		return []string{err.Error()}
+	}
+	for name, p := range doc.Parameters {
+		t.parameters[name] = &p
+	}
+	for name := range doc.Resources {
+		t.resources = append(t.resources, name)
+	}
+	t.check(data, t.rules(functions))
+	t.resolve = nil
+	t.check(data, t.references)
+	for name, p := range t.parameters {
+		if !slices.Contains(t.used, name) {
+			t.faultf(p, "parameter %s is used nowhere", name)
+		}
+	}
+	for _, f := range functions {
+		if t.functions[f] == "" {
+			t.faults = append(t.faults, "functions/"+f+" is not deployed")
+		}
+	}
+	slices.Sort(t.faults)
+	return t.faults
+}
+
+type template struct {
+	*checker
+	parameters map[string]*yaml.Node
+	resources  []string
+	functions  map[string]string // function → resource
+	used       []string          // parameters that were referred to
+}
+
+func (t *template) rules(functions []string) rule {
+	lambda := keys(map[string]rule{
+		"FunctionName": text("[A-Za-z0-9-_]{1,64}"),
+		"Description":  text(".{0,256}"),
+		"CodeUri!": valid(func(uri string) error {
+			name := strings.TrimSuffix(strings.TrimPrefix(uri, "dist/lambda/"), ".zip")
+			if uri != "dist/lambda/"+name+".zip" || !slices.Contains(functions, name) {
+				return fmt.Errorf("CodeUri %s is not a zip that scripts/build makes", uri)
+			}
+			t.functions[name] = uri
+			return nil
+		}),
+		"Runtime!":                     oneOf("provided.al2023"),
+		"Handler!":                     oneOf("bootstrap"),
+		"Architectures!":               architectures,
+		"MemorySize!":                  integer(128, 10240),
+		"Timeout!":                     integer(1, 900),
+		"ReservedConcurrentExecutions": integer(0, 1000),
+		"Environment":                  keys(map[string]rule{"Variables!": environment("AWS_|LAMBDA_|_")}),
+		"EventInvokeConfig": keys(map[string]rule{
+			"MaximumEventAgeInSeconds": integer(60, 21600),
+			"MaximumRetryAttempts":     integer(0, 2),
+		}),
+		"Events!": each("[A-Za-z0-9]+", keys(map[string]rule{
+			"Type!": oneOf("ScheduleV2"),
+			"Properties!": keys(map[string]rule{
+				"Name":                       text("[0-9A-Za-z-_.]{1,64}"),
+				"Description":                text(".{0,512}"),
+				"ScheduleExpression!":        valid(awsSchedule),
+				"ScheduleExpressionTimezone": text(".{1,50}"),
+				"Input":                      valid(schedulerInput),
+				"State":                      oneOf("ENABLED"),
+				// The default is 185 attempts over a day.
+				"RetryPolicy!": keys(map[string]rule{
+					"MaximumEventAgeInSeconds!": integer(60, 86400),
+					"MaximumRetryAttempts!":     integer(0, 185),
+				}),
+			}),
+		})),
+	})
+	return keys(map[string]rule{
+		"AWSTemplateFormatVersion": oneOf("2010-09-09"),
+		"Transform!":               oneOf("AWS::Serverless-2016-10-31"),
+		"Description":              text(".{1,1000}"),
+		"Parameters":               each("[A-Za-z0-9]+", parameter),
+		"Resources!": each("[A-Za-z0-9]+", keys(map[string]rule{
+			"Type!":       oneOf("AWS::Serverless::Function"),
+			"Properties!": lambda,
+		})),
+		"Outputs": each("[A-Za-z0-9]+", keys(map[string]rule{
+			"Description": scalar,
+			"Value!":      func(*checker, *yaml.Node) {}, // a reference, looked at as such
+		})),
+	})
+}
+
+var secretName = regexp.MustCompile("(?i)secret|key|token|password")
+
+// parameter is a template's parameter, whose default is allowed. What its
+// variable's name calls a secret is not echoed.
+func parameter(c *checker, n *yaml.Node) {
+	keys(map[string]rule{
+		"Type!":          oneOf("String", "Number"),
+		"Description!":   scalar,
+		"Default!":       scalar, // so that a deployment in CI need not know it
+		"AllowedValues":  list(scalar),
+		"AllowedPattern": scalar,
+		"NoEcho":         boolean,
+	})(c, n)
+	f := c.fields(n)
+	if allowed := f["AllowedValues"]; allowed != nil && f["Default"] != nil {
+		if !slices.ContainsFunc(allowed.Content, func(v *yaml.Node) bool { return v.Value == f["Default"].Value }) {
+			c.faultf(f["Default"], "default %q is not one of AllowedValues", f["Default"].Value)
+		}
+	}
+}
+
+// architectures is one reference to a parameter that allows what LAMBDA_ARCH can
+// build, so that the template and the build can be made to agree.
+func architectures(c *checker, n *yaml.Node) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) != 1 || n.Content[0].Tag != "!Ref" {
+		c.faultf(n, "Architectures must be [!Ref Architecture], which goes with LAMBDA_ARCH")
+		return
+	}
+	c.apply(oneOf("x86_64"), n.Content[0]) // the default of both
+}
+
+// schedulerInput checks an input that EventBridge Scheduler fills in and sends.
+func schedulerInput(s string) error {
+	var in struct {
+		Source, Time string
+		Resources    []string
+	}
+	if err := json.Unmarshal([]byte(s), &in); err != nil {
+		return fmt.Errorf("the input is not JSON: %w", err)
+	}
+	if in.Source != "aws.scheduler" || in.Time != "<aws.scheduler.scheduled-time>" || !slices.Equal(in.Resources, []string{"<aws.scheduler.schedule-arn>"}) {
+		return fmt.Errorf("the input %s does not say source, time and resources as Scheduler's own envelope does", s)
+	}
+	return nil
+}
+
+// value is a parameter's default instead of a reference to it.
+func (t *template) value(n *yaml.Node) *yaml.Node {
+	if n.Tag != "!Ref" || t.parameters[n.Value] == nil {
+		return n
+	}
+	p := t.parameters[n.Value]
+	for i := 0; i+1 < len(p.Content); i += 2 {
+		if p.Content[i].Value == "Default" {
+			v := *p.Content[i+1]
+			v.Line = n.Line
+			return &v
+		}
+	}
+	return n
+}
+
+var placeholder = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
+
+// references checks that every !Ref, !GetAtt and !Sub finds what it names, and
+// that no other function is used: the long forms would escape this check.
+func (t *template) references(c *checker, n *yaml.Node) {
+	switch {
+	case n.Tag == "!Ref":
+		t.refer(n, n.Value)
+	case n.Tag == "!GetAtt":
+		t.refer(n, n.Value)
+		if _, attribute, _ := strings.Cut(n.Value, "."); attribute != "Arn" {
+			c.faultf(n, "!GetAtt %s: a function has no such attribute", n.Value)
+		}
+	case n.Tag == "!Sub" && n.Kind == yaml.ScalarNode:
+		for _, m := range placeholder.FindAllStringSubmatch(n.Value, -1) {
+			t.refer(n, m[1])
+		}
+	case strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"):
+		c.faultf(n, "%s is not looked into here: use !Ref, !GetAtt or !Sub with a string", n.Tag)
+	}
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			if child.Value == "Ref" || strings.HasPrefix(child.Value, "Fn::") {
+				c.faultf(child, "write %s in its short form", child.Value)
+			}
+			if secretName.MatchString(child.Value) {
+				t.secret(child, n.Content[i+1])
+			}
+		}
+		t.references(c, child)
+	}
+}
+
+func (t *template) refer(n *yaml.Node, name string) {
+	name, _, _ = strings.Cut(name, ".")
+	if t.parameters[name] != nil {
+		t.used = append(t.used, name)
+	} else if !slices.Contains(t.resources, name) && !strings.HasPrefix(name, "AWS::") {
+		t.faultf(n, "%s %s: there is no such parameter or resource", n.Tag, name)
+	}
+}
+
+// secret checks a parameter or variable whose name says that it is secret.
+func (t *template) secret(name, value *yaml.Node) {
+	p := t.parameters[name.Value]
+	switch {
+	case value.Tag == "!Ref" && t.parameters[value.Value] != nil:
+		if !echoesNot(t.parameters[value.Value]) {
+			t.faultf(value, "parameter %s holds a secret: NoEcho must be true", value.Value)
+		}
+	case p != nil && value.Kind == yaml.MappingNode:
+		if !echoesNot(p) {
+			t.faultf(name, "parameter %s holds a secret: NoEcho must be true", name.Value)
+		}
+	case value.Kind == yaml.ScalarNode:
+		t.faultf(value, "%s is written into the template: make it a parameter with NoEcho", name.Value)
+	}
+}
+
+func echoesNot(parameter *yaml.Node) bool {
+	var p struct {
+		NoEcho bool `yaml:"NoEcho"`
+	}
+	return parameter.Decode(&p) == nil && p.NoEcho
+}
