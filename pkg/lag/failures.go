@@ -44,13 +44,26 @@ func (j *Judge) Removed(prev *State, now time.Time) []*alert.Alert {
 	return v.alerts()
 }
 
+// fewGroups is how many groups that cannot be read are told one by one. When
+// there are more, the cluster is at fault, or time ran out, and it is told once.
+const fewGroups = 3
+
 // failures judges what could not be read of a poll that succeeded.
 func (v *verdict) failures(prev *State, groups map[string]*Group, complete bool) {
 	if prev == nil {
 		prev = &State{}
 	}
-	v.next.Failure = v.failure(prev.Failure, "", nil)
+	many := unread(groups)
+	var err error
+	if many != nil {
+		err = many
+	}
+	v.next.Failure = v.failure(prev.Failure, "", err)
 	for name, g := range groups {
+		if many != nil && g.Err != nil {
+			v.remember(name, prev.Groups[name]) // the cluster's alert speaks for it
+			continue
+		}
 		v.remember(name, v.failure(prev.Groups[name], name, g.Err))
 	}
 	for name, f := range prev.Groups {
@@ -62,6 +75,39 @@ func (v *verdict) failures(prev *State, groups map[string]*Group, complete bool)
 			v.remember(name, f)
 		}
 	}
+}
+
+// unreadGroups is the error of a poll that could not read many of the groups.
+type unreadGroups struct {
+	failed, of int
+	first      error // of the first in order of names
+}
+
+// unread returns the error of a poll in which more than a few groups could not
+// be read, nil when it was few or none.
+func unread(groups map[string]*Group) *unreadGroups {
+	u := unreadGroups{of: len(groups)}
+	first := ""
+	for name, g := range groups {
+		if g.Err == nil {
+			continue
+		}
+		u.failed++
+		if first == "" || name < first {
+			first, u.first = name, g.Err
+		}
+	}
+	if u.failed <= fewGroups {
+		return nil
+	}
+	return &u
+}
+
+func (u *unreadGroups) Error() string { return u.Text("en") }
+
+// Text says it in a language, "zh" or "en".
+func (u *unreadGroups) Text(language string) string {
+	return fmt.Sprintf(wordsIn(language).unread, u.failed, u.of, cause(u.first, language))
 }
 
 func (v *verdict) remember(group string, f Failure) {

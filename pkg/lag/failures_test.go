@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	"tocsin/pkg/alert"
@@ -89,5 +90,46 @@ func TestFailureLadderOfAGroup(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})
+	}
+}
+
+// When many groups cannot be read, that is told once for the cluster, with how
+// many and why, and each is told for itself again only when they are few.
+func TestManyUnreadGroupsAreOneAlert(t *testing.T) {
+	late := errors.New("no time was left")
+	groups := func(bad int) *Snapshot {
+		s := &Snapshot{Complete: true}
+		for i := range 6 {
+			g := whole(string(rune('a' + i)))
+			if i < bad {
+				g = Group{Name: g.Name, Err: late}
+			}
+			s.Groups = append(s.Groups, g)
+		}
+		return s
+	}
+	j := NewJudge([]Rule{lagRule(0)}, "c", "en")
+	var state *State
+	for i, step := range []struct {
+		bad  int
+		want string
+	}{
+		{4, ""},
+		{4, "TocsinPollFailed since 08:00:00 firing"},
+		{6, "TocsinPollFailed since 08:00:00 firing"},
+		{3, "TocsinPollFailed since 08:00:00 ended 08:03:00"},
+		{3, "TocsinPollFailed a since 08:03:00 firing\nTocsinPollFailed b since 08:03:00 firing\nTocsinPollFailed c since 08:03:00 firing"},
+		{0, "TocsinPollFailed a since 08:03:00 ended 08:05:00\nTocsinPollFailed b since 08:03:00 ended 08:05:00\nTocsinPollFailed c since 08:03:00 ended 08:05:00"},
+	} {
+		var alerts []*alert.Alert
+		state, alerts = j.Seen(state, groups(step.bad), at(float64(i)))
+		if got := brief(alerts); got != step.want {
+			t.Fatalf("poll %d: got\n%s\nwant\n%s", i, got, step.want)
+		}
+		if i == 1 {
+			if got := alerts[0].Annotations["description"]; !strings.Contains(got, "4 of 6 consumer groups could not be read: no time was left") {
+				t.Errorf("description %q", got)
+			}
+		}
 	}
 }

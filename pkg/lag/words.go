@@ -19,6 +19,7 @@ type words struct {
 	clusterFailed, clusterBack string // cluster
 	groupFailed, groupBack     string // group, cluster
 	failedGroupGone            string // group, cluster
+	unread                     string // groups that could not be read, all groups, cause
 	meanwhile                  string // cause
 	damaged                    string // cluster
 }
@@ -40,6 +41,7 @@ var chinese = words{
 	groupFailed:     "读不到消费组 %s 的积压（集群 %s）",
 	groupBack:       "又能读到消费组 %s 的积压了（集群 %s）",
 	failedGroupGone: "消费组 %s 已不再监控（集群 %s），告警结束",
+	unread:          "%[2]d 个消费组中有 %[1]d 个读不到：%[3]s",
 	meanwhile:       "%s。恢复之前不判断它的积压，已有的告警保持不变。",
 	damaged:         "集群 %s 的已存状态损坏，已重新开始；之前触发、现已恢复的告警可能需要手动结束",
 }
@@ -61,6 +63,7 @@ var english = words{
 	groupFailed:     "The lag of consumer group %s cannot be read (cluster %s)",
 	groupBack:       "The lag of consumer group %s can be read again (cluster %s)",
 	failedGroupGone: "The consumer group %s is not watched any more (cluster %s); the alert ends",
+	unread:          "%d of %d consumer groups could not be read: %s",
 	meanwhile:       "%s. Until it can be read again its lag is not judged, and alerts that fire stay as they are.",
 	damaged:         "The stored state of cluster %s was damaged and has been started anew; alerts that fired before and are over may have to be ended by hand",
 }

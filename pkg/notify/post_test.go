@@ -104,6 +104,7 @@ func TestPostJSONFails(t *testing.T) {
 		{name: "breaks off", handler: half, ambiguous: true, is: io.ErrUnexpectedEOF, says: "read the answer of 127.0.0.1"},
 		{name: "refuses the connection", client: &http.Client{Transport: client}, address: refused, says: "connection refused"},
 		{name: "has a certificate that nobody knows", client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}}, handler: hang, says: "certificate"},
+		{name: "repeats the address in its error", client: &http.Client{Transport: failing{}}, address: "https://h/send?key=" + secretKey, says: "cannot reach /send?<secret>"},
 		{name: "is no address", client: &http.Client{}, address: "https://x y/send?key=" + secretKey, class: Permanent, says: "url"},
 		{name: "is empty", client: &http.Client{}, address: "", class: Permanent, says: "url"},
 		{name: "has a bad escape", client: &http.Client{}, address: "https://h/%zz" + secretKey, class: Permanent, says: "url"},
@@ -135,6 +136,13 @@ func TestPostJSONFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failing is a transport whose errors name the address.
+type failing struct{}
+
+func (failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	return nil, fmt.Errorf("cannot reach %s", r.URL.RequestURI())
 }
 
 func TestStatusError(t *testing.T) {

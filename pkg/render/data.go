@@ -11,25 +11,42 @@ import (
 	"tocsin/pkg/notify"
 )
 
-// View is one notification as a user's templates see it.
+// View is one notification as a user's templates see it. Its data is put
+// together when the first template asks for it. A View is for one goroutine.
 type View struct {
-	// Data is the dot of the template.
-	Data *template.Data
-	// At is the present for the functions now and since: the notification's own
-	// moment, so that a later attempt says the same.
-	At time.Time
 	// Builtin makes the text that a channel's own template names stand for.
 	Builtin func() string
+
+	n           *notify.Notification
+	externalURL string
+	text, link  func(string) string // how values are escaped; nil for not at all
+	data        *template.Data
 }
 
 // NewView returns what templates see of n.
 func NewView(n *notify.Notification, env *notify.Env) *View {
-	return &View{Data: Data(n, env.ExternalURL), At: n.At}
+	return &View{n: n, externalURL: env.ExternalURL}
 }
 
-// Escape returns v with every value that came from outside passed through text:
-// labels and annotations, and the names of both. Links are passed through link.
+// Escape returns a view in which every value that came from outside has been
+// passed through text: labels and annotations, and the names of both. The links
+// of alerts are passed through link.
 func (v *View) Escape(text, link func(string) string) *View {
+	return &View{Builtin: v.Builtin, n: v.n, externalURL: v.externalURL, text: text, link: link}
+}
+
+// Data returns the dot of the template.
+func (v *View) Data() *template.Data {
+	if v.data == nil {
+		v.data = Data(v.n, v.externalURL)
+		if v.text != nil {
+			escape(v.data, v.text, v.link)
+		}
+	}
+	return v.data
+}
+
+func escape(d *template.Data, text, link func(string) string) {
 	kv := func(in template.KV) template.KV {
 		out := make(template.KV, len(in))
 		for name, value := range in {
@@ -37,17 +54,12 @@ func (v *View) Escape(text, link func(string) string) *View {
 		}
 		return out
 	}
-	d := *v.Data
 	d.GroupLabels, d.CommonLabels = kv(d.GroupLabels), kv(d.CommonLabels)
 	d.CommonAnnotations, d.RouteLabels = kv(d.CommonAnnotations), kv(d.RouteLabels)
-	d.Alerts = make(template.Alerts, len(v.Data.Alerts))
-	for i, a := range v.Data.Alerts {
+	for i := range d.Alerts {
+		a := &d.Alerts[i]
 		a.Labels, a.Annotations, a.GeneratorURL = kv(a.Labels), kv(a.Annotations), link(a.GeneratorURL)
-		d.Alerts[i] = a
 	}
-	escaped := *v
-	escaped.Data = &d
-	return &escaped
 }
 
 // Data returns n in the form that Alertmanager 0.34 hands to templates and

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	amalert "github.com/prometheus/alertmanager/alert"
 	amtemplate "github.com/prometheus/alertmanager/template"
-	"github.com/prometheus/alertmanager/types"
 	"github.com/prometheus/common/model"
 
 	"tocsin/pkg/alert"
@@ -61,9 +61,9 @@ func TestData(t *testing.T) {
 				t.Fatal(err)
 			}
 			upstream.ExternalURL, _ = url.Parse("https://alerts.example.com")
-			var theirs []*types.Alert
+			var theirs []*amalert.Alert
 			for _, a := range tt.alerts {
-				theirs = append(theirs, &types.Alert{Alert: model.Alert{
+				theirs = append(theirs, &amalert.Alert{Alert: model.Alert{
 					Labels: labelSet(a.Labels), Annotations: labelSet(a.Annotations),
 					StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL,
 				}})
@@ -103,7 +103,7 @@ func TestViewEscape(t *testing.T) {
 		}
 		return s
 	}, func(s string) string { return s + "!" })
-	d := e.Data
+	d := e.Data()
 	for what, got := range map[string]string{
 		"group": d.GroupLabels["g"], "route": d.RouteLabels["r"], "common": d.CommonLabels["a"], "alert": d.Alerts[0].Labels["a"],
 	} {
@@ -114,7 +114,7 @@ func TestViewEscape(t *testing.T) {
 	if d.CommonAnnotations["＜"] != "b" || d.Alerts[0].Annotations["＜"] != "b" || d.Alerts[0].GeneratorURL != "http://x/)!" {
 		t.Errorf("annotations %v, link %s", d.Alerts[0].Annotations, d.Alerts[0].GeneratorURL)
 	}
-	if v.Data.Alerts[0].Labels["a"] != "<" {
+	if v.Data().Alerts[0].Labels["a"] != "<" {
 		t.Error("the view itself was changed")
 	}
 }

@@ -70,7 +70,7 @@ func TestTitles(t *testing.T) {
 		{"another system's", []*alert.Alert{generic(alert.Labels{"alertname": "A", "instance": "i", "job": "j"})}, "[告警] A · i", "[FIRING] A · i"},
 		{"different names", []*alert.Alert{generic(alert.Labels{"alertname": "A", "cluster": "c"}), generic(alert.Labels{"alertname": "B", "cluster": "c"})}, "[告警] 2 条告警 · c", "[FIRING] 2 alerts · c"},
 		{"different kinds and states", []*alert.Alert{blind, ended(lagAlert("t", "1"))}, "[告警] 2 条告警 · c（1 条，另有 1 条已恢复）", "[FIRING] 2 alerts · c (1 alert, 1 more resolved)"},
-		{"no name", []*alert.Alert{generic(alert.Labels{"x": "y"})}, "[告警] 1 条告警", "[FIRING] 1 alerts"},
+		{"no name", []*alert.Alert{generic(alert.Labels{"x": "y"})}, "[告警] 1 条告警", "[FIRING] 1 alert"},
 		{"Prometheus's words about lag", []*alert.Alert{generic(alert.Labels{"alertname": "A", "consumer_group": "g", "topic": "t"})}, "[告警] A", "[FIRING] A"},
 		{"a lag that is no number", []*alert.Alert{lagAlert("t", "-1")}, "[告警] KafkaConsumerLag · c", "[FIRING] KafkaConsumerLag · c"},
 		{"nothing", nil, "[恢复] 0 条告警", "[RESOLVED] 0 alerts"},

@@ -22,12 +22,13 @@ type run struct {
 }
 
 // funcs returns Alertmanager's functions; those that depend on the notification
-// or on the time of day look at r.
+// or on the time of day look at r. The present is the notification's moment, so
+// that a later attempt says the same.
 func (r *run) funcs() map[string]any {
 	funcs := maps.Clone(map[string]any(template.DefaultFuncs))
-	funcs["now"] = func() time.Time { return r.view.At }
-	funcs["since"] = func(t time.Time) time.Duration { return r.view.At.Sub(t) }
-	funcs["routeLabels"] = func(name string) string { return r.view.Data.RouteLabels[name] }
+	funcs["now"] = func() time.Time { return r.view.n.At }
+	funcs["since"] = func(t time.Time) time.Duration { return r.view.n.At.Sub(t) }
+	funcs["routeLabels"] = func(name string) string { return r.view.Data().RouteLabels[name] }
 	funcs[builtinFunc] = func() string { return r.view.builtin() }
 	return funcs
 }
@@ -38,7 +39,7 @@ func (r *run) execute(v *View, execute func(io.Writer, any) error) (string, erro
 	r.view = v
 	defer func() { r.view = nil }()
 	var out bounded
-	if err := execute(&out, v.Data); err != nil {
+	if err := execute(&out, v.Data()); err != nil {
 		return "", err
 	}
 	return out.String(), nil

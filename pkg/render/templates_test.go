@@ -43,11 +43,11 @@ func TestAsAlertmanager(t *testing.T) {
 		`{{ define "mine" }}<{{ . }}>{{ end }}{{ template "mine" .Status }}`,
 	} {
 		v := view()
-		want, err := upstream.ExecuteTextString(src, v.Data)
+		want, err := upstream.ExecuteTextString(src, v.Data())
 		if err != nil {
 			t.Fatalf("%s: Alertmanager: %v", src, err)
 		}
-		wantHTML, err := upstream.ExecuteHTMLString(src, v.Data)
+		wantHTML, err := upstream.ExecuteHTMLString(src, v.Data())
 		if err != nil {
 			t.Fatalf("%s: Alertmanager: %v", src, err)
 		}

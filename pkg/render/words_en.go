@@ -14,7 +14,12 @@ func english() *words {
 		lag:         "Consumer lag",
 		pollFailed:  "Consumer lag cannot be read",
 		hostOffline: "Host offline",
-		alerts:      func(n int) string { return strconv.Itoa(n) + " alerts" },
+		alerts: func(n int) string {
+			if n == 1 {
+				return "1 alert"
+			}
+			return strconv.Itoa(n) + " alerts"
+		},
 		counted: func(u unit, firing, resolved int) string {
 			names := [...][2]string{unitAlert: {" alert", " alerts"}, unitTopic: {" topic", " topics"}, unitHost: {" host", " hosts"}}[u]
 			of := func(n int) string {

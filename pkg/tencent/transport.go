@@ -29,8 +29,8 @@ type witness struct {
 type witnessKey struct{}
 
 // Transport lets a client's requests travel by next; nil is
-// http.DefaultTransport. It bounds the answers, follows no redirects, and lets Do
-// see what happened to its request.
+// http.DefaultTransport. It bounds the answers, follows no redirects, lets Do
+// see what happened to its request, and Take have its answer.
 func Transport(next http.RoundTripper) http.RoundTripper {
 	if next == nil {
 		next = http.DefaultTransport
@@ -56,6 +56,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	// The SDK's client would follow it, with the session token in its headers.
 	response.Header.Del("Location")
 	response.Body = &answer{ReadCloser: response.Body, left: maxAnswer, witness: w}
+	response.Request = r
+	hand(response)
 	return response, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/ckafka/v20190819"
 
 	"tocsin/pkg/lag"
+	"tocsin/pkg/tencent"
 )
 
 // errNoList is an answer without the list that was asked for.
@@ -21,33 +22,26 @@ func (r *Reader) groups(ctx context.Context) (names []string, complete bool, err
 	names, complete, err = pages(func(offset int64) (total int64, names []string, err error) {
 		request := sdk.NewDescribeGroupRequest()
 		request.InstanceId, request.Offset, request.Limit = &r.cluster.CKafka.InstanceID, &offset, new(int64(pageSize))
+		var list groupList
 		err = r.ask(ctx, "ckafka:DescribeGroup", func(ctx context.Context) error {
-			answer, err := r.client.DescribeGroupWithContext(ctx, request)
-			if err != nil {
-				return err
+			_, err := r.client.DescribeGroupWithContext(tencent.Take(ctx, &list), request)
+			if err == nil && list.TotalCount == nil {
+				err = errNoList
 			}
-			if answer.Response == nil || answer.Response.Result == nil || answer.Response.Result.TotalCount == nil {
-				return errNoList
-			}
-			total, names = *answer.Response.Result.TotalCount, nil
-			for _, g := range answer.Response.Result.GroupList {
-				names = append(names, nameOf(g))
-			}
-			return nil
+			return err
 		})
-		return total, names, err
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, g := range list.GroupList {
+			names = append(names, g.Group)
+		}
+		return *list.TotalCount, names, nil
 	}, func(name string) string { return name })
 	if err != nil {
 		return nil, false, err
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return !r.cluster.Groups.Match(name) }), complete, nil
-}
-
-func nameOf(g *sdk.DescribeGroup) string {
-	if g == nil || g.Group == nil {
-		return ""
-	}
-	return *g.Group
 }
 
 // group reads one group.
@@ -56,21 +50,22 @@ func (r *Reader) group(ctx context.Context, name string) lag.Group {
 		request := sdk.NewDescribeGroupOffsetsRequest()
 		request.InstanceId, request.Group = &r.cluster.CKafka.InstanceID, &name
 		request.Offset, request.Limit = &offset, new(int64(pageSize))
+		var list offsetList
 		err = r.ask(ctx, "ckafka:DescribeGroupOffsets", func(ctx context.Context) error {
-			answer, err := r.client.DescribeGroupOffsetsWithContext(ctx, request)
-			if err != nil {
-				return err
+			_, err := r.client.DescribeGroupOffsetsWithContext(tencent.Take(ctx, &list), request)
+			if err == nil && list.TotalCount == nil {
+				err = errNoList
 			}
-			if answer.Response == nil || answer.Response.Result == nil || answer.Response.Result.TotalCount == nil {
-				return errNoList
-			}
-			total, topics = *answer.Response.Result.TotalCount, make([]lag.Topic, len(answer.Response.Result.TopicList))
-			for i, t := range answer.Response.Result.TopicList {
-				topics[i] = topicOf(t)
-			}
-			return nil
+			return err
 		})
-		return total, topics, err
+		if err != nil {
+			return 0, nil, err
+		}
+		topics = make([]lag.Topic, len(list.TopicList))
+		for i := range list.TopicList {
+			topics[i] = list.TopicList[i].topic()
+		}
+		return *list.TotalCount, topics, nil
 	}, func(t lag.Topic) string { return t.Name })
 	topics = slices.DeleteFunc(topics, func(t lag.Topic) bool { return !r.cluster.Topics.Match(t.Name) })
 	return lag.Group{Name: name, Topics: topics, Complete: complete, Err: err}

@@ -4,30 +4,46 @@ import (
 	"fmt"
 	"math"
 
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/ckafka/v20190819"
-
 	"tocsin/pkg/lag"
 )
 
-// topicOf converts a topic. One without a name comes back without anything.
-func topicOf(t *sdk.GroupOffsetTopic) lag.Topic {
-	if t == nil || t.Topic == nil {
+// The Results of the two actions, as far as they are read (API 2019-08-19). What
+// a number's absence means is for the reader to say, so that numbers are
+// pointers.
+type (
+	groupList struct {
+		TotalCount *int64
+		GroupList  []struct{ Group string }
+	}
+	offsetList struct {
+		TotalCount *int64
+		TopicList  []offsetTopic
+	}
+	offsetTopic struct {
+		Topic      string
+		Partitions []offsetPartition
+	}
+	offsetPartition struct {
+		Partition, Offset, LogEndOffset, ErrorCode *int64
+	}
+)
+
+// topic converts a topic. One without a name comes back without anything.
+func (t *offsetTopic) topic() lag.Topic {
+	if t.Topic == "" {
 		return lag.Topic{}
 	}
-	topic := lag.Topic{Name: *t.Topic, Partitions: make([]lag.Partition, len(t.Partitions))}
-	for i, p := range t.Partitions {
-		topic.Partitions[i] = partitionOf(p)
+	topic := lag.Topic{Name: t.Topic, Partitions: make([]lag.Partition, len(t.Partitions))}
+	for i := range t.Partitions {
+		topic.Partitions[i] = t.Partitions[i].partition()
 	}
 	return topic
 }
 
-// partitionOf converts a partition. The vendor does not say what Offset and Lag
-// hold where nothing was committed, so a missing or negative offset is an
-// unknown lag, and the vendor's own Lag is not used.
-func partitionOf(p *sdk.GroupOffsetPartition) lag.Partition {
-	if p == nil {
-		p = &sdk.GroupOffsetPartition{}
-	}
+// partition converts a partition. The vendor does not say what Offset and Lag
+// hold where nothing was committed, so a missing or negative offset is an unknown
+// lag, and the vendor's own Lag is not used.
+func (p *offsetPartition) partition() lag.Partition {
 	id, committed, end, code := orMinusOne(p.Partition), orMinusOne(p.Offset), orMinusOne(p.LogEndOffset), int64(0)
 	if p.ErrorCode != nil {
 		code = *p.ErrorCode

@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -243,84 +240,6 @@ order-old 已恢复，持续了 1 小时
 	}
 }
 
-// hostile is what somebody who can name a topic or write an annotation might try.
-var hostile = []string{
-	"<@all>", `<font color="info">ok</font>`, "`code`", "a\n> quote", "> quote", "# heading", "**bold**",
-	"[click](https://evil.example.com)", "x](https://evil.example.com)", "</font>", "\u2028> quote", "<<@all>", "<\u200b@all>",
-	"]\n(https://evil.example.com)", "\x00<@all>",
-}
-
-// TestInjection says the same notification with a harmless word and with
-// theirs: neither may have more markup than the other.
-func TestInjection(t *testing.T) {
-	const own = `{{ .CommonLabels.alertname }} {{ range .Alerts }}{{ .Annotations.summary }}
-{{ .Labels.topic }} [source]({{ .GeneratorURL }}){{ end }}{{ template "wecom.default" . }}`
-	for _, message := range []string{"", own} {
-		for count := 1; count <= 7; count++ {
-			for _, lag := range []bool{true, false} {
-				want := markup(t, message, "x", count, lag)
-				for _, evil := range hostile {
-					if got := markup(t, message, evil, count, lag); got != want {
-						t.Errorf("%d alerts, %q: markup %+v, want %+v", count, evil, got, want)
-					}
-				}
-			}
-		}
-	}
-}
-
-// tokens counts what WeCom could take for markup.
-type tokens struct{ tags, code, bold, links, quotes, headings, refused int }
-
-// markup says a notification that has a word in every place that an outsider can
-// fill, and counts.
-func markup(t *testing.T, message, word string, count int, lag bool) tokens {
-	t.Helper()
-	n := notification()
-	n.Instead, n.Cause = word, word
-	for i := range count {
-		a := &alert.Alert{
-			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), "<" + word: word},
-			Annotations: alert.Labels{"summary": word, "description": "remark", "<" + word: word, "lag": word, "threshold": word, "partitions": word,
-				"unknown_partitions": word, "dashboard_url": "https://example.com/" + url.PathEscape(word)},
-			GeneratorURL: "https://example.com/?q=" + strings.Map(printable, word), StartsAt: at,
-		}
-		if lag {
-			a.Annotations["lag"] = "3000"
-		}
-		n.Alerts = append(n.Alerts, a)
-	}
-	var c tokens
-	for _, body := range bodies(t, n, env("zh"), &Config{URL: "https://example.com/?key=k", Message: message, MentionMobiles: []string{"13800000000"}}) {
-		text := content(t, body)
-		c.tags += strings.Count(text, "<")
-		c.code += strings.Count(text, "`")
-		c.bold += strings.Count(text, "**")
-		c.links += strings.Count(text, "](")
-		c.refused += strings.Count(text, "\x00") + strings.Count(text, "\u2028") + strings.Count(text, "\ufffd")
-		for line := range strings.SplitSeq(text, "\n") {
-			line = strings.TrimSpace(line)
-			if strings.HasPrefix(line, ">") {
-				c.quotes++
-				line = strings.TrimSpace(line[1:])
-			}
-			if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ">") {
-				c.headings++
-			}
-		}
-	}
-	return c
-}
-
-// printable leaves out what an address cannot have at all, so that there is a
-// link to compare.
-func printable(r rune) rune {
-	if r < ' ' || r == '\u2028' || r == ' ' {
-		return -1
-	}
-	return r
-}
-
 // bodies returns the requests that say n.
 func bodies(t *testing.T, n *notify.Notification, e *notify.Env, c *Config) [][]byte {
 	t.Helper()
@@ -341,77 +260,6 @@ func content(t *testing.T, body []byte) string {
 		t.Fatalf("%v: %s", err, body)
 	}
 	return m.Text.Content + m.Markdown.Content
-}
-
-func TestOwnTemplate(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.tmpl")
-	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	long := strings.TrimSuffix(strings.Repeat("0123456789012345678901234567890123456789\n", 150), "\n") // 150 lines of 41 bytes
-	builtin, err := os.ReadFile("testdata/one-topic-firing.zh.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		name, message string
-		want          []string
-	}{
-		{"a constant", "look here", []string{"look here"}},
-		{"from a file", `{{ template "short" . }}`, []string{"firing: order-created"}},
-		{"around the built-in text", `**oh**` + "\n" + `{{ template "wecom.default" . }}`, []string{"**oh**\n" + strings.TrimSuffix(string(builtin), "\n")}},
-		// "(1/2)" and 99 lines are 5 + 99 × 41 = 4064 bytes.
-		{"too long", long, []string{"(1/2)\n" + long[:99*41-1], "(2/2)\n" + long[99*41:]}},
-		{"characters that the vendor refuses", "a\x01b\tc\r\nd\u2028e", []string{"ab c\nd\ne"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			g := newGroup(t, "zh")
-			say(t, g.notifier(t, Config{Message: tt.message}, file), notification(oneTopic()...))
-			var got []string
-			for _, m := range g.Inbox() {
-				got = append(got, m.Content)
-			}
-			if !slices.Equal(got, tt.want) {
-				t.Errorf("%q\nwant %q", got, tt.want)
-			}
-		})
-	}
-}
-
-// An alert is not lost over its wording.
-func TestFailingTemplate(t *testing.T) {
-	for message, why := range map[string]string{
-		"{{ .Nope }}":                   "can't evaluate field Nope",
-		`{{ "  \n" }}`:                  "it prints nothing",
-		`{{ if .Status }}{{ end }}`:     "it prints nothing",
-		`{{ reReplaceAll "(" "" "x" }}`: "missing closing",
-		`{{ range 99999 }}` + strings.Repeat("x", 99) + `{{ end }}`: "more than 1 MiB",
-	} {
-		g := newGroup(t, "zh")
-		say(t, g.notifier(t, Config{Message: message}), notification(oneTopic()...))
-		got := g.Inbox()[0].Content
-		if !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
-			t.Errorf("%s: %s", message, got)
-		}
-	}
-}
-
-func TestNewErrors(t *testing.T) {
-	for want, c := range map[string]Config{
-		"message: template \"x\" is not defined": {Message: `{{ template "x" . }}`},
-		"mention_mobiles: ":                      {MentionMobiles: []string{"{{"}},
-		"mention_users: ":                        {MentionUsers: []string{"{{ nope }}"}},
-		"url: ":                                  {URL: "https://example.com/?key=" + key + "{{ nope }}"},
-	} {
-		if c.URL == "" {
-			c.URL = "https://example.com/?key=k"
-		}
-		_, err := c.New(env("zh"), nil)
-		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), key) {
-			t.Errorf("%v, want %q", err, want)
-		}
-	}
 }
 
 // A template in the address chooses the robot.

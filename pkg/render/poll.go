@@ -1,0 +1,55 @@
+package render
+
+import "tocsin/pkg/notify"
+
+// pollFailed is what Tocsin says when it cannot read the lag it should watch.
+type pollFailed struct{}
+
+func (pollFailed) name(w *words) string { return w.pollFailed }
+func (pollFailed) usual() string        { return pollFailedName }
+func (pollFailed) unit() unit           { return unitAlert }
+func (pollFailed) places() []string     { return []string{"cluster", "consumer_group"} }
+
+func (pollFailed) headline(d *draft, e *entry) string {
+	if e.resolved {
+		return d.words.overPoll(d.span(e))
+	}
+	cluster, group := notify.Clean(e.Labels["cluster"], maxName), notify.Clean(e.Labels["consumer_group"], maxName)
+	return d.words.blind(d.words.blindWhat(cluster, group))
+}
+
+func (pollFailed) line(d *draft, e *entry) string {
+	if e.resolved {
+		return d.words.overPoll(d.span(e))
+	}
+	return notify.Clean(reason(e), maxValue/2)
+}
+
+func (pollFailed) fields(d *draft, e *entry) []Field {
+	var fields []Field
+	if !e.resolved {
+		if why := notify.Clean(reason(e), maxValue); why != "" {
+			fields = append(fields, Field{d.words.cause, why})
+		}
+		if len(d.entries) == 1 {
+			fields = append(fields, Field{d.words.advice, d.words.checkPoll})
+		}
+	}
+	return append(fields, d.started(e)...)
+}
+
+func (pollFailed) shared(d *draft) []Field {
+	if d.firing == 0 {
+		return nil
+	}
+	return []Field{{d.words.advice, d.words.checkPoll}}
+}
+
+func (pollFailed) says(string) bool { return false }
+
+func reason(e *entry) string {
+	if s := e.Annotations["description"]; s != "" {
+		return s
+	}
+	return e.Annotations["summary"]
+}
