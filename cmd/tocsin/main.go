@@ -15,6 +15,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // zones on machines that have none
 
+	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 )
 
@@ -73,6 +74,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, lookup fu
 	if len(args) == 0 {
 		usage(stderr)
 		return 2
+	}
+	if args[0] == "version" || args[0] == "--version" {
+		fmt.Fprintln(stdout, "tocsin, version", app.Version)
+		return 0
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		usage(stdout)

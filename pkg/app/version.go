@@ -1,0 +1,4 @@
+package app
+
+// Version is Tocsin's own, set at build time.
+var Version = "dev"
