@@ -56,7 +56,7 @@ func dev(ctx context.Context, c *call) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	delivered := make(chan inbox.Entry, 100)
-	box := inbox.New(time.Now, func(e inbox.Entry) {
+	box := inbox.New(func() time.Time { return time.Now().In(cfg.Global.Location()) }, func(e inbox.Entry) {
 		select {
 		case delivered <- e:
 		default: // the page has it all the same
@@ -246,7 +246,7 @@ func (d *demo) show(e inbox.Entry) {
 	if e.To != "" {
 		head += " · " + e.To
 	}
-	fmt.Fprintf(d.out, "\n┌─ %s · %s\n", head, e.At.In(d.location).Format(time.TimeOnly))
+	fmt.Fprintf(d.out, "\n┌─ %s · %s\n", head, e.At.Format(time.TimeOnly))
 	if e.Title != "" {
 		fmt.Fprintf(d.out, "│ %s\n│\n", e.Title)
 	}

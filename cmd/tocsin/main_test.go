@@ -15,6 +15,7 @@ import (
 	"tocsin/pkg/localcloud"
 	"tocsin/pkg/localcloud/smtp"
 	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/localcloud/wecom"
 )
 
 // tocsin runs the tool and returns what it printed.
@@ -134,7 +135,7 @@ func TestCheckConfig(t *testing.T) {
 // The table and the JSON of `tocsin lag`, and what it says when a cluster cannot
 // be read.
 func TestLag(t *testing.T) {
-	cloud, env := watched(t)
+	cloud, env := watched(t, "1m")
 	status, out, errs := tocsinWith(t.Context(), env, "lag")
 	if status != 0 {
 		t.Fatalf("exit %d\n%s%s", status, out, errs)
@@ -170,7 +171,7 @@ func squeeze(s string) string {
 }
 
 func TestSend(t *testing.T) {
-	cloud, env := watched(t)
+	cloud, env := watched(t, "1m")
 	status, out, errs := tocsinWith(t.Context(), env, "send", "--receiver", "ops")
 	if status != 0 || !strings.Contains(out, "wecom_robot/0\n") || !strings.Contains(out, "这是一条测试消息") || !strings.Contains(out, "accepted") {
 		t.Errorf("exit %d\n%s%s", status, out, errs)
@@ -188,9 +189,34 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// serve polls at once, says what it finds, and ends in order when it is told to;
+// started again, it remembers.
+func TestServe(t *testing.T) {
+	cloud, env := watched(t, "0s")
+	dir := t.TempDir()
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		cloud.WeCom.OnMessage(func(wecom.Message) { cancel() })
+		if len(cloud.WeCom.Inbox()) > 0 {
+			// Nothing is to be said this time: a poll that was answered is the end.
+			cloud.Tencent.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: func(_ http.ResponseWriter, _ *http.Request, next func()) {
+				next()
+				cancel()
+			}})
+		}
+		if status, out, errs := tocsinWith(ctx, env, "serve", "--config.file", env["TOCSIN_CONFIG"], "--storage.path", dir); status != 0 {
+			t.Fatalf("exit %d\n%s%s", status, out, errs)
+		}
+		cancel()
+	}
+	if n := len(cloud.WeCom.Inbox()); n != 1 {
+		t.Errorf("the group got %d messages, want 1", n)
+	}
+}
+
 // watched starts a local cloud that a child of this process could use too, by
 // plain HTTP on loopback, and writes a configuration for it.
-func watched(t *testing.T) (*localcloud.Cloud, map[string]string) {
+func watched(t *testing.T, pending string) (*localcloud.Cloud, map[string]string) {
 	t.Helper()
 	cloud, err := localcloud.Start(t.Context(), nil, smtp.Config{Username: "a@example.com", Password: "p"})
 	if err != nil {
@@ -210,8 +236,8 @@ func watched(t *testing.T) (*localcloud.Cloud, map[string]string) {
 global: {tencent_secret_id: AKIDx, tencent_secret_key: cloud-key}
 lag:
   clusters: [{name: orders, ckafka: {instance_id: ckafka-1, region: ap-guangzhou, endpoint: "` + api + `"}}]
-  rules: [{alert: KafkaConsumerLag, max_lag: 2000, for: 1m}]
-route: {receiver: ops}
+  rules: [{alert: KafkaConsumerLag, max_lag: 2000, for: "` + pending + `"}]
+route: {receiver: ops, group_wait: 0s}
 receivers: [{name: ops, wecom_robot_configs: [{url: "` + robots + `/cgi-bin/webhook/send?key=robot-key"}]}]
 `
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
