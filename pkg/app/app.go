@@ -46,10 +46,6 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	route, err := dispatch.NewRoute(cfg.Route)
-	if err != nil {
-		return nil, err
-	}
 	readers, err := buildReaders(cfg, a.http, o)
 	if err != nil {
 		return nil, err
@@ -61,7 +57,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	if a.store, err = backend.Open(ctx, url); err != nil {
 		return nil, err
 	}
-	if a.engine, err = dispatch.New(a.store, route, receivers, o.Log); err != nil {
+	if a.engine, err = dispatch.New(a.store, dispatch.Config{
+		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
+	}, o.Log); err != nil {
 		return nil, errors.Join(err, a.store.Close())
 	}
 	a.lag = &lag.Watcher{

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"tocsin/pkg/dispatch"
@@ -20,6 +21,11 @@ type Config struct {
 	// Route is the root of the routing tree.
 	Route     *dispatch.RouteConfig `yaml:"route"`
 	Receivers []Receiver            `yaml:"receivers"`
+	// InhibitRules and TimeIntervals are Alertmanager's. MuteTimeIntervals is
+	// its older name for the latter.
+	InhibitRules      []dispatch.InhibitRule  `yaml:"inhibit_rules,omitempty"`
+	TimeIntervals     []dispatch.TimeInterval `yaml:"time_intervals,omitempty"`
+	MuteTimeIntervals []dispatch.TimeInterval `yaml:"mute_time_intervals,omitempty"`
 	// Templates are patterns of template files, relative to the folder of the
 	// configuration; once loaded, they have that folder in front.
 	Templates []string `yaml:"templates,omitempty"`
@@ -42,8 +48,32 @@ func (c *Config) Validate(f *setting.Faults) {
 	if c.Route == nil {
 		f.Addf("route", "is missing: it says which receiver hears of an alert; the shortest is a route with nothing but a receiver")
 	} else {
-		c.Route.Validate(f.In("route"), c.knownReceiver)
+		c.Route.Validate(f.In("route"), dispatch.Names{Receivers: c.receiverNames(), TimeIntervals: c.validateIntervals(f)})
 	}
+	for i := range c.InhibitRules {
+		c.InhibitRules[i].Validate(f.In("inhibit_rules", i))
+	}
+}
+
+// Intervals returns the time intervals, under whichever key they stand.
+func (c *Config) Intervals() []dispatch.TimeInterval {
+	return slices.Concat(c.TimeIntervals, c.MuteTimeIntervals)
+}
+
+// validateIntervals returns the names of the time intervals.
+func (c *Config) validateIntervals(f *setting.Faults) []string {
+	var names []string
+	for key, list := range map[string][]dispatch.TimeInterval{"time_intervals": c.TimeIntervals, "mute_time_intervals": c.MuteTimeIntervals} {
+		for i := range list {
+			at := f.In(key, i)
+			list[i].Validate(at)
+			if list[i].Name != "" && slices.Contains(names, list[i].Name) {
+				at.Addf("name", "%q is taken by another time interval: names must differ", list[i].Name)
+			}
+			names = append(names, list[i].Name)
+		}
+	}
+	return names
 }
 
 // Validate adds what is wrong with s to f.

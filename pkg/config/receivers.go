@@ -68,20 +68,16 @@ func (c *Config) receiver(name string) *Receiver {
 	return &c.Receivers[i]
 }
 
-// knownReceiver tells whether a receiver exists, or which one is meant.
-func (c *Config) knownReceiver(name string) (ok bool, nearest string) {
-	if c.receiver(name) != nil {
-		return true, ""
-	}
+func (c *Config) receiverNames() []string {
 	var names []string
 	for _, r := range c.Receivers {
 		names = append(names, r.Name)
 	}
-	return false, setting.Nearest(name, names)
+	return names
 }
 
 func (c *Config) didYouMean(name string) string {
-	if _, nearest := c.knownReceiver(name); nearest != "" {
+	if nearest := setting.Nearest(name, c.receiverNames()); nearest != "" {
 		return "; did you mean \"" + nearest + "\"?"
 	}
 	return ""

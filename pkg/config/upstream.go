@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify/email"
 )
 
@@ -15,7 +14,7 @@ func foreign(in reflect.Type, key string) string {
 	var keys string
 	switch in {
 	case reflect.TypeFor[Config]():
-		keys = "inhibit_rules time_intervals mute_time_intervals tracing event_recorder"
+		keys = "tracing event_recorder"
 	case reflect.TypeFor[Global]():
 		keys = `http_config smtp_tls_config jira_api_url slack_api_url slack_api_url_file slack_app_token
 			slack_app_token_file slack_app_url pagerduty_url opsgenie_api_url opsgenie_api_key
@@ -24,8 +23,6 @@ func foreign(in reflect.Type, key string) string {
 			telegram_api_url telegram_bot_token telegram_bot_token_file webex_api_url
 			rocketchat_api_url rocketchat_token rocketchat_token_file rocketchat_token_id
 			rocketchat_token_id_file mattermost_webhook_url mattermost_webhook_url_file`
-	case reflect.TypeFor[dispatch.RouteConfig]():
-		keys = "mute_time_intervals active_time_intervals"
 	case reflect.TypeFor[Receiver]():
 		keys = `labels discord_configs incidentio_configs pagerduty_configs slack_configs webhook_configs
 			opsgenie_configs wechat_configs pushover_configs victorops_configs sns_configs

@@ -21,25 +21,33 @@ func TestDecide(t *testing.T) {
 		firing, resolved []alert.Fingerprint
 		last             *logEntry
 		noResolved       bool
+		upstream         bool
 		reason           string
 		send             bool
 	}{
-		{"never told, firing", set(1), nil, nil, false, "first notification", true},
-		{"never told, over", nil, set(1), nil, false, "none", false},
-		{"told of nothing firing", set(1), nil, told(1, nil, set(1)), false, "first notification", true},
-		{"one more", set(1, 2), nil, told(1, set(1), nil), false, "new alerts added", true},
-		{"another", set(2), set(1), told(1, set(1), nil), false, "new alerts added", true},
-		{"all over", nil, set(1), told(1, set(1), nil), false, "all alerts resolved", true},
-		{"all over, ends not wanted", nil, set(1), told(1, set(1), nil), true, "all alerts resolved", true},
-		{"over and told", nil, set(1), told(2*hour, nil, set(1)), false, "none", false},
-		{"some over", set(1), set(2), told(1, set(1, 2), nil), false, "some alerts resolved", true},
-		{"some over, ends not wanted", set(1), set(2), told(1, set(1, 2), nil), true, "none", false},
-		{"some over and told", set(1), set(2), told(1, set(1, 2), set(2, 3)), false, "none", false},
-		{"fewer, none over", set(1), nil, told(1, set(1, 2), nil), false, "none", false},
-		{"too early to repeat", set(1), nil, told(hour-1, set(1), nil), false, "none", false},
-		{"time to repeat", set(1), nil, told(hour, set(1), nil), false, "repeat interval elapsed", true},
+		{"never told, firing", set(1), nil, nil, false, false, "first notification", true},
+		{"never told, over", nil, set(1), nil, false, false, "none", false},
+		{"told of nothing firing", set(1), nil, told(1, nil, set(1)), false, false, "first notification", true},
+		{"one more", set(1, 2), nil, told(1, set(1), nil), false, false, "new alerts added", true},
+		{"another", set(2), set(1), told(1, set(1), nil), false, false, "new alerts added", true},
+		{"all over", nil, set(1), told(1, set(1), nil), false, false, "all alerts resolved", true},
+		{"all over, ends not wanted", nil, set(1), told(1, set(1), nil), true, false, "all alerts resolved", true},
+		{"over and told", nil, set(1), told(2*hour, nil, set(1)), false, false, "none", false},
+		{"some over", set(1), set(2), told(1, set(1, 2), nil), false, false, "some alerts resolved", true},
+		{"some over, ends not wanted", set(1), set(2), told(1, set(1, 2), nil), true, false, "none", false},
+		{"some over and told", set(1), set(2), told(1, set(1, 2), set(2, 3)), false, false, "none", false},
+		{"fewer, none over", set(1), nil, told(1, set(1, 2), nil), false, false, "none", false},
+		{"too early to repeat", set(1), nil, told(hour-1, set(1), nil), false, false, "none", false},
+		{"time to repeat, upstream", set(1), nil, told(hour, set(1), nil), false, true, "none", false},
+		{"past time to repeat, upstream", set(1), nil, told(hour+1, set(1), nil), false, true, "repeat interval elapsed", true},
+		{"ended unannounced, and may be told", nil, set(1), &logEntry{Ended: set(1), At: now}, false, false, "all alerts resolved", true},
+		{"ended unannounced, fires again", set(1), nil, &logEntry{Firing: set(2), Ended: set(1), At: now}, false, false, "new alerts added", true},
+		{"time to repeat", set(1), nil, told(hour, set(1), nil), false, false, "repeat interval elapsed", true},
 	} {
-		reason, send := decide(tc.firing, tc.resolved, tc.last, !tc.noResolved, hour, now)
+		if tc.last == nil {
+			tc.last = &logEntry{At: now}
+		}
+		reason, send := decide(tc.firing, tc.resolved, tc.last, !tc.noResolved, hour, now, tc.upstream)
 		if reason != tc.reason || send != tc.send {
 			t.Errorf("%s: %q, %v; want %q, %v", tc.name, reason, send, tc.reason, tc.send)
 		}
@@ -63,7 +71,7 @@ func TestBackoff(t *testing.T) {
 
 // Group keys are printed as Alertmanager prints them.
 func TestGroupKey(t *testing.T) {
-	root, err := NewRoute(&RouteConfig{Receiver: "r", GroupBy: []string{"b", "alertname", "absent"}, Routes: []*RouteConfig{
+	root, err := newRoute(&RouteConfig{Receiver: "r", GroupBy: []string{"b", "alertname", "absent"}, Routes: []*RouteConfig{
 		{Matchers: []string{`severity=~"crit.*"`, `team="x y"`}, Routes: []*RouteConfig{{Matchers: []string{`a!="b"`}}}},
 		{Matchers: []string{`severity=~"crit.*"`, `team="x y"`}},
 	}})

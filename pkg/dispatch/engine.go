@@ -9,6 +9,8 @@
 //	group/GROUP              a group's header, due when it is next flushed
 //	member/GROUP/FINGERPRINT the alerts of a group
 //	log/GROUP/INTEGRATION    what an integration was last told of a group
+//	source/RULE/VALUES/FINGERPRINT  the alerts that inhibit others
+//	silence/ID               a silence
 //	owed/ID                  a notification that must be delivered, due when it is next tried
 //	dead/ID                  a notification that nobody could take
 package dispatch
@@ -53,25 +55,48 @@ type Integration struct {
 
 // Engine is the dispatcher. It holds no state of its own.
 type Engine struct {
-	store     store.Store
-	route     *Route
-	receivers map[string]*Receiver
-	log       *slog.Logger
+	store      store.Store
+	route      *Route
+	receivers  map[string]*Receiver
+	inhibition inhibition
+	intervals  intervals
+	upstream   bool
+	log        *slog.Logger
+}
+
+// Config is what an engine decides by. Its parts have passed their Validate.
+type Config struct {
+	Route         *RouteConfig
+	Receivers     []*Receiver
+	InhibitRules  []InhibitRule
+	TimeIntervals []TimeInterval
+	// Upstream restores what Alertmanager does where Tocsin does better:
+	// a repetition comes one group_interval late when repeat_interval is a
+	// multiple of it, and an alert that ends while it is kept quiet is never
+	// announced as over.
+	Upstream bool
 }
 
 // New returns an engine that works on s. Every receiver that the tree or
 // another receiver names must be among the receivers.
-func New(s store.Store, route *Route, receivers []*Receiver, log *slog.Logger) (*Engine, error) {
-	e := &Engine{store: s, route: route, receivers: make(map[string]*Receiver, len(receivers)), log: log}
-	for _, r := range receivers {
+func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
+	e := &Engine{store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals), upstream: c.Upstream, log: log}
+	var err error
+	if e.route, err = newRoute(c.Route); err != nil {
+		return nil, err
+	}
+	if e.inhibition, err = newInhibition(c.InhibitRules); err != nil {
+		return nil, err
+	}
+	for _, r := range c.Receivers {
 		e.receivers[r.Name] = r
 	}
-	for _, r := range receivers {
+	for _, r := range c.Receivers {
 		if _, ok := e.receivers[r.Fallback]; !ok && r.Fallback != "" {
 			return nil, fmt.Errorf("receiver %q: its fallback %q does not exist", r.Name, r.Fallback)
 		}
 	}
-	return e, e.checkReceivers(route)
+	return e, e.checkReceivers(e.route)
 }
 
 func (e *Engine) checkReceivers(r *Route) error {

@@ -24,16 +24,22 @@ const (
 
 // flushDue flushes every group that is due at now, until start is done.
 func (e *Engine) flushDue(ctx, start context.Context, now time.Time) error {
+	var quiet *muter
 	for start.Err() == nil {
 		due, err := e.store.Due(ctx, kindGroup, now, dueBatch)
 		if err != nil {
 			return err
 		}
+		if quiet == nil && len(due) > 0 {
+			if quiet, err = e.muter(ctx, now); err != nil {
+				return err
+			}
+		}
 		for _, it := range due {
 			if start.Err() != nil {
 				return nil
 			}
-			err := e.flush(ctx, now, it)
+			err := e.flush(ctx, now, it, quiet)
 			switch {
 			case errors.Is(err, store.ErrConflict):
 				// Another instance flushed the group, or an alert came in: the
@@ -74,7 +80,7 @@ type member struct {
 // flush decides what a group's integrations must hear and commits, in one
 // write, what they are told, what is owed to them, the group's next timer and
 // the removal of what is over.
-func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item) error {
+func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet *muter) error {
 	var head header
 	if _, err := read(it, &head); err != nil {
 		return err
@@ -96,38 +102,38 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item) error 
 		}
 	}
 
-	var alerts []*alert.Alert
-	var firing, resolved []alert.Fingerprint
+	var say saying
 	var leaving []member
 	for _, m := range members {
-		switch {
-		case !e.routed(m, route):
+		over := m.rec.ResolvedAt(now)
+		if over || !e.routed(m, route) {
 			leaving = append(leaving, m)
-			continue
-		case m.rec.ResolvedAt(now):
-			resolved = append(resolved, m.fp)
-			leaving = append(leaving, m)
-		default:
-			firing = append(firing, m.fp)
 		}
-		alerts = append(alerts, m.rec.Alert)
+		if !e.routed(m, route) {
+			continue
+		}
+		q, err := quiet.why(ctx, m.rec.Labels, route)
+		if err != nil {
+			return err
+		}
+		say.add(m, over, q.Muted())
 	}
-	alert.Sort(alerts)
-	slices.Sort(firing)
-	slices.Sort(resolved)
+	say.sort()
 
 	var changes []store.Change
 	due := now
 	if route != nil {
 		// A late flush is that of the last of the times it was due at.
 		due = nextDue(it.Due, route.GroupInterval, now)
-		changes, err = e.owe(ctx, now, gid, route, due.Add(-route.GroupInterval), notify.Notification{
+		n := notify.Notification{
 			GroupKey: head.Key, Receiver: route.Receiver, At: now,
-			GroupLabels: head.Labels, RouteLabels: route.Labels, Alerts: alerts,
-		}, firing, resolved)
-		if err != nil {
+			GroupLabels: head.Labels, RouteLabels: route.Labels, Alerts: say.alerts,
+		}
+		var waiting []alert.Fingerprint
+		if changes, waiting, err = e.owe(ctx, now, gid, route, due.Add(-route.GroupInterval), n, say); err != nil {
 			return err
 		}
+		leaving = slices.DeleteFunc(leaving, func(m member) bool { return slices.Contains(waiting, m.fp) })
 	}
 	if len(leaving) > removalLimit {
 		leaving, due = leaving[:removalLimit], now
@@ -211,11 +217,39 @@ func (e *Engine) members(ctx context.Context, gid string) ([]member, error) {
 	}
 }
 
+// saying is what a group has to say: its alerts, and the fingerprints of those
+// that may be spoken of and of those that are kept quiet.
+type saying struct {
+	alerts                       []*alert.Alert
+	firing, resolved, quietEnded []alert.Fingerprint
+}
+
+func (s *saying) add(m member, over, muted bool) {
+	switch {
+	case muted && over:
+		s.quietEnded = append(s.quietEnded, m.fp)
+	case muted:
+	case over:
+		s.resolved = append(s.resolved, m.fp)
+		s.alerts = append(s.alerts, m.rec.Alert)
+	default:
+		s.firing = append(s.firing, m.fp)
+		s.alerts = append(s.alerts, m.rec.Alert)
+	}
+}
+
+func (s *saying) sort() {
+	alert.Sort(s.alerts)
+	slices.Sort(s.firing)
+	slices.Sort(s.resolved)
+}
+
 // owe returns the changes that write, for each integration of the route's
 // receiver that must hear of the group now, what it is owed and that it counts
-// as told.
+// as told. The alerts that wait must stay in the group: they ended while they
+// were kept quiet, and those who heard of them will be told when that is over.
 func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Route, scheduled time.Time,
-	n notify.Notification, firing, resolved []alert.Fingerprint) ([]store.Change, error) {
+	n notify.Notification, say saying) (changes []store.Change, waiting []alert.Fingerprint, err error) {
 
 	receiver := e.receivers[route.Receiver]
 	keys := make([]string, len(receiver.Integrations))
@@ -223,31 +257,42 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 		keys[i] = logKey(gid, receiver.Name, in)
 	}
 	if len(keys) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	logs, err := e.store.Get(ctx, keys...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var changes []store.Change
 	for i, in := range receiver.Integrations {
-		var last *logEntry
-		var entry logEntry
-		if ok, err := read(logs[i], &entry); err != nil {
-			return nil, err
-		} else if ok {
-			last = &entry
+		last := &logEntry{At: scheduled}
+		known, err := read(logs[i], last)
+		if err != nil {
+			return nil, nil, err
 		}
-		reason, send := decide(firing, resolved, last, in.SendResolved, route.RepeatInterval, scheduled)
-		if !send {
+		if !e.upstream && known && last.end(say.quietEnded) {
+			waiting = append(waiting, common(last.Ended, say.quietEnded)...)
+		} else {
+			known = false // nothing of it changed
+		}
+		reason, send := "none", false
+		if len(say.alerts) > 0 {
+			reason, send = decide(say.firing, say.resolved, last, in.SendResolved, route.RepeatInterval, scheduled, e.upstream)
+		}
+		if !send && !known {
 			continue
 		}
-		told, err := put(keys[i], logEntry{Firing: firing, Resolved: resolved, At: scheduled})
+		if send {
+			last = &logEntry{Firing: say.firing, Resolved: say.resolved, Ended: common(last.Ended, say.quietEnded), At: scheduled}
+		}
+		told, err := put(keys[i], last)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		told.Expires = now.Add(logRetention(route))
 		changes = append(changes, told)
+		if !send {
+			continue
+		}
 
 		own := n
 		own.Reason = reason
@@ -259,11 +304,11 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 		own.ID = digest(gid, receiver.Name, in.name(), scheduled.UTC().Format(time.RFC3339Nano))
 		owed, err := newEntries(own, in, now)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		changes = append(changes, owed...)
 	}
-	return changes, nil
+	return changes, waiting, nil
 }
 
 // logRetention is how long it is remembered what was told of a group. A group

@@ -5,9 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
-	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/store"
@@ -26,15 +24,6 @@ type header struct {
 	RouteID string       `json:"route"`
 	Key     string       `json:"key"`
 	Labels  alert.Labels `json:"labels,omitempty"`
-}
-
-// logEntry is what an integration was last told of a group: Alertmanager's
-// notification log.
-type logEntry struct {
-	Firing   []alert.Fingerprint `json:"firing,omitempty"`
-	Resolved []alert.Fingerprint `json:"resolved,omitempty"`
-	// At is the scheduled time of the flush that told it.
-	At time.Time `json:"at"`
 }
 
 func alertKey(fp alert.Fingerprint) string { return "alert/" + fp.String() }
@@ -82,13 +71,4 @@ func read(it store.Item, v any) (bool, error) {
 		return false, fmt.Errorf("the store holds %s in a form that this version does not know: %w", it.Key, err)
 	}
 	return true, nil
-}
-
-func subset(part, whole []alert.Fingerprint) bool {
-	for _, fp := range part {
-		if _, ok := slices.BinarySearch(whole, fp); !ok {
-			return false
-		}
-	}
-	return true
 }

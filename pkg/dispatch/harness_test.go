@@ -91,6 +91,7 @@ type world struct {
 	t        *testing.T
 	store    store.Store
 	receiver []*dispatch.Receiver
+	config   dispatch.Config
 	engine   *dispatch.Engine
 }
 
@@ -109,15 +110,21 @@ func newWorld(t *testing.T, route dispatch.RouteConfig, receivers ...*dispatch.R
 func (w *world) restart(route dispatch.RouteConfig) {
 	w.t.Helper()
 	var f setting.Faults
-	route.Validate(&f, func(string) (bool, string) { return true, "" })
+	known := dispatch.Names{}
+	for _, r := range w.receiver {
+		known.Receivers = append(known.Receivers, r.Name)
+	}
+	for _, ti := range w.config.TimeIntervals {
+		ti.Validate(&f)
+		known.TimeIntervals = append(known.TimeIntervals, ti.Name)
+	}
+	route.Validate(&f, known)
 	if len(f.List()) > 0 {
 		w.t.Fatalf("route: %v", f.List())
 	}
-	tree, err := dispatch.NewRoute(&route)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.engine, err = dispatch.New(w.store, tree, w.receiver, slog.New(slog.DiscardHandler))
+	var err error
+	w.config.Route, w.config.Receivers = &route, w.receiver
+	w.engine, err = dispatch.New(w.store, w.config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.t.Fatal(err)
 	}

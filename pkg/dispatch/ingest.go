@@ -100,6 +100,11 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 			change.Expires = now.Add(resolvedRetention)
 		}
 		changes = append(changes, change)
+		sources, err := e.inhibition.changes(next, fp, now)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, sources...)
 	}
 	heads, err := e.touchHeaders(ctx, now, touched)
 	if err != nil {

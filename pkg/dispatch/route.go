@@ -38,10 +38,12 @@ type Route struct {
 	matchers labels.Matchers
 	goOn     bool
 	routes   []*Route
+
+	muteIntervals, activeIntervals []string
 }
 
-// NewRoute builds the tree. The configuration must have passed Validate.
-func NewRoute(c *RouteConfig) (*Route, error) {
+// newRoute builds the tree. The configuration must have passed Validate.
+func newRoute(c *RouteConfig) (*Route, error) {
 	root := &Route{GroupWait: defaultGroupWait, GroupInterval: defaultGroupInterval, RepeatInterval: defaultRepeatInterval}
 	return root.child(c, "", "", "")
 }
@@ -49,12 +51,13 @@ func NewRoute(c *RouteConfig) (*Route, error) {
 // child builds the node for c, which inherits from r. Around its matchers, its
 // Key begins with keyPrefix and its ID with idPrefix and ends in idSuffix.
 func (r *Route) child(c *RouteConfig, keyPrefix, idPrefix, idSuffix string) (*Route, error) {
-	matchers, err := c.matchers()
+	matchers, err := allMatchers(c.Matchers, c.Match, c.MatchRE)
 	if err != nil {
 		return nil, fmt.Errorf("route to %q: %w", c.Receiver, err)
 	}
 	n := *r
 	n.routes, n.matchers, n.goOn = nil, matchers, c.Continue
+	n.muteIntervals, n.activeIntervals = c.MuteTimeIntervals, c.ActiveTimeIntervals
 	n.Key = keyPrefix + matchers.String()
 	n.ID = idPrefix + matchers.String() + idSuffix
 	if c.Receiver != "" {
@@ -92,10 +95,8 @@ func inherit(to *time.Duration, own *setting.Duration) {
 // left to right, a node itself only when none of its children matched, and
 // after a match no further sibling unless the matching one says continue.
 func (r *Route) Match(l alert.Labels) []*Route {
-	for _, m := range r.matchers {
-		if !m.Matches(l[m.Name]) {
-			return nil
-		}
+	if !matches(r.matchers, l) {
+		return nil
 	}
 	var all []*Route
 	for _, child := range r.routes {

@@ -28,6 +28,11 @@ type RouteConfig struct {
 	GroupInterval  *setting.Duration `yaml:"group_interval,omitempty"`  // root default 5m
 	RepeatInterval *setting.Duration `yaml:"repeat_interval,omitempty"` // root default 4h
 
+	// MuteTimeIntervals and ActiveTimeIntervals name time intervals in which the
+	// route is quiet, and outside of which it is. Children do not inherit them.
+	MuteTimeIntervals   []string `yaml:"mute_time_intervals,omitempty"`
+	ActiveTimeIntervals []string `yaml:"active_time_intervals,omitempty"`
+
 	// Labels are given to templates as .RouteLabels; children inherit them.
 	Labels alert.Labels `yaml:"labels,omitempty"`
 
@@ -37,9 +42,11 @@ type RouteConfig struct {
 // groupByAll is the group_by entry that makes every label a grouping label.
 const groupByAll = "..."
 
-// Validate reports what is wrong with the tree whose root c is. Whether the
-// receivers exist is for the caller to say, by known.
-func (c *RouteConfig) Validate(f *setting.Faults, known func(receiver string) (ok bool, nearest string)) {
+// Names are what a routing tree may refer to.
+type Names struct{ Receivers, TimeIntervals []string }
+
+// Validate adds what is wrong with the tree whose root c is to f.
+func (c *RouteConfig) Validate(f *setting.Faults, known Names) {
 	if c.Receiver == "" {
 		f.Addf("receiver", "the root route needs a receiver: it takes what no other route matches")
 	}
@@ -48,16 +55,26 @@ func (c *RouteConfig) Validate(f *setting.Faults, known func(receiver string) (o
 			f.Addf(key, "the root route takes every alert and must not have matchers; move them to a route below it")
 		}
 	}
+	for key, names := range map[string][]string{"mute_time_intervals": c.MuteTimeIntervals, "active_time_intervals": c.ActiveTimeIntervals} {
+		if len(names) > 0 {
+			f.Addf(key, "the root route must not have time intervals; move them to a route below it")
+		}
+	}
 	if c.Continue {
 		f.Addf("continue", "the root route has no next route to continue with")
 	}
 	c.validate(f, known)
 }
 
-func (c *RouteConfig) validate(f *setting.Faults, known func(string) (bool, string)) {
-	if c.Receiver != "" {
-		if ok, nearest := known(c.Receiver); !ok {
-			f.Addf("receiver", "no receiver is named %q%s", c.Receiver, didYouMean(nearest))
+func (c *RouteConfig) validate(f *setting.Faults, known Names) {
+	if c.Receiver != "" && !slices.Contains(known.Receivers, c.Receiver) {
+		f.Addf("receiver", "no receiver is named %q%s", c.Receiver, didYouMean(c.Receiver, known.Receivers))
+	}
+	for key, names := range map[string][]string{"mute_time_intervals": c.MuteTimeIntervals, "active_time_intervals": c.ActiveTimeIntervals} {
+		for i, name := range names {
+			if !slices.Contains(known.TimeIntervals, name) {
+				f.In(key, i).Addf("", "no time interval is named %q%s", name, didYouMean(name, known.TimeIntervals))
+			}
 		}
 	}
 	for i, name := range c.GroupBy {
@@ -71,11 +88,7 @@ func (c *RouteConfig) validate(f *setting.Faults, known func(string) (bool, stri
 			at.Addf("", "label %q is named twice", name)
 		}
 	}
-	for i, text := range c.Matchers {
-		if _, err := parseMatchers(text); err != nil {
-			f.In("matchers", i).Addf("", "%v; write it like severity=\"critical\" or topic=~\"order.*\"", err)
-		}
-	}
+	validateMatchers(f.In("matchers"), c.Matchers)
 	if c.GroupInterval != nil && *c.GroupInterval == 0 {
 		f.Addf("group_interval", "must be more than 0s")
 	}
@@ -92,24 +105,25 @@ func (c *RouteConfig) validate(f *setting.Faults, known func(string) (bool, stri
 	}
 }
 
-// matchers returns all matchers of the node, in Alertmanager's order.
-func (c *RouteConfig) matchers() (labels.Matchers, error) {
+// allMatchers returns the matchers written in any of the notations, in
+// Alertmanager's order.
+func allMatchers(texts []string, equal map[string]string, regex map[string]setting.Pattern) (labels.Matchers, error) {
 	var all labels.Matchers
-	for name, value := range c.Match {
+	for name, value := range equal {
 		m, err := labels.NewMatcher(labels.MatchEqual, name, value)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, m)
 	}
-	for name, value := range c.MatchRE {
+	for name, value := range regex {
 		m, err := labels.NewMatcher(labels.MatchRegexp, name, value.String())
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, m)
 	}
-	for _, text := range c.Matchers {
+	for _, text := range texts {
 		ms, err := parseMatchers(text)
 		if err != nil {
 			return nil, err
@@ -118,6 +132,15 @@ func (c *RouteConfig) matchers() (labels.Matchers, error) {
 	}
 	sort.Sort(all)
 	return all, nil
+}
+
+// validateMatchers adds a fault for each text that is no matcher.
+func validateMatchers(f *setting.Faults, texts []string) {
+	for i, text := range texts {
+		if _, err := parseMatchers(text); err != nil {
+			f.In(i).Addf("", "%v; write it like severity=\"critical\" or topic=~\"order.*\"", err)
+		}
+	}
 }
 
 // parseMatchers reads matchers as Alertmanager does: in the UTF-8 notation, and
@@ -133,7 +156,8 @@ func parseMatchers(text string) (labels.Matchers, error) {
 	return nil, err
 }
 
-func didYouMean(nearest string) string {
+func didYouMean(name string, known []string) string {
+	nearest := setting.Nearest(name, known)
 	if nearest == "" {
 		return ""
 	}

@@ -16,11 +16,11 @@ import (
 // ServeTimer runs a timer function on the platform that started this program.
 // It does not return.
 //
-// The function is built at the first event and not before: SCF delivers the
-// environment with each event, and a function whose configuration is broken
-// must answer with what is wrong rather than die at start. A build that failed
-// is tried again at the next event. The context given to build is that of the
-// first event; what is built must not hold on to it.
+// The function is built at the first event: SCF delivers the environment with
+// each event, and a function whose configuration is broken must answer with what
+// is wrong rather than die at start. On Lambda it is built while that event is
+// still on its way. A build that failed is tried again at the next event. What
+// is built must not hold on to the context given to build.
 //
 // The context of each event carries the platform's deadline and the event's
 // [Invocation]. A panic becomes an error answer, with the stack in the log only.

@@ -78,6 +78,15 @@ func (in *instance) call(ctx context.Context, event []byte) (answer []byte, err 
 	return answer, nil
 }
 
+// prepare builds the function ahead of the first event. What keeps it from
+// being built keeps the event's own build from it too, and is told there.
+func (in *instance) prepare() {
+	defer func() { _ = recover() }()
+	ctx := context.Background()
+	in.logs.setLevel(ctx)
+	_, _ = in.handler(ctx)
+}
+
 // handler returns the function, built if it is not yet.
 func (in *instance) handler(ctx context.Context) (handler, error) {
 	in.mu.Lock()

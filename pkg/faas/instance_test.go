@@ -84,6 +84,30 @@ func TestBuildAtFirstEvent(t *testing.T) {
 	}
 }
 
+func TestPrepare(t *testing.T) {
+	builds := 0
+	var broken any
+	in := newInstance(func(context.Context) (handler, error) {
+		builds++
+		if broken != nil {
+			panic(broken)
+		}
+		return func(context.Context, []byte) (any, error) { return builds, nil }, nil
+	}, new(bytes.Buffer))
+	broken = "no configuration"
+	in.prepare() // does not die
+	if _, err := in.invoke(t.Context(), Invocation{}, nil); err == nil {
+		t.Error("a build that panics is no error")
+	}
+	broken = nil
+	in.prepare()
+	for range 2 {
+		if answer, err := in.invoke(t.Context(), Invocation{}, nil); err != nil || string(answer) != "3" {
+			t.Errorf("answer %s, %v: want the third build's", answer, err)
+		}
+	}
+}
+
 func TestPanic(t *testing.T) {
 	for name, build := range map[string]func(context.Context) (handler, error){
 		"handler": always(func(context.Context, []byte) (any, error) { panic("token hush") }),

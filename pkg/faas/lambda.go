@@ -11,8 +11,10 @@ import (
 )
 
 // serveLambda speaks AWS Lambda's Runtime API through aws-lambda-go, which gives
-// the context its deadline.
+// the context its deadline. Lambda's environment is whole from the start, so the
+// function is built while the first event is on its way.
 func serveLambda(in *instance) error {
+	go in.prepare()
 	lambda.StartWithOptions(onLambda{in})
 	return errors.New("aws-lambda-go returned")
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"tocsin/pkg/alert"
 )
@@ -144,11 +143,16 @@ func (v *verdict) alerts() []*alert.Alert {
 
 // list prints partitions as "3:5000,7:4100".
 func list(partitions []Partition) string {
-	items := make([]string, len(partitions))
+	var text []byte
 	for i, p := range partitions {
-		items[i] = strconv.Itoa(int(p.ID)) + ":" + strconv.FormatInt(p.Lag, 10)
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, int64(p.ID), 10)
+		text = append(text, ':')
+		text = strconv.AppendInt(text, p.Lag, 10)
 	}
-	return strings.Join(items, ",")
+	return string(text)
 }
 
 // set adds a value that is not empty.

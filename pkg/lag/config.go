@@ -1,9 +1,10 @@
 package lag
 
 import (
-	"regexp"
 	"slices"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/setting"
@@ -123,9 +124,6 @@ func (r *Rule) validate(f *setting.Faults) {
 		"an annotation may use $labels, $value, .Lag, .Threshold, .Partitions and .UnknownPartitions")
 }
 
-// name is what Prometheus takes for the name of a label or an annotation.
-var name = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
-
 var (
 	reservedLabels      = []string{alert.NameLabel, clusterLabel, groupLabel, topicLabel}
 	reservedAnnotations = []string{lagAnnotation, thresholdAnnotation, partitionsAnnotation, unknownAnnotation}
@@ -134,7 +132,7 @@ var (
 func (r *Rule) validateTexts(f *setting.Faults, texts map[string]Template, data any, reserved []string, allowed string) {
 	for _, key := range sortedKeys(texts) {
 		switch {
-		case !name.MatchString(key):
+		case !model.LegacyValidation.IsValidLabelName(key):
 			f.Addf(key, "is not a name: use letters, digits and _, with a letter or _ first")
 		case slices.Contains(reserved, key):
 			f.Addf(key, "is set by Tocsin: choose another name")

@@ -244,14 +244,23 @@ const maxWorst = 5
 func worst(partitions []Partition) []Partition {
 	var out []Partition
 	for _, p := range partitions {
-		if !p.Known || p.Lag <= 0 || len(out) == maxWorst && p.Lag < out[maxWorst-1].Lag {
+		if !p.Known || p.Lag <= 0 {
 			continue
 		}
-		i, _ := slices.BinarySearchFunc(out, p, func(a, b Partition) int {
-			return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(a.ID, b.ID))
-		})
+		switch {
+		case out == nil:
+			out = make([]Partition, 0, min(maxWorst, len(partitions)))
+		case len(out) < maxWorst:
+		case further(p, out[maxWorst-1]) > 0:
+			continue
+		default:
+			out = out[:maxWorst-1]
+		}
+		i, _ := slices.BinarySearchFunc(out, p, further)
 		out = slices.Insert(out, i, p)
-		out = out[:min(len(out), maxWorst)]
 	}
 	return out
 }
+
+// further orders partitions by how far they are behind, and by number.
+func further(a, b Partition) int { return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(a.ID, b.ID)) }

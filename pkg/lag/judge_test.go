@@ -273,3 +273,27 @@ func TestJudgeDoesNotChangeWhatItWasGiven(t *testing.T) {
 		t.Errorf("%s became %s", before, after)
 	}
 }
+
+func TestWorst(t *testing.T) {
+	lags := func(all ...int64) (partitions []Partition) {
+		for id, lag := range all {
+			partitions = append(partitions, Partition{ID: int32(id), Lag: lag, Known: lag >= 0})
+		}
+		return partitions
+	}
+	for _, tt := range []struct {
+		partitions []Partition
+		want       string
+	}{
+		{nil, ""},
+		{lags(0, 0), ""},
+		{lags(0, 3, -1, 7), "3:7,1:3"},
+		{lags(5, 9, 9, 1, 7, 7, 9, 0), "1:9,2:9,6:9,4:7,5:7"},
+		{lags(1, 2, 3, 4, 5, 6, 7), "6:7,5:6,4:5,3:4,2:3"},
+		{lags(4, 4, 4, 4, 4, 4, 4), "0:4,1:4,2:4,3:4,4:4"},
+	} {
+		if got := list(worst(tt.partitions)); got != tt.want {
+			t.Errorf("worst = %s, want %s", got, tt.want)
+		}
+	}
+}

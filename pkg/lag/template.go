@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 
 	amtemplate "github.com/prometheus/alertmanager/template"
@@ -118,10 +119,12 @@ func (t Template) expand(data any) string {
 
 // place is what text/template puts before its errors: a template without a name,
 // and a column that counts what NewTemplate added.
-var place = regexp.MustCompile(`^template: :(\d+)(:\d+)?: (executing "" )?`)
+var place = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^template: :(\d+)(:\d+)?: (executing "" )?`)
+})
 
 func templateError(err error) error {
-	return errors.New("the template cannot be used: " + place.ReplaceAllString(err.Error(), "line $1: "))
+	return errors.New("the template cannot be used: " + place().ReplaceAllString(err.Error(), "line $1: "))
 }
 
 func funcs() template.FuncMap {

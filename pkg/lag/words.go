@@ -81,11 +81,14 @@ func wordsIn(language string) *words {
 func (w *words) detail(worst []Partition, unknown int) string {
 	var b strings.Builder
 	if len(worst) > 0 {
-		items := make([]string, len(worst))
+		var items []byte
 		for i, p := range worst {
-			items[i] = fmt.Sprintf(w.item, p.ID, thousands(p.Lag))
+			if i > 0 {
+				items = append(items, w.separator...)
+			}
+			items = fmt.Appendf(items, w.item, p.ID, thousands(p.Lag))
 		}
-		fmt.Fprintf(&b, w.worst, strings.Join(items, w.separator))
+		fmt.Fprintf(&b, w.worst, items)
 	}
 	if unknown > 0 {
 		fmt.Fprintf(&b, w.unknown, unknown)

@@ -2,15 +2,14 @@
 // requests are signed with, how the official SDK's clients behave, what an error
 // means and what to do about it, and the pace of requests.
 //
-// A client of the SDK is made and used like this:
+// It is the SDK's common client that is used, like this:
 //
 //	key := tencent.Credential{ID: id, Key: secret, Lookup: os.LookupEnv}
 //	profile, err := tencent.Profile("https://ckafka.tencentcloudapi.com")
-//	client, err := ckafka.NewClient(key, region, profile)
+//	client := common.NewCommonClient(key, region, profile)
 //	client.WithHttpTransport(tencent.Transport(http.DefaultTransport))
 //	err = tencent.Do(ctx, key, "ckafka:DescribeGroup", func(ctx context.Context) error {
-//		answer, err = client.DescribeGroupWithContext(ctx, request)
-//		return err
+//		return client.Send(tencent.NewRequest(ctx, "ckafka:DescribeGroup", "2019-08-19", params), &answer)
 //	})
 package tencent
 

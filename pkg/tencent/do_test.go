@@ -46,13 +46,9 @@ func (b *bench) ask(ctx context.Context, instance string) error {
 		return err
 	}
 	client := common.NewCommonClient(b.key, "ap-guangzhou", p).WithHttpTransport(Transport(b.rt))
-	request := tchttp.NewCommonRequest("ckafka", "2019-08-19", "DescribeGroup")
-	if err := request.SetActionParameters(map[string]any{"InstanceId": instance}); err != nil {
-		return err
-	}
 	return Do(ctx, b.key, "ckafka:DescribeGroup", func(ctx context.Context) error {
-		request.SetContext(ctx)
-		return client.Send(request, tchttp.NewCommonResponse())
+		params := map[string]string{"InstanceId": instance}
+		return client.Send(NewRequest(ctx, "ckafka:DescribeGroup", "2019-08-19", params), tchttp.NewCommonResponse())
 	})
 }
 

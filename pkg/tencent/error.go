@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -102,7 +103,7 @@ func OutOfTime(action string, cause error) *Error {
 }
 
 // secretID is the form of the vendor's key ids.
-var secretID = regexp.MustCompile(`AKID[0-9A-Za-z_-]{4,}`)
+var secretID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`AKID[0-9A-Za-z_-]{4,}`) })
 
 // maxMessage bounds the API's own message in characters.
 const maxMessage = 300
@@ -115,7 +116,7 @@ func tidy(message string, id, key, token string) string {
 			message = strings.ReplaceAll(message, secret, mask(secret))
 		}
 	}
-	message = secretID.ReplaceAllStringFunc(message, mask)
+	message = secretID().ReplaceAllStringFunc(message, mask)
 	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 	if r := []rune(message); len(r) > maxMessage {
 		message = string(r[:maxMessage]) + "…"

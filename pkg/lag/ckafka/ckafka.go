@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"sync"
 
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/ckafka/v20190819"
+	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
 
 	"tocsin/pkg/lag"
 	"tocsin/pkg/tencent"
@@ -52,11 +52,7 @@ func New(c lag.Cluster, key tencent.Credential, rt http.RoundTripper) (*Reader, 
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	client, err := sdk.NewClient(key, c.CKafka.Region, profile)
-	if err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
-	}
-	client.WithHttpTransport(tencent.Transport(rt))
+	client := sdk.NewCommonClient(key, c.CKafka.Region, profile).WithHttpTransport(tencent.Transport(rt))
 	return &Reader{client: client, key: key, limiter: tencent.NewLimiter(perSecond, burst), cluster: c}, nil
 }
 
@@ -110,15 +106,4 @@ func common(groups []lag.Group) error {
 		return nil
 	}
 	return first
-}
-
-// ask makes one request when its turn comes, and again if it failed for a passing
-// reason.
-func (r *Reader) ask(ctx context.Context, action string, call func(context.Context) error) error {
-	return tencent.Retry(ctx, func(ctx context.Context) error {
-		if err := r.limiter.Wait(ctx); err != nil {
-			return tencent.OutOfTime(action, err)
-		}
-		return tencent.Do(ctx, r.key, action, call)
-	})
 }

@@ -149,7 +149,7 @@ func TestRead(t *testing.T) {
 func TestAbsentFields(t *testing.T) {
 	cloud := newCloud(table(1, 1, 1))
 	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":3,"TopicList":[
-		{"Topic":"a","Partitions":[{"Partition":0,"Lag":5},{"Partition":1,"Offset":null,"LogEndOffset":9},{"Partition":2,"Offset":1},{"Offset":1,"LogEndOffset":2},{"Partition":4294967296,"Offset":1,"LogEndOffset":2},null,{"Partition":3,"Offset":4,"LogEndOffset":9,"Lag":777}]},
+		{"Topic":"a","Partitions":[{"Partition":0,"Lag":5,"Metadata":"`+"\xff"+`"},{"Partition":1,"Offset":null,"LogEndOffset":9},{"Partition":2,"Offset":1},{"Offset":1,"LogEndOffset":2},{"Partition":4294967296,"Offset":1,"LogEndOffset":2},null,{"Partition":3,"Offset":4,"LogEndOffset":9,"Lag":777}]},
 		{"Partitions":[]}, null]}}}`)})
 	got, err := newReader(t, cloud, newCluster()).Read(t.Context())
 	if err != nil {

@@ -47,6 +47,7 @@ func TestNothingLearnt(t *testing.T) {
 		{"too many requests, for good", fail(tencentcloud.Fault{Times: 3, Do: tencentcloud.Refuse("RequestLimitExceeded", "no")}), tencent.Rate, "too many requests", 3},
 		{"a proxy's page, for good", fail(tencentcloud.Fault{Times: 3, Do: tencentcloud.Answer(502, "text/html", "<html>")}), tencent.Network, "HTTP status 502", 3},
 		{"no list in the answer, for good", fail(tencentcloud.Fault{Times: 3, Do: tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"1"}}`)}), tencent.Network, "not the API's", 3},
+		{"a text for a number, for good", fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 9, Do: tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":1,"TopicList":[{"Topic":"a","Partitions":[{"Partition":"0"}]}]}}}`)}), tencent.Network, "not the API's", 10},
 		{"hung", fail(tencentcloud.Fault{Times: 9, Do: tencentcloud.Hang}), tencent.Timeout, "did not answer in time", 3},
 	}
 	for _, tt := range tests {

@@ -2,17 +2,10 @@ package ckafka
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/ckafka/v20190819"
-
 	"tocsin/pkg/lag"
-	"tocsin/pkg/tencent"
 )
-
-// errNoList is an answer without the list that was asked for.
-var errNoList = errors.New("the answer holds no list")
 
 // groups returns the names of the chosen groups, and whether none is missing.
 func (r *Reader) groups(ctx context.Context) (names []string, complete bool, err error) {
@@ -20,16 +13,7 @@ func (r *Reader) groups(ctx context.Context) (names []string, complete bool, err
 		return names, true, nil
 	}
 	names, complete, err = pages(func(offset int64) (total int64, names []string, err error) {
-		request := sdk.NewDescribeGroupRequest()
-		request.InstanceId, request.Offset, request.Limit = &r.cluster.CKafka.InstanceID, &offset, new(int64(pageSize))
-		var list groupList
-		err = r.ask(ctx, "ckafka:DescribeGroup", func(ctx context.Context) error {
-			_, err := r.client.DescribeGroupWithContext(tencent.Take(ctx, &list), request)
-			if err == nil && list.TotalCount == nil {
-				err = errNoList
-			}
-			return err
-		})
+		list, err := ask[groupList](ctx, r, "ckafka:DescribeGroup", params{Offset: offset, Limit: pageSize})
 		if err != nil {
 			return 0, nil, err
 		}
@@ -47,17 +31,7 @@ func (r *Reader) groups(ctx context.Context) (names []string, complete bool, err
 // group reads one group.
 func (r *Reader) group(ctx context.Context, name string) lag.Group {
 	topics, complete, err := pages(func(offset int64) (total int64, topics []lag.Topic, err error) {
-		request := sdk.NewDescribeGroupOffsetsRequest()
-		request.InstanceId, request.Group = &r.cluster.CKafka.InstanceID, &name
-		request.Offset, request.Limit = &offset, new(int64(pageSize))
-		var list offsetList
-		err = r.ask(ctx, "ckafka:DescribeGroupOffsets", func(ctx context.Context) error {
-			_, err := r.client.DescribeGroupOffsetsWithContext(tencent.Take(ctx, &list), request)
-			if err == nil && list.TotalCount == nil {
-				err = errNoList
-			}
-			return err
-		})
+		list, err := ask[offsetList](ctx, r, "ckafka:DescribeGroupOffsets", params{Group: name, Offset: offset, Limit: pageSize})
 		if err != nil {
 			return 0, nil, err
 		}

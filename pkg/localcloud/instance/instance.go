@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -74,15 +74,20 @@ func (i *Instance) Close() {
 	<-i.done
 }
 
-// PeakMemory returns the most memory that the process held, in bytes. It is
-// known after Close.
-func (i *Instance) PeakMemory() int64 {
-	<-i.done
-	usage, ok := i.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
+// PeakMemory returns the most memory that the process has held so far, in
+// bytes. It is not known on systems other than Linux, nor once the process has
+// ended: what its parent is told then (ru_maxrss) is at least the parent's own.
+func (i *Instance) PeakMemory() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the peak memory of the function: %w", err)
 	}
-	return usage.Maxrss << 10 // Linux counts kilobytes
+	_, text, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	if _, err := fmt.Sscan(text, &kilobytes); err != nil {
+		return 0, errors.New("the function's process has ended: its peak memory is not known any more")
+	}
+	return kilobytes << 10, nil
 }
 
 const outputKept = 64 << 10

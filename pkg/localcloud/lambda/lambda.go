@@ -169,9 +169,9 @@ func (f *Function) Invoke(ctx context.Context, payload []byte, in Invoke) ([]byt
 // Output returns what the function wrote; it is complete after Close.
 func (f *Function) Output() string { return f.instance.Output() }
 
-// PeakMemory returns the most memory that the function held, in bytes; it is
-// known after Close.
-func (f *Function) PeakMemory() int64 { return f.instance.PeakMemory() }
+// PeakMemory returns the most memory that the function has held so far, in
+// bytes; it is not known after Close.
+func (f *Function) PeakMemory() (int64, error) { return f.instance.PeakMemory() }
 
 // Close kills the function.
 func (f *Function) Close() {

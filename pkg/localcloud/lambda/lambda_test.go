@@ -82,6 +82,21 @@ func TestWithAWSsLibrary(t *testing.T) {
 	}
 }
 
+func TestPeakMemory(t *testing.T) {
+	f := start(t)
+	if _, err := f.Invoke(t.Context(), []byte(`{}`), Invoke{}); err != nil {
+		t.Fatal(err)
+	}
+	// A Go program that serves has a few megabytes.
+	if got, err := f.PeakMemory(); err != nil || got < 1<<20 || got > 1<<30 {
+		t.Errorf("peak memory is %d bytes, %v", got, err)
+	}
+	f.Close()
+	if got, err := f.PeakMemory(); err == nil {
+		t.Errorf("after its end the process has %d bytes", got)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	f := start(t)
 	_, err := f.Invoke(t.Context(), []byte(`{"Do":"fail"}`), Invoke{})

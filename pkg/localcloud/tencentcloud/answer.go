@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -22,15 +23,27 @@ func writeError(w http.ResponseWriter, requestID string, e *Error) {
 	writeAnswer(w, requestID, struct{ Error *Error }{e})
 }
 
-// writeAnswer answers with the fields of answer, a struct, and a request id.
+// encoded is an answer that is JSON already.
+type encoded []byte
+
+// writeAnswer answers with the fields of answer, a struct or encoded, and a
+// request id.
 func writeAnswer(w http.ResponseWriter, requestID string, answer any) {
-	fields, err := json.Marshal(answer)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+	fields, ready := answer.(encoded)
+	if !ready {
+		var err error
+		if fields, err = json.Marshal(answer); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
 	}
+	head, tail := `{"Response":`, fmt.Sprintf(`,"RequestId":%q}}`, requestID)
+	fields = bytes.TrimSuffix(fields, []byte("}"))
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"Response":%s,"RequestId":%q}}`, bytes.TrimSuffix(fields, []byte("}")), requestID)
+	w.Header().Set("Content-Length", strconv.Itoa(len(head)+len(fields)+len(tail)))
+	for _, part := range [][]byte{[]byte(head), fields, []byte(tail)} {
+		_, _ = w.Write(part) // a client that is gone misses nothing
+	}
 }
 
 // params decodes a request's body into p, a struct of pointers and slices. Like

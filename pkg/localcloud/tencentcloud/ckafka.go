@@ -2,8 +2,11 @@ package tencentcloud
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -131,41 +134,44 @@ func (c *Cloud) describeGroupOffsets(call *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	type result struct {
-		TotalCount int
-		TopicList  []offsets
-	}
-	list := make([]offsets, len(shown))
-	for i, t := range shown {
-		list[i] = offsetsOf(t)
-	}
-	return struct{ Result result }{result{len(topics), list}}, nil
+	return encodeOffsets(len(topics), shown), nil
 }
 
-type offsets struct {
-	Topic      string
-	Partitions []partition
-}
-
-type partition struct {
-	Partition    int32
-	Offset       int64
-	Metadata     string
-	ErrorCode    int16
-	LogEndOffset int64
-	Lag          int64
-}
-
-// offsetsOf puts a topic in the vendor's form. What the vendor says for Lag
-// where nothing was committed is not known; here it is the whole log, which a
-// reader must not take at its word.
-func offsetsOf(t Topic) offsets {
-	o := offsets{Topic: t.Name, Partitions: make([]partition, len(t.Partitions))}
-	for i, p := range t.Partitions {
-		o.Partitions[i] = partition{Partition: p.ID, Offset: p.Committed, ErrorCode: p.ErrorCode,
-			LogEndOffset: p.End, Lag: p.End - max(p.Committed, 0)}
+// encodeOffsets puts topics in the vendor's form. A large page takes
+// encoding/json ten times as long, and who measures a poll would measure that.
+//
+// What the vendor says for Lag where nothing was committed is not known; here it
+// is the whole log, which a reader must not take at its word.
+func encodeOffsets(total int, topics []Topic) encoded {
+	size := 1 << 10
+	for _, t := range topics {
+		size += 512 + 128*len(t.Partitions)
 	}
-	return o
+	b := fmt.Appendf(make([]byte, 0, size), `{"Result":{"TotalCount":%d,"TopicList":[`, total)
+	for i, t := range topics {
+		name, _ := json.Marshal(t.Name) // text always marshals
+		b = append(b, comma(i)...)
+		b = append(append(append(b, `{"Topic":`...), name...), `,"Partitions":[`...)
+		for i, p := range t.Partitions {
+			b = append(b, comma(i)...)
+			b = strconv.AppendInt(append(b, `{"Partition":`...), int64(p.ID), 10)
+			b = strconv.AppendInt(append(b, `,"Offset":`...), p.Committed, 10)
+			b = strconv.AppendInt(append(b, `,"Metadata":"","ErrorCode":`...), int64(p.ErrorCode), 10)
+			b = strconv.AppendInt(append(b, `,"LogEndOffset":`...), p.End, 10)
+			b = strconv.AppendInt(append(b, `,"Lag":`...), p.End-max(p.Committed, 0), 10)
+			b = append(b, '}')
+		}
+		b = append(b, "]}"...)
+	}
+	return append(b, "]}}"...)
+}
+
+// comma is what stands before the ith item of a list.
+func comma(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return ","
 }
 
 func found(name string, word *string) bool { return word == nil || strings.Contains(name, *word) }

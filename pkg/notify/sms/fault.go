@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/sms/v20210111"
-
 	"tocsin/pkg/notify"
 	"tocsin/pkg/tencent"
 )
@@ -112,16 +110,12 @@ func callFault(err error, numbers []string) *notify.Error {
 
 // outcomes reads a call's answer. Only "Ok" is success, and a number that the
 // answer does not mention may have been sent a message or not.
-func outcomes(numbers []string, answer *sdk.SendSmsResponse) []notify.Outcome {
-	statuses := map[string]*sdk.SendStatus{}
-	if answer != nil && answer.Response != nil {
-		for _, st := range answer.Response.SendStatusSet {
-			if st == nil || st.Code == nil || st.PhoneNumber == nil {
-				continue
-			}
-			if number, err := parseNumber(*st.PhoneNumber); err == nil {
-				statuses[number] = st
-			}
+func outcomes(numbers []string, answer []sendStatus) []notify.Outcome {
+	statuses := map[string]*sendStatus{}
+	for i := range answer {
+		st := &answer[i]
+		if number, err := parseNumber(st.PhoneNumber); err == nil && st.Code != nil {
+			statuses[number] = st
 		}
 	}
 	out := make([]notify.Outcome, len(numbers))
@@ -134,7 +128,7 @@ func outcomes(numbers []string, answer *sdk.SendSmsResponse) []notify.Outcome {
 	return out
 }
 
-func numberFault(st *sdk.SendStatus, number string) *notify.Error {
+func numberFault(st *sendStatus, number string) *notify.Error {
 	var f *notify.Error
 	switch {
 	case st == nil:
@@ -146,11 +140,7 @@ func numberFault(st *sdk.SendStatus, number string) *notify.Error {
 		if !ok {
 			r, _ = find(refusals, *st.Code)
 		}
-		said := ""
-		if st.Message != nil {
-			said = hide(*st.Message, []string{number})
-		}
-		f = r.fault(*st.Code, said)
+		f = r.fault(*st.Code, hide(st.Message, []string{number}))
 	}
 	f.Message = mask(number) + ": " + f.Message
 	return f

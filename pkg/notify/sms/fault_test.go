@@ -5,9 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/sms/v20210111"
-
 	"tocsin/pkg/notify"
 )
 
@@ -43,7 +40,7 @@ func TestNumberCodes(t *testing.T) {
 		{"FailedOperation.SomethingNew", notify.Permanent, 0},
 		{"", notify.Permanent, 0},
 	} {
-		st := &sdk.SendStatus{Code: common.StringPtr(tt.code), Message: common.StringPtr("about\r\n+8613800000000, 13800000000")}
+		st := &sendStatus{Code: &tt.code, Message: "about\r\n+8613800000000, 13800000000"}
 		f := numberFault(st, "+8613800000000")
 		if f == nil {
 			t.Errorf("%q is no error", tt.code)
@@ -56,7 +53,7 @@ func TestNumberCodes(t *testing.T) {
 			t.Errorf("%q: %q", tt.code, s)
 		}
 	}
-	if f := numberFault(&sdk.SendStatus{Code: common.StringPtr("Ok")}, "+8613800000000"); f != nil {
+	if f := numberFault(&sendStatus{Code: new("Ok")}, "+8613800000000"); f != nil {
 		t.Errorf("Ok: %v", f)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/sms/v20210111"
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
@@ -33,7 +32,7 @@ type sender struct {
 	config     Config
 	to, params []*render.Text
 	key        tencent.Credential
-	client     *sdk.Client
+	client     *common.Client
 }
 
 // New returns the notifier that c describes. An error names the key whose
@@ -58,14 +57,11 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if err != nil {
 		return nil, err
 	}
-	if s.client, err = sdk.NewClient(s.key, cmp.Or(c.Region, defaultRegion), profile); err != nil {
-		return nil, err
-	}
 	transport := env.HTTP.Transport
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	s.client.WithHttpTransport(tencent.Transport(transport))
+	s.client = common.NewCommonClient(s.key, cmp.Or(c.Region, defaultRegion), profile).WithHttpTransport(tencent.Transport(transport))
 	return s, nil
 }
 
@@ -174,25 +170,17 @@ func (s *sender) fill(view *render.View, shrink bool) []string {
 
 // send makes one call. Its outcome for each number is that number's own.
 func (s *sender) send(ctx context.Context, numbers, params []string) []notify.Outcome {
-	request := sdk.NewSendSmsRequest()
-	request.SmsSdkAppId = &s.config.SdkAppID
-	request.TemplateId = &s.config.TemplateID
-	if s.config.SignName != "" {
-		request.SignName = &s.config.SignName
-	}
-	request.PhoneNumberSet = common.StringPtrs(numbers)
-	if len(params) > 0 {
-		request.TemplateParamSet = common.StringPtrs(params)
-	}
-	var answer *sdk.SendSmsResponse
-	err := tencent.Do(ctx, s.key, "sms:SendSms", func(ctx context.Context) (err error) {
-		answer, err = s.client.SendSmsWithContext(ctx, request)
-		return err
+	var answer sendSmsAnswer
+	err := tencent.Do(ctx, s.key, "sms:SendSms", func(ctx context.Context) error {
+		return s.client.Send(tencent.NewRequest(ctx, "sms:SendSms", apiVersion, sendSms{
+			SmsSdkAppId: s.config.SdkAppID, TemplateId: s.config.TemplateID, SignName: s.config.SignName,
+			PhoneNumberSet: numbers, TemplateParamSet: params,
+		}), &answer)
 	})
 	if err != nil {
 		return notify.Outcomes(numbers, callFault(err, numbers))
 	}
-	return outcomes(numbers, answer)
+	return outcomes(numbers, answer.Response.SendStatusSet)
 }
 
 // target names the numbers of a message without giving them away.

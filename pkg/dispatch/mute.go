@@ -1,0 +1,95 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/prometheus/alertmanager/pkg/labels"
+
+	"tocsin/pkg/alert"
+)
+
+// Quiet is why an alert is kept quiet; all empty means that it is not.
+type Quiet struct {
+	SilencedBy  []string // ids of silences
+	InhibitedBy []string // fingerprints of alerts
+	MutedBy     []string // names of time intervals
+}
+
+// Muted tells whether there is any reason.
+func (q Quiet) Muted() bool {
+	return len(q.SilencedBy)+len(q.InhibitedBy)+len(q.MutedBy) > 0
+}
+
+// muter answers, for one moment, why alerts are kept quiet. What it reads of the
+// store it reads once.
+type muter struct {
+	inhibitor
+	intervals intervals
+	silences  []activeSilence
+}
+
+type activeSilence struct {
+	id       string
+	matchers labels.Matchers
+}
+
+func (e *Engine) muter(ctx context.Context, now time.Time) (*muter, error) {
+	m := &muter{inhibitor: inhibitor{rules: e.inhibition, store: e.store, now: now}, intervals: e.intervals}
+	all, err := e.Silences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range all {
+		if s.State(now) != SilenceActive {
+			continue
+		}
+		matchers, err := s.validate()
+		if err != nil {
+			e.log.Error("a stored silence is not valid; it silences nothing", "id", s.ID, "err", err)
+			continue
+		}
+		m.silences = append(m.silences, activeSilence{s.ID, matchers})
+	}
+	return m, nil
+}
+
+// why returns the reasons that hold for an alert with these labels on a route.
+func (m *muter) why(ctx context.Context, l alert.Labels, route *Route) (q Quiet, err error) {
+	q.MutedBy = m.intervals.mute(route, m.now)
+	for _, s := range m.silences {
+		if matches(s.matchers, l) {
+			q.SilencedBy = append(q.SilencedBy, s.id)
+		}
+	}
+	source, err := m.by(ctx, l)
+	if source != "" {
+		q.InhibitedBy = []string{source}
+	}
+	return q, err
+}
+
+// mute returns the names of the time intervals that keep a route quiet at now:
+// all of its active intervals when none of them contains now, and otherwise
+// those of its mute intervals that do.
+func (in intervals) mute(r *Route, now time.Time) []string {
+	contains := func(name string) bool {
+		for _, ti := range in[name] {
+			if ti.ContainsTime(now.UTC()) {
+				return true
+			}
+		}
+		return false
+	}
+	if len(r.activeIntervals) > 0 && !slices.ContainsFunc(r.activeIntervals, contains) {
+		return r.activeIntervals
+	}
+	var names []string
+	for _, name := range r.muteIntervals {
+		if contains(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,250 @@
+package dispatch_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/dispatch"
+)
+
+func topicSilence(topic string, from, to float64) dispatch.Silence {
+	return dispatch.Silence{Matchers: []dispatch.SilenceMatcher{{Name: "topic", Value: topic, IsEqual: true}}, StartsAt: at(from), EndsAt: at(to), CreatedBy: "ops", Comment: "c"}
+}
+
+func (w *world) silence(now time.Time, s dispatch.Silence) string {
+	w.t.Helper()
+	id, err := w.engine.SetSilence(w.t.Context(), now, s)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+func oneReceiver(c *channel) *dispatch.Receiver {
+	return &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}}
+}
+
+// A silenced alert is left out, and told when the silence is over.
+func TestSilence(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	w.silence(at(0), topicSilence("a", 0, 100))
+	w.fire(at(0), "a", "b")
+	w.tick(at(0))
+	w.expect(c, "first notification:b;")
+	w.tick(at(60))
+	w.expect(c)
+	w.tick(at(120))
+	w.expect(c, "new alerts added:a,b;")
+}
+
+// What ended while it was silenced is announced when the silence is over, and
+// only then; Alertmanager never announces it.
+func TestEndedWhileSilenced(t *testing.T) {
+	for _, upstream := range []bool{false, true} {
+		c := &channel{}
+		w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+		w.config.Upstream = upstream
+		w.restart(route("0s", "1m", "1h"))
+		w.fire(at(0), "a")
+		w.tick(at(0))
+		w.expect(c, "first notification:a;")
+		w.silence(at(10), topicSilence("a", 10, 150))
+		w.resolve(at(20), "a")
+		w.tick(at(60))
+		w.tick(at(120))
+		w.expect(c)
+		w.tick(at(180))
+		if upstream {
+			w.expect(c)
+		} else {
+			w.expect(c, "all alerts resolved:;a")
+		}
+		if next, _ := w.engine.Next(t.Context()); !next.IsZero() && upstream {
+			t.Errorf("upstream: the group is still due at %v", next)
+		}
+	}
+}
+
+// What ended while it was silenced and fires again is told at once; Alertmanager
+// takes it for told until repeat_interval has passed.
+func TestFiresAgainAfterItEndedSilenced(t *testing.T) {
+	for _, upstream := range []bool{false, true} {
+		c := &channel{}
+		w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+		w.config.Upstream = upstream
+		w.restart(route("0s", "1m", "1h"))
+		w.fire(at(0), "a")
+		w.tick(at(0))
+		w.expect(c, "first notification:a;")
+		w.silence(at(10), topicSilence("a", 10, 100))
+		w.resolve(at(20), "a")
+		w.tick(at(60))
+		w.fire(at(110), "a")
+		w.tick(at(120))
+		if upstream {
+			w.expect(c)
+		} else {
+			w.expect(c, "first notification:a;")
+		}
+	}
+}
+
+// The states of a silence, and what editing it does.
+func TestSilenceLife(t *testing.T) {
+	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(&channel{}))
+	get := func(id string) *dispatch.Silence {
+		t.Helper()
+		s, err := w.engine.GetSilence(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	// A start in the past is now.
+	id := w.silence(at(50), topicSilence("a", 0, 100))
+	if s := get(id); !s.StartsAt.Equal(at(50)) || s.State(at(49)) != dispatch.SilencePending || s.State(at(50)) != dispatch.SilenceActive ||
+		s.State(at(100)) != dispatch.SilenceActive || s.State(at(100.001)) != dispatch.SilenceExpired {
+		t.Errorf("%+v", s)
+	}
+	// A longer active one is the same silence.
+	longer := topicSilence("a", 50, 200)
+	longer.ID = id
+	if got := w.silence(at(60), longer); got != id || !get(id).EndsAt.Equal(at(200)) {
+		t.Errorf("lengthened: id %s, %+v", got, get(id))
+	}
+	// Other matchers make another one, and end the first.
+	other := topicSilence("b", 50, 200)
+	other.ID = id
+	second := w.silence(at(70), other)
+	if second == id || !get(id).EndsAt.Equal(at(70)) || !get(second).StartsAt.Equal(at(70)) {
+		t.Errorf("changed: first %+v, second %+v", get(id), get(second))
+	}
+	// An expired one is not woken up.
+	again := topicSilence("a", 90, 200)
+	again.ID = id
+	if third := w.silence(at(90), again); third == id {
+		t.Error("an expired silence was changed in place")
+	}
+	// Ending twice is ending once; an unknown id is an error.
+	for range 2 {
+		if err := w.engine.ExpireSilence(t.Context(), at(95), second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := get(second); !s.EndsAt.Equal(at(95)) {
+		t.Errorf("ended: %+v", s)
+	}
+	if err := w.engine.ExpireSilence(t.Context(), at(95), "nonsense"); !errors.Is(err, dispatch.ErrNoSilence) {
+		t.Errorf("unknown id: %v", err)
+	}
+	// A pending one that is ended never was.
+	pending := w.silence(at(100), topicSilence("a", 1000, 2000))
+	if err := w.engine.ExpireSilence(t.Context(), at(110), pending); err != nil {
+		t.Fatal(err)
+	}
+	if s := get(pending); !s.StartsAt.Equal(at(110)) || !s.EndsAt.Equal(at(110)) {
+		t.Errorf("pending ended: %+v", s)
+	}
+}
+
+func TestInvalidSilences(t *testing.T) {
+	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(&channel{}))
+	with := func(m ...dispatch.SilenceMatcher) dispatch.Silence {
+		return dispatch.Silence{Matchers: m, StartsAt: at(0), EndsAt: at(10)}
+	}
+	for want, s := range map[string]dispatch.Silence{
+		"at least one matcher required":                        with(),
+		"at least one matcher must not match the empty string": with(dispatch.SilenceMatcher{Name: "a", Value: ".*", IsRegex: true, IsEqual: true}, dispatch.SilenceMatcher{Name: "b", IsEqual: true}),
+		"invalid label matcher 0":                              with(dispatch.SilenceMatcher{Name: "a", Value: "(", IsRegex: true, IsEqual: true}),
+		"the label has no name":                                with(dispatch.SilenceMatcher{Value: "a", IsEqual: true}),
+		"end time must not be before start time":               topicSilence("a", 10, 5),
+		"invalid zero end timestamp":                           {Matchers: topicSilence("a", 0, 1).Matchers, StartsAt: at(0)},
+	} {
+		if _, err := w.engine.SetSilence(t.Context(), at(0), s); !errors.Is(err, dispatch.ErrInvalidSilence) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want invalid silence: %s", err, want)
+		}
+	}
+}
+
+// A source keeps targets quiet that agree with it in the equal labels, while it
+// fires, and no others.
+func TestInhibition(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	w.config.InhibitRules = []dispatch.InhibitRule{{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Lag"}, Equal: []string{"zone"}}}
+	w.restart(route("0s", "1m", "1h"))
+	push := func(now time.Time, alerts ...*alert.Alert) {
+		t.Helper()
+		if err := w.engine.Ingest(t.Context(), now, alerts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	make := func(from time.Time, end time.Time, labels ...string) *alert.Alert {
+		a := &alert.Alert{Labels: alert.Labels{"alertname": "Lag"}, StartsAt: from, EndsAt: end}
+		for i := 0; i < len(labels); i += 2 {
+			a.Labels[labels[i]] = labels[i+1]
+		}
+		return a
+	}
+	zero := time.Time{}
+	source := []string{"alertname", "ZoneDown", "down", "yes", "zone", "1", "topic", "zone1"}
+	push(at(0), make(at(0), zero, source...), make(at(0), zero, "zone", "1", "topic", "a"), make(at(0), zero, "zone", "2", "topic", "b"), make(at(0), zero, "topic", "c"))
+	w.tick(at(0))
+	if got := c.heard(); len(got) != 2 || strings.Contains(strings.Join(got, " "), "a") && strings.Contains(strings.Join(got, " "), ":a") {
+		t.Fatalf("heard %q, want b and c, and the source, but not a", got)
+	}
+	push(at(90), make(at(0), at(90), source...))
+	w.tick(at(120))
+	if got := strings.Join(c.heard(), "|"); !strings.Contains(got, "new alerts added:c,a,b;") && !strings.Contains(got, "new alerts added:a,b,c;") {
+		t.Fatalf("heard %q, want a told once its source is over", got)
+	}
+}
+
+// An alert that matches both sides does not keep itself or its like quiet.
+func TestNoSelfInhibition(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	w.config.InhibitRules = []dispatch.InhibitRule{{SourceMatchers: []string{"alertname=Lag"}, TargetMatchers: []string{"alertname=Lag"}}}
+	w.restart(route("0s", "1m", "1h"))
+	w.fire(at(0), "a", "b")
+	w.tick(at(0))
+	w.expect(c, "first notification:a,b;")
+}
+
+// A route is quiet in its mute intervals and outside of its active ones, by the
+// clock of the interval's location.
+func TestTimeIntervals(t *testing.T) {
+	c := &channel{}
+	// t0 is 22:00 in UTC, 06:00 in Shanghai.
+	intervals := []dispatch.TimeInterval{
+		{Name: "dawn", TimeIntervals: []dispatch.TimesConfig{{Times: []dispatch.TimeRangeConfig{{StartTime: "06:00", EndTime: "06:02"}}, Location: "Asia/Shanghai"}}},
+		{Name: "office", TimeIntervals: []dispatch.TimesConfig{{Times: []dispatch.TimeRangeConfig{{StartTime: "22:05", EndTime: "24:00"}}, Weekdays: []string{"monday:friday"}}}},
+	}
+	for name, tc := range map[string]struct {
+		mute, active []string
+		from         float64 // when it may speak, seconds
+	}{
+		"mute":   {mute: []string{"dawn"}, from: 120},
+		"active": {active: []string{"office"}, from: 300},
+		"both":   {mute: []string{"dawn"}, active: []string{"office"}, from: 300},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := route("0s", "1m", "1h")
+			r.Routes = []*dispatch.RouteConfig{{Matchers: []string{"alertname=Lag"}, MuteTimeIntervals: tc.mute, ActiveTimeIntervals: tc.active}}
+			w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+			w.config.TimeIntervals = intervals
+			w.restart(r)
+			w.fire(at(0), "a")
+			for s := 0.0; s < tc.from; s += 60 {
+				w.tick(at(s))
+				w.expect(c)
+			}
+			w.tick(at(tc.from))
+			w.expect(c, "first notification:a;")
+		})
+	}
+}
