@@ -44,6 +44,9 @@ func (e *Engine) deliverDue(ctx, start, send context.Context, now time.Time) (se
 // deliver tries the claimed notifications: those of one integration one after
 // the other, as they were scheduled, different integrations side by side.
 func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch []*claimed) (int, error) {
+	if err := e.reread(ctx, batch); err != nil {
+		return 0, err
+	}
 	byLane := map[string][]*claimed{}
 	for _, c := range batch {
 		lane := c.Receiver + "/" + c.Kind + "/" + strconv.Itoa(c.Index)
@@ -296,11 +299,13 @@ func (e *Engine) handOver(now time.Time, c *claimed, r *Receiver) ([]store.Chang
 					continue
 				}
 			}
-			owed, err := newEntries(n, in, now)
-			if err != nil {
-				return nil, err
+			for _, entry := range newEntries(n, in, now) {
+				owed, err := entry.owed(now)
+				if err != nil {
+					return nil, err
+				}
+				changes = append(changes, owed)
 			}
-			changes = append(changes, owed...)
 		}
 	}
 	if len(changes) > 0 {

@@ -161,18 +161,24 @@ func TestPassingFaultIsTriedAgain(t *testing.T) {
 	w.expect(c, "first notification:a;")
 }
 
-// What fired and ended while its receiver was out of reach is still said.
+// What fired and ended while its receiver was out of reach is mentioned once,
+// and what is new in between is not told without what is old.
 func TestOutageOutlastsTheAlert(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
 	c.fail(passing("down"), passing("down"))
 	w.fire(at(0), "a")
 	w.tick(at(0))
-	w.resolve(at(30), "a")
+	w.fire(at(30), "b")
 	w.tick(at(60))
 	w.expect(c)
-	w.tick(at(600))
-	w.expect(c, "first notification:a;", "all alerts resolved:;a")
+	w.resolve(at(100), "a")
+	w.tick(at(120))
+	w.expect(c, "some alerts resolved:b;a")
+	if sum := w.tick(at(600)); sum.Owed != 0 {
+		t.Errorf("%d still owed", sum.Owed)
+	}
+	w.expect(c)
 }
 
 func TestPermanentFaultGoesToTheFallback(t *testing.T) {

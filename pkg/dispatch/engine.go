@@ -127,13 +127,23 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 	start, send, cancel := budget(ctx)
 	defer cancel()
 	var sum Summary
-	if err := e.flushDue(ctx, start, now); err != nil {
-		return sum, fmt.Errorf("flush groups: %w", err)
+	var err error
+	for more := true; more && err == nil; {
+		var held []*claimed
+		held, more, err = e.flushDue(ctx, start, now)
+		if len(held) > 0 {
+			sent, failed := e.deliver(ctx, start, send, now, held)
+			sum.Sent += sent
+			err = errors.Join(err, failed)
+		}
 	}
-	sent, err := e.deliverDue(ctx, start, send, now)
-	sum.Sent = sent
+	if err == nil {
+		var sent int
+		sent, err = e.deliverDue(ctx, start, send, now)
+		sum.Sent += sent
+	}
 	if err != nil {
-		return sum, fmt.Errorf("deliver: %w", err)
+		return sum, fmt.Errorf("say what is due: %w", err)
 	}
 	owed, err := e.store.List(ctx, kindOwed+"/", "", countLimit)
 	if err != nil {

@@ -15,6 +15,9 @@ import (
 const (
 	// dueBatch is how many groups are read from the queue at a time.
 	dueBatch = 64
+	// heldLimit is how much is gathered to be delivered before more groups are
+	// flushed: leases do not hold for ever.
+	heldLimit = 500
 	// pageSize is how many members of a group are read at a time.
 	pageSize = 1000
 	// removalLimit bounds the alerts that one flush takes out of its group. What
@@ -22,43 +25,50 @@ const (
 	removalLimit = 2000
 )
 
-// flushDue flushes every group that is due at now, until start is done.
-func (e *Engine) flushDue(ctx, start context.Context, now time.Time) error {
+// flushDue flushes groups that are due at now, until start is done or there is
+// much to deliver, which more then tells. It returns what is to be delivered,
+// with the leases held.
+func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*claimed, more bool, err error) {
 	var quiet *muter
 	for start.Err() == nil {
 		due, err := e.store.Due(ctx, kindGroup, now, dueBatch)
 		if err != nil {
-			return err
+			return held, false, err
 		}
 		if quiet == nil && len(due) > 0 {
 			if quiet, err = e.muter(ctx, now); err != nil {
-				return err
+				return held, false, err
 			}
 		}
 		for _, it := range due {
 			if start.Err() != nil {
-				return nil
+				return held, false, nil
 			}
-			err := e.flush(ctx, now, it, quiet)
+			owed, err := e.flush(ctx, now, it, quiet)
 			switch {
+			case err == nil:
+				held = append(held, owed...)
 			case errors.Is(err, store.ErrConflict):
 				// Another instance flushed the group, or an alert came in: the
 				// queue is read again and tells.
-			case errors.Is(err, store.ErrUnavailable), ctx.Err() != nil && err != nil:
-				return err
-			case err != nil:
+			case errors.Is(err, store.ErrUnavailable), ctx.Err() != nil:
+				return held, false, err
+			default:
 				// What this version cannot read must not keep the others silent.
 				e.log.Error("cannot flush a group; put off by one group_interval", "group", it.Key, "err", err)
 				if err := e.putOff(ctx, now, it); err != nil {
-					return err
+					return held, false, err
 				}
 			}
 		}
 		if len(due) < dueBatch {
-			return nil
+			return held, false, nil
+		}
+		if len(held) >= heldLimit {
+			return held, true, nil
 		}
 	}
-	return nil
+	return held, false, nil
 }
 
 // putOff moves a group that cannot be flushed to a later time.
@@ -80,10 +90,10 @@ type member struct {
 // flush decides what a group's integrations must hear and commits, in one
 // write, what they are told, what is owed to them, the group's next timer and
 // the removal of what is over.
-func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet *muter) error {
+func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet *muter) ([]*claimed, error) {
 	var head header
 	if _, err := read(it, &head); err != nil {
-		return err
+		return nil, err
 	}
 	gid := it.Key[len(kindGroup)+1:]
 	route := e.route.find(head.RouteID)
@@ -92,13 +102,13 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	}
 	members, err := e.members(ctx, gid)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if moved, err := e.rehome(ctx, now, route, members); err != nil {
-		return err
+		return nil, err
 	} else if moved {
 		if members, err = e.members(ctx, gid); err != nil {
-			return err
+			return nil, err
 		}
 	}
 
@@ -114,13 +124,14 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 		}
 		q, err := quiet.why(ctx, m.rec.Labels, route)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		say.add(m, over, q.Muted())
 	}
 	say.sort()
 
 	var changes []store.Change
+	var owed []*claimed
 	due := now
 	if route != nil {
 		// A late flush is that of the last of the times it was due at.
@@ -130,8 +141,8 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 			GroupLabels: head.Labels, RouteLabels: route.Labels, Alerts: say.alerts,
 		}
 		var waiting []alert.Fingerprint
-		if changes, waiting, err = e.owe(ctx, now, gid, route, due.Add(-route.GroupInterval), n, say); err != nil {
-			return err
+		if changes, owed, waiting, err = e.owe(ctx, now, gid, route, due.Add(-route.GroupInterval), n, say); err != nil {
+			return nil, err
 		}
 		leaving = slices.DeleteFunc(leaving, func(m member) bool { return slices.Contains(waiting, m.fp) })
 	}
@@ -140,13 +151,13 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	}
 	removals, err := e.leave(now, gid, leaving)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	self := store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)}
 	if len(leaving) == len(members) {
 		self = store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)}
 	}
-	return e.store.Commit(ctx, now, slices.Concat(changes, removals, []store.Change{self})...)
+	return owed, e.store.Commit(ctx, now, slices.Concat(changes, removals, []store.Change{self})...)
 }
 
 // routed tells whether the configuration of today sends the member's alert to
@@ -246,10 +257,10 @@ func (s *saying) sort() {
 
 // owe returns the changes that write, for each integration of the route's
 // receiver that must hear of the group now, what it is owed and that it counts
-// as told. The alerts that wait must stay in the group: they ended while they
+// as told. What is owed is written with the lease held, and returned. The alerts that wait must stay in the group: they ended while they
 // were kept quiet, and those who heard of them will be told when that is over.
 func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Route, scheduled time.Time,
-	n notify.Notification, say saying) (changes []store.Change, waiting []alert.Fingerprint, err error) {
+	n notify.Notification, say saying) (changes []store.Change, owed []*claimed, waiting []alert.Fingerprint, err error) {
 
 	receiver := e.receivers[route.Receiver]
 	keys := make([]string, len(receiver.Integrations))
@@ -257,17 +268,17 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 		keys[i] = logKey(gid, receiver.Name, in)
 	}
 	if len(keys) == 0 {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	logs, err := e.store.Get(ctx, keys...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for i, in := range receiver.Integrations {
 		last := &logEntry{At: scheduled}
 		known, err := read(logs[i], last)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if !e.upstream && known && last.end(say.quietEnded) {
 			waiting = append(waiting, common(last.Ended, say.quietEnded)...)
@@ -286,7 +297,7 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 		}
 		told, err := put(keys[i], last)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		told.Expires = now.Add(logRetention(route))
 		changes = append(changes, told)
@@ -301,14 +312,22 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 				continue
 			}
 		}
-		own.ID = digest(gid, receiver.Name, in.name(), scheduled.UTC().Format(time.RFC3339Nano))
-		owed, err := newEntries(own, in, now)
+		lane := digest(gid, receiver.Name, in.name())
+		own.ID = fmt.Sprintf("%s-%d", lane, scheduled.UnixMilli())
+		since, absorbed, err := e.absorb(ctx, now, lane, &own)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		changes = append(changes, owed...)
+		changes = append(changes, absorbed...)
+		for _, entry := range newEntries(own, in, since) {
+			held, err := entry.held(now)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			changes, owed = append(changes, held), append(owed, entry)
+		}
 	}
-	return changes, waiting, nil
+	return changes, owed, waiting, nil
 }
 
 // logRetention is how long it is remembered what was told of a group. A group

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tocsin/pkg/alert"
@@ -41,24 +42,78 @@ type entry struct {
 	LastError string `json:"lastError,omitempty"`
 }
 
-// newEntries returns the changes that owe n to an integration from now on: one
-// entry, or more when n holds more than one may.
-func newEntries(n notify.Notification, in Integration, now time.Time) ([]store.Change, error) {
-	var changes []store.Change
+// absorb takes into n what an integration has not heard yet of the same group,
+// so that it is not overtaken: an alert that fired and ended while its receiver
+// was out of reach is mentioned once. It returns since when the oldest of it is
+// owed, and the changes that delete it. What is being delivered at the moment is
+// left alone.
+func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *notify.Notification) (since time.Time, changes []store.Change, err error) {
+	since = now
+	items, err := e.store.List(ctx, kindOwed+"/"+lane+"-", "", pageSize)
+	if err != nil {
+		return since, nil, err
+	}
+	known := map[alert.Fingerprint]bool{}
+	for _, a := range n.Alerts {
+		known[a.Fingerprint()] = true
+	}
+	alerts := slices.Clone(n.Alerts)
+	for _, it := range slices.Backward(items) { // the latest word about an alert counts
+		var old entry
+		if _, err := read(it, &old); err != nil || old.Attempting && it.Due.After(now) {
+			continue
+		}
+		if old.Since.Before(since) {
+			since = old.Since
+		}
+		for _, a := range old.Alerts {
+			if fp := a.Fingerprint(); !known[fp] {
+				known[fp] = true
+				alerts = append(alerts, a)
+			}
+		}
+		changes = append(changes, store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)})
+	}
+	if len(alerts) > len(n.Alerts) {
+		alert.Sort(alerts)
+	}
+	n.Alerts = alerts
+	return since, changes, nil
+}
+
+// newEntries returns what owes n to an integration since a time: one entry, or
+// more when n holds more than one may.
+func newEntries(n notify.Notification, in Integration, since time.Time) []*claimed {
+	var entries []*claimed
 	id := n.ID
 	for i, alerts := range chunk(n.Alerts) {
 		n.Alerts = alerts
 		if i > 0 {
 			n.ID = fmt.Sprintf("%s-%d", id, i)
 		}
-		c, err := put(kindOwed+"/"+n.ID, entry{Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: now})
-		if err != nil {
-			return nil, err
-		}
-		c.Due = now
-		changes = append(changes, c)
+		c := &claimed{entry: entry{Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: since}}
+		c.item.Key = kindOwed + "/" + n.ID
+		entries = append(entries, c)
 	}
-	return changes, nil
+	return entries
+}
+
+// owed is the change that writes a new entry, due now.
+func (c *claimed) owed(now time.Time) (store.Change, error) {
+	change, err := put(c.item.Key, c.entry)
+	change.Due = now
+	return change, err
+}
+
+// held is the change that writes an entry with the lease of this instance, so
+// that no other delivers it meanwhile.
+func (c *claimed) held(now time.Time) (store.Change, error) {
+	e := c.entry
+	e.Attempting = true
+	e.Attempts++
+	change, err := put(c.item.Key, e)
+	change.Due = now.Add(leaseTime)
+	return change, err
 }
 
 // chunk cuts alerts into pieces that fit an entry.
@@ -111,14 +166,11 @@ func (e *Engine) claim(ctx context.Context, now time.Time, limit int) ([]*claime
 				changes = append(changes, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(leaseTime), If: store.Unchanged(it)})
 				continue
 			}
-			claim := c.entry
-			claim.Attempting = true
-			claim.Attempts++
-			change, err := put(it.Key, claim)
+			change, err := c.held(now)
 			if err != nil {
 				return err
 			}
-			change.Due, change.If = now.Add(leaseTime), store.Unchanged(it)
+			change.If = store.Unchanged(it)
 			changes = append(changes, change)
 			out = append(out, c)
 		}
@@ -127,25 +179,22 @@ func (e *Engine) claim(ctx context.Context, now time.Time, limit int) ([]*claime
 		}
 		return e.store.Commit(ctx, now, changes...)
 	})
-	if err != nil || len(out) == 0 {
-		return nil, err
-	}
-	return e.reread(ctx, out)
+	return out, err
 }
 
-// reread gives claimed entries the versions under which they are now held.
-func (e *Engine) reread(ctx context.Context, held []*claimed) ([]*claimed, error) {
+// reread gives claimed entries the versions under which they are held.
+func (e *Engine) reread(ctx context.Context, held []*claimed) error {
 	keys := make([]string, len(held))
 	for i, c := range held {
 		keys[i] = c.item.Key
 	}
 	items, err := e.store.Get(ctx, keys...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, c := range held {
 		c.item = items[i]
 		c.Attempts++
 	}
-	return held, nil
+	return nil
 }
