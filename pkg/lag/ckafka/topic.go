@@ -1,7 +1,6 @@
 package ckafka
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -22,7 +21,7 @@ type (
 	}
 	offsetTopic struct {
 		Topic      string
-		Partitions []offsetPartition
+		Partitions partitions
 	}
 	offsetPartition struct {
 		Partition, Offset, LogEndOffset, ErrorCode number
@@ -30,25 +29,86 @@ type (
 )
 
 // number is a number of the API, which may be absent: what that means is for the
-// reader to say. A page has thousands, too many for pointers.
+// reader to say.
 type number struct {
 	value int64
 	given bool
 }
 
-// UnmarshalJSONFrom reads the number; null is none.
-func (n *number) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	token, err := d.ReadToken()
-	switch {
-	case err != nil:
+// partitions are read token by token: a page has thousands, and going by
+// reflection takes three times as long.
+type partitions []lag.Partition
+
+// UnmarshalJSONFrom reads the list; null is an empty one.
+func (ps *partitions) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != jsontext.KindBeginArray {
+		return skipNull(d)
+	}
+	if _, err := d.ReadToken(); err != nil {
 		return err
-	case token.Kind() == jsontext.KindNull:
-		return nil
-	case token.Kind() != jsontext.KindNumber:
-		return errors.New("not a number")
+	}
+	for d.PeekKind() != jsontext.KindEndArray {
+		var p offsetPartition
+		if err := p.read(d); err != nil {
+			return err
+		}
+		*ps = append(*ps, p.partition())
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+func (p *offsetPartition) read(d *jsontext.Decoder) error {
+	if d.PeekKind() != jsontext.KindBeginObject {
+		return skipNull(d)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != jsontext.KindEndObject {
+		name, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		switch name.String() {
+		case "Partition":
+			err = p.Partition.read(d)
+		case "Offset":
+			err = p.Offset.read(d)
+		case "LogEndOffset":
+			err = p.LogEndOffset.read(d)
+		case "ErrorCode":
+			err = p.ErrorCode.read(d)
+		default:
+			err = d.SkipValue()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+func (n *number) read(d *jsontext.Decoder) error {
+	if d.PeekKind() != jsontext.KindNumber {
+		return skipNull(d)
+	}
+	token, err := d.ReadToken()
+	if err != nil {
+		return err
 	}
 	n.value, err = token.Int()
 	n.given = true
+	return err
+}
+
+// skipNull passes over a null where something else might be.
+func skipNull(d *jsontext.Decoder) error {
+	token, err := d.ReadToken()
+	if err == nil && token.Kind() != jsontext.KindNull {
+		err = fmt.Errorf("%s where the API documents another kind of value", token.Kind())
+	}
 	return err
 }
 
@@ -68,11 +128,7 @@ func (t *offsetTopic) topic() lag.Topic {
 	if t.Topic == "" {
 		return lag.Topic{}
 	}
-	topic := lag.Topic{Name: t.Topic, Partitions: make([]lag.Partition, len(t.Partitions))}
-	for i := range t.Partitions {
-		topic.Partitions[i] = t.Partitions[i].partition()
-	}
-	return topic
+	return lag.Topic{Name: t.Topic, Partitions: t.Partitions}
 }
 
 // partition converts a partition. The vendor does not say what Offset and Lag
