@@ -20,8 +20,7 @@ func buildReceivers(cfg *config.Config, client *http.Client, o Options) ([]*disp
 		return nil, fmt.Errorf("templates: %w", err)
 	}
 	env := &notify.Env{
-		HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup,
-		Language: cfg.Global.Language, Location: cfg.Global.Location(), ExternalURL: cfg.Global.ExternalURL,
+		HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup, Style: cfg.Global.Style(),
 	}
 	receivers := make([]*dispatch.Receiver, len(cfg.Receivers))
 	for i := range cfg.Receivers {

@@ -115,13 +115,13 @@ func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver strin
 }
 
 // testNotification is an alert that says that it is a test.
-func testNotification(language, receiver string, now time.Time) *notify.Notification {
+func testNotification(language, receiver string, now time.Time) *alert.Notification {
 	summary := "This is a test. If you can read it, this channel works."
 	if language == "zh" {
 		summary = "这是一条测试消息，收到即说明该渠道可用。"
 	}
 	labels := alert.Labels{alert.NameLabel: "TocsinTest", alert.SeverityLabel: "info", "receiver": receiver}
-	return &notify.Notification{
+	return &alert.Notification{
 		ID: "test-" + now.UTC().Format("20060102T150405.000000000Z"), GroupKey: "{}:{alertname=\"TocsinTest\"}",
 		Receiver: receiver, Reason: "first notification", At: now, GroupLabels: alert.Labels{alert.NameLabel: "TocsinTest"},
 		Alerts: []*alert.Alert{{Labels: labels, Annotations: alert.Labels{"summary": summary}, StartsAt: now, UpdatedAt: now}},

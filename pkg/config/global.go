@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify/email"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
@@ -64,6 +65,11 @@ func (g *Global) Validate(f *setting.Faults) {
 	case u.User != nil:
 		f.Addf("external_url", "must not have a password in it: every message shows it")
 	}
+}
+
+// Style is how the configuration wants notifications put into words.
+func (g *Global) Style() render.Style {
+	return render.Style{Language: g.Language, Location: g.Location(), ExternalURL: g.ExternalURL}
 }
 
 // Location is the zone that Timezone names. The configuration must have passed

@@ -89,7 +89,7 @@ func (c *Config) build(f *setting.Faults, path string) {
 	}
 	env := &notify.Env{
 		HTTP: http.DefaultClient, // nothing is sent
-		Now:  time.Now, Language: c.Global.Language, Location: c.Global.Location(), ExternalURL: c.Global.ExternalURL,
+		Now:  time.Now, Style: c.Global.Style(),
 	}
 	for i := range c.Receivers {
 		for _, integration := range c.Receivers[i].Integrations() {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 	"tocsin/pkg/store"
 )
 
@@ -136,7 +135,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	if route != nil {
 		// A late flush is that of the last of the times it was due at.
 		due = nextDue(it.Due, route.GroupInterval, now)
-		n := notify.Notification{
+		n := alert.Notification{
 			GroupKey: head.Key, Receiver: route.Receiver, At: now,
 			GroupLabels: head.Labels, RouteLabels: route.Labels, Alerts: say.alerts,
 		}
@@ -260,7 +259,7 @@ func (s *saying) sort() {
 // as told. What is owed is written with the lease held, and returned. The alerts that wait must stay in the group: they ended while they
 // were kept quiet, and those who heard of them will be told when that is over.
 func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Route, scheduled time.Time,
-	n notify.Notification, say saying) (changes []store.Change, owed []*claimed, waiting []alert.Fingerprint, err error) {
+	n alert.Notification, say saying) (changes []store.Change, owed []*claimed, waiting []alert.Fingerprint, err error) {
 
 	receiver := e.receivers[route.Receiver]
 	keys := make([]string, len(receiver.Integrations))

@@ -29,10 +29,10 @@ type channel struct {
 	mu     sync.Mutex
 	units  []string
 	script []error // answers to the next sends, one per unit sent; nil accepts
-	said   []notify.Notification
+	said   []alert.Notification
 }
 
-func (c *channel) Messages(n *notify.Notification) ([]notify.Message, error) {
+func (c *channel) Messages(n *alert.Notification) ([]notify.Message, error) {
 	units := c.units
 	if units == nil {
 		units = []string{"1"}

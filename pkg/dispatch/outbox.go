@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 	"tocsin/pkg/store"
 )
 
@@ -27,7 +26,7 @@ const (
 
 // entry is a notification that is owed to one integration.
 type entry struct {
-	notify.Notification
+	alert.Notification
 	Kind  string `json:"kind"`
 	Index int    `json:"index"`
 	// Since is when it was first owed.
@@ -47,7 +46,7 @@ type entry struct {
 // was out of reach is mentioned once. It returns since when the oldest of it is
 // owed, and the changes that delete it. What is being delivered at the moment is
 // left alone.
-func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *notify.Notification) (since time.Time, changes []store.Change, err error) {
+func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *alert.Notification) (since time.Time, changes []store.Change, err error) {
 	since = now
 	items, err := e.store.List(ctx, kindOwed+"/"+lane+"-", "", pageSize)
 	if err != nil {
@@ -83,7 +82,7 @@ func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *noti
 
 // newEntries returns what owes n to an integration since a time: one entry, or
 // more when n holds more than one may.
-func newEntries(n notify.Notification, in Integration, since time.Time) []*claimed {
+func newEntries(n alert.Notification, in Integration, since time.Time) []*claimed {
 	var entries []*claimed
 	id := n.ID
 	for i, alerts := range chunk(n.Alerts) {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"tocsin/pkg/render"
 )
 
 // Env is what every channel may use of the world outside. One Env serves all
@@ -24,9 +26,5 @@ type Env struct {
 	// Lookup reads the environment at every use, as os.LookupEnv does: the keys
 	// of a function's role are renewed there. Nil is an empty environment.
 	Lookup func(name string) (string, bool)
-	// Language is "zh" or "en"; Location is the zone of times in messages.
-	Language string
-	Location *time.Location
-	// ExternalURL is where a reader can look alerts up, "" for nowhere.
-	ExternalURL string
+	render.Style
 }

@@ -5,53 +5,9 @@ package notify
 
 import (
 	"context"
-	"time"
 
 	"tocsin/pkg/alert"
 )
-
-// Notification is what one group of alerts has to say to one receiver.
-type Notification struct {
-	// ID names this notification; it is the same in every attempt to deliver it.
-	ID string `json:"id"`
-	// GroupKey identifies the group of alerts over its lifetime: threads hang on it.
-	GroupKey string `json:"groupKey"`
-	Receiver string `json:"receiver"`
-	// Reason is why it is said now, in Alertmanager's words: "first
-	// notification", "new alerts added", "all alerts resolved", …
-	Reason string `json:"reason"`
-	// At is the moment that the notification speaks of: an alert is firing or
-	// resolved as of then, however late the message goes out.
-	At          time.Time      `json:"at"`
-	GroupLabels alert.Labels   `json:"groupLabels,omitempty"`
-	RouteLabels alert.Labels   `json:"routeLabels,omitempty"`
-	Alerts      []*alert.Alert `json:"alerts"`
-	// Instead names the receiver that could not be reached, when this
-	// notification stands in for it, and Cause says why.
-	Instead string `json:"instead,omitempty"`
-	Cause   string `json:"cause,omitempty"`
-	// Done lists the units that channels have already accepted.
-	Done []string `json:"done,omitempty"`
-	// Shrink asks for a message of half the usual limit: the vendor found the
-	// last one too long.
-	Shrink bool `json:"shrink,omitempty"`
-}
-
-// Firing returns the alerts that fire as of n.At, in order.
-func (n *Notification) Firing() []*alert.Alert { return n.pick(false) }
-
-// Resolved returns the alerts that are over as of n.At, in order.
-func (n *Notification) Resolved() []*alert.Alert { return n.pick(true) }
-
-func (n *Notification) pick(resolved bool) []*alert.Alert {
-	var out []*alert.Alert
-	for _, a := range n.Alerts {
-		if a.ResolvedAt(n.At) == resolved {
-			out = append(out, a)
-		}
-	}
-	return out
-}
 
 // A Notifier turns notifications into one channel's messages.
 type Notifier interface {
@@ -60,7 +16,7 @@ type Notifier interface {
 	// every unit of it is in n.Done. It depends on n and the configuration
 	// alone, so that a later attempt makes the same messages. It does no I/O.
 	// An error is a permanent one: the notification cannot be said this way.
-	Messages(n *Notification) ([]Message, error)
+	Messages(n *alert.Notification) ([]Message, error)
 }
 
 // Message is one call to a channel.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"tocsin/pkg/render"
 )
 
 const (
@@ -134,7 +136,7 @@ func (a *Answer) Excerpt() string { return a.Clean(string(a.Body)) }
 // Clean makes a vendor's text fit to be shown: one short line without control
 // characters and without the secret parts of the address it came from.
 func (a *Answer) Clean(s string) string {
-	return Clean(hide(s, a.secrets), maxExcerpt)
+	return render.Clean(hide(s, a.secrets), maxExcerpt)
 }
 
 // retryAfter reads the header Retry-After in its form of seconds.
@@ -191,8 +193,8 @@ func redacted(err error, secrets []string) error {
 		}
 		err = u.Err
 	}
-	if text := err.Error(); Clean(hide(text, secrets), maxExcerpt) != text {
-		return errors.New(Clean(hide(text, secrets), maxExcerpt))
+	if text := err.Error(); render.Clean(hide(text, secrets), maxExcerpt) != text {
+		return errors.New(render.Clean(hide(text, secrets), maxExcerpt))
 	}
 	return err
 }

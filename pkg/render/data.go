@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/alertmanager/template"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 )
 
 // View is one notification as a user's templates see it. Its data is put
@@ -17,14 +16,14 @@ type View struct {
 	// Builtin makes the text that a channel's own template names stand for.
 	Builtin func() string
 
-	n           *notify.Notification
+	n           *alert.Notification
 	externalURL string
 	text, link  func(string) string // how values are escaped; nil for not at all
 	data        *template.Data
 }
 
 // NewView returns what templates see of n.
-func NewView(n *notify.Notification, env *notify.Env) *View {
+func NewView(n *alert.Notification, env *Style) *View {
 	return &View{n: n, externalURL: env.ExternalURL}
 }
 
@@ -65,7 +64,7 @@ func escape(d *template.Data, text, link func(string) string) {
 // Data returns n in the form that Alertmanager 0.34 hands to templates and
 // webhooks. The receiver's name is quoted as in a regular expression, because
 // Alertmanager's is; an alert that fires as of n.At has no end.
-func Data(n *notify.Notification, externalURL string) *template.Data {
+func Data(n *alert.Notification, externalURL string) *template.Data {
 	d := &template.Data{
 		Receiver:           regexp.QuoteMeta(n.Receiver),
 		Status:             "resolved",

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/common/model"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 )
 
 var (
@@ -19,8 +18,8 @@ var (
 	at   = time.Date(2026, 11, 20, 23, 10, 10, 0, zone)
 )
 
-func env(language string) *notify.Env {
-	return &notify.Env{Language: language, Location: zone}
+func env(language string) *Style {
+	return &Style{Language: language, Location: zone}
 }
 
 func labelSet(l alert.Labels) model.LabelSet {
@@ -52,7 +51,7 @@ func TestData(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			n := &notify.Notification{
+			n := &alert.Notification{
 				Receiver: "ops.mail", Reason: "first notification", At: at,
 				GroupLabels: alert.Labels{"alertname": "A"}, RouteLabels: alert.Labels{"team": "x"}, Alerts: tt.alerts,
 			}
@@ -80,7 +79,7 @@ func TestData(t *testing.T) {
 // An end that has not come is no end: Alertmanager hands firing alerts on
 // without one.
 func TestDataFutureEnd(t *testing.T) {
-	n := &notify.Notification{At: at, Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "b"}, EndsAt: at.Add(time.Second)}}}
+	n := &alert.Notification{At: at, Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "b"}, EndsAt: at.Add(time.Second)}}}
 	d := Data(n, "")
 	if d.Status != "firing" || d.Alerts[0].Status != "firing" || !d.Alerts[0].EndsAt.IsZero() {
 		t.Errorf("status %s, alert %+v", d.Status, d.Alerts[0])
@@ -92,7 +91,7 @@ func TestDataFutureEnd(t *testing.T) {
 }
 
 func TestViewEscape(t *testing.T) {
-	n := &notify.Notification{
+	n := &alert.Notification{
 		At: at, GroupLabels: alert.Labels{"g": "<"}, RouteLabels: alert.Labels{"r": "<"},
 		Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "<"}, Annotations: alert.Labels{"<": "b"}, GeneratorURL: "http://x/)"}},
 	}

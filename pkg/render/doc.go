@@ -3,6 +3,17 @@
 // its own markup; Templates holds what users write to replace them.
 package render
 
+import "time"
+
+// Style is how notifications are put into words.
+type Style struct {
+	// Language is "zh" or "en"; Location is the zone of times.
+	Language string
+	Location *time.Location
+	// ExternalURL is where a reader can look alerts up, "" for nowhere.
+	ExternalURL string
+}
+
 // Doc is a notification in words, before any channel's markup. Every text in it
 // is one line of valid UTF-8 without control characters; nothing is escaped. A
 // channel prints the parts in the order in which they stand here.

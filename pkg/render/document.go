@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 // Document puts n into words, in env's language and time zone. It depends on n
 // and env alone. Values that are too long for a message are cut, so that no
 // single line of it is longer than a kilobyte or so.
-func Document(n *notify.Notification, env *notify.Env) *Doc {
+func Document(n *alert.Notification, env *Style) *Doc {
 	d := newDraft(n, env)
 	doc := &Doc{Resolved: d.firing == 0, Title: d.title(), Lead: d.lead(), Colon: d.words.colon, words: d.words}
 	for _, e := range d.entries {
@@ -40,7 +39,7 @@ func Document(n *notify.Notification, env *notify.Env) *Doc {
 	doc.Facts = append(doc.Facts, d.common()...)
 	doc.Links = d.links(env.ExternalURL)
 	if n.Instead != "" {
-		doc.Notes = append(doc.Notes, d.words.insteadOf(notify.Clean(n.Instead, maxName), notify.Clean(n.Cause, maxValue)))
+		doc.Notes = append(doc.Notes, d.words.insteadOf(Clean(n.Instead, maxName), Clean(n.Cause, maxValue)))
 	}
 	return doc
 }
@@ -48,7 +47,7 @@ func Document(n *notify.Notification, env *notify.Env) *Doc {
 // TemplateFailed notes in the document that it stands in for the user's own
 // text, and why.
 func (doc *Doc) TemplateFailed(err error) {
-	doc.Notes = append(doc.Notes, doc.words.badText(notify.Clean(err.Error(), maxValue)))
+	doc.Notes = append(doc.Notes, doc.words.badText(Clean(err.Error(), maxValue)))
 }
 
 // draft is what is known of a notification while it is put into words.
@@ -75,7 +74,7 @@ type entry struct {
 	lag      int64 // in messages; of an alert about lag
 }
 
-func newDraft(n *notify.Notification, env *notify.Env) *draft {
+func newDraft(n *alert.Notification, env *Style) *draft {
 	d := &draft{
 		words:       wordsOf(env.Language),
 		at:          n.At,
@@ -176,7 +175,7 @@ func (d *draft) title() string {
 func values(labels alert.Labels, names []string) []string {
 	var out []string
 	for _, name := range names {
-		if v := notify.Clean(labels[name], maxName); v != "" && !slices.Contains(out, v) {
+		if v := Clean(labels[name], maxName); v != "" && !slices.Contains(out, v) {
 			out = append(out, v)
 		}
 	}
@@ -233,7 +232,7 @@ func (d *draft) distinct(e *entry) string {
 	if _, unknown := e.about.(other); unknown || len(parts) == 0 {
 		for _, name := range differing(e.Labels.Names()) {
 			if len(parts) < most && !slices.Contains(e.about.places(), name) {
-				parts = append(parts, notify.Clean(name+"="+e.Labels[name], maxName))
+				parts = append(parts, Clean(name+"="+e.Labels[name], maxName))
 			}
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 )
 
 func lagAlert(topic, lag string) *alert.Alert {
@@ -30,7 +29,7 @@ func ended(a *alert.Alert) *alert.Alert {
 }
 
 func document(language string, alerts ...*alert.Alert) *Doc {
-	return Document(&notify.Notification{At: at, Alerts: alerts}, env(language))
+	return Document(&alert.Notification{At: at, Alerts: alerts}, env(language))
 }
 
 func (doc *Doc) fact(name string) string {
@@ -220,7 +219,7 @@ func TestPollFailed(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	n := &notify.Notification{At: at, Alerts: []*alert.Alert{lagAlert("t", "3000")}, Instead: "ops-wecom", Cause: "the robot was removed\n(93000)"}
+	n := &alert.Notification{At: at, Alerts: []*alert.Alert{lagAlert("t", "3000")}, Instead: "ops-wecom", Cause: "the robot was removed\n(93000)"}
 	doc := Document(n, env("zh"))
 	if want := []string{"代 ops-wecom 发送：the robot was removed (93000)"}; !slices.Equal(doc.Notes, want) {
 		t.Errorf("%q, want %q", doc.Notes, want)
@@ -242,7 +241,7 @@ func TestLinks(t *testing.T) {
 	a.Annotations["dashboard_url"] = "//grafana.example.com"
 	e := env("en")
 	e.ExternalURL = "https://alerts.example.com/x"
-	doc := Document(&notify.Notification{At: at, Alerts: []*alert.Alert{a}}, e)
+	doc := Document(&alert.Notification{At: at, Alerts: []*alert.Alert{a}}, e)
 	if want := []Link{{"Runbook", "https://wiki.example.com/lag"}, {"All alerts", "https://alerts.example.com/x"}}; !slices.Equal(doc.Links, want) {
 		t.Errorf("%v, want %v", doc.Links, want)
 	}
@@ -308,7 +307,7 @@ func FuzzDocument(f *testing.F) {
 			}
 			alerts = append(alerts, a)
 		}
-		n := &notify.Notification{At: at, Alerts: alerts, Instead: text, Cause: name}
+		n := &alert.Notification{At: at, Alerts: alerts, Instead: text, Cause: name}
 		for _, language := range []string{"zh", "en"} {
 			doc := Document(n, env(language))
 			for _, s := range doc.texts() {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 )
 
 // labelOrder is how labels are listed; the others follow in byte order.
@@ -19,7 +18,7 @@ var worded = []string{"summary", "description", "message", "runbook_url", "dashb
 func (d *draft) common() []Field {
 	var fields []Field
 	add := func(name, value string) {
-		name, value = notify.Clean(name, maxName), notify.Clean(value, maxValue)
+		name, value = Clean(name, maxName), Clean(value, maxValue)
 		if name != "" && value != "" {
 			fields = append(fields, Field{name, value})
 		}
@@ -58,8 +57,8 @@ func (d *draft) extra(annotations alert.Labels, about subject, told alert.Labels
 		if _, ok := told[name]; ok || slices.Contains(worded, name) || internal(name) || about != nil && about.says(name) {
 			continue
 		}
-		if value := notify.Clean(annotations[name], maxValue); value != "" {
-			fields = append(fields, Field{notify.Clean(name, maxName), value})
+		if value := Clean(annotations[name], maxValue); value != "" {
+			fields = append(fields, Field{Clean(name, maxName), value})
 		}
 	}
 	return fields
@@ -86,7 +85,7 @@ func (d *draft) links(overview string) []Link {
 	var links []Link
 	add := func(name, address string) {
 		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || address != notify.Clean(address, maxValue) {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || address != Clean(address, maxValue) {
 			return
 		}
 		links = append(links, Link{name, u.String()})

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 )
 
 // lagging is a topic whose consumer group is behind. Its alert has the labels
@@ -35,7 +34,7 @@ func (lagging) line(d *draft, e *entry) string {
 	case !e.resolved:
 		return d.words.behindLine(e.reading(), d.threshold(e), d.span(e))
 	case e.lag == unread && e.Annotations["summary"] != "":
-		return notify.Clean(e.Annotations["summary"], maxValue/2)
+		return Clean(e.Annotations["summary"], maxValue/2)
 	default:
 		return d.words.overLag(d.span(e), e.reading())
 	}
@@ -48,7 +47,7 @@ func (lagging) fields(d *draft, e *entry) []Field {
 			fields = append(fields, Field{name, value})
 		}
 	}
-	worst, unknown := partitions(e.Annotations["partitions"]), notify.Clean(e.Annotations["unknown_partitions"], maxName)
+	worst, unknown := partitions(e.Annotations["partitions"]), Clean(e.Annotations["unknown_partitions"], maxName)
 	if !e.resolved {
 		add(d.words.partitions, worst)
 		if unknown != "" {
@@ -66,7 +65,7 @@ func (lagging) shared(d *draft) []Field {
 	if s := count(d.annotations["threshold"]); s != "" {
 		fields = append(fields, Field{d.words.threshold, s})
 	}
-	text := func(name string) string { return notify.Clean(d.annotations[name], maxValue) }
+	text := func(name string) string { return Clean(d.annotations[name], maxValue) }
 	return append(fields, d.remarks(d.labels, d.annotations, text)...)
 }
 
@@ -81,7 +80,7 @@ func (d *draft) remarks(labels, annotations alert.Labels, text func(name string)
 	}
 	worst, _, _ := strings.Cut(partitions(annotations["partitions"]), " · ")
 	_, lag, _ = strings.Cut(worst, " ")
-	if s := text("description"); s != "" && !namesAll(s, lag, notify.Clean(annotations["unknown_partitions"], maxName)) {
+	if s := text("description"); s != "" && !namesAll(s, lag, Clean(annotations["unknown_partitions"], maxName)) {
 		fields = append(fields, Field{d.words.detail, s})
 	}
 	return fields
@@ -144,7 +143,7 @@ func count(s string) string {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return number(n)
 	}
-	return notify.Clean(s, maxName)
+	return Clean(s, maxName)
 }
 
 // partitions prints "3:5000,7:4100" as "#3 5,000 · #7 4,100".
@@ -157,9 +156,9 @@ func partitions(s string) string {
 	for pair := range strings.SplitSeq(s, ",") {
 		id, lag, found := strings.Cut(strings.TrimSpace(pair), ":")
 		if !found {
-			return notify.Clean(s, maxName)
+			return Clean(s, maxName)
 		}
-		if out = append(out, "#"+notify.Clean(id, 12)+" "+count(lag)); len(out) == most {
+		if out = append(out, "#"+Clean(id, 12)+" "+count(lag)); len(out) == most {
 			break
 		}
 	}

@@ -1,7 +1,5 @@
 package render
 
-import "tocsin/pkg/notify"
-
 // pollFailed is what Tocsin says when it cannot read the lag it should watch.
 type pollFailed struct{}
 
@@ -14,7 +12,7 @@ func (pollFailed) headline(d *draft, e *entry) string {
 	if e.resolved {
 		return d.words.overPoll(d.span(e))
 	}
-	cluster, group := notify.Clean(e.Labels["cluster"], maxName), notify.Clean(e.Labels["consumer_group"], maxName)
+	cluster, group := Clean(e.Labels["cluster"], maxName), Clean(e.Labels["consumer_group"], maxName)
 	return d.words.blind(d.words.blindWhat(cluster, group))
 }
 
@@ -22,13 +20,13 @@ func (pollFailed) line(d *draft, e *entry) string {
 	if e.resolved {
 		return d.words.overPoll(d.span(e))
 	}
-	return notify.Clean(reason(e), maxValue/2)
+	return Clean(reason(e), maxValue/2)
 }
 
 func (pollFailed) fields(d *draft, e *entry) []Field {
 	var fields []Field
 	if !e.resolved {
-		if why := notify.Clean(reason(e), maxValue); why != "" {
+		if why := Clean(reason(e), maxValue); why != "" {
 			fields = append(fields, Field{d.words.cause, why})
 		}
 		if len(d.entries) == 1 {

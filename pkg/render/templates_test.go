@@ -11,18 +11,17 @@ import (
 	amtemplate "github.com/prometheus/alertmanager/template"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
 )
 
 func view() *View {
-	return NewView(&notify.Notification{
+	return NewView(&alert.Notification{
 		Receiver: "ops", Reason: "first notification", At: at,
 		GroupLabels: alert.Labels{"alertname": "DiskFull"}, RouteLabels: alert.Labels{"team": "storage"},
 		Alerts: []*alert.Alert{
 			{Labels: alert.Labels{"alertname": "DiskFull", "instance": "a<b"}, Annotations: alert.Labels{"summary": "full"}, StartsAt: at.Add(-time.Hour)},
 			{Labels: alert.Labels{"alertname": "DiskFull", "instance": "c"}, Annotations: alert.Labels{"summary": "full"}, StartsAt: at.Add(-time.Hour)},
 		},
-	}, &notify.Env{ExternalURL: "https://alerts.example.com"})
+	}, &Style{ExternalURL: "https://alerts.example.com"})
 }
 
 // TestAsAlertmanager executes texts here and in Alertmanager's own engine.
@@ -214,7 +213,7 @@ func TestConcurrent(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			name := string(rune('a' + i))
-			v := NewView(&notify.Notification{At: at, RouteLabels: alert.Labels{"n": name}}, &notify.Env{})
+			v := NewView(&alert.Notification{At: at, RouteLabels: alert.Labels{"n": name}}, &Style{})
 			for range 50 {
 				if got, err := x.Execute(v); err != nil || got != "resolved "+name {
 					t.Errorf("%q, %v; want %q", got, err, "resolved "+name)

@@ -11,6 +11,7 @@ import (
 	"tocsin/pkg/lag"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/wecomrobot"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
@@ -35,7 +36,7 @@ func (b *bench) judgeAndRender(context.Context) ([]row, error) {
 	}
 
 	robot := wecomrobot.Config{URL: setting.Secret("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k")}
-	notifier, err := robot.New(&notify.Env{Language: "zh", Location: time.UTC}, nil)
+	notifier, err := robot.New(&notify.Env{Style: render.Style{Language: "zh", Location: time.UTC}}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (b *bench) judgeAndRender(context.Context) ([]row, error) {
 		var err error
 		took := time.Duration(testing.Benchmark(func(b *testing.B) {
 			for b.Loop() {
-				messages, err = notifier.Messages(&notify.Notification{At: now, Alerts: alerts[:n], Receiver: "ops"})
+				messages, err = notifier.Messages(&alert.Notification{At: now, Alerts: alerts[:n], Receiver: "ops"})
 			}
 		}).NsPerOp())
 		if err == nil && len(messages) == 0 {

@@ -11,8 +11,8 @@ import (
 // the longest name that is its own or leads to it.
 var floors = [][]string{
 	{"pkg/alert", "pkg/store", "pkg/setting", "pkg/tencent", "pkg/faas", "pkg/localcloud"},
-	{"pkg/notify"}, // the contract
 	{"pkg/render"},
+	{"pkg/notify"}, // the contract
 	{"pkg/notify/*", "pkg/intake"}, // * is one folder, a room of its own
 	{"pkg/lag", "pkg/host", "pkg/dispatch", "pkg/api"},
 	{"pkg/config"},

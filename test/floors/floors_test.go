@@ -131,7 +131,7 @@ func TestRead(t *testing.T) {
 func TestCheck(t *testing.T) {
 	for _, test := range []struct{ from, to, fault string }{
 		{"pkg/notify", "pkg/alert", ""},
-		{"pkg/render", "pkg/notify", ""},
+		{"pkg/notify", "pkg/render", ""},
 		{"pkg/notify/wecom", "pkg/render", ""},
 		{"pkg/notify/wecom", "pkg/notify", ""},
 		{"pkg/notify/wecom/app", "pkg/notify/wecom/robot", ""},
@@ -151,10 +151,10 @@ func TestCheck(t *testing.T) {
 		{"test/scenario", "pkg/localcloud", ""},
 		{"test/scenario", "functions/lag", ""},
 
-		{"pkg/alert", "pkg/notify", "upward, from floor 0 to floor 1"},
+		{"pkg/alert", "pkg/notify", "upward, from floor 0 to floor 2"},
 		{"pkg/store/bolt", "pkg/app", "upward"},
 		{"pkg/notify", "pkg/notify/wecom", "upward"},
-		{"pkg/notify", "pkg/render", "upward"},
+		{"pkg/render", "pkg/notify", "upward"},
 		{"pkg/render", "pkg/notify/wecom", "upward"},
 		{"pkg/render", "pkg/intake", "upward"},
 		{"pkg/intake", "pkg/api", "upward"},

@@ -4,7 +4,7 @@ import (
 	"net/mail"
 	"strings"
 
-	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
 )
 
 // maxRecipients bounds a list that may come out of an alert's annotations.
@@ -28,7 +28,7 @@ func parseRecipients(list string) (good []*mail.Address, bad []string) {
 			seen[key] = true
 		}
 		if err != nil {
-			bad = append(bad, notify.Clean(s, maxName))
+			bad = append(bad, render.Clean(s, maxName))
 			continue
 		}
 		good = append(good, a)

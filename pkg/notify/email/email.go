@@ -14,6 +14,7 @@ import (
 	"net/textproto"
 	"slices"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
 )
@@ -79,8 +80,8 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // Messages returns one message whose units are the recipients' addresses. What
 // is not an address is a unit too: it is refused for good without keeping the
 // mail from the others.
-func (m *mailer) Messages(n *notify.Notification) ([]notify.Message, error) {
-	view := render.NewView(n, m.env)
+func (m *mailer) Messages(n *alert.Notification) ([]notify.Message, error) {
+	view := render.NewView(n, &m.env.Style)
 	list, err := m.to.Execute(view)
 	if err != nil {
 		return nil, fmt.Errorf("to: %w", err)
@@ -125,23 +126,23 @@ func (m *mailer) Messages(n *notify.Notification) ([]notify.Message, error) {
 // letter writes the mail, the same for all recipients but for its id. Where a
 // template for what the mail says fails, the mail says so and has the built-in
 // text.
-func (m *mailer) letter(n *notify.Notification, view *render.View, to []*mail.Address) (*letter, error) {
+func (m *mailer) letter(n *alert.Notification, view *render.View, to []*mail.Address) (*letter, error) {
 	sender, err := m.from.Execute(view)
 	if err != nil {
 		return nil, fmt.Errorf("from: %w", err)
 	}
 	from, err := mail.ParseAddress(sender)
 	if err != nil {
-		return nil, fmt.Errorf("from: %q is not an e-mail address", notify.Clean(sender, maxName))
+		return nil, fmt.Errorf("from: %q is not an e-mail address", render.Clean(sender, maxName))
 	}
-	doc := render.Document(n, m.env)
+	doc := render.Document(n, &m.env.Style)
 	l := &letter{id: n.ID, from: from, to: to, subject: doc.Title}
 	if m.thread.enabled() {
 		l.thread = threadID(n.GroupKey, m.thread.day(n.At, m.env.Location))
 	}
 	for _, h := range m.headers {
 		value, err := h.value.Execute(view)
-		switch value = notify.Clean(value, maxHeader); {
+		switch value = render.Clean(value, maxHeader); {
 		case err != nil:
 			doc.TemplateFailed(fmt.Errorf("headers: %s: %w", h.name, err))
 		case h.name == "Subject":

@@ -15,6 +15,7 @@ import (
 	"tocsin/pkg/localcloud/network"
 	"tocsin/pkg/localcloud/smtp"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
@@ -57,9 +58,8 @@ func provider(t *testing.T, config smtp.Config) (*smtp.Server, *notify.Env) {
 
 func env(world *network.Network, language string) *notify.Env {
 	e := &notify.Env{
-		Now:      func() time.Time { return now },
-		Language: language,
-		Location: time.FixedZone("UTC+8", 8*60*60),
+		Now:   func() time.Time { return now },
+		Style: render.Style{Language: language, Location: time.FixedZone("UTC+8", 8*60*60)},
 	}
 	if world != nil {
 		e.Dial = world.DialContext
@@ -73,7 +73,7 @@ func config(to string) *Config {
 	return &Config{To: to, From: "Tocsin <" + account + ">", Smarthost: host + ":465", AuthUsername: account, AuthPassword: password}
 }
 
-func messages(t *testing.T, c *Config, e *notify.Env, n *notify.Notification) []notify.Message {
+func messages(t *testing.T, c *Config, e *notify.Env, n *alert.Notification) []notify.Message {
 	t.Helper()
 	var faults setting.Faults
 	c.Validate(&faults)
@@ -94,7 +94,7 @@ func messages(t *testing.T, c *Config, e *notify.Env, n *notify.Notification) []
 }
 
 // send delivers a notification in one message and returns the outcomes by unit.
-func send(ctx context.Context, t *testing.T, c *Config, e *notify.Env, n *notify.Notification) map[string]*notify.Error {
+func send(ctx context.Context, t *testing.T, c *Config, e *notify.Env, n *alert.Notification) map[string]*notify.Error {
 	t.Helper()
 	list := messages(t, c, e, n)
 	if len(list) != 1 {
@@ -119,8 +119,8 @@ func send(ctx context.Context, t *testing.T, c *Config, e *notify.Env, n *notify
 	return out
 }
 
-func diskFull() *notify.Notification {
-	return &notify.Notification{
+func diskFull() *alert.Notification {
+	return &alert.Notification{
 		ID: "n1", GroupKey: `{}:{alertname="DiskFull"}`, Receiver: "ops", At: now,
 		Alerts: []*alert.Alert{{
 			Labels:      alert.Labels{"alertname": "DiskFull", "instance": "db-1", "severity": "critical"},

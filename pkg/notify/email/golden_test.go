@@ -13,7 +13,6 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/smtp"
-	"tocsin/pkg/notify"
 )
 
 var update = flag.Bool("update", false, "write the golden files; read them before you keep them")
@@ -85,7 +84,7 @@ func TestGolden(t *testing.T) {
 			t.Run(scene.name+"."+language, func(t *testing.T) {
 				server, e := provider(t, smtp.Config{})
 				e.Language, e.ExternalURL = language, "https://alerts.example.com"
-				n := &notify.Notification{ID: "n1", GroupKey: "{}:{}", Receiver: "ops", At: now, Alerts: scene.alerts}
+				n := &alert.Notification{ID: "n1", GroupKey: "{}:{}", Receiver: "ops", At: now, Alerts: scene.alerts}
 				all(t, send(t.Context(), t, config("ops@example.com"), e, n), "ops@example.com")
 				m := server.Inbox()[0]
 				golden(t, scene.name+"."+language+".txt", shown(m))

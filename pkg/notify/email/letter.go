@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	gomail "github.com/wneessen/go-mail"
+	"tocsin/pkg/render"
 
-	"tocsin/pkg/notify"
+	gomail "github.com/wneessen/go-mail"
 )
 
 const (
@@ -74,7 +74,7 @@ func readable(a *mail.Address) string {
 	if a.Name == "" {
 		return a.Address
 	}
-	return notify.Clean(a.Name, maxName) + " <" + a.Address + ">"
+	return render.Clean(a.Name, maxName) + " <" + a.Address + ">"
 }
 
 // threadID names the conversation of an alert group, on one day or ("") for

@@ -9,12 +9,11 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/smtp"
-	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
 )
 
 // delivered sends n by c and returns the one mail that arrived.
-func delivered(t *testing.T, c *Config, n *notify.Notification) smtp.Mail {
+func delivered(t *testing.T, c *Config, n *alert.Notification) smtp.Mail {
 	t.Helper()
 	server, e := provider(t, smtp.Config{})
 	all(t, send(t.Context(), t, c, e, n), "ops@example.com")
@@ -30,7 +29,7 @@ func TestThreads(t *testing.T) {
 	resolved := diskFull()
 	resolved.ID = "n2"
 	resolved.Alerts[0].EndsAt = now
-	thread := func(c *Config, n *notify.Notification) string {
+	thread := func(c *Config, n *alert.Notification) string {
 		t.Helper()
 		m := delivered(t, c, n)
 		if m.Header.Get("In-Reply-To") != m.Header.Get("References") {
@@ -54,7 +53,7 @@ func TestThreads(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		c    *Config
-		n    *notify.Notification
+		n    *alert.Notification
 		same string
 		want bool
 	}{
@@ -72,7 +71,7 @@ func TestThreads(t *testing.T) {
 }
 
 func TestMessageIDs(t *testing.T) {
-	id := func(to string, n *notify.Notification) string {
+	id := func(to string, n *alert.Notification) string {
 		t.Helper()
 		server, e := provider(t, smtp.Config{})
 		send(t.Context(), t, config(to), e, n)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
 )
 
 // parseNumber returns a phone number in E.164's form, +8613800000000. Without a
@@ -32,7 +32,7 @@ func parseNumber(s string) (string, error) {
 const maxNumber = 40
 
 func notNumber(s string) error {
-	return fmt.Errorf("%q is not a phone number: write it like +8613800000000, or 13800000000 for mainland China", mask(notify.Clean(s, maxNumber)))
+	return fmt.Errorf("%q is not a phone number: write it like +8613800000000, or 13800000000 for mainland China", mask(render.Clean(s, maxNumber)))
 }
 
 // isE164 tells whether digits are a country code and a number: 15 at most, the

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
 	"tocsin/pkg/tencent"
@@ -69,8 +70,8 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // for up to 200 others, as many as it takes. Units are the numbers; what is not
 // a number is one too, and refused for good without keeping the message from the
 // others.
-func (s *sender) Messages(n *notify.Notification) ([]notify.Message, error) {
-	view := render.NewView(n, s.env)
+func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
+	view := render.NewView(n, &s.env.Style)
 	to, err := s.recipients(view)
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (s *sender) recipients(view *render.View) (*recipients, error) {
 		for _, text := range split(list) {
 			number, err := parseNumber(text)
 			if err != nil {
-				number = notify.Clean(text, maxNumber)
+				number = render.Clean(text, maxNumber)
 			}
 			if seen[number] {
 				continue

@@ -17,6 +17,7 @@ import (
 	"tocsin/pkg/localcloud/network"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
@@ -60,9 +61,8 @@ func vendor(t *testing.T, change func(*tencentcloud.SMSApp)) (*tencentcloud.Clou
 			DialContext:     world.DialContext,
 			TLSClientConfig: &tls.Config{RootCAs: world.RootCAs()},
 		}},
-		Lookup:   os.LookupEnv,
-		Language: "zh",
-		Location: time.UTC,
+		Lookup: os.LookupEnv,
+		Style:  render.Style{Language: "zh", Location: time.UTC},
 	}
 }
 
@@ -74,16 +74,16 @@ func config(to ...string) *Config {
 	}
 }
 
-func diskFull() *notify.Notification {
+func diskFull() *alert.Notification {
 	at := time.Date(2026, 11, 20, 2, 30, 0, 0, time.UTC)
-	return &notify.Notification{ID: "n1", At: at, Receiver: "on-call", Alerts: []*alert.Alert{{
+	return &alert.Notification{ID: "n1", At: at, Receiver: "on-call", Alerts: []*alert.Alert{{
 		Labels:      alert.Labels{"alertname": "磁盘将满", "severity": "critical"},
 		Annotations: alert.Labels{"tos": "13800000001; +8613800000002"},
 		StartsAt:    at.Add(-time.Minute),
 	}}}
 }
 
-func messages(t *testing.T, c *Config, env *notify.Env, n *notify.Notification) []notify.Message {
+func messages(t *testing.T, c *Config, env *notify.Env, n *alert.Notification) []notify.Message {
 	t.Helper()
 	var faults setting.Faults
 	c.Validate(&faults)
@@ -102,7 +102,7 @@ func messages(t *testing.T, c *Config, env *notify.Env, n *notify.Notification) 
 }
 
 // send delivers a notification and returns the outcomes by unit.
-func send(ctx context.Context, t *testing.T, c *Config, env *notify.Env, n *notify.Notification) map[string]*notify.Error {
+func send(ctx context.Context, t *testing.T, c *Config, env *notify.Env, n *alert.Notification) map[string]*notify.Error {
 	t.Helper()
 	out := map[string]*notify.Error{}
 	for _, m := range messages(t, c, env, n) {
@@ -397,7 +397,7 @@ func TestGolden(t *testing.T) {
 		return &alert.Alert{Labels: alert.Labels{"alertname": "KafkaConsumerLag", "consumer_group": "order-worker-in-shanghai", "topic": topic}, StartsAt: at.Add(-time.Minute)}
 	}
 	over := func(a *alert.Alert) *alert.Alert { a.EndsAt = at; return a }
-	for name, n := range map[string]notify.Notification{
+	for name, n := range map[string]alert.Notification{
 		"lag-firing":         {Alerts: []*alert.Alert{lag("order-created"), lag("order-paid")}},
 		"lag-firing-shorter": {Alerts: []*alert.Alert{lag("order-created"), lag("order-paid")}, Shrink: true},
 		"lag-resolved":       {Alerts: []*alert.Alert{over(lag("order-created"))}},

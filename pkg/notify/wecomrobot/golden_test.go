@@ -10,6 +10,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
 )
 
 var update = flag.Bool("update", false, "write the golden files; read them before you keep them")
@@ -22,7 +23,7 @@ var at = time.Date(2026, 11, 20, 23, 10, 10, 0, shanghai)
 func ago(d time.Duration) time.Time { return at.Add(-d) }
 
 func env(language string) *notify.Env {
-	return &notify.Env{Language: language, Location: shanghai, Now: func() time.Time { return at }, ExternalURL: "https://alerts.example.com"}
+	return &notify.Env{Style: render.Style{Language: language, Location: shanghai, ExternalURL: "https://alerts.example.com"}, Now: func() time.Time { return at }}
 }
 
 // over ends alerts at the moment of the notification.
@@ -177,7 +178,7 @@ func TestGolden(t *testing.T) {
 	for _, scene := range scenes {
 		for _, language := range []string{"zh", "en"} {
 			t.Run(scene.name+"."+language, func(t *testing.T) {
-				n := &notify.Notification{Receiver: "ops", At: at, Alerts: scene.alerts, GroupLabels: alert.Labels{"alertname": "x"}}
+				n := &alert.Notification{Receiver: "ops", At: at, Alerts: scene.alerts, GroupLabels: alert.Labels{"alertname": "x"}}
 				sent := bodies(t, n, env(language), &Config{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"})
 				if len(sent) != 1 {
 					t.Fatalf("%d messages, want 1", len(sent))

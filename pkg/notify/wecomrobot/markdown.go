@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
 )
 
@@ -18,7 +17,7 @@ var errEmpty = errors.New("it prints nothing")
 // pack lays a document out in messages of at most limit bytes. Markup never
 // spans lines, so that a break between lines cannot leave it open.
 func pack(doc *render.Doc, inline string, limit int) []string {
-	return notify.Pack(limit, head(doc), blocks(doc, inline))
+	return render.Pack(limit, head(doc), blocks(doc, inline))
 }
 
 // whole is the document as one text, however long.
@@ -116,7 +115,7 @@ func packText(text, inline string, limit int) []string {
 	if inline != "" {
 		blocks = append(blocks, inline)
 	}
-	return notify.Pack(limit, func(part, parts int) string { return strings.TrimSpace(marker(part, parts)) }, blocks)
+	return render.Pack(limit, func(part, parts int) string { return strings.TrimSpace(marker(part, parts)) }, blocks)
 }
 
 // escape makes untrusted text harmless inside a line. WeCom documents no escape
@@ -146,11 +145,11 @@ func escapeLine(s string) string {
 
 // escapeValue is what a user's templates see of a label or an annotation: one
 // line that can stand anywhere.
-func escapeValue(s string) string { return escapeLine(notify.Clean(s, maxMarkdown)) }
+func escapeValue(s string) string { return escapeLine(render.Clean(s, maxMarkdown)) }
 
 // escapeURL keeps an address from ending the link it stands in.
 func escapeURL(s string) string {
-	s = notify.Clean(s, maxMarkdown)
+	s = render.Clean(s, maxMarkdown)
 	if !strings.ContainsAny(s, "()<>*` ") {
 		return s
 	}

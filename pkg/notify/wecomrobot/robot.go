@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
 )
@@ -77,17 +78,17 @@ func texts(t *render.Templates, srcs []string) ([]*render.Text, error) {
 // Messages returns one markdown message, or several that are cut between alerts,
 // and when people are to be mentioned who cannot be inside markdown, a short
 // text that mentions them.
-func (r *robot) Messages(n *notify.Notification) ([]notify.Message, error) {
+func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	share := 1 // of a message's limit
 	if n.Shrink {
 		share = 2
 	}
-	view := render.NewView(n, r.env)
+	view := render.NewView(n, &r.env.Style)
 	address, err := r.url.Execute(view)
 	if err != nil {
 		return nil, &notify.Error{Class: notify.Permanent, Message: "the template under url failed"}
 	}
-	doc := render.Document(n, r.env)
+	doc := render.Document(n, &r.env.Style)
 	var people mentions
 	if !doc.Resolved {
 		people = r.mentions(view)
@@ -125,7 +126,7 @@ func (r *robot) Messages(n *notify.Notification) ([]notify.Message, error) {
 		}
 	}
 	if people.any() {
-		content := notify.Cut(escape(doc.Title), maxText/share)
+		content := render.Cut(escape(doc.Title), maxText/share)
 		if err := add(mentionUnit, content+people.suffix(), textMessage(content, people)); err != nil {
 			return nil, err
 		}

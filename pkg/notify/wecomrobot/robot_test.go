@@ -52,7 +52,7 @@ func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifie
 }
 
 // say sends everything of n and fails the test unless all of it is accepted.
-func say(t *testing.T, to notify.Notifier, n *notify.Notification) []notify.Message {
+func say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
 	messages, err := to.Messages(n)
 	if err != nil {
@@ -68,8 +68,8 @@ func say(t *testing.T, to notify.Notifier, n *notify.Notification) []notify.Mess
 	return messages
 }
 
-func notification(alerts ...*alert.Alert) *notify.Notification {
-	return &notify.Notification{ID: "1", Receiver: "ops", At: at, Alerts: alerts}
+func notification(alerts ...*alert.Alert) *alert.Notification {
+	return &alert.Notification{ID: "1", Receiver: "ops", At: at, Alerts: alerts}
 }
 
 func units(messages []notify.Message) []string {
@@ -241,7 +241,7 @@ order-old 已恢复，持续了 1 小时
 }
 
 // bodies returns the requests that say n.
-func bodies(t *testing.T, n *notify.Notification, e *notify.Env, c *Config) [][]byte {
+func bodies(t *testing.T, n *alert.Notification, e *notify.Env, c *Config) [][]byte {
 	t.Helper()
 	record := &recorder{}
 	e.HTTP = record.client()
