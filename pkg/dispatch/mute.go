@@ -57,17 +57,26 @@ func (e *Engine) muter(ctx context.Context, now time.Time) (*muter, error) {
 
 // why returns the reasons that hold for an alert with these labels on a route.
 func (m *muter) why(ctx context.Context, l alert.Labels, route *Route) (q Quiet, err error) {
-	q.MutedBy = m.intervals.mute(route, m.now)
+	q.MutedBy, q.SilencedBy = m.intervals.mute(route, m.now), m.silencedBy(l)
+	q.InhibitedBy, err = m.inhibitedBy(ctx, l)
+	return q, err
+}
+
+func (m *muter) silencedBy(l alert.Labels) (ids []string) {
 	for _, s := range m.silences {
 		if matches(s.matchers, l) {
-			q.SilencedBy = append(q.SilencedBy, s.id)
+			ids = append(ids, s.id)
 		}
 	}
+	return ids
+}
+
+func (m *muter) inhibitedBy(ctx context.Context, l alert.Labels) ([]string, error) {
 	source, err := m.by(ctx, l)
-	if source != "" {
-		q.InhibitedBy = []string{source}
+	if source == "" {
+		return nil, err
 	}
-	return q, err
+	return []string{source}, err
 }
 
 // mute returns the names of the time intervals that keep a route quiet at now:
