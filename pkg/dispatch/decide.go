@@ -9,16 +9,13 @@ import (
 
 // decide is Alertmanager's de-duplication: whether an integration must hear of
 // a group now, and why, in Alertmanager's words. firing and resolved are the
-// group's alerts, sorted; last is what the integration heard before; at is the
-// flush's scheduled time.
+// group's alerts, sorted; last is what the integration heard before; repeat
+// tells that it is time to say it again.
 //
-// Two things differ unless upstream is set. A repetition is due when repeat has
-// passed, where Alertmanager wants it to have passed by more than nothing and so
-// comes one group_interval late whenever repeat is a multiple of it. And an alert
+// One thing differs unless the log is kept as Alertmanager keeps it: an alert
 // that ended while it was kept quiet is still to be announced as over.
-func decide(firing, resolved []alert.Fingerprint, last *logEntry, sendResolved bool, repeat time.Duration, at time.Time, upstream bool) (reason string, send bool) {
+func decide(firing, resolved []alert.Fingerprint, last *logEntry, sendResolved, repeat bool) (reason string, send bool) {
 	ended := len(common(last.Ended, resolved)) > 0
-	age := at.Sub(last.At)
 	switch {
 	case !subset(firing, last.Firing):
 		if len(last.Firing) == 0 {
@@ -31,11 +28,48 @@ func decide(firing, resolved []alert.Fingerprint, last *logEntry, sendResolved b
 		return "all alerts resolved", true
 	case sendResolved && !subset(resolved, last.Resolved):
 		return "some alerts resolved", true
-	case age > repeat, age == repeat && !upstream:
+	case repeat:
 		return "repeat interval elapsed", true
 	default:
 		return "none", false
 	}
+}
+
+// repeats tells whether what a route's receiver was told at a time is to be said
+// again at now, the flush that was scheduled for at.
+//
+// A repetition is due when repeat_interval has passed. Alertmanager wants it to
+// have passed by more than nothing, and so comes one group_interval late whenever
+// it is a multiple of that; upstream restores this.
+func (r *Route) repeats(told, at, now time.Time, alerts []*alert.Alert, upstream bool) bool {
+	if len(r.RepeatSchedule) == 0 {
+		age := at.Sub(told)
+		return age > r.RepeatInterval || age == r.RepeatInterval && !upstream
+	}
+	for _, a := range alerts {
+		for _, age := range r.RepeatSchedule {
+			if step := a.StartsAt.Add(age); step.After(told) && !step.After(now) && !a.ResolvedAt(now) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// nextStep is the first time after now at which an alert reaches an age of the
+// route's schedule, zero for never.
+func (r *Route) nextStep(alerts []*alert.Alert, now time.Time) (next time.Time) {
+	for _, a := range alerts {
+		for _, age := range r.RepeatSchedule {
+			if step := a.StartsAt.Add(age); step.After(now) && !a.ResolvedAt(now) {
+				if next.IsZero() || step.Before(next) {
+					next = step
+				}
+				break
+			}
+		}
+	}
+	return next
 }
 
 // logEntry is what an integration was last told of a group: Alertmanager's

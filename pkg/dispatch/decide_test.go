@@ -47,7 +47,8 @@ func TestDecide(t *testing.T) {
 		if tc.last == nil {
 			tc.last = &logEntry{At: now}
 		}
-		reason, send := decide(tc.firing, tc.resolved, tc.last, !tc.noResolved, hour, now, tc.upstream)
+		repeat := (&Route{RepeatInterval: hour}).repeats(tc.last.At, now, now, nil, tc.upstream)
+		reason, send := decide(tc.firing, tc.resolved, tc.last, !tc.noResolved, repeat)
 		if reason != tc.reason || send != tc.send {
 			t.Errorf("%s: %q, %v; want %q, %v", tc.name, reason, send, tc.reason, tc.send)
 		}

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -335,4 +336,71 @@ func TestConfigurationMovesAlerts(t *testing.T) {
 	w.tick(at(180))
 	w.expect(orders, "all alerts resolved:;order1")
 	w.expect(ops, "all alerts resolved:;else")
+}
+
+// A schedule says what still fires again at each age, exactly, whatever ticks
+// come late or are missed, and nothing in between.
+func TestRepeatSchedule(t *testing.T) {
+	c := &channel{}
+	r := route("0s", "5m", "4h")
+	r.RepeatInterval = nil
+	for _, age := range []string{"1m", "10m", "1h", "4h", "24h"} {
+		r.RepeatSchedule = append(r.RepeatSchedule, *duration(age))
+	}
+	w := newWorld(t, r, oneReceiver(c))
+	// Found when it is already 1 minute old, as a host that fell silent is.
+	begin := at(0)
+	err := w.engine.Ingest(t.Context(), at(60), []*alert.Alert{{Labels: alert.Labels{"alertname": "Lag", "topic": "a"}, StartsAt: begin}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.tick(at(60))
+	w.expect(c, "first notification:a;")
+	var said []time.Duration
+	for now := at(60); now.Before(begin.Add(30 * time.Hour)); {
+		next, err := w.engine.Next(t.Context())
+		if err != nil || next.IsZero() {
+			t.Fatalf("next %v, %v", next, err)
+		}
+		now = next
+		if now.Equal(begin.Add(time.Hour)) {
+			now = now.Add(7 * time.Minute) // this tick comes late
+		}
+		w.tick(now)
+		for range c.heard() {
+			said = append(said, now.Sub(begin))
+		}
+	}
+	want := []time.Duration{10 * time.Minute, 67 * time.Minute, 4 * time.Hour, 24 * time.Hour}
+	if !slices.Equal(said, want) {
+		t.Errorf("said again at %v, want %v", said, want)
+	}
+}
+
+// With resolved_at_once the end of the whole group does not wait; the end of a
+// part of it does.
+func TestResolvedAtOnce(t *testing.T) {
+	c := &channel{}
+	r := route("0s", "5m", "4h")
+	r.ResolvedAtOnce = new(true)
+	w := newWorld(t, r, oneReceiver(c))
+	w.fire(at(0), "a", "b")
+	w.tick(at(0))
+	w.expect(c, "first notification:a,b;")
+	w.resolve(at(20), "a")
+	w.tick(at(20))
+	w.expect(c)
+	w.resolve(at(40), "b")
+	w.tick(at(40))
+	w.expect(c, "all alerts resolved:;a,b")
+	w.fire(at(50), "a")
+	w.tick(at(50))
+	w.expect(c, "first notification:a;")
+	// What waited for the regular flush is said by it.
+	w.fire(at(60), "b")
+	w.resolve(at(70), "b")
+	w.tick(at(70))
+	w.expect(c)
+	w.tick(at(350))
+	w.expect(c, "some alerts resolved:a;b")
 }

@@ -134,13 +134,28 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	due := now
 	if route != nil {
 		// A late flush is that of the last of the times it was due at.
-		due = nextDue(it.Due, route.GroupInterval, now)
+		early := now.Before(head.Grid)
+		if !early {
+			head.Grid = nextDue(head.Grid, route.GroupInterval, now)
+		}
+		scheduled := head.Grid.Add(-route.GroupInterval)
+		if early || len(route.RepeatSchedule) > 0 {
+			scheduled = now
+		}
+		due = head.Grid
+		if step := route.nextStep(say.alerts, now); !step.IsZero() && step.Before(due) {
+			due = step
+		}
+		if early && len(say.firing) > 0 && len(route.RepeatSchedule) == 0 {
+			// It was woken because an alert ended, but others go on.
+			return nil, e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)})
+		}
 		n := alert.Notification{
 			GroupKey: head.Key, Receiver: route.Receiver, At: now,
 			GroupLabels: head.Labels, RouteLabels: route.Labels, Alerts: say.alerts,
 		}
 		var waiting []alert.Fingerprint
-		if changes, owed, waiting, err = e.owe(ctx, now, gid, route, due.Add(-route.GroupInterval), n, say); err != nil {
+		if changes, owed, waiting, err = e.owe(ctx, now, gid, route, scheduled, n, say); err != nil {
 			return nil, err
 		}
 		leaving = slices.DeleteFunc(leaving, func(m member) bool { return slices.Contains(waiting, m.fp) })
@@ -152,7 +167,11 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	if err != nil {
 		return nil, err
 	}
-	self := store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)}
+	self, err := put(it.Key, head)
+	if err != nil {
+		return nil, err
+	}
+	self.Due, self.If = due, store.Unchanged(it)
 	if len(leaving) == len(members) {
 		self = store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)}
 	}
@@ -286,7 +305,8 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 		}
 		reason, send := "none", false
 		if len(say.alerts) > 0 {
-			reason, send = decide(say.firing, say.resolved, last, in.SendResolved, route.RepeatInterval, scheduled, e.upstream)
+			repeat := route.repeats(last.At, scheduled, now, say.alerts, e.upstream)
+			reason, send = decide(say.firing, say.resolved, last, in.SendResolved, repeat)
 		}
 		if !send && !known {
 			continue
@@ -333,8 +353,16 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 // that is flushed writes no entry when it has nothing to say, so that an entry
 // must outlive the longest silence between two repetitions.
 func logRetention(r *Route) time.Duration {
-	return 2*r.RepeatInterval + 2*r.GroupInterval + time.Hour
+	longest := r.RepeatInterval
+	if n := len(r.RepeatSchedule); n > 0 {
+		longest = r.RepeatSchedule[n-1] + scheduleRetention
+	}
+	return 2*longest + 2*r.GroupInterval + time.Hour
 }
+
+// scheduleRetention is how long after the last step of a repeat_schedule a group
+// may go on without being said again.
+const scheduleRetention = 90 * 24 * time.Hour
 
 // leave returns the changes that take alerts out of a group. An alert that
 // changed meanwhile stays: the commit fails and the flush is decided anew.

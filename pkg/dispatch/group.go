@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/store"
@@ -21,6 +22,10 @@ type alertRecord struct {
 // header is what the store keeps of a group beside its members. When it is due
 // is the group's timer.
 type header struct {
+	// Grid is the group's next regular flush; it may be due before, by
+	// repeat_schedule or resolved_at_once.
+	Grid time.Time `json:"grid"`
+
 	RouteID string       `json:"route"`
 	Key     string       `json:"key"`
 	Labels  alert.Labels `json:"labels,omitempty"`

@@ -91,6 +91,9 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 				}
 			}
 		}
+		if over && known && !rec.ResolvedAt(now) {
+			e.wake(touched, next.Labels, groups)
+		}
 		change, err := put(stored[i].Key, alertRecord{Alert: next, Groups: groups})
 		if err != nil {
 			return err
@@ -113,11 +116,27 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 	return e.store.Commit(ctx, now, append(changes, heads...)...)
 }
 
-// touch is a group that gets a new member.
+// wake makes the groups of an alert that ended due, where its routes announce
+// the end of a whole group at once.
+func (e *Engine) wake(touched map[string]*touch, l alert.Labels, groups []string) {
+	for _, r := range e.route.Match(l) {
+		if !r.ResolvedAtOnce {
+			continue
+		}
+		g := r.groupLabels(l)
+		key := r.groupKey(g)
+		if gid := groupID(r.ID, key); slices.Contains(groups, gid) && touched[gid] == nil {
+			touched[gid] = &touch{header: header{RouteID: r.ID, Key: key, Labels: g}, wake: true}
+		}
+	}
+}
+
+// touch is a group that gets a new member, or is woken.
 type touch struct {
 	header
 	wait  time.Duration
 	first time.Time // the earliest start among the new members
+	wake  bool      // an alert ended, and that may be all that is to be said
 }
 
 // touchHeaders returns the changes that make the groups' headers, or that write
@@ -138,22 +157,26 @@ func (e *Engine) touchHeaders(ctx context.Context, now time.Time, touched map[st
 	}
 	changes := make([]store.Change, len(items))
 	for i, it := range items {
+		t := touched[it.Key[len(kindGroup)+1:]]
 		if it.Version != 0 {
-			changes[i] = store.Change{Key: it.Key, Value: it.Value, Due: it.Due, If: store.Unchanged(it)}
+			due := it.Due
+			if t.wake && now.Before(due) {
+				due = now
+			}
+			changes[i] = store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)}
 			continue
 		}
-		t := touched[it.Key[len(kindGroup)+1:]]
+		// A group waits for company, counted from now, unless its first alert
+		// has waited long enough elsewhere.
+		t.Grid = now.Add(t.wait)
+		if !t.first.Add(t.wait).After(now) {
+			t.Grid = now
+		}
 		c, err := put(it.Key, t.header)
 		if err != nil {
 			return nil, err
 		}
-		c.If = store.Absent()
-		// A group waits for company, counted from now, unless its first alert
-		// has waited long enough elsewhere.
-		c.Due = now.Add(t.wait)
-		if !t.first.Add(t.wait).After(now) {
-			c.Due = now
-		}
+		c.If, c.Due = store.Absent(), t.Grid
 		changes[i] = c
 	}
 	return changes, nil

@@ -31,6 +31,8 @@ type Route struct {
 	GroupWait      time.Duration
 	GroupInterval  time.Duration
 	RepeatInterval time.Duration
+	RepeatSchedule []time.Duration // instead of RepeatInterval when it is not empty
+	ResolvedAtOnce bool
 	Labels         alert.Labels
 
 	groupBy  []string // sorted
@@ -70,6 +72,18 @@ func (r *Route) child(c *RouteConfig, keyPrefix, idPrefix, idSuffix string) (*Ro
 	inherit(&n.GroupWait, c.GroupWait)
 	inherit(&n.GroupInterval, c.GroupInterval)
 	inherit(&n.RepeatInterval, c.RepeatInterval)
+	switch {
+	case c.RepeatSchedule != nil:
+		n.RepeatSchedule = nil
+		for _, age := range c.RepeatSchedule {
+			n.RepeatSchedule = append(n.RepeatSchedule, age.Std())
+		}
+	case c.RepeatInterval != nil:
+		n.RepeatSchedule = nil
+	}
+	if c.ResolvedAtOnce != nil {
+		n.ResolvedAtOnce = *c.ResolvedAtOnce
+	}
 	if len(c.Labels) > 0 {
 		n.Labels = make(alert.Labels, len(r.Labels)+len(c.Labels))
 		maps.Copy(n.Labels, r.Labels)

@@ -28,6 +28,13 @@ type RouteConfig struct {
 	GroupInterval  *setting.Duration `yaml:"group_interval,omitempty"`  // root default 5m
 	RepeatInterval *setting.Duration `yaml:"repeat_interval,omitempty"` // root default 4h
 
+	// RepeatSchedule takes the place of RepeatInterval: ages, counted from an
+	// alert's start, at which one that still fires is said again.
+	RepeatSchedule []setting.Duration `yaml:"repeat_schedule,omitempty"`
+	// ResolvedAtOnce announces the end of a whole group when it is known, and
+	// does not wait for group_interval.
+	ResolvedAtOnce *bool `yaml:"resolved_at_once,omitempty"`
+
 	// MuteTimeIntervals and ActiveTimeIntervals name time intervals in which the
 	// route is quiet, and outside of which it is. Children do not inherit them.
 	MuteTimeIntervals   []string `yaml:"mute_time_intervals,omitempty"`
@@ -94,6 +101,14 @@ func (c *RouteConfig) validate(f *setting.Faults, known Names) {
 	}
 	if c.RepeatInterval != nil && *c.RepeatInterval == 0 {
 		f.Addf("repeat_interval", "must be more than 0s")
+	}
+	if c.RepeatSchedule != nil && c.RepeatInterval != nil {
+		f.Addf("repeat_schedule", "takes the place of repeat_interval: give one of them")
+	}
+	for i, age := range c.RepeatSchedule {
+		if age <= 0 || i > 0 && age <= c.RepeatSchedule[i-1] {
+			f.In("repeat_schedule", i).Addf("", "%s: ages must be more than 0s, and each more than the one before", age)
+		}
 	}
 	for i, child := range c.Routes {
 		at := f.In("routes", i)
