@@ -18,6 +18,9 @@ type Notification struct {
 	GroupLabels Labels    `json:"groupLabels,omitempty"`
 	RouteLabels Labels    `json:"routeLabels,omitempty"`
 	Alerts      []*Alert  `json:"alerts"`
+	// Merged counts the notifications that this one stands for, when a channel's
+	// quota was too short for each of them; 0 means that it is no digest.
+	Merged int `json:"merged,omitempty"`
 	// Instead names the receiver that could not be reached, when this
 	// notification stands in for it, and Cause says why.
 	Instead string `json:"instead,omitempty"`

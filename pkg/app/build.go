@@ -31,6 +31,7 @@ func buildReceivers(cfg *config.Config, client *http.Client, o Options) ([]*disp
 		}
 		for _, in := range rc.Integrations() {
 			kind := in.Kind()
+			kind.Quotas = in.Quotas(kind)
 			n, err := in.New(env, templates)
 			if err != nil {
 				return nil, fmt.Errorf("receiver %q: %s_configs[%d]: %w", rc.Name, kind.Name, in.Index, err)

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"tocsin/pkg/config"
-	"tocsin/pkg/setting"
 )
 
 // exampleEnv is an environment in which every example loads.
@@ -72,7 +72,8 @@ func keysOf(prefix string, t reflect.Type, above []reflect.Type) []string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t == reflect.TypeFor[setting.Pattern]() || slices.Contains(above, t) {
+	readsItself := reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	if t.Kind() != reflect.Struct || readsItself || slices.Contains(above, t) {
 		return nil
 	}
 	var keys []string

@@ -48,6 +48,8 @@ type Channel interface {
 	Kind() notify.Kind
 	// Resolved tells whether the end of an alert is told.
 	Resolved(notify.Kind) bool
+	// Quotas is what a target may be sent.
+	Quotas(notify.Kind) []notify.Quota
 	// Validate adds what is wrong with the entry to f.
 	Validate(f *setting.Faults)
 	// New builds what sends. Its error is about a template, and begins with the

@@ -17,7 +17,7 @@ import (
 
 const (
 	// claimBatch is how many owed notifications are claimed at a time.
-	claimBatch = 32
+	claimBatch = heldLimit
 	// lanes is how many integrations are served at the same time.
 	lanes = 8
 	// attemptTime bounds one attempt at one notification.
@@ -75,6 +75,12 @@ func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch 
 }
 
 func (e *Engine) deliverLane(ctx, start, send context.Context, now time.Time, lane []*claimed) (sent int, err error) {
+	in, known := e.integration(lane[0])
+	if known && len(in.Kind.Quotas) > 0 {
+		if lane, err = e.fit(ctx, now, in, lane); err != nil {
+			return 0, err
+		}
+	}
 	var errs []error
 	var wait time.Duration // until the channel may be tried again
 	for _, c := range lane {
@@ -92,6 +98,34 @@ func (e *Engine) deliverLane(ctx, start, send context.Context, now time.Time, la
 		}
 	}
 	return sent, errors.Join(errs...)
+}
+
+// fit merges what waits for an integration into a digest when its quota is too
+// short for each.
+func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []*claimed) ([]*claimed, error) {
+	if len(lane) < 2 {
+		return lane, nil
+	}
+	want, target := 0, ""
+	for _, c := range lane {
+		messages, err := in.Notifier.Messages(&c.Notification)
+		if err != nil || len(messages) == 0 {
+			continue // its attempt will tell
+		}
+		want, target = want+len(messages), messages[0].Target
+	}
+	items, err := e.store.Get(ctx, "pace/"+target)
+	if err != nil {
+		return nil, err
+	}
+	var sent pace
+	if _, err := read(items[0], &sent); err != nil {
+		return nil, err
+	}
+	if free, _ := sent.free(in.Kind.Quotas, now); want <= free {
+		return lane, nil
+	}
+	return e.merge(ctx, now, in, lane)
 }
 
 // result is what came of one attempt.
@@ -118,8 +152,20 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 		res.failed[""] = notify.AsError(err)
 		return res
 	}
+	granted, next := len(messages), time.Time{}
+	if len(messages) > 0 {
+		if granted, next, err = e.reserve(ctx, now, messages[0].Target, in.Kind.Quotas, len(messages)); err != nil {
+			res.retry = &notify.Error{Class: notify.Retry, Message: "cannot tell what the channel's quota allows", Err: err}
+			return res
+		}
+	}
 	crashed := c.Attempting && in.Kind.AtMostOnce
-	for _, m := range messages {
+	for i, m := range messages {
+		if i == granted {
+			res.retry = &notify.Error{Class: notify.Rate, Message: "the channel's quota is used up for now", RetryAfter: max(next.Sub(now), time.Second)}
+			res.wait = res.retry.RetryAfter
+			break
+		}
 		var outcomes []notify.Outcome
 		if crashed {
 			outcomes = notify.Outcomes(m.Units, &notify.Error{Class: notify.Permanent, Ambiguous: true,
@@ -161,7 +207,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 		if res.retry.Class == notify.TooLong {
 			// The parts will be others: what was accepted of the old ones is said again.
 			c.Shrink, c.Done, res.wait = true, nil, 0
-		} else {
+		} else if granted == len(messages) {
 			res.wait = max(res.wait, backoff(c.ID, c.Attempts))
 		}
 	}

@@ -38,6 +38,9 @@ func Document(n *alert.Notification, env *Style) *Doc {
 	}
 	doc.Facts = append(doc.Facts, d.common()...)
 	doc.Links = d.links(env.ExternalURL)
+	if n.Merged > 1 {
+		doc.Notes = append(doc.Notes, d.words.merged(n.Merged))
+	}
 	if n.Instead != "" {
 		doc.Notes = append(doc.Notes, d.words.insteadOf(Clean(n.Instead, maxName), Clean(n.Cause, maxValue)))
 	}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -141,6 +142,9 @@ func english() *words {
 			return at + " (for " + lasted + ")"
 		},
 
+		merged: func(n int) string {
+			return fmt.Sprintf("One message in place of %d: the channel takes no more at this pace", n)
+		},
 		insteadOf: func(receiver, cause string) string {
 			if cause == "" {
 				return "Sent in place of " + receiver

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -132,6 +133,7 @@ func chinese() *words {
 			return at + "（已 " + lasted + "）"
 		},
 
+		merged: func(n int) string { return fmt.Sprintf("消息过多，这一条合并了 %d 条", n) },
 		insteadOf: func(receiver, cause string) string {
 			if cause == "" {
 				return "代 " + receiver + " 发送"

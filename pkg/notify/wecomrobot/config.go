@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/setting"
@@ -25,7 +26,8 @@ type Config struct {
 	Message string `yaml:"message,omitempty"`
 }
 
-var kind = notify.Kind{Name: "wecom_robot", SendResolved: true}
+// A robot may send 20 messages a minute (document/path/99110).
+var kind = notify.Kind{Name: "wecom_robot", SendResolved: true, Quotas: []notify.Quota{{Messages: 20, Per: time.Minute}}}
 
 // Kind tells what is true of every robot.
 func (c *Config) Kind() notify.Kind { return kind }
