@@ -23,6 +23,20 @@ func LagFunction(ctx context.Context) (faas.Timer, error) {
 	}, nil
 }
 
+// DispatchFunction builds the function that a platform's timer calls to say what
+// is due: what other functions took in, what is repeated, what is owed. With
+// `dispatch.linger` one call goes on for a while and ticks as often as something
+// may be due, so that a short group_wait is kept although the timer is slow.
+func DispatchFunction(ctx context.Context) (faas.Timer, error) {
+	a, err := forFunction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
+		return a.linger(ctx, time.Now)
+	}, nil
+}
+
 func forFunction(ctx context.Context) (*App, error) {
 	path, err := config.Find(os.LookupEnv)
 	if err != nil {

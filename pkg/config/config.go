@@ -18,6 +18,8 @@ type Config struct {
 	Global Global     `yaml:"global"`
 	Store  Store      `yaml:"store,omitempty"`
 	Lag    lag.Config `yaml:"lag,omitempty"`
+	// Dispatch is for the function of that name.
+	Dispatch Dispatch `yaml:"dispatch,omitempty"`
 	// Route is the root of the routing tree.
 	Route     *dispatch.RouteConfig `yaml:"route"`
 	Receivers []Receiver            `yaml:"receivers"`
@@ -29,6 +31,14 @@ type Config struct {
 	// Templates are patterns of template files, relative to the folder of the
 	// configuration; once loaded, they have that folder in front.
 	Templates []string `yaml:"templates,omitempty"`
+}
+
+// Dispatch tells how the dispatch function works.
+type Dispatch struct {
+	// Linger is how long one call goes on saying what becomes due, each within
+	// a second; default 0s: it says what is due and ends. The platform charges
+	// for the time that it lasts.
+	Linger setting.Duration `yaml:"linger,omitempty"`
 }
 
 // Store is where state is kept.

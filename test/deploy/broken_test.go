@@ -5,18 +5,18 @@ import (
 	"testing"
 )
 
-// A broken file is the real one with one text replaced.
+// A broken file is the real one with one text replaced, wherever it stands.
 type broken struct{ name, old, new, want string }
 
 func run(t *testing.T, path string, check func([]byte) []string, cases []broken) {
 	t.Helper()
 	whole := string(read(t, path))
 	for _, c := range cases {
-		if strings.Count(whole, c.old) != 1 {
-			t.Errorf("%s: %q is in %s %d times", c.name, c.old, path, strings.Count(whole, c.old))
+		if !strings.Contains(whole, c.old) {
+			t.Errorf("%s: %q is not in %s", c.name, c.old, path)
 			continue
 		}
-		faults := check([]byte(strings.Replace(whole, c.old, c.new, 1)))
+		faults := check([]byte(strings.ReplaceAll(whole, c.old, c.new)))
 		if all := strings.Join(faults, "\n"); !strings.Contains(all, c.want) {
 			t.Errorf("%s: faults are %q, want %s", c.name, faults, c.want)
 		}
@@ -24,7 +24,7 @@ func run(t *testing.T, path string, check func([]byte) []string, cases []broken)
 }
 
 func TestBrokenTemplates(t *testing.T) {
-	check := func(data []byte) []string { return CheckTemplate(data, []string{"lag"}) }
+	check := func(data []byte) []string { return CheckTemplate(data, []string{"dispatch", "lag"}) }
 	run(t, "template.yaml", check, []broken{
 		{"no YAML", "Resources:\n", "Resources: [\n", "yaml"},
 		{"unknown top-level key", "Transform:", "Transfrom:", "unknown key Transfrom"},
@@ -68,7 +68,7 @@ func TestBrokenTemplates(t *testing.T) {
 		{"retries of the function", "MaximumRetryAttempts: 0", "MaximumRetryAttempts: 3", `"3" is not a whole number from 0 to 2`},
 		{"events as a list", "        Tick:\n", "        - Tick:\n", "a mapping belongs here"},
 	})
-	if faults := CheckTemplate(read(t, "template.yaml"), []string{"lag", "hosts"}); len(faults) != 1 || faults[0] != "functions/hosts is not deployed" {
+	if faults := CheckTemplate(read(t, "template.yaml"), []string{"dispatch", "lag", "hosts"}); len(faults) != 1 || faults[0] != "functions/hosts is not deployed" {
 		t.Errorf("a function more: %q", faults)
 	}
 }
