@@ -84,8 +84,7 @@ func (c *call) options() app.Options {
 }
 
 func printLag(w io.Writer, lines []lag.Line, pretty bool) {
-	t := table.NewWriter()
-	t.AppendHeader(table.Row{"CLUSTER", "GROUP", "TOPIC", "LAG", "THRESHOLD", "WORST", "STATE"})
+	t := plainTable("CLUSTER", "GROUP", "TOPIC", "LAG", "THRESHOLD", "WORST", "STATE")
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Number: 4, Align: text.AlignRight, AlignHeader: text.AlignRight},
 		{Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight},
@@ -97,13 +96,24 @@ func printLag(w io.Writer, lines []lag.Line, pretty bool) {
 		}
 		t.AppendRow(table.Row{l.Cluster, l.Group, l.Topic, count(l.Lag, "unknown"), count(l.Threshold, ""), worst(l), state(l, pretty)})
 	}
+	if pretty {
+		t.Style().Color.Header = text.Colors{text.Bold}
+	}
+	printTable(w, t)
+}
+
+// plainTable is a table of columns and nothing else, fit for other programs.
+func plainTable(columns ...any) table.Writer {
+	t := table.NewWriter()
+	t.AppendHeader(columns)
 	t.SetStyle(table.StyleDefault)
 	t.Style().Options = table.Options{}
 	t.Style().Box.PaddingLeft = ""
 	t.Style().Box.PaddingRight = "  "
-	if pretty {
-		t.Style().Color.Header = text.Colors{text.Bold}
-	}
+	return t
+}
+
+func printTable(w io.Writer, t table.Writer) {
 	for line := range strings.Lines(t.Render() + "\n") {
 		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 	}

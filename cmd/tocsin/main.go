@@ -30,6 +30,7 @@ var commands = []command{
 	{"serve", "--config.file F [--storage.path DIR]", "everything in one process, for real use", serve},
 	{"check-config", "F", "everything that is wrong with a configuration", checkConfig},
 	{"lag", "[--config F] [--cluster N] [--group G] [-o table,json]", "consumer lag now", showLag},
+	{"dead", "[--resend ID|all] [--config F]", "what nobody could be told, to be sent again", dead},
 	{"send", "--receiver R [--config F]", "a test notification through a receiver", send},
 }
 

@@ -214,6 +214,48 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// What nobody could be told is listed, and can be sent again.
+func TestDead(t *testing.T) {
+	cloud, env := watched(t, "0s")
+	text, err := os.ReadFile(env["TOCSIN_CONFIG"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := "store: {url: \"bolt:" + filepath.Join(t.TempDir(), "t.db") + "\"}\n"
+	if err := os.WriteFile(env["TOCSIN_CONFIG"], append([]byte(store), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serveUntil := func(done func(cancel func())) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done(cancel)
+		if status, out, errs := tocsinWith(ctx, env, "serve"); status != 0 {
+			t.Fatalf("exit %d\n%s%s", status, out, errs)
+		}
+	}
+	serveUntil(func(cancel func()) {
+		cloud.WeCom.Fail(wecom.Fault{Do: func(w http.ResponseWriter, r *http.Request, next func()) {
+			wecom.Refuse(93000, "invalid webhook url")(w, r, next)
+			cancel()
+		}})
+	})
+	status, out, errs := tocsinWith(t.Context(), env, "dead")
+	fields := strings.Fields(strings.Split(out+"\n\n", "\n")[1])
+	if status != 0 || len(fields) < 7 || fields[3] != "ops" || fields[4] != "wecom_robot" || fields[5] != "1" || !strings.Contains(out, "93000") {
+		t.Fatalf("exit %d\n%s%s", status, out, errs)
+	}
+	if status, _, errs = tocsinWith(t.Context(), env, "dead", "--resend", "nonsense"); status != 1 || !strings.Contains(errs, `"nonsense"`) {
+		t.Errorf("unknown id: exit %d, %s", status, errs)
+	}
+	if status, out, errs = tocsinWith(t.Context(), env, "dead", "--resend", fields[0]); status != 0 {
+		t.Fatalf("exit %d\n%s%s", status, out, errs)
+	}
+	serveUntil(func(cancel func()) { cloud.WeCom.OnMessage(func(wecom.Message) { cancel() }) })
+	if n := len(cloud.WeCom.Inbox()); n != 1 {
+		t.Errorf("the group got %d messages, want 1", n)
+	}
+}
+
 // watched starts a local cloud that a child of this process could use too, by
 // plain HTTP on loopback, and writes a configuration for it.
 func watched(t *testing.T, pending string) (*localcloud.Cloud, map[string]string) {

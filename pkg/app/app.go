@@ -69,6 +69,16 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	return a, nil
 }
 
+// DeadLetters returns what nobody could take.
+func (a *App) DeadLetters(ctx context.Context) ([]dispatch.DeadLetter, error) {
+	return a.engine.DeadLetters(ctx)
+}
+
+// Resend owes a dead letter again from now on.
+func (a *App) Resend(ctx context.Context, now time.Time, id string) error {
+	return a.engine.Resend(ctx, now, id)
+}
+
 // Close releases the store and the connections.
 func (a *App) Close() error {
 	a.http.CloseIdleConnections()

@@ -358,7 +358,7 @@ func (e *Engine) handOver(now time.Time, c *claimed, r *Receiver) ([]store.Chang
 		e.log.Warn("handed over to the fallback receiver", "receiver", c.Receiver, "fallback", to, "id", c.ID, "cause", c.LastError)
 		return changes, nil
 	}
-	dead, err := put("dead/"+c.ID, c.entry)
+	dead, err := put(kindDead+"/"+c.ID, c.entry)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -224,9 +225,20 @@ func TestDeadLetter(t *testing.T) {
 	if sum := w.tick(at(0)); sum.Owed != 0 {
 		t.Fatalf("summary %+v, want nothing owed", sum)
 	}
-	dead, err := w.store.List(t.Context(), "dead/", "", 10)
-	if err != nil || len(dead) != 1 {
-		t.Fatalf("dead letters %v, %v; want one", dead, err)
+	dead, err := w.engine.DeadLetters(t.Context())
+	if err != nil || len(dead) != 1 || dead[0].Receiver != "ops" || dead[0].Channel != "robot" || dead[0].Cause != "robot removed" || names(dead[0].Alerts) != "a" {
+		t.Fatalf("dead letters %+v, %v; want the one", dead, err)
+	}
+	if err := w.engine.Resend(t.Context(), at(60), dead[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.engine.Resend(t.Context(), at(60), dead[0].ID); !errors.Is(err, dispatch.ErrNoDeadLetter) {
+		t.Errorf("a second time: %v", err)
+	}
+	w.tick(at(60))
+	w.expect(c, "first notification:a;")
+	if dead, _ := w.engine.DeadLetters(t.Context()); len(dead) != 0 {
+		t.Errorf("%d dead letters left", len(dead))
 	}
 }
 
