@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,4 +124,85 @@ func count(lines []string, line string) (n int) {
 		}
 	}
 	return n
+}
+
+// The same while 25 groups become a digest: none of them is lost, and none is
+// said more than twice.
+func TestKilledWhileMerging(t *testing.T) {
+	topics := numbered("t", 25)
+	for _, applied := range []bool{false, true} {
+		for ops := 0; ; ops++ {
+			c := &channel{}
+			w := newWorld(t, byTopic(), paced(c))
+			durable := w.store
+			w.store = &mortal{Store: durable, left: ops, applied: applied}
+			w.restart(byTopic())
+			now := at(0)
+			err := w.engine.Ingest(t.Context(), now, lagAlerts(now, false, topics...))
+			if err == nil {
+				_, err = w.engine.Tick(t.Context(), now)
+			}
+			killed := errors.Is(err, errKilled)
+			if err != nil && !killed {
+				t.Fatal(err)
+			}
+			w.store = durable
+			w.restart(byTopic())
+			for minute := 4; minute <= 12; minute += 2 {
+				w.fire(at(float64(60*minute)), topics...)
+				w.tick(at(float64(60 * minute)))
+			}
+			said := map[string]int{}
+			for _, n := range c.said {
+				for _, a := range n.Alerts {
+					said[a.Labels["topic"]]++
+				}
+			}
+			for _, topic := range topics {
+				if n := said[topic]; n < 1 || n > 2 {
+					t.Fatalf("killed at operation %d (applied: %v): %s was said %d times", ops, applied, topic, n)
+				}
+			}
+			if !killed {
+				if len(c.said) != 1 {
+					t.Errorf("without a kill there were %d messages, want 1", len(c.said))
+				}
+				break
+			}
+		}
+	}
+}
+
+// Several instances take in and tick at the same time: together they say what one
+// would, once.
+func TestInstancesShareTheWork(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, byTopic(), oneReceiver(c))
+	topics := numbered("t", 40)
+	var engines []*dispatch.Engine
+	for range 4 {
+		w.restart(byTopic())
+		engines = append(engines, w.engine)
+	}
+	for round := range 3 {
+		now := at(float64(300 * round))
+		var wg sync.WaitGroup
+		for _, e := range engines {
+			wg.Go(func() {
+				if err := e.Ingest(t.Context(), now, lagAlerts(now, round == 2, topics...)); err != nil {
+					t.Error(err)
+				}
+				if _, err := e.Tick(t.Context(), now); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		w.tick(now) // whatever was left to the others
+		got := c.heard()
+		want := []int{40, 0, 40}[round]
+		if len(got) != want {
+			t.Errorf("round %d: %d messages, want %d", round, len(got), want)
+		}
+	}
 }
