@@ -36,12 +36,14 @@ type App struct {
 	store  store.Store
 	engine *dispatch.Engine
 	lag    *lag.Watcher
+	heart  *heart
 	log    *slog.Logger
 }
 
 // New builds the parts. An error says which of them cannot be built and why.
 func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	a := &App{config: cfg, http: o.client(), log: o.Log}
+	a.heart = &heart{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
 	receivers, err := buildReceivers(cfg, a.http, o)
 	if err != nil {
 		return nil, err
@@ -106,6 +108,13 @@ func (a *App) Lag(ctx context.Context, now time.Time) (Answer, error) {
 
 // Dispatch says what is due, and tries again what is owed.
 func (a *App) Dispatch(ctx context.Context, now time.Time) (Answer, error) {
+	var late error
+	if limit := a.config.Dispatch.Late(); limit > 0 {
+		late = a.engine.WatchTicks(ctx, now, limit)
+	}
 	said, err := a.engine.Tick(ctx, now)
-	return Answer{Sent: said.Sent, Owed: said.Owed}, err
+	if err == nil {
+		a.heart.beat(ctx, now)
+	}
+	return Answer{Sent: said.Sent, Owed: said.Owed}, errors.Join(late, err)
 }

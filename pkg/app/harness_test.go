@@ -35,6 +35,7 @@ global:
   smtp_from: alerts@example.com
   smtp_auth_username: alerts@example.com
   smtp_auth_password: mail-secret-password
+dispatch: {late_after: 0s}
 lag:
   clusters:
     - {name: orders, ckafka: {instance_id: ckafka-1, region: ap-guangzhou}}

@@ -4,8 +4,10 @@
 package config
 
 import (
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
@@ -39,6 +41,30 @@ type Dispatch struct {
 	// a second; default 0s: it says what is due and ends. The platform charges
 	// for the time that it lasts.
 	Linger setting.Duration `yaml:"linger,omitempty"`
+	// LateAfter is how long nobody may say what is due before that is an alert
+	// itself, TocsinTickLate; default 5m, 0s for never.
+	LateAfter *setting.Duration `yaml:"late_after,omitempty"`
+	// HeartbeatURL is asked for, by GET, after every tick that went well, at most
+	// once a minute: for a service that raises the alarm when that stops.
+	HeartbeatURL setting.Secret `yaml:"heartbeat_url,omitempty"`
+}
+
+// Late is LateAfter or its default.
+func (d *Dispatch) Late() time.Duration {
+	if d.LateAfter == nil {
+		return 5 * time.Minute
+	}
+	return d.LateAfter.Std()
+}
+
+// Validate adds what is wrong with d to f.
+func (d *Dispatch) Validate(f *setting.Faults) {
+	if d.HeartbeatURL == "" {
+		return
+	}
+	if u, err := url.Parse(string(d.HeartbeatURL)); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		f.Addf("heartbeat_url", "is not an address such as https://example.com/ping/…")
+	}
 }
 
 // Store is where state is kept.
@@ -53,6 +79,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	c.Global.Validate(f.In("global"))
 	c.Store.Validate(f.In("store"))
 	c.Lag.Validate(f.In("lag"))
+	c.Dispatch.Validate(f.In("dispatch"))
 	c.validateReceivers(f.In("receivers"))
 	c.warnPlain(f)
 	if c.Route == nil {

@@ -18,7 +18,7 @@ import (
 var exampleEnv = map[string]string{
 	"TENCENT_SECRET_ID": "AKIDglobal", "TENCENT_SECRET_KEY": "secret-global-key", "CKAFKA_SECRET_ID": "AKIDckafka", "CKAFKA_SECRET_KEY": "secret-ckafka-key",
 	"SMS_SECRET_ID": "AKIDsms", "SMS_SECRET_KEY": "secret-sms-key", "SMTP_PASSWORD": "secret-smtp-password", "SMTP_CRAM_SECRET": "secret-smtp-cram",
-	"WECOM_KEY": "secret-wecom-key",
+	"WECOM_KEY": "secret-wecom-key", "HEARTBEAT_KEY": "secret-heartbeat-key",
 }
 
 func TestExamples(t *testing.T) {

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -415,4 +416,34 @@ func TestResolvedAtOnce(t *testing.T) {
 	w.expect(c)
 	w.tick(at(350))
 	w.expect(c, "some alerts resolved:a;b")
+}
+
+// When nobody ticked for more than five minutes, that is told, and what was due
+// meanwhile is said.
+func TestTickLate(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "1m", "4h"), oneReceiver(c))
+	tick := func(s float64) {
+		t.Helper()
+		if err := w.engine.WatchTicks(t.Context(), at(s), 5*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		w.tick(at(s))
+	}
+	tick(0)
+	tick(300)
+	w.expect(c)
+	w.fire(at(310), "a")
+	tick(601) // five minutes and a second
+	if got := c.heard(); len(got) != 2 || !slices.Contains(got, "first notification:a;") {
+		t.Fatalf("heard %q, want the alert, and one about the pause", got)
+	}
+	for s := 660.0; s < 901; s += 60 {
+		tick(s)
+		w.expect(c)
+	}
+	tick(961)
+	if got := c.heard(); len(got) != 1 || !strings.HasPrefix(got[0], "all alerts resolved:") {
+		t.Fatalf("heard %q, want the end of the pause", got)
+	}
 }

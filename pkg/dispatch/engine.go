@@ -12,6 +12,8 @@
 //	source/RULE/VALUES/FINGERPRINT  the alerts that inhibit others
 //	silence/ID               a silence
 //	owed/ID                  a notification that must be delivered, due when it is next tried
+//	pace/TARGET              what a target was sent lately
+//	meta/tick                when the last tick was
 //	dead/ID                  a notification that nobody could take
 package dispatch
 

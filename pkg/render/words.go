@@ -43,7 +43,7 @@ type words struct {
 	lasted    func(lasted string) string        // for how long, of what still lasts
 	lasting   func(since, lasted string) string // a time, and for how long
 
-	merged    func(n int) string                 // notifications into one
+	merged    func(n int) string                  // notifications into one
 	insteadOf func(receiver, cause string) string // cause may be ""
 	badText   func(err string) string
 

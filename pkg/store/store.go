@@ -106,3 +106,7 @@ func Absent() Condition { return Condition{set: true} }
 // Holds tells whether the condition allows a change of a key that stands at
 // version (0: absent).
 func (c Condition) Holds(version uint64) bool { return !c.set || c.version == version }
+
+// Version returns the version that the condition expects (0: absent), and whether
+// it expects one at all: for a backend that has the server behind it check.
+func (c Condition) Version() (version uint64, set bool) { return c.version, c.set }

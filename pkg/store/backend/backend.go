@@ -10,15 +10,20 @@ import (
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/bolt"
 	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/redis"
 )
+
+const schemes = "use memory:, bolt:PATH, redis://HOST or rediss://HOST"
 
 // Open opens the store that url names:
 //
-//	memory:     in this process, gone with it
-//	bolt:PATH   in a file, which one process holds at a time
+//	memory:         in this process, gone with it
+//	bolt:PATH       in a file, which one process holds at a time
+//	redis://HOST    in Redis, for any number of processes; see redis.Open for
+//	rediss://HOST   what else the url says; with TLS
 //
-// No error shows more of the url than its scheme and a path: a url may hold a
-// password.
+// No error shows more of the url than its scheme and a host or path: a url may
+// hold a password.
 func Open(ctx context.Context, url string) (store.Store, error) {
 	open, err := resolve(url)
 	if err != nil {
@@ -37,7 +42,7 @@ func resolve(url string) (func(context.Context) (store.Store, error), error) {
 	scheme, rest, found := strings.Cut(url, ":")
 	switch {
 	case !found:
-		return nil, errors.New("store: the url has no scheme: use memory: or bolt:PATH")
+		return nil, errors.New("store: the url has no scheme: " + schemes)
 	case scheme == "memory" && rest != "":
 		return nil, errors.New("store: memory: takes nothing after the colon")
 	case scheme == "memory":
@@ -52,7 +57,18 @@ func resolve(url string) (func(context.Context) (store.Store, error), error) {
 			}
 			return s, nil
 		}, nil
+	case scheme == "redis" || scheme == "rediss":
+		if err := redis.Check(url); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		return func(ctx context.Context) (store.Store, error) {
+			s, err := redis.Open(ctx, url)
+			if err != nil {
+				return nil, err // as above
+			}
+			return s, nil
+		}, nil
 	default:
-		return nil, fmt.Errorf("store: unknown scheme %.20q: use memory: or bolt:PATH", scheme)
+		return nil, fmt.Errorf("store: unknown scheme %.20q: %s", scheme, schemes)
 	}
 }

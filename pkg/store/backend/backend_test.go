@@ -34,13 +34,15 @@ func TestOpen(t *testing.T) {
 
 func TestOpenWrong(t *testing.T) {
 	for url, want := range map[string]string{
-		"":                              "no scheme: use memory: or bolt:PATH",
-		"hunter2":                       "no scheme: use memory: or bolt:PATH",
-		"etcd://u:hunter2@10.0.0.1:237": `unknown scheme "etcd": use memory: or bolt:PATH`,
+		"":                              "no scheme: use memory:, bolt:PATH, redis://HOST or rediss://HOST",
+		"hunter2":                       "no scheme: use memory:, bolt:PATH, redis://HOST or rediss://HOST",
+		"etcd://u:hunter2@10.0.0.1:237": `unknown scheme "etcd": use memory:, bolt:PATH, redis://HOST or rediss://HOST`,
 		"Memory:":                       `unknown scheme "Memory"`,
 		"memory://hunter2":              "memory: takes nothing",
 		"bolt:":                         "bolt:data/tocsin.db",
 		"bolt://hunter2/x.db":           "bolt:data/tocsin.db",
+		"redis:hunter2":                 "redis://USER:PASSWORD@HOST:PORT/DB",
+		"rediss://u:p@host/?x=hunter2":  "no parameters",
 	} {
 		s, err := Open(t.Context(), url)
 		if err == nil || s != nil {
@@ -55,7 +57,10 @@ func TestOpenWrong(t *testing.T) {
 		}
 	}
 	// A store that cannot be opened is nil, not a nil pointer in an interface.
-	if s, err := Open(t.Context(), "bolt:"+t.TempDir()); err == nil || s != nil {
-		t.Errorf("a directory as a file: %v, %v", s, err)
+	for _, url := range []string{"bolt:" + t.TempDir(), "redis://u:hunter2@127.0.0.1:1"} {
+		s, err := Open(t.Context(), url)
+		if err == nil || s != nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Open(%q): %v, %v", url, s, err)
+		}
 	}
 }

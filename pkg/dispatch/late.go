@@ -1,0 +1,68 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store"
+)
+
+const (
+	// TickLate is the name of the alert that nothing was said for a while,
+	// because nobody ticked.
+	TickLate = "TocsinTickLate"
+	// noteEvery is how often it is written down that ticks happen.
+	noteEvery = time.Minute
+
+	tickKey = "meta/tick"
+)
+
+// tickNote is when the last tick was, to the minute.
+type tickNote struct {
+	At time.Time `json:"at"`
+}
+
+// WatchTicks notes that there is about to be a tick, and raises an alert when
+// the last one was longer ago than limit: what was due in between is late. The
+// alert ends by itself when ticks have come on time for as long as that.
+func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Duration) error {
+	return settled(ctx, func() error {
+		items, err := e.store.Get(ctx, tickKey)
+		if err != nil {
+			return err
+		}
+		var last tickNote
+		known, err := read(items[0], &last)
+		if err != nil {
+			return err
+		}
+		pause := now.Sub(last.At)
+		if known && pause < noteEvery {
+			return nil
+		}
+		if known && pause > limit {
+			if err := e.Ingest(ctx, now, []*alert.Alert{lateAlert(last.At, now, now.Add(limit))}); err != nil {
+				return err
+			}
+		}
+		c, err := put(tickKey, tickNote{At: now})
+		if err != nil {
+			return err
+		}
+		c.If = store.Unchanged(items[0])
+		return e.store.Commit(ctx, now, c)
+	})
+}
+
+// lateAlert says that nobody ticked from one time to another. It ends by itself.
+func lateAlert(from, to, end time.Time) *alert.Alert {
+	return &alert.Alert{
+		Labels: alert.Labels{alert.NameLabel: TickLate, alert.SeverityLabel: "warning"},
+		Annotations: alert.Labels{
+			"summary": "Nothing was said from " + from.UTC().Format(time.RFC3339) + " to " + to.UTC().Format(time.RFC3339) +
+				": the timer did not fire, or every run failed. What was due in between is said now.",
+		},
+		StartsAt: from, EndsAt: end, Timeout: true,
+	}
+}

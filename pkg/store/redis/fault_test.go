@@ -1,0 +1,165 @@
+package redis
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"tocsin/pkg/store"
+)
+
+// TestCannotWrite: while the server takes no writes, a commit says why and leaves
+// nothing, reads go on, and afterwards all is well.
+func TestCannotWrite(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil, mend func(*server)
+		want        string
+	}{
+		"memory full": {
+			spoil: func(s *server) { s.do("CONFIG SET maxmemory 1") },
+			mend:  func(s *server) { s.do("CONFIG SET maxmemory 0") },
+			want:  "raise maxmemory",
+		},
+		"replica": {
+			spoil: func(s *server) { s.do("REPLICAOF 127.0.0.1 1") },
+			mend:  func(s *server) { s.do("REPLICAOF NO ONE") },
+			want:  "let the url name the primary",
+		},
+		"too few replicas": {
+			spoil: func(s *server) { s.do("CONFIG SET min-replicas-to-write 1") },
+			mend:  func(s *server) { s.do("CONFIG SET min-replicas-to-write 0") },
+			want:  "too few replicas",
+		},
+		"disk": {
+			spoil: func(s *server) {
+				if err := os.RemoveAll(s.dir); err != nil {
+					t.Fatal(err)
+				}
+				s.do("BGSAVE")
+				s.until("the snapshot has failed", func() bool {
+					return strings.Contains(s.do("INFO persistence"), "rdb_last_bgsave_status:err")
+				})
+			},
+			mend: func(s *server) { s.do("CONFIG SET stop-writes-on-bgsave-error no") },
+			want: "cannot write to its disk",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t, "--save", "3600", "1000000")
+			s := server.open()
+			mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
+
+			test.spoil(server)
+			err := s.Commit(t.Context(), noon, store.Change{Key: "a/2", Due: noon, Value: []byte("new")}, set("a/3", "new"))
+			if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Commit: %v, want %q in it", err, test.want)
+			}
+			items, err := s.List(t.Context(), "", "", 9)
+			if err != nil || len(items) != 2 || string(items[1].Value) != "two" {
+				t.Errorf("List: %+v, %v", items, err)
+			}
+			if due, err := s.Due(t.Context(), "a", noon, 9); err != nil || len(due) != 1 {
+				t.Errorf("Due: %+v, %v", due, err)
+			}
+
+			test.mend(server)
+			mustCommit(t, s, set("a/3", "new"))
+		})
+	}
+}
+
+// TestDeletesWhenFull: with the memory full, what would make room still works.
+func TestDeletesWhenFull(t *testing.T) {
+	server := newServer(t)
+	s := server.open()
+	mustCommit(t, s, set("a/1", "one"))
+	server.do("CONFIG SET maxmemory 1")
+	mustCommit(t, s, store.Change{Key: "a/1", Delete: true})
+}
+
+// TestForeign: a key that is another program's stops every call that needs it,
+// and no commit is half made.
+func TestForeign(t *testing.T) {
+	for _, key := range []string{itemsKey, keysKey, dueKey, expiresKey} {
+		server := newServer(t)
+		s := server.open()
+		mustCommit(t, s, set("a/1", "one"))
+		var before string
+		if key != itemsKey {
+			before = server.do("HGET {tocsin}:items a/1")
+		}
+		server.do("SET " + key + " cats")
+		err := s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("new"), Due: noon, Expires: noon.Add(time.Hour)})
+		if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "another program's") {
+			t.Errorf("%s: Commit: %v", key, err)
+		}
+		if key != itemsKey && server.do("HGET {tocsin}:items a/1") != before {
+			t.Errorf("%s: the commit is half made", key)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	server := newServer(t)
+	s := server.open()
+	for text, want := range map[string]string{
+		"2_3_whatever": `what "a/1" holds is not of format 1`,
+		"cats":         `what "a/1" holds is not of format 1`,
+	} {
+		mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
+		server.do("HSET {tocsin}:items a/1 " + text)
+		for name, call := range calls(s) {
+			err := call(t.Context())
+			if name == "NextDue" {
+				continue
+			}
+			if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %q: %v, want %q in it", name, text, err, want)
+			}
+		}
+		mustCommit(t, s, set("a/2", "x")) // what need not read it works on
+		server.do("FLUSHALL")
+	}
+
+	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon})
+	server.do("HDEL {tocsin}:items a/1")
+	for _, name := range []string{"List", "Due"} {
+		if err := calls(s)[name](t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "a/1") {
+			t.Errorf("%s of an item that is gone: %v", name, err)
+		}
+	}
+}
+
+// TestExplain holds what Redis says to what Tocsin makes of it. The texts are
+// those of Redis 7.0, and of Redis 6.2 where they begin with ERR.
+func TestExplain(t *testing.T) {
+	script := "ERR Error running script (call to f_5c7d): @user_script:38: @user_script: 38: "
+	for _, test := range []struct {
+		text, want string
+		passing    bool
+	}{
+		{"LOADING Redis is loading the dataset in memory", "it will be there soon", true},
+		{"OOM command not allowed when used memory > 'maxmemory'. script: 5c7d, on @user_script:38.", "raise maxmemory", true},
+		{script + "-OOM command not allowed when used memory > 'maxmemory'. ", "raise maxmemory", true},
+		{script + "-READONLY You can't write against a read only replica. ", "name the primary", true},
+		{script + "WRONGTYPE Operation against a key holding the wrong kind of value ", "another program's", false},
+		{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "name the primary", true},
+		{"CLUSTERDOWN Hash slot not served", "CLUSTER INFO", true},
+		{"MOVED 10438 10.0.0.2:6379", "CLUSTER NODES", true},
+		{"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "SLOWLOG", true},
+		{"ERR max number of clients reached", "maxclients", true},
+		{"ERR unknown command 'evalsha', with args beginning with: ", "unknown command", false},
+	} {
+		err := explain(t.Context(), redis.Error(test.text))
+		if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.text) {
+			t.Errorf("%q became %q, want %q in it", test.text, err, test.want)
+		}
+		if errors.Is(err, store.ErrUnavailable) != test.passing {
+			t.Errorf("%q: unavailable %v, want %v", test.text, !test.passing, test.passing)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package redis
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"tocsin/pkg/store"
+)
+
+// format begins every stored item. A change of the encoding takes the next
+// number, so that an older Tocsin says so instead of misreading. commit.lua
+// reads it too.
+const format = "1"
+
+// encode writes what the items hash holds for a key: a line with the format, the
+// version and the due time, and then the value as it is.
+func encode(version, due string, value []byte) []byte {
+	return append([]byte(format+" "+version+" "+due+"\n"), value...)
+}
+
+// decode reads what encode wrote.
+func decode(key string, raw []byte) (store.Item, error) {
+	head, value, _ := bytes.Cut(raw, []byte("\n"))
+	written, rest, _ := strings.Cut(string(head), " ")
+	if written != format {
+		return store.Item{}, unreadable(key)
+	}
+	version, due, _ := strings.Cut(rest, " ")
+	it := store.Item{Key: key, Value: value}
+	var err1, err2 error
+	it.Version, err1 = strconv.ParseUint(version, 10, 64)
+	if due != "" {
+		it.Due, err2 = parseTime(due)
+	}
+	if errors.Join(err1, err2) != nil || it.Version == 0 {
+		return store.Item{}, damaged("what %q holds is not an item", key)
+	}
+	return it, nil
+}
+
+// timeText writes a time, to the millisecond, so that text sorts as time does.
+func timeText(t time.Time) string {
+	// Turning the sign bit makes times before 1970 sort before the others.
+	return fmt.Sprintf("%0*x", timeLen, uint64(t.UnixMilli())^1<<63)
+}
+
+const timeLen = 16
+
+func parseTime(text string) (time.Time, error) {
+	ms, err := strconv.ParseUint(text, 16, 64)
+	if err != nil || len(text) != timeLen {
+		return time.Time{}, damaged("%q is not a time", text)
+	}
+	return time.UnixMilli(int64(ms ^ 1<<63)).UTC(), nil
+}
+
+// dueText is the text of a due time, empty for none.
+func dueText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return timeText(t)
+}
+
+// The due index holds, for each key that is due, its kind and a slash, the time,
+// a space and the key. Its byte order is that of kind, time and key, as no kind
+// has a slash.
+
+// queue begins the entries of a kind.
+func queue(kind string) string { return kind + "/" }
+
+// keyAt tells where in an entry of the kind the key begins.
+func keyAt(kind string) int { return len(queue(kind)) + timeLen + 1 }
+
+// entryTime returns the time of an entry of the kind.
+func entryTime(kind, entry string) (time.Time, error) {
+	if len(entry) < keyAt(kind) {
+		return time.Time{}, damaged("the due index has an entry %q", entry)
+	}
+	return parseTime(entry[len(queue(kind)) : keyAt(kind)-1])
+}
+
+// unreadable returns the error for an item that is not of this format.
+func unreadable(key string) error {
+	return fmt.Errorf("what %q holds is not of format %s, which this Tocsin reads: was it written by a newer one?", key, format)
+}
+
+// damaged returns the error for content that cannot be.
+func damaged(text string, args ...any) error {
+	args = append(args, itemsKey, keysKey, dueKey, expiresKey)
+	return fmt.Errorf("damaged: "+text+": restore Redis from a backup, or delete %s, %s, %s and %s to begin with an empty store", args...)
+}

@@ -1,0 +1,157 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"tocsin/pkg/store"
+)
+
+const (
+	connections = 8 // at most, at once
+	dialTimeout = 3 * time.Second
+	callTimeout = 5 * time.Second
+	// A frozen function's connections die unnoticed: NAT gateways forget them
+	// after minutes (AWS: 350 seconds).
+	idleTimeout = 2 * time.Minute
+	// redirects is how often a cluster may point elsewhere during one call.
+	redirects = 3
+)
+
+// link holds the connections to the server that has the four keys. Of a cluster,
+// that is one node, and every other one tells which.
+type link struct {
+	address address
+	roots   *x509.CertPool // nil for the system's
+
+	mu     sync.Mutex
+	closed bool
+	conns  *redis.Pool
+}
+
+func newLink(at address, roots *x509.CertPool) *link {
+	l := &link{address: at, roots: roots}
+	l.conns = l.pool(at.host)
+	return l
+}
+
+// read calls send, which only reads, and calls it again if the connection broke.
+func (l *link) read(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
+	return l.do(ctx, 2, send)
+}
+
+// write calls send once: if the connection broke, it may have been done.
+func (l *link) write(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
+	return l.do(ctx, 1, send)
+}
+
+func (l *link) do(ctx context.Context, tries int, send func(redis.Conn) (any, error)) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for moves := 0; ; {
+		conns, err := l.current()
+		if err != nil {
+			return nil, err
+		}
+		reply, err := use(ctx, conns, send)
+		if err == nil {
+			return reply, nil
+		}
+		var refused redis.Error
+		if errors.As(err, &refused) {
+			to, moved := movedTo(refused)
+			if !moved || moves == redirects {
+				return nil, explain(ctx, err)
+			}
+			moves++
+			l.replace(conns, to)
+			continue
+		}
+		// Its other connections are hardly better, as after a restart or a freeze,
+		// and the keys may have a new node: begin anew with that of the url.
+		l.replace(conns, l.address.host)
+		if tries--; tries == 0 || ctx.Err() != nil {
+			return nil, explain(ctx, err)
+		}
+	}
+}
+
+func use(ctx context.Context, conns *redis.Pool, send func(redis.Conn) (any, error)) (any, error) {
+	c, err := conns.GetContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return send(c)
+}
+
+// movedTo returns the node that a cluster points to: MOVED 3999 10.0.0.2:6379.
+func movedTo(err redis.Error) (host string, moved bool) {
+	words := strings.Fields(string(err))
+	if len(words) != 3 || words[0] != "MOVED" {
+		return "", false
+	}
+	return words[2], true
+}
+
+func (l *link) current() (*redis.Pool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, store.ErrClosed
+	}
+	return l.conns, nil
+}
+
+// replace replaces the connections by ones to host, unless another caller already
+// did. Calls that are under way keep theirs.
+func (l *link) replace(old *redis.Pool, host string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns == old && !l.closed {
+		l.conns = l.pool(host)
+		old.Close()
+	}
+}
+
+func (l *link) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return l.conns.Close()
+}
+
+// pool returns connections to a node, none of them made yet.
+func (l *link) pool(host string) *redis.Pool {
+	dial := (&net.Dialer{Timeout: dialTimeout}).DialContext
+	if l.address.tls {
+		dial = (&tls.Dialer{
+			NetDialer: &net.Dialer{Timeout: dialTimeout},
+			Config:    &tls.Config{RootCAs: l.roots, MinVersion: tls.VersionTLS12},
+		}).DialContext
+	}
+	options := []redis.DialOption{
+		redis.DialContextFunc(dial),
+		redis.DialUsername(l.address.user),
+		redis.DialPassword(l.address.password),
+		redis.DialDatabase(l.address.db),
+		redis.DialReadTimeout(callTimeout),
+		redis.DialWriteTimeout(callTimeout),
+	}
+	return &redis.Pool{
+		MaxIdle: connections, MaxActive: connections, Wait: true,
+		IdleTimeout: idleTimeout,
+		DialContext: func(ctx context.Context) (redis.Conn, error) {
+			return redis.DialContext(ctx, "tcp", host, options...)
+		},
+	}
+}

@@ -1,0 +1,140 @@
+package redis
+
+import (
+	"errors"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// server is a real redis-server with a directory of its own.
+type server struct {
+	t        testing.TB
+	dir      string
+	args     []string
+	addr     string
+	password string // by which tests reach it, beside the store
+	cmd      *exec.Cmd
+	exited   chan struct{}
+}
+
+// newServer starts a server on a free port. It keeps its data when it is killed
+// and started again, and is as durable as Redis can be.
+func newServer(t testing.TB, args ...string) *server {
+	t.Helper()
+	addr := net.JoinHostPort("127.0.0.1", freePort(t))
+	s := &server{t: t, dir: t.TempDir(), args: args, addr: addr}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err := errors.Join(err, listener.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func (s *server) start() {
+	s.t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		s.t.Fatal("these tests need redis-server: run ./scripts/test, which installs it, or apt-get install redis-server")
+	}
+	_, port, _ := net.SplitHostPort(s.addr)
+	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"),
+		"--save", "", "--appendonly", "yes", "--appendfsync", "always"}
+	s.cmd, s.exited = exec.Command(path, append(args, s.args...)...), make(chan struct{})
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		s.cmd.Wait()
+		close(s.exited)
+	}()
+	s.until("it answers", func() bool {
+		_, err := s.ask("PING")
+		return err == nil || strings.HasPrefix(err.Error(), "NOAUTH")
+	})
+}
+
+// kill kills the server as a crash would.
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	<-s.exited
+}
+
+// until waits until yes is true.
+func (s *server) until(what string, yes func() bool) {
+	s.t.Helper()
+	timeout := time.After(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-s.exited:
+			s.t.Fatal("redis-server exited before " + what + ": see the log in " + s.dir)
+		case <-timeout:
+			s.t.Fatal("redis-server: waited in vain until " + what)
+		case <-tick.C:
+		}
+	}
+}
+
+// ask sends a command, whose words are separated by spaces, beside the store.
+func (s *server) ask(command string) (any, error) {
+	c, err := redis.DialContext(s.t.Context(), "tcp", s.addr, redis.DialPassword(s.password))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	words := strings.Fields(command)
+	var args []any
+	for _, word := range words[1:] {
+		args = append(args, word)
+	}
+	return c.Do(words[0], args...)
+}
+
+// do asks and returns the answer, if it is a text.
+func (s *server) do(command string) string {
+	s.t.Helper()
+	reply, err := s.ask(command)
+	if err != nil {
+		s.t.Fatalf("%s: %v", command, err)
+	}
+	text, _ := redis.String(reply, nil)
+	return text
+}
+
+func (s *server) url() string { return "redis://" + s.addr }
+
+// open opens the store on the server.
+func (s *server) open() *Store {
+	s.t.Helper()
+	st, err := Open(s.t.Context(), s.url())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { st.Close() })
+	return st
+}
+
+// empty opens the store on the server with nothing in it.
+func (s *server) empty() *Store {
+	s.t.Helper()
+	s.do("FLUSHALL")
+	return s.open()
+}
