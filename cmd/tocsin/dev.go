@@ -71,31 +71,40 @@ func dev(ctx context.Context, c *call) error {
 		return err
 	}
 
-	l, err := net.Listen("tcp", *listen)
-	if err != nil {
-		return fmt.Errorf("the inbox cannot be shown: %w; choose another address with --listen", err)
-	}
-	page := &http.Server{Handler: box, ReadHeaderTimeout: 10 * time.Second}
-	go page.Serve(l)
-	defer page.Close()
-
-	a, err := app.New(ctx, cfg, app.Options{
-		Outside: app.Outside{Dial: cloud.Network.DialContext, RootCAs: cloud.Network.RootCAs()},
-		Lookup:  func(string) (string, bool) { return "", false },
-		Now:     time.Now,
-		Log:     slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Store:   "memory:",
+	server, err := app.NewServer(ctx, app.ServerOptions{
+		Options: app.Options{
+			Outside: app.Outside{Dial: cloud.Network.DialContext, RootCAs: cloud.Network.RootCAs()},
+			Lookup:  func(string) (string, bool) { return "", false },
+			Now:     time.Now,
+			Log:     slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Store:   "memory:",
+		},
+		Load: func() (*config.Config, error) { return cfg, nil },
+		Name: "dev", Address: *listen,
 	})
 	if err != nil {
 		return err
 	}
-	var serving sync.WaitGroup
-	serving.Go(func() { a.Serve(ctx, time.Now) })
+	var looping sync.WaitGroup
+	looping.Go(func() { server.Loop(ctx) })
 	defer func() {
 		stop()
-		serving.Wait()
-		a.Close()
+		looping.Wait()
+		server.Close()
 	}()
+
+	l, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return fmt.Errorf("the inbox cannot be shown: %w; choose another address with --listen", err)
+	}
+	paths := http.NewServeMux()
+	paths.Handle("/", box)
+	paths.Handle("/api/", server)
+	paths.Handle("/-/", server)
+	paths.Handle("/metrics", server)
+	page := &http.Server{Handler: paths, ReadHeaderTimeout: 10 * time.Second}
+	go page.Serve(l)
+	defer page.Close()
 
 	consumer, err := cloud.Kafka.Consumer(ctx, devGroup, devTopic)
 	if err != nil {

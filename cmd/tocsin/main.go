@@ -27,7 +27,7 @@ type command struct {
 
 var commands = []command{
 	{"dev", "[--once] [--listen 127.0.0.1:9093] [--config F]", "a local cloud with a Kafka in it, and what Tocsin says of it", dev},
-	{"serve", "--config.file F [--storage.path DIR]", "everything in one process, for real use", serve},
+	{"serve", "--config.file F [--web.listen-address :9093] [--storage.path DIR]", "everything in one process, for real use", serve},
 	{"check-config", "F", "everything that is wrong with a configuration", checkConfig},
 	{"lag", "[--config F] [--cluster N] [--group G] [-o table,json]", "consumer lag now", showLag},
 	{"dead", "[--resend ID|all] [--config F]", "what nobody could be told, to be sent again", dead},

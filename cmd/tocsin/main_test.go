@@ -204,7 +204,7 @@ func TestServe(t *testing.T) {
 				cancel()
 			}})
 		}
-		if status, out, errs := tocsinWith(ctx, env, "serve", "--config.file", env["TOCSIN_CONFIG"], "--storage.path", dir); status != 0 {
+		if status, out, errs := tocsinWith(ctx, env, "serve", "--config.file", env["TOCSIN_CONFIG"], "--storage.path", dir, "--web.listen-address", "127.0.0.1:0"); status != 0 {
 			t.Fatalf("exit %d\n%s%s", status, out, errs)
 		}
 		cancel()
@@ -229,7 +229,7 @@ func TestDead(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		done(cancel)
-		if status, out, errs := tocsinWith(ctx, env, "serve"); status != 0 {
+		if status, out, errs := tocsinWith(ctx, env, "serve", "--web.listen-address", "127.0.0.1:0"); status != 0 {
 			t.Fatalf("exit %d\n%s%s", status, out, errs)
 		}
 	}

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,6 +27,8 @@ type Options struct {
 	Log *slog.Logger
 	// Store is the store's URL where the configuration names none.
 	Store string
+	// Shared is a store that is open already and stays so; nil opens one.
+	Shared store.Store
 }
 
 // App is Tocsin, built and ready. It is safe for concurrent use, and holds
@@ -52,17 +55,19 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	url := string(cfg.Store.URL)
-	if url == "" {
-		url = o.Store
-	}
-	if a.store, err = backend.Open(ctx, url); err != nil {
-		return nil, err
+	a.store = o.Shared
+	if a.store == nil {
+		if a.store, err = backend.Open(ctx, cmp.Or(string(cfg.Store.URL), o.Store)); err != nil {
+			return nil, err
+		}
 	}
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
 	}, o.Log); err != nil {
-		return nil, errors.Join(err, a.store.Close())
+		if o.Shared == nil {
+			a.store.Close()
+		}
+		return nil, err
 	}
 	a.lag = &lag.Watcher{
 		Config: &cfg.Lag, Readers: readers, Store: a.store, Ingest: a.engine.Ingest,
