@@ -72,7 +72,7 @@ func showLag(ctx context.Context, c *call) error {
 		if err := enc.Encode(lines); err != nil {
 			return err
 		}
-	} else {
+	} else if len(lines) > 0 {
 		printLag(c.stdout, lines, terminal(c.stdout))
 	}
 	return errors.Join(errs...)

@@ -15,7 +15,8 @@ var (
 	colour  = regexp.MustCompile(`&lt;font color=&#34;(info|comment|warning)&#34;&gt;(.*?)&lt;/font&gt;`)
 	mention = regexp.MustCompile(`&lt;@([^&]+)&gt;`)
 	heading = regexp.MustCompile(`^#{1,6} `)
-	markup  = regexp.MustCompile(`</?font[^>]*>|\*\*|<@|` + "`")
+	at      = regexp.MustCompile(`<@([^>]+)>`)
+	markup  = regexp.MustCompile(`</?font[^>]*>|\*\*|` + "`")
 )
 
 // readMarkdown reads a robot's markdown as WeCom's client does.
@@ -26,7 +27,7 @@ func readMarkdown(md string) (plain string, rich template.HTML) {
 		title := heading.MatchString(line)
 		line = heading.ReplaceAllString(line, "")
 		line, quoted := strings.CutPrefix(line, "> ")
-		bare := markup.ReplaceAllString(line, "")
+		bare := markup.ReplaceAllString(at.ReplaceAllString(line, "@$1"), "")
 		bare = link.ReplaceAllString(bare, "$1 ($2)")
 		if quoted {
 			bare = "  " + bare
