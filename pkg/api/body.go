@@ -56,11 +56,11 @@ func isJSON(header string) error {
 
 // end makes sure that nothing stands behind what was read.
 func end(dec *json.Decoder, what string) error {
-	_, err := dec.Token()
-	if errors.Is(err, io.EOF) {
+	at := dec.InputOffset()
+	if _, err := dec.Token(); errors.Is(err, io.EOF) {
 		return nil
 	}
-	return notParsed(what, "more follows behind byte %d", dec.InputOffset())
+	return notParsed(what, "more follows behind byte %d", at)
 }
 
 // notParsed is the answer to a body that cannot be read, in the words of
@@ -118,12 +118,20 @@ func (m *moment) UnmarshalText(text []byte) error {
 		return nil
 	}
 	for _, layout := range layouts {
-		if t, err := time.Parse(layout, string(text)); err == nil {
+		t, err := time.Parse(layout, string(text))
+		if err == nil && writable(t) && writable(t.UTC()) {
 			m.at = t
 			return nil
 		}
 	}
 	return fmt.Errorf("%q is not a time: write it like 2026-01-02T15:04:05Z", cut(string(text)))
+}
+
+// writable tells whether a time can be written as RFC 3339: its year has four
+// digits, and its zone is less than a day away.
+func writable(t time.Time) bool {
+	_, err := t.MarshalText()
+	return err == nil
 }
 
 // stamp is a time in an answer: RFC 3339 with milliseconds, in its own zone.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -34,8 +33,8 @@ func (a *api) guard(h http.Handler) http.Handler {
 }
 
 func (a *api) panicked(w *recorder, r *http.Request, p any) {
-	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(p) // net/http's way to cut the connection
+	if p == http.ErrAbortHandler { // net/http's way to cut the connection
+		panic(p)
 	}
 	a.Log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	if w.status != 0 {

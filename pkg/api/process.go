@@ -32,7 +32,7 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) {
 // metrics tells what was counted in this process, and how things stand in the
 // store, which all instances on it tell alike.
 func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
+	text := append(a.Metrics.Text(), a.standing(r.Context()).Text()...)
 	w.Header().Set("Content-Type", metrics.ContentType)
-	_, _ = w.Write(a.Metrics.Text())
-	_, _ = w.Write(a.standing(r.Context()).Text())
+	_, _ = w.Write(text)
 }
