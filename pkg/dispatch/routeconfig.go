@@ -158,17 +158,15 @@ func validateMatchers(f *setting.Faults, texts []string) {
 	}
 }
 
-// parseMatchers reads matchers as Alertmanager does: in the UTF-8 notation, and
-// where that fails in the classic one.
+// parseMatchers reads matchers as Alertmanager does by default: in the UTF-8
+// notation, and in the classic one where that fails or the two disagree.
 func parseMatchers(text string) (labels.Matchers, error) {
 	ms, err := parse.Matchers(text)
-	if err == nil {
-		return ms, nil
-	}
-	if classic, cerr := labels.ParseMatchers(text); cerr == nil {
+	classic, cerr := labels.ParseMatchers(text)
+	if cerr == nil && (err != nil || labels.Matchers(classic).String() != ms.String()) {
 		return classic, nil
 	}
-	return nil, err
+	return ms, err
 }
 
 func didYouMean(name string, known []string) string {
