@@ -1,0 +1,412 @@
+package alertmanager
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/setting"
+)
+
+// generator makes random scenarios. The same two numbers make the same one.
+type generator struct {
+	*rand.Rand
+	scenario
+	pool   []alert.Labels // what alerts there are
+	known  words
+	sils   []string
+	batch  bool // several alerts in a push
+	muting bool // silences, inhibition, time intervals
+	open   bool // alerts have no end until it is told
+}
+
+// generate makes the nth scenario of a seed.
+//
+// What it leaves out, beside the differences in testdata/differ:
+//   - No step falls on the instant of a flush: upstream's order is then a race
+//     between goroutines. Steps differ in their milliseconds, which groups
+//     inherit from the step that made them.
+//   - No scenario in which groups are muted is so long that an entry of Tocsin's
+//     notification log expires.
+func generate(seed, n uint64) scenario {
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, n)), known: words{}}
+	g.begin = time.Date(2026, time.Month(1+g.IntN(12)), 1+g.IntN(28), g.IntN(24), g.IntN(60), 0, 0, time.UTC)
+	g.muting, g.open = g.chance(75), g.chance(20)
+	for range 2 + g.IntN(7) {
+		g.pool = append(g.pool, g.labels())
+	}
+	g.configure()
+	g.happen()
+	return g.scenario.copied() // as it is read from its text
+}
+
+var (
+	names  = []string{"alertname", "job", "instance", "severity", "zone"}
+	values = map[string][]string{
+		"alertname": {"Lag", "Down", "Full"},
+		"job":       {"api", "db"},
+		"instance":  {"i1", "i2"},
+		"severity":  {"critical", "warning", "info"},
+		"zone":      {"a", "b"},
+	}
+)
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+// seconds is one of these durations.
+func (g *generator) seconds(of ...int) time.Duration {
+	return time.Duration(pick(g.Rand, of...)) * time.Second
+}
+
+func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
+
+func (g *generator) labels() alert.Labels {
+	l := alert.Labels{"alertname": pick(g.Rand, values["alertname"]...)}
+	for _, name := range names[1:] {
+		if g.chance(60) {
+			l[name] = pick(g.Rand, values[name]...)
+		}
+	}
+	return l
+}
+
+// matcher is on a label that there is, mostly.
+func (g *generator) matcher() dispatch.SilenceMatcher {
+	name := pick(g.Rand, names...)
+	if g.chance(3) {
+		name = "absent"
+	}
+	m := dispatch.SilenceMatcher{Name: name, IsEqual: g.chance(75), IsRegex: g.chance(40), Value: "nothing"}
+	if v := values[name]; len(v) > 0 {
+		m.Value = pick(g.Rand, v...)
+		if m.IsRegex {
+			m.Value = pick(g.Rand, m.Value, v[0]+"|"+v[1], ".+", ".*", m.Value[:1]+".*", "|"+m.Value)
+		} else if g.chance(10) {
+			m.Value = ""
+		}
+	}
+	return m
+}
+
+func (g *generator) matchers(most int) (texts []string) {
+	for range 1 + g.IntN(most) {
+		m := g.matcher()
+		op := map[[2]bool]string{{false, true}: "=", {false, false}: "!=", {true, true}: "=~", {true, false}: "!~"}[[2]bool{m.IsRegex, m.IsEqual}]
+		texts = append(texts, fmt.Sprintf("%s%s%q", m.Name, op, m.Value))
+	}
+	return texts
+}
+
+// classic is matchers in the older notation.
+func (g *generator) classic() (equal map[string]string, regex map[string]setting.Pattern) {
+	name := pick(g.Rand, names[:2]...)
+	equal = map[string]string{name: pick(g.Rand, values[name]...)}
+	name = pick(g.Rand, names[2:]...)
+	v := values[name]
+	p, err := setting.NewPattern(pick(g.Rand, ".+", v[0]+"|"+v[1], "[^"+v[0][:1]+"].*"))
+	if err != nil {
+		panic(err)
+	}
+	return equal, map[string]setting.Pattern{name: p}
+}
+
+func span(d time.Duration) *setting.Duration { s := setting.Duration(d); return &s }
+
+func (g *generator) configure() {
+	c := &g.config
+	for i := range 1 + g.IntN(3) {
+		r := receiver{Name: fmt.Sprintf("r%d", i)}
+		for range g.IntN(8)/3 + g.IntN(2) {
+			r.Webhooks = append(r.Webhooks, webhook{URL: "http://hooks.example.com/", SendResolved: g.chance(70)})
+		}
+		c.Receivers = append(c.Receivers, r)
+	}
+	if g.muting && g.chance(40) {
+		for i := range 1 + g.IntN(2) {
+			c.TimeIntervals = append(c.TimeIntervals, g.interval(fmt.Sprintf("t%d", i)))
+		}
+	}
+	for {
+		c.Route = g.route(0)
+		if !ambiguous(c.Route) {
+			break
+		}
+	}
+	c.Route.Receiver, c.Route.Continue = "r0", false
+	c.Route.Matchers, c.Route.Match, c.Route.MatchRE = nil, nil, nil
+	c.Route.MuteTimeIntervals, c.Route.ActiveTimeIntervals = nil, nil
+	wait := time.Duration(0)
+	if !g.chance(20) {
+		wait = time.Duration(1+g.IntN(40)) * time.Second
+	}
+	c.Route.GroupWait = span(wait)
+	c.Route.GroupInterval = span(g.seconds(10, 30, 60, 300))
+	c.Route.RepeatInterval = span(g.seconds(10, 40, 60, 120, 180, 300, 3600))
+	g.batch = !immediate(c.Route)
+	if g.muting && g.chance(50) {
+		for range 1 + g.IntN(3) {
+			c.InhibitRules = append(c.InhibitRules, g.inhibition())
+		}
+		if g.chance(5) {
+			c.InhibitRules = append(c.InhibitRules, c.InhibitRules[0])
+		}
+	}
+}
+
+// immediate tells whether a group of the tree may be flushed at its birth: then
+// it is a race in Alertmanager whether the next alert of the same push is in it.
+func immediate(r *dispatch.RouteConfig) bool {
+	return r.GroupWait != nil && *r.GroupWait == 0 || slices.ContainsFunc(r.Routes, immediate)
+}
+
+// ambiguous tells whether two routes of the tree have the same matchers all the
+// way up. Alertmanager's notification log takes them for one if they have the
+// same receiver; see testdata/differ/siblings.txt.
+func ambiguous(r *dispatch.RouteConfig) bool {
+	var keys []string
+	for _, child := range r.Routes {
+		key := fmt.Sprint(slices.Sorted(slices.Values(child.Matchers)), child.Match, child.MatchRE)
+		if slices.Contains(keys, key) || ambiguous(child) {
+			return true
+		}
+		keys = append(keys, key)
+	}
+	return false
+}
+
+func (g *generator) route(depth int) *dispatch.RouteConfig {
+	r := &dispatch.RouteConfig{Matchers: g.matchers(2), Continue: g.chance(40)}
+	if g.chance(10) {
+		r.Match, r.MatchRE = g.classic()
+	}
+	if g.chance(60) {
+		r.Receiver = pick(g.Rand, g.config.Receivers...).Name
+	}
+	switch g.IntN(6) {
+	case 0:
+		r.GroupBy = []string{"..."}
+	case 1, 2, 3:
+		r.GroupBy = slices.Clone(names[:g.IntN(4)])
+		g.Shuffle(len(r.GroupBy), func(i, j int) { r.GroupBy[i], r.GroupBy[j] = r.GroupBy[j], r.GroupBy[i] })
+	}
+	if g.chance(25) {
+		r.GroupWait = span(g.seconds(0, 1, 5, 10, 30, 70))
+	}
+	if g.chance(25) {
+		r.GroupInterval = span(g.seconds(7, 10, 30, 60, 90, 300))
+	}
+	if g.chance(25) {
+		r.RepeatInterval = span(g.seconds(1, 10, 30, 60, 89, 180, 301, 3600))
+	}
+	if g.chance(20) {
+		r.Labels = alert.Labels{pick(g.Rand, "team", "tier"): pick(g.Rand, "x", "y", "a b")}
+	}
+	if len(g.config.TimeIntervals) > 0 && g.chance(40) {
+		r.MuteTimeIntervals = []string{pick(g.Rand, g.config.TimeIntervals...).Name}
+	}
+	if len(g.config.TimeIntervals) > 0 && g.chance(40) {
+		for _, ti := range g.config.TimeIntervals[:1+g.IntN(len(g.config.TimeIntervals))] {
+			r.ActiveTimeIntervals = append(r.ActiveTimeIntervals, ti.Name)
+		}
+	}
+	if depth < 3 {
+		for range max(0, g.IntN(5)-depth-g.IntN(2)) {
+			r.Routes = append(r.Routes, g.route(depth+1))
+		}
+	}
+	return r
+}
+
+// interval is around the time of the scenario.
+func (g *generator) interval(name string) dispatch.TimeInterval {
+	ti := dispatch.TimeInterval{Name: name}
+	for range 1 + g.IntN(2) {
+		var c dispatch.TimesConfig
+		from := g.begin.Add(time.Duration(g.IntN(40)-10) * time.Minute)
+		if g.chance(20) {
+			c.Location = pick(g.Rand, "Asia/Shanghai", "America/New_York", "UTC")
+			l, err := time.LoadLocation(c.Location)
+			if err != nil {
+				panic(err)
+			}
+			from = from.In(l)
+		}
+		to := from.Add(time.Duration(1+g.IntN(20)) * time.Minute)
+		if from.Day() != to.Day() {
+			from = from.Add(-time.Hour)
+			to = from.Add(30 * time.Minute)
+		}
+		if g.chance(85) {
+			c.Times = append(c.Times, dispatch.TimeRangeConfig{StartTime: from.Format("15:04"), EndTime: to.Format("15:04")})
+		}
+		if g.chance(20) {
+			c.Weekdays = []string{pick(g.Rand, "monday:friday", "sunday", "tuesday:saturday")}
+		}
+		if g.chance(20) {
+			c.DaysOfMonth = []string{pick(g.Rand, "1:15", "-15:-1", "10:20")}
+		}
+		if g.chance(20) {
+			c.Months = []string{pick(g.Rand, "january:june", "2:11", "december")}
+		}
+		ti.TimeIntervals = append(ti.TimeIntervals, c)
+	}
+	return ti
+}
+
+func (g *generator) inhibition() dispatch.InhibitRule {
+	r := dispatch.InhibitRule{SourceMatchers: g.matchers(2), TargetMatchers: g.matchers(2)}
+	if g.chance(25) {
+		r.TargetMatchers = r.SourceMatchers // every source is a target
+	} else if g.chance(20) {
+		r.SourceMatch, r.TargetMatchRE = g.classic()
+	}
+	for _, name := range names {
+		if g.chance(25) {
+			r.Equal = append(r.Equal, name)
+		}
+	}
+	return r
+}
+
+// happen makes the steps.
+func (g *generator) happen() {
+	most := time.Hour // so that no entry of the log expires
+	if !g.muting {
+		most = 6 * time.Hour
+	}
+	pace := pick(g.Rand, 4, 20, 60, 240)
+	at := time.Duration(0)
+	for i := range 3 + g.IntN(40) {
+		if g.chance(85) {
+			at += time.Duration(1+g.IntN(pace)) * time.Second
+		}
+		st := step{at: at.Truncate(time.Second) + time.Duration(i+1)*time.Millisecond}
+		if st.at > most {
+			break
+		}
+		switch {
+		case !g.muting || g.chance(75):
+			st.do = g.push(st.at)
+		case len(g.sils) > 0 && g.chance(25):
+			st.do = expire{pick(g.Rand, g.sils...)}
+		default:
+			st.do = g.silence(st.at)
+		}
+		g.steps = append(g.steps, st)
+	}
+	g.length = min(most, at+g.seconds(60, 300, 1200)) + 999*time.Millisecond
+}
+
+// sometime is a moment about as far from now as asked, of the same milliseconds
+// as some step before: ends are then met exactly by flushes.
+func (g *generator) sometime(now, away time.Duration) time.Duration {
+	if len(g.steps) == 0 || g.chance(50) {
+		return away
+	}
+	t := pick(g.Rand, g.steps...).at
+	return (now + away).Truncate(time.Second) + t%time.Second - now
+}
+
+func (g *generator) push(at time.Duration) push {
+	now := g.begin.Add(at)
+	l := pick(g.Rand, g.pool...)
+	p := push{alerts: []alert.Labels{l}}
+	old := g.known[l.Fingerprint()]
+	switch {
+	case g.known.fires(l, now) && g.chance(40):
+		p.end = -g.seconds(0, 0, 1, 10, 100)
+		p.start = p.end
+		if g.chance(60) {
+			p.start = min(p.end, old.StartsAt.Sub(now))
+		}
+	case g.open:
+		p.end = open
+	case g.chance(50):
+		p.end, p.timeout = g.seconds(60, 300, 300), true
+	default:
+		p.end = max(g.sometime(at, time.Duration(1+g.IntN(600))*time.Second), time.Millisecond)
+	}
+	if p.end > 0 {
+		switch g.IntN(5) {
+		case 0:
+			p.start = -time.Duration(g.IntN(1000)) * time.Second
+		case 1:
+			if old != nil {
+				p.start = max(old.StartsAt.Sub(now), -20*time.Minute)
+			}
+		default:
+			for g.batch && g.chance(40) {
+				if l := pick(g.Rand, g.pool...); !slices.ContainsFunc(p.alerts, func(o alert.Labels) bool { return o.Compare(l) == 0 }) {
+					p.alerts = append(p.alerts, l)
+				}
+			}
+		}
+	}
+	g.known.take(p, now)
+	return p
+}
+
+// words are what has been said of alerts so far.
+type words map[alert.Fingerprint]*alert.Alert
+
+func (w words) take(p push, now time.Time) {
+	for _, a := range p.ours(now, 0) {
+		fp := a.Fingerprint()
+		a.UpdatedAt = now
+		if old := w[fp]; old != nil {
+			a = alert.Merge(old, a)
+		}
+		w[fp] = a
+	}
+}
+
+func (w words) fires(l alert.Labels, now time.Time) bool {
+	a := w[l.Fingerprint()]
+	return a != nil && !a.ResolvedAt(now)
+}
+
+// lateEnd tells whether the scenario has a word about the end of an alert that
+// does not fire; see testdata/differ/late_end.txt.
+func (s scenario) lateEnd() bool {
+	w := words{}
+	for _, st := range s.steps {
+		now := s.begin.Add(st.at)
+		p, ok := st.do.(push)
+		if !ok {
+			continue
+		}
+		if p.end <= 0 && !w.fires(p.alerts[0], now) {
+			return true
+		}
+		w.take(p, now)
+	}
+	return false
+}
+
+func (g *generator) silence(at time.Duration) silence {
+	s := silence{name: fmt.Sprintf("s%d", len(g.sils))}
+	if len(g.sils) > 0 && g.chance(40) {
+		s.name = pick(g.Rand, g.sils...)
+	} else {
+		g.sils = append(g.sils, s.name)
+	}
+	s.start = g.sometime(at, g.seconds(-60, 0, 0, 0, 5, 60, 300))
+	s.end = g.sometime(at, time.Duration(g.IntN(900)-20)*time.Second)
+	// An edit mostly keeps the matchers, and the start.
+	for _, st := range slices.Backward(g.steps) {
+		if old, ok := st.do.(silence); ok && old.name == s.name && g.chance(60) {
+			s.matchers = old.matchers
+			if g.chance(70) {
+				s.start = st.at + max(0, old.start) - at
+			}
+			return s
+		}
+	}
+	for range 1 + g.IntN(2) {
+		s.matchers = append(s.matchers, g.matcher())
+	}
+	return s
+}

@@ -1,0 +1,98 @@
+package alertmanager
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	amconfig "github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/timeinterval"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/dispatch"
+)
+
+// Time intervals are valid for both or for neither, and contain the same moments.
+func TestIntervals(t *testing.T) {
+	r := rnd(t)
+	valid, refused, inside := 0, 0, 0
+	for range 4000 {
+		c := config{Receivers: []receiver{{Name: "others"}, {Name: "muted"}},
+			TimeIntervals: []dispatch.TimeInterval{{Name: "t", TimeIntervals: []dispatch.TimesConfig{randomTimes(r)}}},
+			Route: &dispatch.RouteConfig{Receiver: "others",
+				Routes: []*dispatch.RouteConfig{{Receiver: "muted", Matchers: []string{`job="api"`}, MuteTimeIntervals: []string{"t"}}}}}
+		conf, err := amconfig.Load(c.yaml())
+		engine, oerr := c.engine(&transcript{}, true)
+		if (err == nil) != (oerr == nil) {
+			t.Fatalf("Alertmanager: %v, Tocsin: %v\n%s", err, oerr, c.yaml())
+		}
+		if err != nil {
+			refused++
+			continue
+		}
+		valid++
+		theirs := timeinterval.NewIntervener(map[string][]timeinterval.TimeInterval{"t": conf.TimeIntervals[0].TimeIntervals})
+		from := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+		if err := engine.Ingest(t.Context(), from, push{end: open}.alerted(alert.Labels{"job": "api"}).ours(from, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			// Whole minutes and just before them, over four years.
+			now := from.Add(time.Duration(r.IntN(4*366*24*60)) * time.Minute).Add(-time.Duration(r.IntN(2)))
+			muted, _, err := theirs.Mutes([]string{"t"}, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			groups, err := engine.Groups(t.Context(), now)
+			if err != nil || len(groups) != 1 {
+				t.Fatalf("%d groups, %v", len(groups), err)
+			}
+			if ours := len(groups[0].MutedBy) > 0; ours != muted {
+				t.Fatalf("at %v: Alertmanager %v, Tocsin %v\n%s", now, muted, ours, c.yaml())
+			}
+			if muted {
+				inside++
+			}
+		}
+	}
+	t.Logf("%d valid, %d refused, %d moments inside", valid, refused, inside)
+	if valid < 1000 || refused < 500 || inside < 1000 {
+		t.Error("the intervals are too much alike")
+	}
+}
+
+func randomTimes(r *rand.Rand) (c dispatch.TimesConfig) {
+	rang := func(member func() string) string {
+		if r.IntN(2) == 0 {
+			return member()
+		}
+		return member() + pick(r, ":", ":", ":", ":", "-", " : ") + member()
+	}
+	list := func(of *[]string, member func() string) {
+		if r.IntN(3) == 0 {
+			for range 1 + r.IntN(2) {
+				*of = append(*of, rang(member))
+			}
+		}
+	}
+	number := func(from, to int) func() string {
+		return func() string { return fmt.Sprint(from + r.IntN(to-from+1)) }
+	}
+	clock := func() string {
+		return pick(r, fmt.Sprintf("%02d:%02d", r.IntN(24), r.IntN(60)), fmt.Sprintf("%02d:00", r.IntN(25)), pick(r, "00:00", "24:00", "9:00", "24:01", "", "12"))
+	}
+	for range max(0, r.IntN(4)-1) {
+		c.Times = append(c.Times, dispatch.TimeRangeConfig{StartTime: clock(), EndTime: clock()})
+	}
+	list(&c.Weekdays, func() string {
+		return pick(r, "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "Monday", "1")
+	})
+	list(&c.DaysOfMonth, number(-32, 32))
+	list(&c.Months, pick(r, number(1, 12), func() string { return pick(r, "january", "May", "june", "december", "0", "13") }))
+	list(&c.Years, number(2023, 2029))
+	if r.IntN(3) == 0 {
+		c.Location = pick(r, "Asia/Shanghai", "Europe/Berlin", "America/New_York", "UTC", "Local", "Nowhere/None")
+	}
+	return c
+}

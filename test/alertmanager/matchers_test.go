@@ -1,0 +1,92 @@
+package alertmanager
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/alertmanager/matcher/compat"
+
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/setting"
+)
+
+// Matchers are valid for both or for neither, and mean the same.
+func TestMatchers(t *testing.T) {
+	r := rnd(t)
+	valid, refused := 0, 0
+	for range 20_000 {
+		input := matcherText(r)
+		theirs, err := compat.Matchers(input, "test")
+		rule := dispatch.InhibitRule{SourceMatchers: []string{input}}
+		var f setting.Faults
+		rule.Validate(&f)
+		if (err != nil) != (len(f.List()) > 0) {
+			t.Fatalf("%q: Alertmanager: %v, Tocsin: %v", input, err, f.List())
+		}
+		if err != nil {
+			refused++
+			continue
+		}
+		valid++
+		// Which alerts they match shows in where these go.
+		c := config{Receivers: []receiver{{Name: "others"}, {Name: "matched"}}, Route: &dispatch.RouteConfig{Receiver: "others",
+			Routes: []*dispatch.RouteConfig{{Receiver: "matched", Matchers: []string{input}}}}}
+		engine, err := c.engine(&transcript{}, true)
+		if err != nil {
+			t.Fatalf("%q: Tocsin: %v", input, err)
+		}
+		for range 5 {
+			l := randomLabels(r)
+			// A name and a value out of the matcher make it likelier that it matters.
+			for _, m := range theirs {
+				if r.IntN(2) == 0 {
+					l[m.Name] = strings.Trim(m.Value, ".*+()|")
+				}
+			}
+			now := time.Now()
+			if err := engine.Ingest(t.Context(), now, push{end: open}.alerted(l).ours(now, 0)); err != nil {
+				t.Fatal(err)
+			}
+			views, err := engine.Alerts(t.Context(), now)
+			if err != nil || len(views) != 1 {
+				t.Fatalf("%d alerts, %v", len(views), err)
+			}
+			if ours := views[0].Receivers[0] == "matched"; ours != theirs.Matches(labelSet(l)) {
+				t.Fatalf("%q, read as %v, matches %q: Alertmanager %v, Tocsin %v", input, theirs, l, !ours, ours)
+			}
+			if err := engine.Ingest(t.Context(), now, push{}.alerted(l).ours(now, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Logf("%d valid, %d refused", valid, refused)
+	if valid < 3000 || refused < 3000 {
+		t.Error("the texts are too much alike")
+	}
+}
+
+// matcherText is a list of matchers, often with something wrong.
+func matcherText(r *rand.Rand) string {
+	var parts []string
+	for range 1 + r.IntN(2) {
+		name := pick(r, "a", "job", "主机", `"a b"`, `'a'`, "a-b", "", "0a", "a:b", `"\n"`)
+		value := pick(r, "x", `"x"`, `"x y"`, `"\\d"`, `\d`, `"\d"`, `"a\"b"`, `""`, "", ".+", `".+"`, "x|y", `"(x"`, `"x\n"`, "'x'", `"主机"`, "主机", `"\u4e3b"`, `"\xff"`, "x=y", `"{}"`, "{x}", `x"`, `\x`, `"\\"`, `x\ny`, "x y", `"a\tb"`, `a\tb`)
+		op := pick(r, "=", "!=", "=~", "!~", "=", "=~", "==", "!", "~", " = ", " =~")
+		parts = append(parts, name+op+value)
+	}
+	s := strings.Join(parts, pick(r, ",", ", ", " ,", ",,", " "))
+	switch r.IntN(8) {
+	case 0, 1:
+		s = "{" + s + "}"
+	case 2:
+		s = "{" + s
+	case 3:
+		s += ","
+	case 4:
+		s = fmt.Sprintf(" %s ", s)
+	}
+	return s
+}

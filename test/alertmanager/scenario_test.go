@@ -1,0 +1,210 @@
+package alertmanager
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/alertmanager/matcher/parse"
+	"go.yaml.in/yaml/v4"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/dispatch"
+)
+
+// scenario is a configuration and what happens under it. Its text, which String
+// prints and parseScenario reads, is the YAML that both programs load, a line
+// with three dashes, and a line for each step.
+type scenario struct {
+	config config
+	begin  time.Time
+	steps  []step
+	length time.Duration
+}
+
+// config is the part of alertmanager.yml that the engine works by.
+type config struct {
+	Route         *dispatch.RouteConfig   `yaml:"route"`
+	Receivers     []receiver              `yaml:"receivers"`
+	InhibitRules  []dispatch.InhibitRule  `yaml:"inhibit_rules,omitempty"`
+	TimeIntervals []dispatch.TimeInterval `yaml:"time_intervals,omitempty"`
+}
+
+type receiver struct {
+	Name     string    `yaml:"name"`
+	Webhooks []webhook `yaml:"webhook_configs"`
+}
+
+type webhook struct {
+	URL          string `yaml:"url"`
+	SendResolved bool   `yaml:"send_resolved"`
+}
+
+// step is something that happens at a time since the scenario's begin.
+type step struct {
+	at time.Duration
+	do action
+}
+
+// action is a push, a silence or an expire. Its String is its line without the
+// time.
+type action interface{ String() string }
+
+// push is a request that says the same of several alerts. Its times are relative
+// to the step's. An alert carries the step's time as the annotation "said", so
+// that it shows which word about it counted.
+type push struct {
+	alerts     []alert.Labels
+	start, end time.Duration
+	// timeout tells that the end was not given but follows from resolve_timeout.
+	timeout bool
+}
+
+// open is the end of an alert whose end is not known: none for Tocsin, and one
+// after all scenarios for Alertmanager, which gives every alert an end.
+const open = never
+
+// silence makes a silence, or changes the one that was made under this name.
+type silence struct {
+	name       string
+	matchers   []dispatch.SilenceMatcher
+	start, end time.Duration
+}
+
+// expire ends the silence that was made under this name.
+type expire struct{ name string }
+
+func (p push) String() string {
+	var b strings.Builder
+	b.WriteString("push")
+	for _, l := range p.alerts {
+		b.WriteString(" " + printed(l))
+	}
+	fmt.Fprintf(&b, " start=%v end=%v", p.start, p.end)
+	if p.timeout {
+		b.WriteString(" timeout")
+	}
+	return b.String()
+}
+
+func (s silence) String() string {
+	ms := make([]string, len(s.matchers))
+	for i, m := range s.matchers {
+		op := map[[2]bool]string{{false, true}: "=", {false, false}: "!=", {true, true}: "=~", {true, false}: "!~"}[[2]bool{m.IsRegex, m.IsEqual}]
+		ms[i] = fmt.Sprintf("%s%s%q", m.Name, op, m.Value)
+	}
+	return fmt.Sprintf("silence %s {%s} start=%v end=%v", s.name, strings.Join(ms, ","), s.start, s.end)
+}
+
+func (e expire) String() string { return "expire " + e.name }
+
+func (s scenario) String() string {
+	var b strings.Builder
+	b.WriteString(s.config.yaml())
+	fmt.Fprintf(&b, "---\nbegin %s\n", s.begin.Format(time.RFC3339))
+	for _, st := range s.steps {
+		fmt.Fprintf(&b, "%v %v\n", st.at, st.do)
+	}
+	fmt.Fprintf(&b, "%v end\n", s.length)
+	return b.String()
+}
+
+func (c config) yaml() string {
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(c); err != nil {
+		panic(err) // a tree of plain structs
+	}
+	return b.String()
+}
+
+// parseScenario reads what String prints. Lines that begin with # are comments.
+func parseScenario(text string) (s scenario, err error) {
+	document, script, ok := strings.Cut(text, "---\n")
+	if !ok {
+		return s, fmt.Errorf("no line with three dashes between the configuration and the steps")
+	}
+	if err := yaml.Unmarshal([]byte(document), &s.config); err != nil {
+		return s, err
+	}
+	for line := range strings.Lines(script) {
+		line = strings.TrimSpace(line)
+		when, what, _ := strings.Cut(line, " ")
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case when == "begin":
+			s.begin, err = time.Parse(time.RFC3339, what)
+		case what == "end":
+			s.length, err = time.ParseDuration(when)
+		default:
+			var st step
+			if st.at, err = time.ParseDuration(when); err == nil {
+				st.do, err = parseAction(what)
+			}
+			s.steps = append(s.steps, st)
+		}
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", line, err)
+		}
+	}
+	return s, nil
+}
+
+var braces = regexp.MustCompile(`\{[^}]*\}`)
+
+func parseAction(text string) (action, error) {
+	sets := braces.FindAllString(text, -1)
+	words := strings.Fields(braces.ReplaceAllString(text, ""))
+	var start, end time.Duration
+	timeout := false
+	var names []string
+	for _, w := range words {
+		var err error
+		switch key, value, _ := strings.Cut(w, "="); key {
+		case "start":
+			start, err = time.ParseDuration(value)
+		case "end":
+			end, err = time.ParseDuration(value)
+		case "timeout":
+			timeout = true
+		default:
+			names = append(names, w)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case len(names) == 1 && names[0] == "push":
+		p := push{start: start, end: end, timeout: timeout}
+		for _, set := range sets {
+			ms, err := parse.Matchers(set)
+			if err != nil {
+				return nil, err
+			}
+			l := alert.Labels{}
+			for _, m := range ms {
+				l[m.Name] = m.Value
+			}
+			p.alerts = append(p.alerts, l)
+		}
+		return p, nil
+	case len(names) == 2 && names[0] == "silence" && len(sets) == 1:
+		s := silence{name: names[1], start: start, end: end}
+		ms, err := parse.Matchers(sets[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range ms {
+			s.matchers = append(s.matchers, dispatch.SilenceMatcher{Name: m.Name, Value: m.Value,
+				IsRegex: strings.HasSuffix(m.Type.String(), "~"), IsEqual: strings.HasPrefix(m.Type.String(), "=")})
+		}
+		return s, nil
+	case len(names) == 2 && names[0] == "expire":
+		return expire{names[1]}, nil
+	}
+	return nil, fmt.Errorf("not a push, silence or expire")
+}

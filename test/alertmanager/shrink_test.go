@@ -1,0 +1,110 @@
+package alertmanager
+
+import (
+	"iter"
+	"slices"
+	"testing"
+
+	"tocsin/pkg/dispatch"
+)
+
+// shrunk leaves out of a scenario whatever is not needed for the two to differ.
+func (s scenario) shrunk(t *testing.T) scenario {
+	for again := true; again; {
+		again = false
+		for smaller := range s.smaller() {
+			if smaller.lateEnd() {
+				continue
+			}
+			if _, err := smaller.upstream(t); err == nil && smaller.compare(t) != "" {
+				s, again = smaller, true
+				break
+			}
+		}
+	}
+	return s
+}
+
+// smaller yields the scenario with one thing less.
+func (s scenario) smaller() iter.Seq[scenario] {
+	return func(yield func(scenario) bool) {
+		for i := range s.steps {
+			c := s
+			c.steps = slices.Delete(slices.Clone(s.steps), i, i+1)
+			if !yield(c) {
+				return
+			}
+			if p, ok := s.steps[i].do.(push); ok && len(p.alerts) > 1 {
+				c.steps = slices.Clone(s.steps)
+				p.alerts = p.alerts[1:]
+				c.steps[i].do = p
+				if !yield(c) {
+					return
+				}
+			}
+		}
+		for i := range countCuts(s.config.Route) {
+			c := s.copied()
+			cut(c.config.Route, i)
+			if !yield(c) {
+				return
+			}
+		}
+		for i := range s.config.InhibitRules {
+			c := s.copied()
+			c.config.InhibitRules = slices.Delete(c.config.InhibitRules, i, i+1)
+			if !yield(c) {
+				return
+			}
+		}
+		for i, r := range s.config.Receivers {
+			for j := range r.Webhooks {
+				c := s.copied()
+				c.config.Receivers[i].Webhooks = slices.Delete(c.config.Receivers[i].Webhooks, j, j+1)
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// copied is a scenario whose configuration can be changed by itself.
+func (s scenario) copied() scenario {
+	c, err := parseScenario(s.String())
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// cuts are the ways in which a route can be made simpler.
+func cuts(r *dispatch.RouteConfig) []func() {
+	var all []func()
+	add := func(present bool, f func()) {
+		if present {
+			all = append(all, f)
+		}
+	}
+	for i := range r.Routes {
+		all = append(all, func() { r.Routes = slices.Delete(r.Routes, i, i+1) })
+	}
+	add(len(r.Matchers) > 1, func() { r.Matchers = r.Matchers[1:] })
+	add(len(r.Matchers) > 1, func() { r.Matchers = r.Matchers[:1] })
+	add(r.Continue, func() { r.Continue = false })
+	add(len(r.GroupBy) > 0, func() { r.GroupBy = nil })
+	add(r.GroupWait != nil, func() { r.GroupWait = nil })
+	add(r.GroupInterval != nil, func() { r.GroupInterval = nil })
+	add(r.RepeatInterval != nil, func() { r.RepeatInterval = nil })
+	add(len(r.MuteTimeIntervals) > 0, func() { r.MuteTimeIntervals = nil })
+	add(len(r.ActiveTimeIntervals) > 0, func() { r.ActiveTimeIntervals = nil })
+	add(len(r.Labels) > 0, func() { r.Labels = nil })
+	for _, child := range r.Routes {
+		all = append(all, cuts(child)...)
+	}
+	return all
+}
+
+func countCuts(r *dispatch.RouteConfig) int { return len(cuts(r)) }
+
+func cut(r *dispatch.RouteConfig, i int) { cuts(r)[i]() }

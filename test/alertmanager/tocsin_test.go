@@ -1,0 +1,148 @@
+package alertmanager
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
+	"tocsin/pkg/store/memory"
+)
+
+// tocsin plays a scenario to Tocsin's engine. It ticks when something is due and
+// once a minute, as serve does.
+func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
+	tr := &transcript{begin: s.begin}
+	engine, err := s.config.engine(tr, upstream)
+	if err != nil {
+		return nil, err
+	}
+	minute := s.begin
+	tickUntil := func(end time.Time) error {
+		for {
+			next, err := engine.Next(ctx)
+			if err != nil {
+				return err
+			}
+			if next.IsZero() || next.After(minute) {
+				next = minute
+				minute = minute.Add(time.Minute)
+			}
+			if next.After(end) {
+				return nil
+			}
+			if _, err := engine.Tick(ctx, next); err != nil {
+				return err
+			}
+			if again, err := engine.Next(ctx); err == nil && again.Equal(next) {
+				return fmt.Errorf("still due at %v after a tick then", tr.since(next))
+			}
+		}
+	}
+	ids := map[string]string{}
+	for _, st := range s.steps {
+		now := s.begin.Add(st.at)
+		if err := tickUntil(now); err != nil {
+			return nil, err
+		}
+		switch do := st.do.(type) {
+		case push:
+			if err := engine.Ingest(ctx, now, do.ours(now, st.at)); err != nil {
+				return nil, err
+			}
+		case silence:
+			id, err := engine.SetSilence(ctx, now, dispatch.Silence{ID: ids[do.name], Matchers: do.matchers,
+				StartsAt: now.Add(do.start), EndsAt: now.Add(do.end), CreatedBy: "test", Comment: "test"})
+			if err == nil {
+				tr.note(now, "silence %s: new id %v", do.name, id != ids[do.name])
+				ids[do.name] = id
+			} else {
+				tr.note(now, "silence %s: refused", do.name)
+			}
+		case expire:
+			err := engine.ExpireSilence(ctx, now, ids[do.name])
+			tr.note(now, "expire %s: found %v", do.name, err == nil)
+		}
+	}
+	if err := tickUntil(s.begin.Add(s.length)); err != nil {
+		return nil, err
+	}
+	return tr.sorted(), nil
+}
+
+// engine builds Tocsin's engine with receivers that write into tr.
+func (c config) engine(tr *transcript, upstream bool) (*dispatch.Engine, error) {
+	ec := dispatch.Config{Route: c.Route, InhibitRules: c.InhibitRules, TimeIntervals: c.TimeIntervals, Upstream: upstream}
+	var f setting.Faults
+	var known dispatch.Names
+	for _, r := range c.Receivers {
+		known.Receivers = append(known.Receivers, r.Name)
+		dr := &dispatch.Receiver{Name: r.Name}
+		for i, w := range r.Webhooks {
+			dr.Integrations = append(dr.Integrations, dispatch.Integration{Kind: notify.Kind{Name: "webhook"}, Index: i,
+				SendResolved: w.SendResolved, Notifier: ourEar{tr, i}})
+		}
+		ec.Receivers = append(ec.Receivers, dr)
+	}
+	for _, ti := range c.TimeIntervals {
+		ti.Validate(&f)
+		known.TimeIntervals = append(known.TimeIntervals, ti.Name)
+	}
+	for _, r := range c.InhibitRules {
+		r.Validate(&f)
+	}
+	c.Route.Validate(&f, known)
+	if faults := f.List(); len(faults) > 0 {
+		return nil, fmt.Errorf("%v: %s", faults[0].Path, faults[0].Message)
+	}
+	return dispatch.New(memory.New(), ec, slog.New(slog.DiscardHandler))
+}
+
+// alerted is the push of an alert with these labels.
+func (p push) alerted(l alert.Labels) push {
+	p.alerts = append(p.alerts, l)
+	return p
+}
+
+// ours is what the push says, as Tocsin takes it in.
+func (p push) ours(now time.Time, at time.Duration) []*alert.Alert {
+	var alerts []*alert.Alert
+	for _, l := range p.alerts {
+		a := &alert.Alert{Labels: l, Annotations: alert.Labels{"said": at.String()}, StartsAt: now.Add(p.start), Timeout: p.timeout}
+		if p.end != open {
+			a.EndsAt = now.Add(p.end)
+		}
+		alerts = append(alerts, a)
+	}
+	return alerts
+}
+
+// ourEar is a channel that writes down what it is told.
+type ourEar struct {
+	*transcript
+	index int
+}
+
+func (e ourEar) Messages(n *alert.Notification) ([]notify.Message, error) {
+	if len(n.Done) > 0 {
+		return nil, nil
+	}
+	send := func(context.Context) []notify.Outcome {
+		s := said{at: n.At, receiver: n.Receiver, integration: e.index, group: n.GroupKey, reason: n.Reason,
+			groupLabels: n.GroupLabels, routeLabels: n.RouteLabels}
+		for _, a := range n.Alerts {
+			t := told{labels: a.Labels, annotations: a.Annotations, start: a.StartsAt}
+			if a.ResolvedAt(n.At) {
+				t.end = a.EndsAt
+			}
+			s.alerts = append(s.alerts, t)
+		}
+		e.notification(s)
+		return notify.Outcomes([]string{"1"}, nil)
+	}
+	return []notify.Message{{Target: "ear", Units: []string{"1"}, Send: send}}, nil
+}
