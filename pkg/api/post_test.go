@@ -37,6 +37,7 @@ func TestPostedAlerts(t *testing.T) {
 		{`[{"labels":{"a":"x"},"generatorURL":5}]`, 400, fmt.Sprintf(notParsed, "alert 0: generatorURL: number where a string is expected")},
 		{`[{"labels":{"a":"x"},"startsAt":5}]`, 400, fmt.Sprintf(notParsed, "alert 0: startsAt: number where a string is expected")},
 		{`[{"labels":{"a":"x"},"startsAt":"bogus"}]`, 400, fmt.Sprintf(notParsed, `alert 0: \"bogus\" is not a time: write it like 2026-01-02T15:04:05Z`)},
+		{`[{"labels":{"a":"x"},"endsAt":"2026-11-20T10:00:00+24:00"}]`, 400, fmt.Sprintf(notParsed, `alert 0: \"2026-11-20T10:00:00+24:00\" is not a time: write it like 2026-01-02T15:04:05Z`)}, // no zone is a day off
 		{`[{"labels":{"a":"x"}}`, 400, fmt.Sprintf(notParsed, "unexpected EOF")},
 		{`[{"labels":{"a":"x"}`, 400, fmt.Sprintf(notParsed, "alert 0: unexpected EOF")},
 		{`[{"labels":{"a":"x"}} {"labels":{"a":"x"}}]`, 400, fmt.Sprintf(notParsed, "alert 1: expected comma after array element")},
