@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tocsin/pkg/render"
+	"tocsin/pkg/store"
 )
 
 // Env is what every channel may use of the world outside. One Env serves all
@@ -26,5 +27,9 @@ type Env struct {
 	// Lookup reads the environment at every use, as os.LookupEnv does: the keys
 	// of a function's role are renewed there. Nil is an empty environment.
 	Lookup func(name string) (string, bool)
+	// Store keeps what a channel shares between all instances, such as an access
+	// token, under keys that begin with "channel/". Nil means that each process
+	// keeps it to itself.
+	Store store.Store
 	render.Style
 }
