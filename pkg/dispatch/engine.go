@@ -55,7 +55,7 @@ type Integration struct {
 	Notifier     notify.Notifier
 }
 
-// Engine is the dispatcher. It holds no state of its own.
+// Engine is the dispatcher. It holds no state of its own but the calls that wait.
 type Engine struct {
 	store      store.Store
 	route      *Route
@@ -64,6 +64,7 @@ type Engine struct {
 	intervals  intervals
 	upstream   bool
 	log        *slog.Logger
+	crowd      *crowd
 }
 
 // Config is what an engine decides by. Its parts have passed their Validate.
@@ -82,7 +83,7 @@ type Config struct {
 // New returns an engine that works on s. Every receiver that the tree or
 // another receiver names must be among the receivers.
 func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
-	e := &Engine{store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals), upstream: c.Upstream, log: log}
+	e := &Engine{store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals), upstream: c.Upstream, log: log, crowd: newCrowd()}
 	var err error
 	if e.route, err = newRoute(c.Route); err != nil {
 		return nil, err

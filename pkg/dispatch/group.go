@@ -2,10 +2,12 @@ package dispatch
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"tocsin/pkg/alert"
@@ -16,7 +18,23 @@ import (
 type alertRecord struct {
 	*alert.Alert
 	// Groups are the ids of the groups that hold the alert.
-	Groups []string `json:"groups,omitempty"`
+	Groups []string
+}
+
+// MarshalBinary writes the alert, and then the groups, a line each.
+func (r alertRecord) MarshalBinary() ([]byte, error) {
+	b, err := r.AppendBinary(make([]byte, 0, 512))
+	return append(b, strings.Join(r.Groups, "\n")...), err
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote.
+func (r *alertRecord) UnmarshalBinary(b []byte) error {
+	r.Alert = new(alert.Alert)
+	groups, err := r.ReadBinary(b)
+	if len(groups) > 0 {
+		r.Groups = strings.Split(string(groups), "\n")
+	}
+	return err
 }
 
 // header is what the store keeps of a group beside its members. When it is due
@@ -58,9 +76,13 @@ func digest(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// put is a change that writes v as JSON.
+// put is a change that writes v: in its binary form if it has one, else as JSON.
 func put(key string, v any) (store.Change, error) {
-	b, err := json.Marshal(v)
+	marshal := func() ([]byte, error) { return json.Marshal(v) }
+	if m, ok := v.(encoding.BinaryMarshaler); ok {
+		marshal = m.MarshalBinary
+	}
+	b, err := marshal()
 	if err != nil {
 		return store.Change{}, fmt.Errorf("encode %s: %w", key, err)
 	}
@@ -72,7 +94,11 @@ func read(it store.Item, v any) (bool, error) {
 	if it.Version == 0 {
 		return false, nil
 	}
-	if err := json.Unmarshal(it.Value, v); err != nil {
+	unmarshal := func(b []byte) error { return json.Unmarshal(b, v) }
+	if m, ok := v.(encoding.BinaryUnmarshaler); ok {
+		unmarshal = m.UnmarshalBinary
+	}
+	if err := unmarshal(it.Value); err != nil {
 		return false, fmt.Errorf("the store holds %s in a form that this version does not know: %w", it.Key, err)
 	}
 	return true, nil

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,37 +14,19 @@ import (
 // collecting garbage.
 const resolvedRetention = 30 * time.Minute
 
-// ingestBatch bounds the alerts of one commit: an alert takes one change, and
-// two more for every group that it is new in.
-const ingestBatch = 1000
-
-// Ingest takes alerts in as of now. When it returns nil they are durable and in
-// their groups; nothing has been said yet. It returns an error that wraps
-// store.ErrUnavailable when the store is out of reach: some of the alerts may be
-// in, and giving all of them again does no harm.
-func (e *Engine) Ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-	for batch := range slices.Chunk(alerts, ingestBatch) {
-		err := settled(ctx, func() error { return e.ingest(ctx, now, batch) })
-		if err != nil {
-			return fmt.Errorf("take in %d alerts: %w", len(batch), err)
-		}
-	}
-	return nil
-}
-
+// ingest takes alerts in, in one commit. An alert takes one change, and two more
+// for every group that it is new in.
 func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
 	// Several words about one alert in a batch become one.
 	order := make([]alert.Fingerprint, 0, len(alerts))
 	merged := make(map[alert.Fingerprint]*alert.Alert, len(alerts))
 	for _, a := range alerts {
-		in := *a
-		in.UpdatedAt = now
-		fp := in.Fingerprint()
+		fp := a.Fingerprint()
 		if earlier, ok := merged[fp]; ok {
-			merged[fp] = alert.Merge(earlier, &in)
+			merged[fp] = alert.Merge(earlier, a)
 			continue
 		}
-		merged[fp] = &in
+		merged[fp] = a
 		order = append(order, fp)
 	}
 	keys := make([]string, len(order))
@@ -169,7 +150,7 @@ func (e *Engine) touchHeaders(ctx context.Context, now time.Time, touched map[st
 		// A group waits for company, counted from now, unless its first alert
 		// has waited long enough elsewhere.
 		t.Grid = now.Add(t.wait)
-		if !t.first.Add(t.wait).After(now) {
+		if t.first.Add(t.wait).Before(now) {
 			t.Grid = now
 		}
 		c, err := put(it.Key, t.header)

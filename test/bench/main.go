@@ -19,11 +19,11 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: bench FOLDER, with the binaries bare and lag in it; run ./scripts/bench")
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: bench FOLDER [WHAT...]; run ./scripts/bench, which builds what is in the folder")
 		os.Exit(2)
 	}
-	if err := run(context.Background(), os.Args[1]); err != nil {
+	if err := run(context.Background(), os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -38,7 +38,19 @@ type row struct {
 	bound    string
 }
 
-func run(ctx context.Context, dir string) error {
+// measures are what is measured, by the names that choose among them.
+var measures = []struct {
+	name string
+	run  func(*bench, context.Context) ([]row, error)
+}{
+	{"cold-start", (*bench).coldStart},
+	{"invocation", (*bench).invocation},
+	{"poll", (*bench).poll},
+	{"words", (*bench).judgeAndRender},
+	{"accept", (*bench).accept},
+}
+
+func run(ctx context.Context, dir string, only []string) error {
 	// The cloud in this process stands for one elsewhere: what it collects takes
 	// the time of what is measured.
 	debug.SetGCPercent(1000)
@@ -47,10 +59,18 @@ func run(ctx context.Context, dir string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	b := &bench{bare: filepath.Join(dir, "bare"), lag: filepath.Join(dir, "lag"), work: work}
+	b := &bench{dir: dir, work: work}
+	stop, err := b.startRedis()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	var rows []row
-	for _, measure := range []func(context.Context) ([]row, error){b.coldStart, b.invocation, b.poll, b.judgeAndRender} {
-		r, err := measure(ctx)
+	for _, measure := range measures {
+		if len(only) > 0 && !slices.Contains(only, measure.name) {
+			continue
+		}
+		r, err := measure.run(b, ctx)
 		if err != nil {
 			return err
 		}
@@ -67,10 +87,11 @@ func run(ctx context.Context, dir string) error {
 	return nil
 }
 
-// bench holds the binaries that are measured.
+// bench knows where things are.
 type bench struct {
-	bare, lag string
-	work      string
+	dir   string // of the binaries
+	work  string
+	redis string // URL
 }
 
 // sample holds what was measured again and again; it prints as its median, with
@@ -89,6 +110,9 @@ func (s sample) String() string {
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }
 
 func ratio[T ~int | ~int64](a, b T) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
+
+// binary is the path of one of the binaries.
+func (b *bench) binary(name string) string { return filepath.Join(b.dir, name) }
 
 // write puts a configuration into a file.
 func (b *bench) write(name, text string) (string, error) {

@@ -60,12 +60,12 @@ func (b *bench) coldStart(ctx context.Context) ([]row, error) {
 	}
 	var bare, lag sample
 	for range runs {
-		took, _, _, err := once(ctx, b.bare, nil)
+		took, _, _, err := once(ctx, b.binary("bare"), nil)
 		if err != nil {
 			return nil, err
 		}
 		bare = append(bare, took)
-		if took, _, _, err = once(ctx, b.lag, map[string]string{"TOCSIN_CONFIG": config}); err != nil {
+		if took, _, _, err = once(ctx, b.binary("lag"), map[string]string{"TOCSIN_CONFIG": config}); err != nil {
 			return nil, err
 		}
 		lag = append(lag, took)
@@ -153,7 +153,7 @@ func (b *bench) invocation(ctx context.Context) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		took, answer, _, err := once(ctx, b.lag, map[string]string{"TOCSIN_CONFIG": path, "SSL_CERT_FILE": env["SSL_CERT_FILE"], "SSL_CERT_DIR": env["SSL_CERT_DIR"]})
+		took, answer, _, err := once(ctx, b.binary("lag"), map[string]string{"TOCSIN_CONFIG": path, "SSL_CERT_FILE": env["SSL_CERT_FILE"], "SSL_CERT_DIR": env["SSL_CERT_DIR"]})
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func (b *bench) invocation(ctx context.Context) ([]row, error) {
 			return nil, fmt.Errorf("the whole invocation answered %s, want %s", answer, want)
 		}
 		whole = append(whole, took)
-		if took, _, _, err = once(ctx, b.bare, nil); err != nil {
+		if took, _, _, err = once(ctx, b.binary("bare"), nil); err != nil {
 			return nil, err
 		}
 		bare = append(bare, took)
@@ -178,7 +178,7 @@ func (b *bench) poll(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	defer cloud.Close()
-	took, answer, memory, err := once(ctx, b.lag, env)
+	took, answer, memory, err := once(ctx, b.binary("lag"), env)
 	if err != nil {
 		return nil, err
 	}

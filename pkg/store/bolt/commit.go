@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -38,14 +39,12 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 			if !c.Writes() {
 				continue
 			}
-			if err := b.remove(c.Key, old[i]); err != nil {
-				return err
-			}
 			if c.Delete {
-				continue
+				err = b.remove(c.Key, old[i])
+			} else {
+				err = b.put(c.Key, old[i], item{version: version, due: c.Due, expires: c.Expires, value: c.Value})
 			}
-			it := item{version: version, due: c.Due, expires: c.Expires, value: c.Value}
-			if err := b.put(c.Key, it); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -53,13 +52,25 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 	})
 }
 
-func (b buckets) put(key string, it item) error {
-	err := b.items.Put([]byte(key), it.encode())
-	if !it.due.IsZero() {
-		err = errors.Join(err, b.due.Put(duePlace(key, it.due), []byte{}))
+// put writes the item of a key in place of the old one.
+func (b buckets) put(key string, old, it item) error {
+	return errors.Join(
+		b.items.Put([]byte(key), it.encode()),
+		move(b.due, duePlace(key, old.due), duePlace(key, it.due)),
+		move(b.expires, expiresPlace(key, old.expires), expiresPlace(key, it.expires)),
+	)
+}
+
+// move changes the place of a key in an index. A nil place is none.
+func move(index *bbolt.Bucket, from, to []byte) (err error) {
+	if bytes.Equal(from, to) {
+		return nil
 	}
-	if !it.expires.IsZero() {
-		err = errors.Join(err, b.expires.Put(expiresPlace(key, it.expires), []byte{}))
+	if from != nil {
+		err = index.Delete(from)
+	}
+	if to != nil {
+		err = errors.Join(err, index.Put(to, []byte{}))
 	}
 	return err
 }
@@ -68,8 +79,8 @@ func (b buckets) put(key string, it item) error {
 func (b buckets) remove(key string, it item) error {
 	return errors.Join(
 		b.items.Delete([]byte(key)),
-		b.due.Delete(duePlace(key, it.due)),
-		b.expires.Delete(expiresPlace(key, it.expires)),
+		move(b.due, duePlace(key, it.due), nil),
+		move(b.expires, expiresPlace(key, it.expires), nil),
 	)
 }
 

@@ -72,14 +72,23 @@ func parsePlace(queue string, p []byte) (at time.Time, rest string, err error) {
 	return unixMilli(binary.BigEndian.Uint64(p[start:]) ^ 1<<63), string(p[start+8:]), nil
 }
 
-// duePlace is the entry of a key in the due index.
+// duePlace is the entry of a key in the due index, nil when it is never due.
 func duePlace(key string, due time.Time) []byte {
+	if due.IsZero() {
+		return nil
+	}
 	kind := store.Kind(key)
 	return place(kind, due, key[len(kind)+1:])
 }
 
-// expiresPlace is the entry of a key in the expires index, which is one queue.
-func expiresPlace(key string, expires time.Time) []byte { return place("", expires, key) }
+// expiresPlace is the entry of a key in the expires index, which is one queue;
+// nil when it never expires.
+func expiresPlace(key string, expires time.Time) []byte {
+	if expires.IsZero() {
+		return nil
+	}
+	return place("", expires, key)
+}
 
 func unixMilli(ms uint64) time.Time { return time.UnixMilli(int64(ms)).UTC() }
 
