@@ -112,11 +112,12 @@ func Merge(old, in *Alert) *Alert {
 }
 
 // overlap tells whether two words about an alert are about one incident: the
-// end of the new one, or its start, lies within the old one's activity.
+// end of the new one, or its start, lies strictly within the old one's activity.
+// A word that begins when the old one did and lasts longer takes its place, which
+// comes to the same.
 func overlap(old, in *Alert) bool {
 	within := func(t time.Time) bool {
 		return t.After(old.StartsAt) && (old.EndsAt.IsZero() || t.Before(old.EndsAt))
 	}
-	return in.StartsAt.Equal(old.StartsAt) || within(in.StartsAt) || (!in.EndsAt.IsZero() && within(in.EndsAt)) ||
-		in.EndsAt.IsZero() && in.StartsAt.Before(old.StartsAt)
+	return within(in.StartsAt) || !in.EndsAt.IsZero() && within(in.EndsAt)
 }

@@ -77,6 +77,8 @@ func TestPostedSilences(t *testing.T) {
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"createdBy":""`, `"comment":""`), 200, ``},
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"startsAt":"0001-01-01T00:00:00Z"`), 200, ``},
 		{silence(`{"name":"中文","value":"b","isRegex":false}`), 200, ``},
+		{silence(`{"name":"a","value":"b","isRegex":false,"isEqual":false}`), 200, ``},
+		{silence(`{"name":"a","value":"b","isRegex":true,"isEqual":false}`), 200, ``},
 	} {
 		w := newWorld(t)
 		status, answer := w.post("/api/v2/silences", tt.body)

@@ -69,8 +69,9 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-// Reload reads the configuration again and works by it from now on. If it has
-// faults the old one stays. Another store needs a new start.
+// Reload reads the configuration again and works by it from now on; the groups'
+// timers begin anew, as in Alertmanager. If it has faults the old one stays.
+// Another store needs a new start.
 func (s *Server) Reload(ctx context.Context) error {
 	cfg, err := s.options.Load()
 	if err != nil {
@@ -79,8 +80,8 @@ func (s *Server) Reload(ctx context.Context) error {
 	if err := s.use(ctx, cfg); err != nil {
 		return err
 	}
-	s.Wake()
-	return nil
+	defer s.Wake()
+	return s.current.Load().app.engine.Restart(ctx, s.options.Now())
 }
 
 func (s *Server) use(ctx context.Context, cfg *config.Config) error {

@@ -7,6 +7,7 @@ import (
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/email"
 	"tocsin/pkg/notify/sms"
+	"tocsin/pkg/notify/webhook"
 	"tocsin/pkg/notify/wecomrobot"
 	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
@@ -22,6 +23,7 @@ type Receiver struct {
 	WecomRobot []wecomrobot.Config `yaml:"wecom_robot_configs,omitempty"`
 	SMS        []sms.Config        `yaml:"sms_configs,omitempty"`
 	Email      []email.Config      `yaml:"email_configs,omitempty"`
+	Webhook    []webhook.Config    `yaml:"webhook_configs,omitempty"`
 }
 
 // Fallback names the receiver that stands in for another.
@@ -71,6 +73,7 @@ func (r *Receiver) Integrations() []Integration {
 		integrations(r.WecomRobot),
 		integrations(r.SMS),
 		integrations(r.Email),
+		integrations(r.Webhook),
 	)
 }
 

@@ -24,7 +24,7 @@ func foreign(in reflect.Type, key string) string {
 			rocketchat_api_url rocketchat_token rocketchat_token_file rocketchat_token_id
 			rocketchat_token_id_file mattermost_webhook_url mattermost_webhook_url_file`
 	case reflect.TypeFor[Receiver]():
-		keys = `labels discord_configs incidentio_configs pagerduty_configs slack_configs webhook_configs
+		keys = `labels discord_configs incidentio_configs pagerduty_configs slack_configs
 			opsgenie_configs wechat_configs pushover_configs victorops_configs sns_configs
 			telegram_configs webex_configs msteams_configs msteamsv2_configs jira_configs
 			rocketchat_configs mattermost_configs`

@@ -55,10 +55,10 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// Waits double from 5 s, and none is longer than 5 min and a fifth.
+// Waits double from half a second, and none is longer than 5 min and a fifth.
 func TestBackoff(t *testing.T) {
 	for attempts, want := range map[int]time.Duration{
-		1: 5 * time.Second, 2: 10 * time.Second, 3: 20 * time.Second, 6: 160 * time.Second, 7: 5 * time.Minute, 50: 5 * time.Minute,
+		1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second, 10: 256 * time.Second, 11: 5 * time.Minute, 50: 5 * time.Minute,
 	} {
 		got := backoff("id", attempts)
 		if got < want || got > want+want/5 {

@@ -241,12 +241,12 @@ func (e *Engine) integration(c *claimed) (Integration, bool) {
 }
 
 const (
-	backoffFirst = 5 * time.Second
+	backoffFirst = 500 * time.Millisecond
 	backoffCap   = 5 * time.Minute
 )
 
-// backoff is how long to wait after the nth attempt: doubling from 5 s to 5
-// min, and up to a fifth more so that what failed together does not come back
+// backoff is how long to wait after the nth attempt: doubling from half a second
+// to 5 min, and up to a fifth more so that what failed together does not come back
 // together. The share depends on the notification alone.
 func backoff(id string, attempts int) time.Duration {
 	d := backoffFirst << min(max(attempts-1, 0), 10)

@@ -10,6 +10,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/store/memory"
 )
 
 // The life of a group: it waits for company, says the group once, says what is
@@ -74,12 +75,19 @@ func TestGroupWaitZeroIsSaidAtOnce(t *testing.T) {
 func TestOldAlertDoesNotWait(t *testing.T) {
 	c := &channel{}
 	w := newWorld(t, route("30s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
-	err := w.engine.Ingest(t.Context(), at(100), []*alert.Alert{{Labels: alert.Labels{"alertname": "Lag", "topic": "a"}, StartsAt: at(70)}})
-	if err != nil {
-		t.Fatal(err)
+	for start, due := range map[float64]float64{69.999: 100, 70: 130} {
+		w.store = memory.New()
+		w.restart(route("30s", "5m", "1h"))
+		err := w.engine.Ingest(t.Context(), at(100), []*alert.Alert{{Labels: alert.Labels{"alertname": "Lag", "topic": "a"}, StartsAt: at(start)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next, err := w.engine.Next(t.Context()); err != nil || !next.Equal(at(due)) {
+			t.Errorf("started at %v: next at %v, %v", start, next.Sub(t0), err)
+		}
+		w.tick(at(due))
+		w.expect(c, "first notification:a;")
 	}
-	w.tick(at(100))
-	w.expect(c, "first notification:a;")
 }
 
 // A tick that comes late does not shift the times of later ones.
@@ -153,12 +161,12 @@ func TestPassingFaultIsTriedAgain(t *testing.T) {
 	if sum := w.tick(at(0)); sum.Sent != 0 || sum.Owed != 1 {
 		t.Fatalf("summary %+v, want nothing sent and 1 owed", sum)
 	}
-	w.tick(at(4.9)) // the first wait is 5 s and up to a fifth more
+	w.tick(at(0.49)) // the first wait is half a second and up to a fifth more
 	w.expect(c)
-	w.tick(at(6)) // refused: wait a minute
-	w.tick(at(65))
+	w.tick(at(0.6)) // refused: wait a minute
+	w.tick(at(60.5))
 	w.expect(c)
-	if sum := w.tick(at(66)); sum.Sent != 1 || sum.Owed != 0 {
+	if sum := w.tick(at(60.6)); sum.Sent != 1 || sum.Owed != 0 {
 		t.Fatalf("summary %+v, want 1 sent and nothing owed", sum)
 	}
 	w.expect(c, "first notification:a;")

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
 	"tocsin/pkg/store"
 )
 
@@ -62,6 +63,7 @@ type Engine struct {
 	receivers  map[string]*Receiver
 	inhibition inhibition
 	intervals  intervals
+	style      render.Style
 	upstream   bool
 	log        *slog.Logger
 	crowd      *crowd
@@ -73,6 +75,10 @@ type Config struct {
 	Receivers     []*Receiver
 	InhibitRules  []InhibitRule
 	TimeIntervals []TimeInterval
+	// Templates are what the templates in route labels may refer to, and
+	// ExternalURL is what they see by that name.
+	Templates   *render.Templates
+	ExternalURL string
 	// Upstream restores what Alertmanager does where Tocsin does better:
 	// a repetition comes one group_interval late when repeat_interval is a
 	// multiple of it, and an alert that ends while it is kept quiet is never
@@ -83,9 +89,15 @@ type Config struct {
 // New returns an engine that works on s. Every receiver that the tree or
 // another receiver names must be among the receivers.
 func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
-	e := &Engine{store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals), upstream: c.Upstream, log: log, crowd: newCrowd()}
+	e := &Engine{
+		store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals),
+		style: render.Style{ExternalURL: c.ExternalURL}, upstream: c.Upstream, log: log, crowd: newCrowd(),
+	}
 	var err error
 	if e.route, err = newRoute(c.Route); err != nil {
+		return nil, err
+	}
+	if err = e.route.compileLabels(c.Templates); err != nil {
 		return nil, err
 	}
 	if e.inhibition, err = newInhibition(c.InhibitRules); err != nil {

@@ -136,7 +136,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 		// A late flush is that of the last of the times it was due at.
 		early := now.Before(head.Grid)
 		if !early {
-			head.Grid = nextDue(head.Grid, route.GroupInterval, now)
+			head.Grid, head.Flushed = nextDue(head.Grid, route.GroupInterval, now), true
 		}
 		scheduled := head.Grid.Add(-route.GroupInterval)
 		if early || len(route.RepeatSchedule) > 0 {
@@ -150,10 +150,11 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 			// It was woken because an alert ended, but others go on.
 			return nil, e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)})
 		}
-		n := alert.Notification{
-			GroupKey: head.Key, Receiver: route.Receiver, At: now,
-			GroupLabels: head.Labels, RouteLabels: route.Labels, Alerts: say.alerts,
+		n := alert.Notification{GroupKey: head.Key, Receiver: route.Receiver, At: now, GroupLabels: head.Labels, Alerts: say.all}
+		if len(say.alerts) > 0 {
+			n.RouteLabels = e.routeLabels(route, n)
 		}
+		n.Alerts = say.alerts
 		var waiting []alert.Fingerprint
 		if changes, owed, waiting, err = e.owe(ctx, now, gid, route, scheduled, n, say); err != nil {
 			return nil, err
@@ -246,14 +247,15 @@ func (e *Engine) members(ctx context.Context, gid string) ([]member, error) {
 	}
 }
 
-// saying is what a group has to say: its alerts, and the fingerprints of those
-// that may be spoken of and of those that are kept quiet.
+// saying is what a group has to say: its alerts, those of them that may be
+// spoken of, and the fingerprints of these and of the ones that are kept quiet.
 type saying struct {
-	alerts                       []*alert.Alert
+	all, alerts                  []*alert.Alert
 	firing, resolved, quietEnded []alert.Fingerprint
 }
 
 func (s *saying) add(m member, over, muted bool) {
+	s.all = append(s.all, m.rec.Alert)
 	switch {
 	case muted && over:
 		s.quietEnded = append(s.quietEnded, m.fp)

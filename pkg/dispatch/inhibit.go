@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,10 @@ func newInhibition(rules []InhibitRule) (inhibition, error) {
 		}
 		r := inhibitRule{source: s, target: t, equal: c.Equal}
 		r.id = digest(s.String(), t.String(), strings.Join(c.Equal, "\xff"))
-		in = append(in, r)
+		// A rule that is written twice is one: its sources lie at the same keys.
+		if !slices.ContainsFunc(in, func(o inhibitRule) bool { return o.id == r.id }) {
+			in = append(in, r)
+		}
 	}
 	return in, nil
 }

@@ -170,6 +170,35 @@ func TestInvalidSilences(t *testing.T) {
 	}
 }
 
+// A condition that an absent label meets is one as well: Alertmanager asks only
+// whether = and =~ match nothing at all.
+func TestNegativeSilence(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, byTopic(), oneReceiver(c))
+	for _, regex := range []bool{false, true} {
+		id := w.silence(at(0), dispatch.Silence{Matchers: []dispatch.SilenceMatcher{{Name: "topic", Value: "a", IsRegex: regex}}, StartsAt: at(0), EndsAt: at(100)})
+		quiet, err := w.engine.GetSilence(t.Context(), id)
+		if err != nil || quiet.State(at(1)) != dispatch.SilenceActive {
+			t.Errorf("%+v, %v", quiet, err)
+		}
+	}
+	w.fire(at(10), "a", "b")
+	w.tick(at(10))
+	w.expect(c, "first notification:a;")
+}
+
+// A rule that is written twice is one rule.
+func TestInhibitRuleTwice(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, byTopic(), oneReceiver(c))
+	rule := dispatch.InhibitRule{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=b"}}
+	w.config.InhibitRules = []dispatch.InhibitRule{rule, rule}
+	w.restart(byTopic())
+	w.fire(at(0), "a", "b")
+	w.tick(at(0))
+	w.expect(c, "first notification:a;")
+}
+
 // A source keeps targets quiet that agree with it in the equal labels, while it
 // fires, and no others.
 func TestInhibition(t *testing.T) {

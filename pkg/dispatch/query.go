@@ -29,6 +29,8 @@ type GroupView struct {
 	// MutedBy are the time intervals that keep the group quiet now.
 	MutedBy []string
 	Alerts  []AlertView
+
+	route *Route
 }
 
 // Alerts returns the alerts that fire at now, in order of their fingerprints.
@@ -87,7 +89,7 @@ func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error)
 			id := groupID(r.ID, r.groupKey(labels))
 			g := groups[id]
 			if g == nil {
-				g = &GroupView{Receiver: r.Receiver, Labels: labels, RouteLabels: r.Labels, MutedBy: e.intervals.mute(r, now)}
+				g = &GroupView{Receiver: r.Receiver, Labels: labels, MutedBy: e.intervals.mute(r, now), route: r}
 				groups[id] = g
 			}
 			g.Alerts = append(g.Alerts, a)
@@ -95,6 +97,11 @@ func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error)
 	}
 	var all []GroupView
 	for _, g := range groups {
+		n := alert.Notification{At: now, GroupLabels: g.Labels}
+		for _, a := range g.Alerts {
+			n.Alerts = append(n.Alerts, a.Alert)
+		}
+		g.RouteLabels = e.routeLabels(g.route, n)
 		all = append(all, *g)
 	}
 	slices.SortFunc(all, func(a, b GroupView) int {

@@ -33,7 +33,7 @@ type Route struct {
 	RepeatInterval time.Duration
 	RepeatSchedule []time.Duration // instead of RepeatInterval when it is not empty
 	ResolvedAtOnce bool
-	Labels         alert.Labels
+	Labels         alert.Labels // as they are written: values may be templates
 
 	groupBy  []string // sorted
 	groupAll bool
@@ -42,6 +42,8 @@ type Route struct {
 	routes   []*Route
 
 	muteIntervals, activeIntervals []string
+
+	templates *labelTemplates // nil for none
 }
 
 // newRoute builds the tree. The configuration must have passed Validate.

@@ -132,7 +132,8 @@ func allMatchers(texts []string, equal map[string]string, regex map[string]setti
 		all = append(all, m)
 	}
 	for name, value := range regex {
-		m, err := labels.NewMatcher(labels.MatchRegexp, name, value.String())
+		// Group keys show these with their anchors, as Alertmanager's do.
+		m, err := labels.NewMatcher(labels.MatchRegexp, name, "^(?:"+value.String()+")$")
 		if err != nil {
 			return nil, err
 		}

@@ -194,7 +194,9 @@ func (s *Silence) validate() (labels.Matchers, error) {
 			return nil, fmt.Errorf("invalid label matcher %d: %w", i, err)
 		}
 		ms = append(ms, m)
-		matchesAll = matchesAll && m.Matches("")
+		// As upstream, which takes job!="db" for a condition although an absent
+		// label meets it.
+		matchesAll = matchesAll && sm.IsEqual && m.Matches("")
 	}
 	switch {
 	case matchesAll:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -54,20 +55,33 @@ type Answer struct {
 // have arrived; with an address that is none it is Permanent. The address is
 // taken for a secret: an error names its host and nothing else.
 func PostJSON(ctx context.Context, client *http.Client, address string, header http.Header, body []byte) (*Answer, error) {
+	all := http.Header{}
+	maps.Copy(all, header)
+	all.Set("Content-Type", "application/json")
+	return do(ctx, client, http.MethodPost, address, all, bytes.NewReader(body))
+}
+
+// Get asks address for what is there. What PostJSON promises holds here too.
+func Get(ctx context.Context, client *http.Client, address string) (*Answer, error) {
+	return do(ctx, client, http.MethodGet, address, nil, nil)
+}
+
+func do(ctx context.Context, client *http.Client, method, address string, header http.Header, body io.Reader) (*Answer, error) {
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil || req.URL.Host == "" {
 		return nil, &Error{Class: Permanent, Message: "the url is not an http address: correct it in the configuration"}
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
-	req.Header.Set("Content-Type", "application/json")
+	maps.Copy(req.Header, header)
 	secrets := secretsOf(req.URL)
 
+	asking := "post to"
+	if method == http.MethodGet {
+		asking = "ask"
+	}
 	failed := func(doing string, err error) error {
 		return &Error{
 			Class:     Retry,
@@ -78,7 +92,7 @@ func PostJSON(ctx context.Context, client *http.Client, address string, header h
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, failed("post to", err)
+		return nil, failed(asking, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

@@ -73,6 +73,24 @@ func TestPostJSON(t *testing.T) {
 	}
 }
 
+func TestGet(t *testing.T) {
+	client, address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %d %q %s", r.Method, len(body), r.Header.Get("Content-Type"), r.URL.Query().Get("key"))
+	})
+	answer, err := Get(context.Background(), client, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(answer.Body), `GET 0 "" `+secretKey; got != want || answer.Excerpt() != `GET 0 "" <secret>` {
+		t.Errorf("%q, shown as %q; want %q", got, answer.Excerpt(), want)
+	}
+	_, err = Get(context.Background(), &http.Client{Transport: failing{}}, address)
+	if e := asError(t, err); e.Class != Retry || !strings.Contains(e.Error(), "ask 127.0.0.1") {
+		t.Errorf("%v", e)
+	}
+}
+
 func TestPostJSONFails(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

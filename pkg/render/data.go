@@ -15,6 +15,9 @@ import (
 type View struct {
 	// Builtin makes the text that a channel's own template names stand for.
 	Builtin func() string
+	// RouteLabel answers the function routeLabels where a route's labels are
+	// templates that are only being rendered; nil where they have been.
+	RouteLabel func(name string) (string, error)
 
 	n           *alert.Notification
 	externalURL string

@@ -28,7 +28,12 @@ func (r *run) funcs() map[string]any {
 	funcs := maps.Clone(map[string]any(template.DefaultFuncs))
 	funcs["now"] = func() time.Time { return r.view.n.At }
 	funcs["since"] = func(t time.Time) time.Duration { return r.view.n.At.Sub(t) }
-	funcs["routeLabels"] = func(name string) string { return r.view.Data().RouteLabels[name] }
+	funcs["routeLabels"] = func(name string) (string, error) {
+		if r.view.RouteLabel != nil {
+			return r.view.RouteLabel(name)
+		}
+		return r.view.Data().RouteLabels[name], nil
+	}
 	funcs[builtinFunc] = func() string { return r.view.builtin() }
 	return funcs
 }

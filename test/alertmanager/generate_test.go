@@ -201,8 +201,13 @@ func (g *generator) route(depth int) *dispatch.RouteConfig {
 	if g.chance(25) {
 		r.RepeatInterval = span(g.seconds(1, 10, 30, 60, 89, 180, 301, 3600))
 	}
-	if g.chance(20) {
-		r.Labels = alert.Labels{pick(g.Rand, "team", "tier"): pick(g.Rand, "x", "y", "a b")}
+	for g.chance(30) {
+		if r.Labels == nil {
+			r.Labels = alert.Labels{}
+		}
+		r.Labels[pick(g.Rand, "team", "tier", "zone")] = pick(g.Rand, "x", "a b", "", "{{ .CommonLabels.job }}{{ len .Alerts }}",
+			"{{ range .Alerts }}{{ .Labels.instance }}{{ .Status }}{{ end }}", `{{ .GroupLabels.alertname }} {{ .Receiver }} {{ .ExternalURL }}`,
+			`{{ routeLabels "team" }}/{{ .RouteLabels.tier }}`, `{{ routeLabels "tier" }}`, "{{ (index .Alerts 1).Labels.job }}", "{{ .NotificationReason }}")
 	}
 	if len(g.config.TimeIntervals) > 0 && g.chance(40) {
 		r.MuteTimeIntervals = []string{pick(g.Rand, g.config.TimeIntervals...).Name}

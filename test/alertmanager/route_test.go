@@ -3,14 +3,46 @@ package alertmanager
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
 
+	amalert "github.com/prometheus/alertmanager/alert"
 	amconfig "github.com/prometheus/alertmanager/config"
 	amdispatch "github.com/prometheus/alertmanager/dispatch"
+	amnotify "github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/template"
 	"github.com/prometheus/common/model"
+
+	"tocsin/pkg/alert"
 )
+
+// theirLabels are the route's labels as Alertmanager's dispatcher renders them for
+// a group of one alert: those that fail are left out.
+func theirLabels(tmpl *template.Template, r *amdispatch.Route, group model.LabelSet, l alert.Labels) model.LabelSet {
+	a := &amalert.Alert{Alert: model.Alert{Labels: labelSet(l), EndsAt: time.Now().Add(never)}}
+	render := tmpl.RouteLabelRenderer(tmpl.Data(r.RouteOpts.Receiver, group, r.RouteOpts.Labels, amnotify.ReasonUnknown.String(), a))
+	rendered := model.LabelSet{}
+	for name := range r.RouteOpts.Labels {
+		if value, err := render(string(name)); err == nil {
+			rendered[name] = model.LabelValue(value)
+		}
+	}
+	return rendered
+}
+
+// theirTemplates are Alertmanager's own.
+func theirTemplates(t *testing.T) *template.Template {
+	tmpl, err := template.FromGlobs(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tmpl.ExternalURL, err = url.Parse(externalURL); err != nil {
+		t.Fatal(err)
+	}
+	return tmpl
+}
 
 // Every alert takes the same routes, into groups of the same labels.
 func TestRoutes(t *testing.T) {
@@ -29,6 +61,7 @@ func TestRoutes(t *testing.T) {
 			t.Fatalf("Tocsin: %v\n%s", err, g.config.yaml())
 		}
 		now := time.Now()
+		tmpl := theirTemplates(t)
 		for range 40 {
 			l := g.labels()
 			var theirs []string
@@ -39,7 +72,7 @@ func TestRoutes(t *testing.T) {
 						group[name] = value
 					}
 				}
-				theirs = append(theirs, fmt.Sprintf("%s %v %v", r.RouteOpts.Receiver, group, r.RouteOpts.Labels))
+				theirs = append(theirs, fmt.Sprintf("%s %v %v", r.RouteOpts.Receiver, group, theirLabels(tmpl, r, group, l)))
 			}
 			if err := engine.Ingest(t.Context(), now, push{end: open}.alerted(l).ours(now, 0)); err != nil {
 				t.Fatal(err)

@@ -76,7 +76,7 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 
 // engine builds Tocsin's engine with receivers that write into tr.
 func (c config) engine(tr *transcript, upstream bool) (*dispatch.Engine, error) {
-	ec := dispatch.Config{Route: c.Route, InhibitRules: c.InhibitRules, TimeIntervals: c.TimeIntervals, Upstream: upstream}
+	ec := dispatch.Config{Route: c.Route, InhibitRules: c.InhibitRules, TimeIntervals: c.TimeIntervals, ExternalURL: externalURL, Upstream: upstream}
 	var f setting.Faults
 	var known dispatch.Names
 	for _, r := range c.Receivers {

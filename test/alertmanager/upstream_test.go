@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
+const externalURL = "http://alerts.example.com"
+
 // never is longer than any scenario.
 const never = 10000 * time.Hour
 
@@ -120,7 +122,9 @@ func (c config) alertmanager(tr *transcript) (*server, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	tmpl.ExternalURL = &url.URL{Scheme: "http", Host: "alerts.example.com"}
+	if tmpl.ExternalURL, err = url.Parse(externalURL); err != nil {
+		return nil, err
+	}
 
 	receivers := map[string][]amnotify.Integration{}
 	for _, r := range conf.Receivers {

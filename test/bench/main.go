@@ -48,6 +48,8 @@ var measures = []struct {
 	{"poll", (*bench).poll},
 	{"words", (*bench).judgeAndRender},
 	{"accept", (*bench).accept},
+	{"tick", (*bench).quietTick},
+	{"memory", (*bench).memory},
 }
 
 func run(ctx context.Context, dir string, only []string) error {
