@@ -49,6 +49,7 @@ var measures = []struct {
 	{"words", (*bench).judgeAndRender},
 	{"accept", (*bench).accept},
 	{"tick", (*bench).quietTick},
+	{"flush", (*bench).flush},
 	{"memory", (*bench).memory},
 }
 

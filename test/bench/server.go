@@ -91,7 +91,7 @@ func bodies(n, batch int) [][]byte {
 				"job": "node", "severity": "warning", "number": strconv.Itoa(i)},
 			Annotations: map[string]string{"summary": "something is not as it should be", "description": "the value is 96.2, which is too much"},
 			Generator:   "http://prometheus.example.com/graph?g0.expr=up&g0.tab=1",
-			Starts:      now.Add(-time.Minute), Ends: now.Add(time.Hour),
+			Starts:      now, Ends: now.Add(time.Hour),
 		})
 		if len(alerts) == batch || i == n-1 {
 			body, err := json.Marshal(alerts)

@@ -28,10 +28,11 @@ const (
 )
 
 // Store is a store.Store in a file. All methods may be called concurrently;
-// commits run one after another, reads beside them.
+// commits run one after another or together, reads beside them.
 type Store struct {
-	path string
-	db   *bbolt.DB
+	path  string
+	db    *bbolt.DB
+	queue queue
 }
 
 // Get implements store.Store.

@@ -1,12 +1,15 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -245,5 +248,64 @@ func TestNewerFormat(t *testing.T) {
 	// What need not read it works on.
 	if err := s.Commit(t.Context(), noon, store.Change{Key: "a/00002", Value: []byte("x")}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Commits that wait share a transaction, and one that is refused none of the
+// others' fate.
+func TestCommitsShareATransaction(t *testing.T) {
+	s := mustOpen(t, newPath(t))
+	transaction := func() (id int) {
+		if err := s.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	before := transaction()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	s.queue.turn <- struct{}{} // the disk is busy
+	const n = 20
+	errs := make([]error, n)
+	var commits sync.WaitGroup
+	for i := range n {
+		ctx, change := t.Context(), store.Change{Key: fmt.Sprintf("k/%02d", i), Value: []byte("v")}
+		switch i {
+		case 3:
+			ctx = over
+		case 7, 8: // one of the two
+			change.Key, change.If = "k/same", store.Absent()
+		}
+		commits.Go(func() { errs[i] = s.Commit(ctx, time.Unix(0, 0), change) })
+	}
+	for waiting := 0; waiting < n; runtime.Gosched() {
+		s.queue.mu.Lock()
+		waiting = len(s.queue.waiting)
+		s.queue.mu.Unlock()
+	}
+	<-s.queue.turn
+	commits.Wait()
+
+	if got := transaction() - before; got != 1 {
+		t.Errorf("%d commits took %d transactions, want 1", n, got)
+	}
+	for i, err := range errs {
+		switch {
+		case i == 3:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("commit %d, whose time was over: %v", i, err)
+			}
+		case i == 7 || i == 8:
+			if (err == nil) == (errs[15-i] == nil) || err != nil && !errors.Is(err, store.ErrConflict) {
+				t.Errorf("commits 7 and 8 of one key: %v and %v, want one conflict", errs[7], errs[8])
+			}
+		case err != nil:
+			t.Errorf("commit %d: %v", i, err)
+		}
+	}
+	items, err := s.List(t.Context(), "k/", "", 100)
+	if err != nil || len(items) != n-2 {
+		t.Errorf("%d items, %v, want %d", len(items), err, n-2)
 	}
 }

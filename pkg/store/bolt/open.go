@@ -43,7 +43,7 @@ func open(ctx context.Context, path string, wait time.Duration) (*Store, error) 
 		return nil, fmt.Errorf("bolt:%s: open: not a bolt file, or %w", path, damaged("%w", err))
 	}
 
-	s := &Store{path: path, db: db}
+	s := &Store{path: path, db: db, queue: queue{turn: make(chan struct{}, 1)}}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
