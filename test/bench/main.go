@@ -54,6 +54,15 @@ var measures = []struct {
 }
 
 func run(ctx context.Context, dir string, only []string) error {
+	var known []string
+	for _, measure := range measures {
+		known = append(known, measure.name)
+	}
+	for _, name := range only {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("there is no measure %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
 	// The cloud in this process stands for one elsewhere: what it collects takes
 	// the time of what is measured.
 	debug.SetGCPercent(1000)
