@@ -13,14 +13,17 @@ import (
 	"tocsin/pkg/tencent"
 )
 
+// environment is what channels may use of the world outside. They use its Store
+// no sooner than they send.
+func environment(cfg *config.Config, client *http.Client, o Options) *notify.Env {
+	return &notify.Env{HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup, Style: cfg.Global.Style()}
+}
+
 // buildReceivers builds every receiver with its channels.
-func buildReceivers(cfg *config.Config, client *http.Client, o Options) ([]*dispatch.Receiver, error) {
+func buildReceivers(cfg *config.Config, env *notify.Env) ([]*dispatch.Receiver, error) {
 	templates, err := render.ParseTemplates(cfg.Templates...)
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
-	}
-	env := &notify.Env{
-		HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup, Style: cfg.Global.Style(),
 	}
 	receivers := make([]*dispatch.Receiver, len(cfg.Receivers))
 	for i := range cfg.Receivers {

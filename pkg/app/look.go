@@ -86,7 +86,7 @@ type Sent struct {
 // message, with what came back, to each. Nothing is stored and nothing is tried
 // twice.
 func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver string, now time.Time, each func(Sent)) error {
-	receivers, err := buildReceivers(cfg, o.client(), o)
+	receivers, err := buildReceivers(cfg, environment(cfg, o.client(), o))
 	if err != nil {
 		return err
 	}

@@ -143,5 +143,14 @@ func (c *Config) inherit() {
 		for j := range r.Email {
 			r.Email[j].Inherit(g.SMTP)
 		}
+		for j := range r.WecomApp {
+			r.WecomApp[j].Inherit(g.Wechat)
+		}
+		for j := range r.Wechat {
+			r.Wechat[j].Inherit(g.Wechat)
+		}
+		for j := range r.Slack {
+			r.Slack[j].Inherit(g.Slack)
+		}
 	}
 }

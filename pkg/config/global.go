@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"tocsin/pkg/notify/email"
+	"tocsin/pkg/notify/slack"
+	"tocsin/pkg/notify/wecomapp"
 	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
@@ -27,8 +29,10 @@ type Global struct {
 	TencentSecretID  string         `yaml:"tencent_secret_id,omitempty"`
 	TencentSecretKey setting.Secret `yaml:"tencent_secret_key,omitempty"`
 
-	// SMTP is what e-mail receivers leave out.
-	SMTP email.Global `yaml:",inline"`
+	// SMTP, Wechat and Slack are what receivers of those kinds leave out.
+	SMTP   email.Global    `yaml:",inline"`
+	Wechat wecomapp.Global `yaml:",inline"`
+	Slack  slack.Global    `yaml:",inline"`
 }
 
 // defaults returns a configuration as it is before the file is read.

@@ -6,8 +6,10 @@ import (
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/email"
+	"tocsin/pkg/notify/slack"
 	"tocsin/pkg/notify/sms"
 	"tocsin/pkg/notify/webhook"
+	"tocsin/pkg/notify/wecomapp"
 	"tocsin/pkg/notify/wecomrobot"
 	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
@@ -21,9 +23,12 @@ type Receiver struct {
 	Fallback *Fallback `yaml:"fallback,omitempty"`
 
 	WecomRobot []wecomrobot.Config `yaml:"wecom_robot_configs,omitempty"`
+	WecomApp   []wecomapp.Config   `yaml:"wecom_app_configs,omitempty"`
+	Wechat     []wecomapp.Wechat   `yaml:"wechat_configs,omitempty"`
 	SMS        []sms.Config        `yaml:"sms_configs,omitempty"`
 	Email      []email.Config      `yaml:"email_configs,omitempty"`
 	Webhook    []webhook.Config    `yaml:"webhook_configs,omitempty"`
+	Slack      []slack.Config      `yaml:"slack_configs,omitempty"`
 }
 
 // Fallback names the receiver that stands in for another.
@@ -71,9 +76,12 @@ type Integration struct {
 func (r *Receiver) Integrations() []Integration {
 	return slices.Concat(
 		integrations(r.WecomRobot),
+		integrations(r.WecomApp),
+		integrations(r.Wechat),
 		integrations(r.SMS),
 		integrations(r.Email),
 		integrations(r.Webhook),
+		integrations(r.Slack),
 	)
 }
 

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"tocsin/pkg/notify/email"
+	"tocsin/pkg/notify/slack"
+	"tocsin/pkg/notify/webhook"
+	"tocsin/pkg/notify/wecomapp"
 )
 
 // foreign recognises keys that Alertmanager 0.34 has and Tocsin does not. They
@@ -16,20 +19,26 @@ func foreign(in reflect.Type, key string) string {
 	case reflect.TypeFor[Config]():
 		keys = "tracing event_recorder"
 	case reflect.TypeFor[Global]():
-		keys = `http_config smtp_tls_config jira_api_url slack_api_url slack_api_url_file slack_app_token
-			slack_app_token_file slack_app_url pagerduty_url opsgenie_api_url opsgenie_api_key
-			opsgenie_api_key_file wechat_api_url wechat_api_secret wechat_api_secret_file
-			wechat_api_corp_id victorops_api_url victorops_api_key victorops_api_key_file
-			telegram_api_url telegram_bot_token telegram_bot_token_file webex_api_url
-			rocketchat_api_url rocketchat_token rocketchat_token_file rocketchat_token_id
-			rocketchat_token_id_file mattermost_webhook_url mattermost_webhook_url_file`
+		keys = `http_config smtp_tls_config jira_api_url slack_app_token slack_app_token_file slack_app_url
+			pagerduty_url opsgenie_api_url opsgenie_api_key opsgenie_api_key_file victorops_api_url
+			victorops_api_key victorops_api_key_file telegram_api_url telegram_bot_token
+			telegram_bot_token_file webex_api_url rocketchat_api_url rocketchat_token
+			rocketchat_token_file rocketchat_token_id rocketchat_token_id_file
+			mattermost_webhook_url mattermost_webhook_url_file`
 	case reflect.TypeFor[Receiver]():
-		keys = `labels discord_configs incidentio_configs pagerduty_configs slack_configs
-			opsgenie_configs wechat_configs pushover_configs victorops_configs sns_configs
-			telegram_configs webex_configs msteams_configs msteamsv2_configs jira_configs
-			rocketchat_configs mattermost_configs`
+		keys = `labels discord_configs incidentio_configs pagerduty_configs opsgenie_configs pushover_configs
+			victorops_configs sns_configs telegram_configs webex_configs msteams_configs
+			msteamsv2_configs jira_configs rocketchat_configs mattermost_configs`
 	case reflect.TypeFor[email.Config]():
 		keys = "tls_config"
+	case reflect.TypeFor[webhook.HTTPConfig]():
+		keys = `bearer_token bearer_token_file oauth2 tls_config follow_redirects enable_http2 proxy_url no_proxy
+			proxy_from_environment proxy_connect_header http_headers`
+	case reflect.TypeFor[wecomapp.Config](), reflect.TypeFor[wecomapp.Wechat]():
+		keys = "http_config"
+	case reflect.TypeFor[slack.Config]():
+		keys = `http_config app_token app_token_file app_url pretext message_text fields short_fields footer
+			fallback callback_id image_url thumb_url link_names mrkdwn_in actions update_message timeout`
 	}
 	if !slices.Contains(strings.Fields(keys), key) {
 		return ""

@@ -34,15 +34,17 @@ func (in *instance) invoke(ctx context.Context, inv Invocation, event []byte) ([
 	start := time.Now()
 	inv.Cold = in.warm.CompareAndSwap(false, true)
 	ctx = context.WithValue(ctx, invocationKey{}, inv)
+	var notes []slog.Attr
+	ctx = context.WithValue(ctx, notesKey{}, &notes)
 	in.logs.setLevel(ctx)
 
 	answer, err := in.call(ctx, event)
 
-	attrs := []slog.Attr{
+	attrs := append([]slog.Attr{
 		slog.String("function", inv.Function),
 		slog.Bool("cold", inv.Cold),
 		slog.Int64("dur_ms", time.Since(start).Milliseconds()),
-	}
+	}, notes...)
 	if d, ok := ctx.Deadline(); ok {
 		attrs = append(attrs, slog.Int64("left_ms", time.Until(d).Milliseconds()))
 	}
@@ -60,7 +62,7 @@ func (in *instance) invoke(ctx context.Context, inv Invocation, event []byte) ([
 func (in *instance) call(ctx context.Context, event []byte) (answer []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			in.logs.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			logPanic(ctx, in.logs.Logger, p)
 			answer, err = nil, &panicError{FromContext(ctx).RequestID}
 		}
 	}()
@@ -99,6 +101,21 @@ func (in *instance) handler(ctx context.Context) (handler, error) {
 		in.built = h
 	}
 	return in.built, nil
+}
+
+type notesKey struct{}
+
+// note adds to the line that is logged at the end of ctx's event.
+func note(ctx context.Context, attrs ...slog.Attr) {
+	if notes, ok := ctx.Value(notesKey{}).(*[]slog.Attr); ok {
+		*notes = append(*notes, attrs...)
+	}
+}
+
+// logPanic logs what was recovered; the deferred function that did calls it, so
+// that the stack is still there.
+func logPanic(ctx context.Context, log *slog.Logger, p any) {
+	log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
 // panicError is the answer after a panic. What was panicked with may hold

@@ -45,14 +45,9 @@ func (t Timer) handle(ctx context.Context, event []byte) (any, error) {
 	return t(ctx, e)
 }
 
-const (
-	// maxTimerEvent is what EventBridge Scheduler sends at most, in bytes; SCF
-	// sends half as much to a function that it calls asynchronously.
-	maxTimerEvent = 256 << 10
-	// An unknown event's keys are named up to these bounds.
-	maxKeysNamed = 16
-	maxKeyBytes  = 64
-)
+// maxTimerEvent is what EventBridge Scheduler sends at most, in bytes; SCF sends
+// half as much to a function that it calls asynchronously.
+const maxTimerEvent = 256 << 10
 
 // parseTimer recognises an event by its shape. The error for an unknown one
 // names the keys that it has, and none of their values.
@@ -76,7 +71,7 @@ func parseTimer(event []byte) (TimerEvent, error) {
 		at, _ := time.Parse(time.RFC3339, text("time")) // zero is unknown
 		return TimerEvent{Source: source, Name: resourceName(fields["resources"]), Scheduled: at}, nil
 	}
-	return TimerEvent{}, &unknownEvent{slices.Sorted(maps.Keys(fields))}
+	return TimerEvent{}, &unknownEvent{"a timer's", "call this function from a timer trigger", slices.Sorted(maps.Keys(fields))}
 }
 
 // resourceName is the last part of the first ARN in a list of them.
@@ -86,25 +81,4 @@ func resourceName(list json.RawMessage) string {
 		return ""
 	}
 	return arns[0][strings.LastIndexByte(arns[0], '/')+1:]
-}
-
-// unknownEvent is the error for an event that is not a timer's.
-type unknownEvent struct{ keys []string }
-
-func (e *unknownEvent) Error() string {
-	if len(e.keys) == 0 {
-		return "the event is empty, not a timer's: call this function from a timer trigger"
-	}
-	named, more := e.keys, ""
-	if len(named) > maxKeysNamed {
-		named, more = named[:maxKeysNamed], ", …"
-	}
-	quoted := make([]string, len(named))
-	for i, k := range named {
-		if len(k) > maxKeyBytes {
-			k = k[:maxKeyBytes] + "…"
-		}
-		quoted[i] = fmt.Sprintf("%q", k)
-	}
-	return "the event is not a timer's, its keys are " + strings.Join(quoted, ", ") + more + ": call this function from a timer trigger"
 }

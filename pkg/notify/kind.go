@@ -19,6 +19,9 @@ type Kind struct {
 	SendResolved bool
 	// Quotas are what the vendor lets one target be sent. All of them hold.
 	Quotas []Quota
+	// PerUnit tells that the quotas count for every unit of a message by itself,
+	// such as a phone number, and not for its target.
+	PerUnit bool
 	// AtMostOnce marks channels that cost money or ring phones: after a send
 	// whose outcome is unknown they are not tried again.
 	AtMostOnce bool

@@ -122,8 +122,28 @@ func (d *decoder) into(n *yaml.Node, v reflect.Value, at place) {
 			return
 		}
 		v.SetString(n.Value)
+	case reflect.Interface:
+		d.free(n, v, at)
 	default:
 		d.scalar(n, v, at)
+	}
+}
+
+// free puts a value of any shape into an any: what it means its owner knows.
+func (d *decoder) free(n *yaml.Node, v reflect.Value, at place) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		table := reflect.New(reflect.TypeFor[map[string]any]()).Elem()
+		d.table(n, table, at)
+		v.Set(table)
+	case yaml.SequenceNode:
+		list := reflect.New(reflect.TypeFor[[]any]()).Elem()
+		d.list(n, list, at)
+		v.Set(list)
+	default:
+		if err := n.Load(v.Addr().Interface()); err != nil {
+			d.faultf(at, "is not a value")
+		}
 	}
 }
 

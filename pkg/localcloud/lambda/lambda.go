@@ -1,6 +1,6 @@
 // Package lambda is AWS Lambda on one machine: it starts a built function and
 // serves it the Runtime API, version 2018-06-01, as Lambda does for the runtime
-// provided.al2023.
+// provided.al2023. HTTP reaches the function through each of AWS's fronts.
 package lambda
 
 import (
@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,6 +68,9 @@ type Function struct {
 	desk     *instance.Desk
 	server   *httptest.Server
 	count    atomic.Int64
+
+	mu     sync.Mutex
+	fronts []*httptest.Server
 }
 
 // Start starts the function. It does not wait for it: the first event does.
@@ -173,8 +177,13 @@ func (f *Function) Output() string { return f.instance.Output() }
 // bytes; it is not known after Close.
 func (f *Function) PeakMemory() (int64, error) { return f.instance.PeakMemory() }
 
-// Close kills the function.
+// Close kills the function, and closes the fronts to it.
 func (f *Function) Close() {
 	f.instance.Close()
 	f.server.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.fronts {
+		s.Close()
+	}
 }

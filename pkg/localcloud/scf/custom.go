@@ -142,8 +142,9 @@ func customError(body []byte) *Error {
 // Output returns what the function wrote; it is complete after Close.
 func (c *Custom) Output() string { return c.instance.Output() }
 
-// Close kills the function.
+// Close kills the function, and closes the fronts to it.
 func (c *Custom) Close() {
 	c.instance.Close()
 	c.server.Close()
+	c.closeFronts()
 }

@@ -168,8 +168,9 @@ func (g *Go1) Invoke(ctx context.Context, payload []byte, in Invoke) ([]byte, er
 // Output returns what the function wrote; it is complete after Close.
 func (g *Go1) Output() string { return g.instance.Output() }
 
-// Close kills the function.
+// Close kills the function, and closes the fronts to it.
 func (g *Go1) Close() {
 	g.instance.Close()
 	_ = g.client.Close() // the other end is gone already
+	g.closeFronts()
 }

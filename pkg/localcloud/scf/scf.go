@@ -1,6 +1,7 @@
 // Package scf is Tencent Cloud SCF on one machine: it starts a built function
 // and sends it events over the wires that SCF uses, for the runtimes Go1 and
-// CustomRuntime.
+// CustomRuntime. HTTP reaches the function through a function URL or an API
+// gateway.
 //
 // It is as strict as the platform, and where the documentation leaves a choice,
 // stricter: a Go1 function's own environment variables come with each event only,
@@ -14,7 +15,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -67,6 +70,11 @@ var ErrTimeout = errors.New("the event was not answered by its deadline")
 type deployment struct {
 	Options
 	count atomic.Int64
+
+	turn sync.Mutex // of the event that the function has from a front
+
+	mu     sync.Mutex
+	fronts []*httptest.Server
 }
 
 func newDeployment(o Options) *deployment {

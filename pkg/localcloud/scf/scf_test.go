@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv("SCF_RUNTIME_API") != "":
 		pollingFunction()
+	case os.Getenv("_LAMBDA_SERVER_PORT") != "" && strings.HasSuffix(os.Getenv("SCF_FUNCTIONNAME"), "mirror"):
+		cloudfunction.Start(mirror)
 	case os.Getenv("_LAMBDA_SERVER_PORT") != "":
 		cloudfunction.Start(handle)
 	default:

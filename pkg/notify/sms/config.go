@@ -53,8 +53,11 @@ type Config struct {
 }
 
 // Kind describes the channel: messages cost money and ring phones, so that
-// resolved alerts are not told by default and none is sent twice.
-func (*Config) Kind() notify.Kind { return notify.Kind{Name: "sms", AtMostOnce: true} }
+// resolved alerts are not told by default and none is sent twice. What a number
+// may be sent is set in the vendor's console, so that only rate_limit knows it.
+func (*Config) Kind() notify.Kind {
+	return notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true}
+}
 
 // Inherit gives c the global key if it has none of its own. It goes before
 // Validate.

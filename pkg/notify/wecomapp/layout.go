@@ -99,11 +99,11 @@ func (l layout) name(item render.Item) string {
 // fields returns a line for each field. In markdown they are a quote, which a
 // blank line ends; in a text they begin with indent.
 func (l layout) fields(doc *render.Doc, fields []render.Field, indent string) string {
+	if l.markdown {
+		indent = "> "
+	}
 	lines := make([]string, len(fields))
 	for i, f := range fields {
-		if l.markdown {
-			indent = "> "
-		}
 		lines[i] = indent + l.escapeLine(f.Name+doc.Colon+f.Value)
 	}
 	return strings.Join(lines, "\n")

@@ -1,0 +1,207 @@
+// Package slack is Slack's incoming webhooks on one machine, for development
+// and tests. It is as strict as the vendor's: unknown hooks, archived channels,
+// bodies that are not JSON, messages without a text, and more than one message a
+// second are refused with the vendor's statuses and words.
+package slack
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// Path is what the address of every hook begins with.
+	Path = "/services/"
+
+	maxText        = 40000 // characters of a message
+	maxAttachments = 100
+	maxBody        = 1 << 20
+)
+
+// Attachment is a part of a message. Its keys are Slack's.
+type Attachment struct {
+	Fallback  string   `json:"fallback"`
+	Color     string   `json:"color"`
+	Title     string   `json:"title"`
+	TitleLink string   `json:"title_link"`
+	Text      string   `json:"text"`
+	Mrkdwn    []string `json:"mrkdwn_in"`
+}
+
+// Message is one message that a channel has got.
+type Message struct {
+	Hook        string       `json:"-"`
+	At          time.Time    `json:"-"`
+	Channel     string       `json:"channel"`
+	Username    string       `json:"username"`
+	IconEmoji   string       `json:"icon_emoji"`
+	IconURL     string       `json:"icon_url"`
+	Text        string       `json:"text"`
+	Attachments []Attachment `json:"attachments"`
+}
+
+// Mentions returns what a message notifies somebody by: <!here>, <@U…>,
+// <!subteam^…> and <#C…>, in any of its texts.
+func (m Message) Mentions() []string {
+	texts := []string{m.Text}
+	for _, a := range m.Attachments {
+		texts = append(texts, a.Title, a.Text, a.Fallback)
+	}
+	var out []string
+	for _, s := range texts {
+		for _, tag := range strings.Split(s, "<")[1:] {
+			if inner, _, closed := strings.Cut(tag, ">"); closed && inner != "" && strings.ContainsAny(inner[:1], "!@#") {
+				out = append(out, inner)
+			}
+		}
+	}
+	return out
+}
+
+// Server answers hooks' requests. It is an http.Handler, safe for concurrent use.
+type Server struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	hooks     map[string]*hook
+	faults    []Fault
+	inbox     []Message
+	onMessage func(Message)
+	calls     int
+}
+
+// hook is one incoming webhook.
+type hook struct {
+	archived bool
+	last     time.Time
+}
+
+// New returns a server without hooks. now is its clock.
+func New(now func() time.Time) *Server {
+	return &Server{now: now, hooks: map[string]*hook{}}
+}
+
+// Add makes a hook known, such as T000/B000/XXXX. Its address is Path + hook.
+func (s *Server) Add(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooks[name] = &hook{}
+}
+
+// Remove switches a hook off.
+func (s *Server) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.hooks, name)
+}
+
+// Archive archives the channel of a hook.
+func (s *Server) Archive(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.hooks[name]; h != nil {
+		h.archived = true
+	}
+}
+
+// OnMessage sets what is called, outside any lock, with every message that was
+// accepted.
+func (s *Server) OnMessage(f func(Message)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onMessage = f
+}
+
+// Inbox returns the messages that were accepted, oldest first.
+func (s *Server) Inbox() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.inbox)
+}
+
+// Calls returns how many requests came in, whatever became of them.
+func (s *Server) Calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// ServeHTTP takes one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	own := func() {
+		status, word := s.take(r)
+		if status == http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", "1")
+		}
+		answer(w, status, word)
+	}
+	if do := s.nextFault(); do != nil {
+		do(w, r, own)
+		return
+	}
+	own()
+}
+
+// take judges a request and delivers its message.
+func (s *Server) take(r *http.Request) (status int, word string) {
+	name, ok := strings.CutPrefix(r.URL.Path, Path)
+	if !ok || r.Method != http.MethodPost {
+		return http.StatusNotFound, "no_service"
+	}
+	message, status, word := read(r)
+
+	s.mu.Lock()
+	h, now, notify := s.hooks[name], s.now(), s.onMessage
+	switch {
+	case h == nil:
+		status, word = http.StatusNotFound, "no_service"
+	case h.archived:
+		status, word = http.StatusGone, "channel_is_archived"
+	case message == nil:
+	case now.Sub(h.last) < time.Second:
+		status, word = http.StatusTooManyRequests, "rate_limited"
+	default:
+		status, word = http.StatusOK, "ok"
+	}
+	if status != http.StatusOK {
+		s.mu.Unlock()
+		return status, word
+	}
+	h.last = now
+	message.Hook, message.At = name, now
+	s.inbox = append(s.inbox, *message)
+	s.mu.Unlock()
+	if notify != nil {
+		notify(*message)
+	}
+	return status, word
+}
+
+// read reads a message; without one it returns why not.
+func read(r *http.Request) (m *Message, status int, word string) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	m = &Message{}
+	if err != nil || !utf8.Valid(body) || json.Unmarshal(body, m) != nil {
+		return nil, http.StatusBadRequest, "invalid_payload"
+	}
+	length, empty := utf8.RuneCountInString(m.Text), m.Text == ""
+	for _, a := range m.Attachments {
+		length += utf8.RuneCountInString(a.Text)
+		empty = empty && a.Text == "" && a.Title == "" && a.Fallback == ""
+	}
+	switch {
+	case empty:
+		return nil, http.StatusBadRequest, "no_text"
+	case len(m.Attachments) > maxAttachments:
+		return nil, http.StatusBadRequest, "too_many_attachments"
+	case length > maxText:
+		return nil, http.StatusBadRequest, "msg_too_long"
+	}
+	return m, 0, ""
+}

@@ -1,0 +1,118 @@
+package webhook
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The example of the Standard Webhooks specification.
+const (
+	secret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	id        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
+	timestamp = "1614265330"
+	body      = `{"test": 2432232314}`
+	signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+)
+
+// other is another secret of the right form.
+const other = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+func request(method, contentType, body string, headers ...string) *http.Request {
+	r := httptest.NewRequest(method, "/alerts?a=b", strings.NewReader(body))
+	r.Header.Set("Content-Type", contentType)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
+func signed(id, timestamp, body, signature string) *http.Request {
+	return request("POST", "application/json", body, "webhook-id", id, "webhook-timestamp", timestamp, "webhook-signature", signature)
+}
+
+func TestUnsigned(t *testing.T) {
+	tests := []struct {
+		name   string
+		r      *http.Request
+		status int
+	}{
+		{"JSON", request("POST", "application/json", "{}"), 204},
+		{"with a charset", request("POST", "application/json; charset=utf-8", "[]"), 204},
+		{"GET", request("GET", "application/json", "{}"), 405},
+		{"a form", request("POST", "application/x-www-form-urlencoded", "{}"), 415},
+		{"no type", request("POST", "", "{}"), 415},
+		{"no JSON", request("POST", "application/json", "{"), 400},
+		{"too much", request("POST", "application/json", strings.Repeat(" ", maxBody+1)), 413},
+	}
+	for _, tt := range tests {
+		s := New(time.Now)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, tt.r)
+		if inbox := s.Inbox(); w.Code != tt.status || (len(inbox) == 1) != (tt.status == 204) {
+			t.Errorf("%s: %d %s, %d messages", tt.name, w.Code, w.Body, len(inbox))
+		}
+	}
+}
+
+func TestSigned(t *testing.T) {
+	at := time.Unix(1614265330, 0)
+	tests := []struct {
+		name    string
+		now     time.Time
+		secrets []string
+		r       *http.Request
+		says    string // of the refusal, "" for none
+	}{
+		{"the example", at, []string{secret}, signed(id, timestamp, body, signature), ""},
+		{"one of two secrets", at, []string{other, secret}, signed(id, timestamp, body, signature), ""},
+		{"one of three signatures", at, []string{secret}, signed(id, timestamp, body, "v1a,xx v1,AAAA "+signature), ""},
+		{"five minutes old", at.Add(5 * time.Minute), []string{secret}, signed(id, timestamp, body, signature), ""},
+		{"older", at.Add(5*time.Minute + 1), []string{secret}, signed(id, timestamp, body, signature), "away"},
+		{"of tomorrow", at.AddDate(0, 0, -1), []string{secret}, signed(id, timestamp, body, signature), "away"},
+		{"another secret", at, []string{other}, signed(id, timestamp, body, signature), "no signature matches"},
+		{"another body", at, []string{secret}, signed(id, timestamp, body+" ", signature), "no signature matches"},
+		{"another id", at, []string{secret}, signed("msg_x", timestamp, body, signature), "no signature matches"},
+		{"another version", at, []string{secret}, signed(id, timestamp, body, "v2"+signature[2:]), "no signature matches"},
+		{"no signature", at, []string{secret}, signed(id, timestamp, body, ""), "no signature matches"},
+		{"no id", at, []string{secret}, signed("", timestamp, body, signature), "webhook-id"},
+		{"a dot in the id", at, []string{secret}, signed("a.b", timestamp, body, signature), "webhook-id"},
+		{"no timestamp", at, []string{secret}, signed(id, "now", body, signature), "webhook-timestamp"},
+	}
+	for _, tt := range tests {
+		s := New(func() time.Time { return tt.now })
+		if err := s.Sign(tt.secrets...); err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, tt.r)
+		if taken := len(s.Inbox()) == 1; taken != (tt.says == "") || taken != (w.Code == 204) || !strings.Contains(w.Body.String(), tt.says) {
+			t.Errorf("%s: %d %q", tt.name, w.Code, w.Body)
+		}
+	}
+	if New(time.Now).Sign("MfKQ") == nil || New(time.Now).Sign("whsec_!") == nil {
+		t.Error("a secret of the wrong form was taken")
+	}
+}
+
+func TestDeliversOnceAndFaults(t *testing.T) {
+	s := New(func() time.Time { return time.Unix(1614265330, 0) })
+	if err := s.Sign(secret); err != nil {
+		t.Fatal(err)
+	}
+	var told []Message
+	s.OnMessage(func(m Message) { told = append(told, m) })
+	s.Fail(Fault{Times: 2, Do: Status(503, "busy", "Retry-After", "7")})
+	for i, want := range []int{503, 503, 204, 204} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, signed(id, timestamp, body, signature))
+		if w.Code != want || want == 503 && (w.Header().Get("Retry-After") != "7" || w.Body.String() != "busy") {
+			t.Errorf("call %d: %d %v %s", i, w.Code, w.Header(), w.Body)
+		}
+	}
+	if s.Calls() != 4 || len(told) != 1 || len(s.Inbox()) != 1 || told[0].Path != "/alerts?a=b" || string(told[0].Body) != body {
+		t.Errorf("%d calls, told %+v", s.Calls(), told)
+	}
+}

@@ -1,0 +1,218 @@
+package wecom
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// MemberPerMinute and MemberPerHour are how many messages of one application
+	// a member gets. What is more is dropped, and the call succeeds
+	// (document/path/90236).
+	MemberPerMinute = 30
+	MemberPerHour   = 1000
+
+	appContent    = 2048 // bytes
+	maxUsers      = 1000
+	maxGroups     = 100 // of parties, and of tags
+	defaultRepeat = 1800
+	maxRepeat     = 14400
+)
+
+// appRequest is the body of a message.
+type appRequest struct {
+	ToUser   string          `json:"touser"`
+	ToParty  string          `json:"toparty"`
+	ToTag    string          `json:"totag"`
+	Type     string          `json:"msgtype"`
+	AgentID  json.RawMessage `json:"agentid"`
+	Check    int             `json:"enable_duplicate_check"`
+	Interval int             `json:"duplicate_check_interval"`
+	Text     *content        `json:"text"`
+	Markdown *content        `json:"markdown"`
+}
+
+// appAnswer is what a message that was taken is answered with.
+type appAnswer struct {
+	Code       int    `json:"errcode"`
+	Message    string `json:"errmsg"`
+	Users      string `json:"invaliduser,omitempty"`
+	Parties    string `json:"invalidparty,omitempty"`
+	Tags       string `json:"invalidtag,omitempty"`
+	Unlicensed string `json:"unlicenseduser,omitempty"`
+	ID         string `json:"msgid,omitempty"`
+}
+
+// send answers SendPath.
+func (s *Apps) send(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		(&refusal{43002, "require POST method"}).write(w)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
+	if err != nil {
+		return
+	}
+	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
+
+	s.mu.Lock()
+	answer, delivered, bad := s.judge(r.URL.Query().Get("access_token"), ip, body)
+	if delivered != nil {
+		s.inbox = append(s.inbox, *delivered)
+	}
+	notify := s.onMessage
+	s.mu.Unlock()
+	if bad != nil {
+		bad.write(w)
+		return
+	}
+	if delivered != nil && notify != nil {
+		notify(*delivered)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// judge decides what becomes of a message: delivered is nil when nobody gets it.
+func (s *Apps) judge(token, ip string, body []byte) (answer *appAnswer, delivered *AppMessage, bad *refusal) {
+	now := s.now()
+	a, bad := s.appOf(token, now)
+	switch {
+	case bad != nil:
+		return nil, nil, bad
+	case len(a.Trusted) > 0 && !slices.Contains(a.Trusted, ip):
+		return nil, nil, &refusal{60020, "not allow to access from your ip"}
+	case a.disabled:
+		return nil, nil, &refusal{50003, "app is disabled"}
+	}
+	req, text, bad := a.read(body)
+	if bad != nil {
+		return nil, nil, bad
+	}
+	answer = &appAnswer{Message: "ok", ID: "msgid"}
+	m := &AppMessage{AgentID: a.AgentID, Type: req.Type, Content: text, At: now}
+	if bad := a.resolve(req, m, answer); bad != nil {
+		return nil, nil, bad
+	}
+	if a.repeats(req, body, now) {
+		s.dropped++
+		return answer, nil, nil
+	}
+	asked := len(m.Users)
+	m.Users = slices.DeleteFunc(m.Users, func(u string) bool { return a.tooMany(u, now) })
+	s.dropped += asked - len(m.Users)
+	if len(m.Users)+len(m.Parties)+len(m.Tags) == 0 {
+		return answer, nil, nil
+	}
+	return answer, m, nil
+}
+
+// read reads a message and returns its content, which is cut if it is a text.
+func (a *app) read(body []byte) (*appRequest, string, *refusal) {
+	var req appRequest
+	lower := bytes.ToLower(body)
+	switch {
+	case !utf8.Valid(body) || json.Unmarshal(body, &req) != nil:
+		return nil, "", &refusal{40058, "invalid Request Parameter"}
+	case bytes.Contains(lower, []byte(`\u003c`)), bytes.Contains(lower, []byte(`\u003e`)), bytes.Contains(lower, []byte(`\u0026`)):
+		return nil, "", &refusal{40033, `illegal characters, no \uxxxx form`}
+	case string(req.AgentID) != strconv.Itoa(a.AgentID):
+		return nil, "", &refusal{40056, "invalid agentid"}
+	case req.Interval < 0 || req.Interval > maxRepeat || req.Check < 0 || req.Check > 1:
+		return nil, "", &refusal{40058, "invalid Request Parameter"}
+	}
+	c := map[string]*content{"text": req.Text, "markdown": req.Markdown}[req.Type]
+	switch {
+	case req.Type != "text" && req.Type != "markdown":
+		return nil, "", &refusal{40008, "invalid message type"}
+	case c == nil:
+		return nil, "", &refusal{40063, "some parameters are empty"}
+	case strings.TrimSpace(c.Content) == "":
+		return nil, "", &refusal{44004, "empty content"}
+	case len(c.Content) > appContent && req.Type == "markdown":
+		return nil, "", &refusal{45002, "content size out of limit"}
+	}
+	text := c.Content
+	if len(text) > appContent {
+		text = strings.ToValidUTF8(text[:appContent], "")
+	}
+	return &req, text, nil
+}
+
+// resolve finds who gets a message and who is not among the application's.
+func (a *app) resolve(req *appRequest, m *AppMessage, answer *appAnswer) *refusal {
+	users, parties, tags := split(req.ToUser), split(req.ToParty), split(req.ToTag)
+	if len(users)+len(parties)+len(tags) == 0 {
+		return &refusal{82001, "all touser & toparty & totag are empty"}
+	}
+	if len(users) > maxUsers || len(parties) > maxGroups || len(tags) > maxGroups {
+		return &refusal{40058, "invalid Request Parameter, too many receivers"}
+	}
+	if req.ToUser == "@all" {
+		m.Users = slices.Clone(a.Users)
+		return nil
+	}
+	var invalid, unlicensed []string
+	m.Users, invalid = known(users, a.Users)
+	m.Users, unlicensed = known(m.Users, slices.DeleteFunc(slices.Clone(a.Users), func(u string) bool { return slices.Contains(a.Unlicensed, u) }))
+	answer.Users, answer.Unlicensed = strings.ToLower(strings.Join(invalid, "|")), strings.ToLower(strings.Join(unlicensed, "|"))
+	m.Parties, invalid = known(parties, a.Parties)
+	answer.Parties = strings.Join(invalid, "|")
+	m.Tags, invalid = known(tags, a.Tags)
+	answer.Tags = strings.Join(invalid, "|")
+	if len(m.Users)+len(m.Parties)+len(m.Tags) == 0 {
+		return &refusal{81013, "user & party & tag all invalid"}
+	}
+	return nil
+}
+
+// repeats tells whether the same request was made a short while ago.
+func (a *app) repeats(req *appRequest, body []byte, now time.Time) bool {
+	if req.Check == 0 {
+		return false
+	}
+	if now.Before(a.bodies[string(body)]) {
+		return true
+	}
+	seconds := req.Interval
+	if seconds == 0 {
+		seconds = defaultRepeat
+	}
+	a.bodies[string(body)] = now.Add(time.Duration(seconds) * time.Second)
+	return false
+}
+
+// tooMany counts a message to a member and tells whether it is one too many.
+func (a *app) tooMany(user string, now time.Time) bool {
+	sent := within(a.sent[user], now, time.Hour)
+	minute := len(within(slices.Clone(sent), now, time.Minute))
+	if len(sent) >= MemberPerHour || minute >= MemberPerMinute {
+		return true
+	}
+	a.sent[user] = append(sent, now)
+	return false
+}
+
+// known parts names into those among all, whatever their case, and others.
+func known(names, all []string) (good, bad []string) {
+	for _, name := range names {
+		if slices.ContainsFunc(all, func(s string) bool { return strings.EqualFold(s, name) }) {
+			good = append(good, name)
+		} else {
+			bad = append(bad, name)
+		}
+	}
+	return good, bad
+}
+
+func split(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, "|"), func(s string) bool { return s == "" })
+}

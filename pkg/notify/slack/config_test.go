@@ -1,0 +1,71 @@
+package slack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"tocsin/pkg/setting"
+)
+
+func TestValidate(t *testing.T) {
+	tests := []struct {
+		name string
+		url  setting.Secret
+		want []string // "path: message", a warning with "?" before it
+	}{
+		{"good", "https://hooks.slack.com/services/" + name, nil},
+		{"no address", "", []string{"[api_url]: is missing"}},
+		{"a name", name, []string{"[api_url]: is not an https address"}},
+		{"another scheme", "ftp://h/" + name, []string{"[api_url]: is not an https address"}},
+		{"a template", "https://hooks.slack.com/services/" + name + "?{{ .X }}", []string{"[api_url]: is not an https address"}},
+		{"Slack's API", "https://slack.com/api/chat.postMessage", []string{"[api_url]: is Slack's API"}},
+		{"plain http", "http://chat.example.com/hooks/" + name, []string{"?[api_url]: is plain http"}},
+		{"plain http on this machine", "http://127.0.0.1:8065/hooks/" + name, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var f setting.Faults
+			(&Config{APIURL: tt.url}).Validate(&f)
+			var got []string
+			for _, fault := range f.List() {
+				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
+				if fault.Warning {
+					s = "?" + s
+				}
+				if strings.Contains(s, name) {
+					t.Errorf("the address is in %q", s)
+				}
+				got = append(got, s)
+			}
+			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestKeys(t *testing.T) {
+	var c Config
+	err := yaml.Unmarshal([]byte("api_url: a\nchannel: b\nusername: c\nicon_emoji: d\nicon_url: e\ncolor: f\ntitle: g\ntitle_link: h\ntext: i\n"), &c)
+	if err != nil || c != (Config{APIURL: "a", Channel: "b", Username: "c", IconEmoji: "d", IconURL: "e", Color: "f", Title: "g", TitleLink: "h", Text: "i"}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	// Alertmanager's default.
+	if c.Resolved(c.Kind()) || c.Kind().Name != "slack" || len(c.Quotas(c.Kind())) != 1 {
+		t.Errorf("%+v", c.Kind())
+	}
+	var g Global
+	if err := yaml.Unmarshal([]byte("slack_api_url: g\n"), &g); err != nil {
+		t.Fatal(err)
+	}
+	none := Config{}
+	none.Inherit(g)
+	c.Inherit(g)
+	if string(none.APIURL) != "g" || string(c.APIURL) != "a" {
+		t.Errorf("%q, %q", string(none.APIURL), string(c.APIURL))
+	}
+}

@@ -1,0 +1,377 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"tocsin/pkg/alert"
+	server "tocsin/pkg/localcloud/slack"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+	"tocsin/pkg/setting"
+)
+
+// name is the secret part of the hook's address.
+const name = "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
+
+// channel is a channel with one webhook, on a server of its own. Its clock
+// stands still.
+type channel struct {
+	*server.Server
+	env     *notify.Env
+	address string
+	now     time.Time
+}
+
+func newChannel(t *testing.T, language string) *channel {
+	t.Helper()
+	c := &channel{env: env(language), now: at}
+	c.Server = server.New(func() time.Time { return c.now })
+	c.Add(name)
+	s := httptest.NewTLSServer(c.Server)
+	t.Cleanup(s.Close)
+	c.env.HTTP = s.Client()
+	c.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.address = s.URL + server.Path + name
+	return c
+}
+
+func (c *channel) notifier(t *testing.T, config Config, files ...string) notify.Notifier {
+	t.Helper()
+	templates, err := render.ParseTemplates(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Inherit(Global{APIURL: setting.Secret(c.address)})
+	n, err := config.New(c.env, templates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// say sends everything of n, a message a second, and fails the test unless all
+// of it is accepted.
+func (c *channel) say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
+	t.Helper()
+	messages, err := to.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		c.now = c.now.Add(time.Second)
+		for _, o := range m.Send(t.Context()) {
+			if o.Err != nil {
+				t.Fatalf("unit %s: %v", o.Unit, o.Err)
+			}
+		}
+	}
+	return messages
+}
+
+func TestSplit(t *testing.T) {
+	for _, limit := range []int{3000, 1500} {
+		c := newChannel(t, "zh")
+		n := notification()
+		n.Shrink = limit == 1500
+		for i := range 300 {
+			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
+		}
+		messages := c.say(t, c.notifier(t, Config{}), n)
+		next := 0
+		for i, m := range c.Inbox() {
+			a := m.Attachments[0]
+			if len(a.Text) > limit || !utf8.ValidString(a.Text) || i+1 < len(messages) && len(a.Text) < limit-100 {
+				t.Errorf("part %d has %d bytes", i+1, len(a.Text))
+			}
+			if mark := fmt.Sprintf("（300 个 topic） (%d/%d)", i+1, len(messages)); !strings.HasSuffix(a.Title, mark) || messages[i].Units[0] != fmt.Sprintf("%d/%d", i+1, len(messages)) {
+				t.Errorf("part %d: %s, units %v", i+1, a.Title, messages[i].Units)
+			}
+			for line := range strings.SplitSeq(a.Text, "\n") {
+				if strings.HasPrefix(line, "• topic-") {
+					if want := fmt.Sprintf("• topic-%03d：", next); !strings.HasPrefix(line, want) {
+						t.Errorf("%q, want %s", line, want)
+					}
+					next++
+				}
+			}
+		}
+		if next != 300 {
+			t.Errorf("%d topics said", next)
+		}
+		n.Done = []string{messages[0].Units[0]}
+		if rest, err := c.notifier(t, Config{}).Messages(n); err != nil || len(rest) != len(messages)-1 || rest[0].Units[0] != messages[1].Units[0] {
+			t.Errorf("%d messages left, %v", len(rest), err)
+		}
+	}
+}
+
+func TestOwnTemplates(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.tmpl")
+	if err := os.WriteFile(file, []byte(`{{ define "team" }}#{{ .CommonLabels.team }}{{ end }}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := newChannel(t, "zh")
+	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A", "team": "db", "x": "*a*\n`b` <!here> & c_d"}, StartsAt: at})
+	c.say(t, c.notifier(t, Config{
+		Channel: `{{ template "team" . }}`, Username: "Tocsin {{ .Status }}", IconEmoji: ":bell:", IconURL: "https://example.com/i.png",
+		Color: `{{ template "slack.default.color" . }}`, Title: "*{{ .CommonLabels.x }}*", TitleLink: "{{ .ExternalURL }}",
+		Text: "<!channel> *{{ .CommonLabels.x }}*",
+	}, file), n)
+	got := c.Inbox()[0]
+	want := server.Message{Hook: name, At: got.At, Channel: "#db", Username: "Tocsin firing", IconEmoji: ":bell:", IconURL: "https://example.com/i.png"}
+	const value = "*∗a∗ 'b' &lt;!here&gt; &amp; c_d*"
+	attachment := server.Attachment{Fallback: value, Title: value, Color: "danger", TitleLink: "https://alerts.example.com/?a=1&b=2", Text: "<!channel> " + value}
+	a := got.Attachments[0]
+	if !slices.Equal(a.Mrkdwn, []string{"text"}) {
+		t.Errorf("mrkdwn in %q", a.Mrkdwn)
+	}
+	a.Mrkdwn, got.Attachments = nil, nil
+	if fmt.Sprint(a) != fmt.Sprint(attachment) || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%+v\n%+v", got, a)
+	}
+}
+
+func TestPayload(t *testing.T) {
+	c := newChannel(t, "zh")
+	messages, err := c.notifier(t, Config{}).Messages(notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B"}, StartsAt: at}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body string
+	c.env.HTTP.Transport = tap(func(b string) { body = b })
+	messages[0].Send(t.Context())
+	want := `{"attachments":[{"fallback":"[告警] A&lt;B","color":"warning","title":"[告警] A&lt;B","text":"开始：11-20 23:10:10\n\n<https://alerts.example.com/?a=1&amp;b=2|全部告警>","mrkdwn_in":[]}]}`
+	if body != want {
+		t.Errorf("%s\nwant %s", body, want)
+	}
+	if m := messages[0]; m.Text != "[告警] A<B\n开始：11-20 23:10:10\n\n全部告警: https://alerts.example.com/?a=1&b=2" {
+		t.Errorf("%q", m.Text)
+	}
+}
+
+// tap shows the body of a request and answers nothing of use.
+type tap func(body string)
+
+func (t tap) RoundTrip(r *http.Request) (*http.Response, error) {
+	b, err := io.ReadAll(r.Body)
+	t(string(b))
+	return nil, errors.Join(err, errors.New("only looking"))
+}
+
+// An alert is not lost over its wording.
+func TestFailingTemplates(t *testing.T) {
+	for why, config := range map[string]Config{
+		"text: template":         {Text: "{{ .Nope }}"},
+		"text: it prints":        {Text: `{{ "  \n" }}`},
+		"title: template":        {Title: "{{ .Nope }}"},
+		"channel: template":      {Channel: "{{ .Nope }}"},
+		"more than 1 MiB":        {Text: "{{ range 99999 }}" + strings.Repeat("x", 99) + "{{ end }}"},
+		"color: template: :1:3:": {Color: "{{ .Nope }}", Text: ""},
+	} {
+		c := newChannel(t, "zh")
+		c.say(t, c.notifier(t, config), notification(oneTopic()...))
+		a := c.Inbox()[0].Attachments[0]
+		if !strings.Contains(a.Text, "积压 12,345 条") || !strings.Contains(a.Text, "自定义模板出错") || !strings.Contains(a.Text, why) || !strings.HasPrefix(a.Title, "[告警] ") || a.Color != "warning" {
+			t.Errorf("%s: %+v", why, a)
+		}
+	}
+	// A title that prints nothing is the built-in one, as a title must be there.
+	c := newChannel(t, "zh")
+	c.say(t, c.notifier(t, Config{Title: "{{ .CommonLabels.nope }}"}), notification(oneTopic()...))
+	if a := c.Inbox()[0].Attachments[0]; !strings.HasPrefix(a.Title, "[告警] ") {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestNewErrors(t *testing.T) {
+	for want, config := range map[string]Config{
+		"text: template \"x\" is not defined": {Text: `{{ template "x" . }}`},
+		"channel: ":                           {Channel: "{{"},
+		"title_link: ":                        {TitleLink: "{{ nope }}"},
+	} {
+		if _, err := config.New(env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// hostile is what somebody who can name a topic or write an annotation might try.
+var hostile = []string{
+	"<!here>", "<!channel|x>", "<@U00000000>", "<#C00000000>", "<!subteam^S0|ops>", "<https://evil.example.com|all well>", "&lt;!here&gt;", "<<!here>>",
+	"><!here>", "|<!here>", "<\u200b!here>", "<\n!here>", "\x00<!here>", "\r\n<!here>", strings.Repeat("&<", 900) + "<!here>",
+}
+
+// TestInjection says notifications that have a hostile word in every place that
+// an outsider can fill: nobody is mentioned, and there is no link but to the
+// addresses of the alert.
+func TestInjection(t *testing.T) {
+	const own = "{{ .CommonLabels.alertname }} {{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Labels.topic }} <{{ .GeneratorURL }}|source>{{ end }}{{ template \"slack.default\" . }}"
+	for _, config := range []Config{{}, {Text: own, Title: "{{ .CommonLabels.alertname }} {{ .CommonAnnotations.summary }}"}} {
+		for _, count := range []int{1, 2, 7} {
+			for _, evil := range hostile {
+				c := newChannel(t, "zh")
+				n := notification()
+				n.Instead, n.Cause = evil, evil
+				for i := range count {
+					n.Alerts = append(n.Alerts, &alert.Alert{
+						Labels:       alert.Labels{"alertname": evil, "topic": evil, "consumer_group": evil, "cluster": evil, "n": fmt.Sprint(i), evil: evil},
+						Annotations:  alert.Labels{"summary": evil, "description": evil + "x", evil: evil, "lag": "3000", "threshold": evil, "partitions": evil, "dashboard_url": "https://example.com/" + evil},
+						GeneratorURL: "https://example.com/?q=" + evil, StartsAt: at,
+					})
+				}
+				c.say(t, c.notifier(t, config), n)
+				for _, m := range c.Inbox() {
+					if got := m.Mentions(); len(got) > 0 {
+						t.Errorf("%q mentions %q", evil, got)
+					}
+					for _, tag := range strings.Split(m.Attachments[0].Title+m.Attachments[0].Text, "<")[1:] {
+						if !strings.HasPrefix(tag, "https://example.com/") && !strings.HasPrefix(tag, "https://alerts.example.com/") {
+							t.Errorf("%q opens %q", evil, tag)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// sendOne says one alert and returns what became of it.
+func (c *channel) sendOne(t *testing.T, ctx context.Context) *notify.Error {
+	t.Helper()
+	messages, err := c.notifier(t, Config{}).Messages(notification(oneTopic()...))
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("%d messages, %v", len(messages), err)
+	}
+	outcomes := messages[0].Send(ctx)
+	if len(outcomes) != 1 || outcomes[0].Unit != "1/1" {
+		t.Fatalf("%+v", outcomes)
+	}
+	if outcomes[0].Err == nil {
+		return nil
+	}
+	var e *notify.Error
+	if !errors.As(outcomes[0].Err, &e) {
+		t.Fatalf("%v is no *notify.Error", outcomes[0].Err)
+	}
+	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
+		if strings.Contains(fmt.Sprintf("%v %+v", cause, cause), "XXXXXXXX") {
+			t.Errorf("the address is in %T: %v", cause, cause)
+		}
+	}
+	return e
+}
+
+func TestAnswers(t *testing.T) {
+	tests := []struct {
+		status    int
+		said      string
+		after     string
+		class     notify.Class
+		wait      time.Duration
+		ambiguous bool
+		code      string
+		says      string
+	}{
+		{400, "invalid_payload", "", notify.Permanent, 0, false, "invalid_payload", "cannot read the message"},
+		{400, "no_text", "", notify.Permanent, 0, false, "no_text", "empty"},
+		{400, "msg_too_long", "", notify.TooLong, 0, false, "msg_too_long", "too long"},
+		{400, "user_not_found", "", notify.Permanent, 0, false, "user_not_found", "correct channel"},
+		{403, "action_prohibited", "", notify.Permanent, 0, false, "action_prohibited", "administrator"},
+		{403, "invalid_token", "", notify.Permanent, 0, false, "invalid_token", "copy it again"},
+		{404, "channel_not_found", "", notify.Permanent, 0, false, "channel_not_found", "correct channel"},
+		{404, "no_service\n", "", notify.Permanent, 0, false, "no_service", "put its address under api_url"},
+		{410, "channel_is_archived", "", notify.Permanent, 0, false, "channel_is_archived", "archived"},
+		{403, "channel_is_archived", "", notify.Permanent, 0, false, "channel_is_archived", "archived"},
+		{404, "something_new", "", notify.Permanent, 0, false, "HTTP 404", "refuses the request"},
+		{429, "rate_limited", "30", notify.Rate, 30 * time.Second, false, "HTTP 429", "slow down"},
+		{429, "", "", notify.Rate, time.Second, false, "HTTP 429", "slow down"},
+		{500, "rollup_error", "", notify.Retry, 0, true, "HTTP 500", "the server failed"},
+		{503, "", "5", notify.Retry, 5 * time.Second, false, "HTTP 503", "the server failed"},
+		{302, "", "", notify.Permanent, 0, false, "HTTP 302", "redirects"},
+		{200, "no_service", "", notify.Permanent, 0, false, "no_service", "removed"},
+		{200, "<html>" + name, "", notify.Retry, 0, true, "", `proxy stands in between: it says "<html>T00000000/B00000000/<secret>"`},
+		{200, "", "", notify.Retry, 0, true, "", "proxy stands in between"},
+		{201, "ok", "", notify.Retry, 0, true, "", "proxy stands in between"},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.status, tt.said), func(t *testing.T) {
+			c := newChannel(t, "zh")
+			c.Fail(server.Fault{Do: server.Answer(tt.status, tt.said, "Retry-After", tt.after, "Location", "https://elsewhere.example.com/"+name)})
+			err := c.sendOne(t, t.Context())
+			if err == nil {
+				t.Fatal("it counts as sent")
+			}
+			if err.Class != tt.class || err.RetryAfter != tt.wait || err.Ambiguous != tt.ambiguous || err.Code != tt.code || !strings.Contains(err.Message, tt.says) {
+				t.Errorf("%v, after %v, ambiguous %v, code %q: %v", err.Class, err.RetryAfter, err.Ambiguous, err.Code, err)
+			}
+			if err := c.sendOne(t, t.Context()); err != nil || c.Calls() != 2 {
+				t.Errorf("the next attempt: %v, %d calls", err, c.Calls())
+			}
+		})
+	}
+}
+
+func TestServerRules(t *testing.T) {
+	c := newChannel(t, "zh")
+	if err := c.sendOne(t, t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.sendOne(t, t.Context()); err == nil || err.Class != notify.Rate || err.RetryAfter != time.Second {
+		t.Errorf("two in a second: %+v", err)
+	}
+	c.Archive(name)
+	if err := c.sendOne(t, t.Context()); err == nil || err.Code != "channel_is_archived" {
+		t.Errorf("archived: %+v", err)
+	}
+	c.Remove(name)
+	if err := c.sendOne(t, t.Context()); err == nil || err.Code != "no_service" {
+		t.Errorf("removed: %+v", err)
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	c := newChannel(t, "zh")
+	c.Fail(server.Fault{Do: server.Hang})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := c.sendOne(t, ctx); err == nil || err.Class != notify.Retry || !err.Ambiguous || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%+v", err)
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	c.address = "https://" + free.Addr().String() + server.Path + name
+	if err := c.sendOne(t, t.Context()); err == nil || err.Class != notify.Retry || err.Ambiguous || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("%+v", err)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	notifier, err := (&Config{APIURL: "https://hooks.slack.com/services/" + setting.Secret(name)}).New(env("zh"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := notifier.Messages(notification(oneTopic()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// printf %s https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX | sha256sum
+	if got := messages[0].Target; got != "slack/f5c38873" {
+		t.Error(got)
+	}
+}

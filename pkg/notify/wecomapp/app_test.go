@@ -1,0 +1,305 @@
+package wecomapp
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/wecom"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+	"tocsin/pkg/setting"
+)
+
+const (
+	corp   = "ww0123456789abcdef"
+	secret = "s3cr3t-Qm9vdHN0cmFwLXNlY3JldA-_0"
+	agent  = 1000002
+)
+
+// office is a company with one application, on a server of its own. Its clock
+// stands still.
+type office struct {
+	*wecom.Apps
+	env *notify.Env
+	api string
+	now time.Time
+}
+
+func newOffice(t *testing.T, language string) *office {
+	t.Helper()
+	o := &office{env: env(language), now: at}
+	o.env.Now = func() time.Time { return o.now }
+	o.Apps = wecom.NewApps(o.env.Now)
+	o.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"7"}, Tags: []string{"9"}})
+	server := httptest.NewUnstartedServer(o.Apps)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that hang up
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	o.env.HTTP = server.Client()
+	o.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	o.api = server.URL + "/cgi-bin/"
+	return o
+}
+
+// notifier makes the notifier of c. What c leaves out is the office's; without
+// recipients it is u1.
+func (o *office) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
+	t.Helper()
+	templates, err := render.ParseTemplates(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.AgentID == "" {
+		c.AgentID = fmt.Sprint(agent)
+	}
+	if c.ToUser+c.ToParty+c.ToTag == "" {
+		c.ToUser = "u1"
+	}
+	c.Inherit(Global{APIURL: o.api, APISecret: secret, CorpID: corp})
+	n, err := c.New(o.env, templates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// say sends everything of n and fails the test unless all of it is accepted.
+func say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
+	t.Helper()
+	messages, err := to.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		for _, o := range m.Send(t.Context()) {
+			if o.Err != nil {
+				t.Fatalf("unit %s: %v", o.Unit, o.Err)
+			}
+		}
+	}
+	return messages
+}
+
+func units(messages []notify.Message) []string {
+	var out []string
+	for _, m := range messages {
+		out = append(out, m.Units...)
+	}
+	return out
+}
+
+// Three hundred topics do not fit into one message. Each part keeps the limit,
+// of which WeCom would cut the rest off, and each topic is said once, the worst
+// first.
+func TestSplit(t *testing.T) {
+	for _, kind := range []string{"text", "markdown"} {
+		for _, limit := range []int{2048, 1024} {
+			o := newOffice(t, "zh")
+			n := notification()
+			n.Shrink = limit == 1024
+			for i := range 300 {
+				n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
+			}
+			messages, err := o.notifier(t, Config{MessageType: kind}).Messages(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next := 0
+			for i, m := range messages {
+				o.now = o.now.Add(3 * time.Second) // 20 a minute
+				if out := m.Send(t.Context()); out[0].Err != nil {
+					t.Fatal(out[0].Err)
+				}
+				content := o.Inbox()[i].Content
+				if len(content) > limit || !utf8.ValidString(content) {
+					t.Errorf("part %d has %d bytes", i+1, len(content))
+				}
+				if i+1 < len(messages) && len(content) < limit-100 {
+					t.Errorf("part %d has %d bytes, and the next block would have fitted", i+1, len(content))
+				}
+				if mark := fmt.Sprintf("（300 个 topic） (%d/%d)", i+1, len(messages)); !strings.Contains(strings.Split(content, "\n")[0], mark) {
+					t.Errorf("part %d begins without %q: %s", i+1, mark, content)
+				}
+				for line := range strings.SplitSeq(content, "\n") {
+					if line = strings.TrimPrefix(line, "**"); strings.HasPrefix(line, "topic-") {
+						if want := fmt.Sprintf("topic-%03d", next); !strings.HasPrefix(line, want) {
+							t.Errorf("%q, want %s", line, want)
+						}
+						next++
+					}
+				}
+			}
+			if next != 300 || o.Dropped() != 0 || len(messages) < 5 {
+				t.Errorf("%d topics said in %d parts, %d dropped", next, len(messages), o.Dropped())
+			}
+		}
+	}
+}
+
+func TestDone(t *testing.T) {
+	o := newOffice(t, "zh")
+	to := o.notifier(t, Config{ToUser: "u1|u2", ToParty: "7", ToTag: "x"})
+	n := notification(oneTopic()...)
+	for _, tt := range []struct{ done, want []string }{
+		{nil, []string{"1/1 u1", "1/1 u2", "1/1 party 7", "x"}},
+		{[]string{"1/1 u1", "x"}, []string{"1/1 u2", "1/1 party 7"}},
+		{[]string{"1/1 u1", "1/1 u2", "1/1 party 7"}, []string{"x"}},
+		{[]string{"1/1 u1", "1/1 u2", "1/1 party 7", "x"}, nil},
+	} {
+		n.Done = tt.done
+		messages, err := to.Messages(n)
+		if err != nil || !slices.Equal(units(messages), tt.want) {
+			t.Errorf("done %v: left %v, %v; want %v", tt.done, units(messages), err, tt.want)
+		}
+	}
+	// Only those who have not got it get it.
+	n.Done = []string{"1/1 u1", "x"}
+	say(t, to, n)
+	if got := o.Inbox(); len(got) != 1 || !slices.Equal(got[0].Users, []string{"u2"}) || !slices.Equal(got[0].Parties, []string{"7"}) {
+		t.Errorf("%+v", got)
+	}
+	// What is no recipient needs no call.
+	n.Done = []string{"1/1 u1", "1/1 u2", "1/1 party 7"}
+	messages, err := to.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := o.Calls(wecom.SendPath)
+	out := messages[0].Send(t.Context())
+	if len(out) != 1 || notify.AsError(out[0].Err).Class != notify.Permanent || o.Calls(wecom.SendPath) != calls {
+		t.Errorf("%+v", out)
+	}
+}
+
+func TestRecipients(t *testing.T) {
+	named := oneTopic()
+	named[0].Annotations["tos"] = "u1, U2;u1"
+	tests := []struct {
+		name                 string
+		config               Config
+		users, parties, tags []string
+		fails                string
+	}{
+		{"a list", Config{ToUser: "u1|U2", ToParty: "7", ToTag: "9"}, []string{"u1", "U2"}, []string{"7"}, []string{"9"}, ""},
+		{"whom the sender named", Config{ToUser: "{{ .CommonAnnotations.tos }}"}, []string{"u1", "U2"}, nil, nil, ""},
+		{"everybody", Config{ToUser: "u1,@all", ToParty: "7"}, []string{"u1", "U2", "u3"}, nil, nil, ""},
+		{"nobody", Config{ToUser: "{{ .CommonAnnotations.nope }}"}, nil, nil, nil, "nobody to send to"},
+		{"too many", Config{ToUser: `{{ range 201 }}u{{ . }},{{ end }}`}, nil, nil, nil, "201 recipients are more than 200"},
+		{"a template that fails", Config{ToTag: "{{ .Nope }}"}, nil, nil, nil, "to_tag: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOffice(t, "zh")
+			to := o.notifier(t, tt.config)
+			if tt.fails != "" {
+				if _, err := to.Messages(notification(named...)); err == nil || !strings.HasPrefix(err.Error(), tt.fails) {
+					t.Errorf("%v, want %q", err, tt.fails)
+				}
+				return
+			}
+			say(t, to, notification(named...))
+			got := o.Inbox()
+			if len(got) != 1 || !slices.Equal(got[0].Users, tt.users) || !slices.Equal(got[0].Parties, tt.parties) || !slices.Equal(got[0].Tags, tt.tags) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestPayload(t *testing.T) {
+	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A&B"}, StartsAt: at})
+	for kind, want := range map[string]string{
+		"":         `{"touser":"u1|u2","toparty":"7","msgtype":"text","agentid":1000002,"text":{"content":"[告警] A&B\n开始：11-20 23:10:10\n\n<a href=\"https://alerts.example.com\">全部告警</a>"},"enable_duplicate_check":1,"duplicate_check_interval":300}`,
+		"markdown": `{"touser":"u1|u2","toparty":"7","msgtype":"markdown","agentid":1000002,"markdown":{"content":"**<font color=\"warning\">[告警] A&B</font>**\n> 开始：11-20 23:10:10\n\n[全部告警](https://alerts.example.com)"},"enable_duplicate_check":1,"duplicate_check_interval":300}`,
+	} {
+		o := newOffice(t, "zh")
+		var got string
+		to := o.notifier(t, Config{ToUser: "u1,u2", ToParty: "7", MessageType: kind})
+		o.env.HTTP.Transport = tap{o.env.HTTP.Transport, func(r *http.Request, body string) {
+			if r.URL.Path == wecom.SendPath {
+				got = body
+			}
+		}}
+		messages := say(t, to, n)
+		if got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+		const text = "[告警] A&B\n开始：11-20 23:10:10\n\n全部告警: https://alerts.example.com"
+		if preview := strings.ReplaceAll(messages[0].Text, "\n  ", "\n"); preview != text || messages[0].Target != "wecom_app/"+corp+"/1000002" {
+			t.Errorf("%q, target %q", messages[0].Text, messages[0].Target)
+		}
+	}
+}
+
+func TestOwnTemplate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.tmpl")
+	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	builtin, err := os.ReadFile("testdata/one-topic-firing.zh.text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.TrimSuffix(strings.Repeat("0123456789012345678901234567890123456789\n", 75), "\n") // 75 lines of 41 bytes
+	for _, tt := range []struct {
+		message string
+		want    []string
+	}{
+		{"look here", []string{"look here"}},
+		{`{{ template "short" . }}`, []string{"firing: order-created"}},
+		{"oh\n" + `{{ template "wecom.default" . }}`, []string{"oh\n" + strings.TrimSuffix(string(builtin), "\n")}},
+		{"a\x01b\tc\r\nd\u2028e", []string{"ab c\nd\ne"}},
+		// "(1/2)" and 49 lines are 5 + 49 × 41 = 2014 bytes.
+		{long, []string{"(1/2)\n" + long[:49*41-1], "(2/2)\n" + long[49*41:]}},
+	} {
+		o := newOffice(t, "zh")
+		say(t, o.notifier(t, Config{Message: tt.message}, file), notification(oneTopic()...))
+		var got []string
+		for _, m := range o.Inbox() {
+			got = append(got, m.Content)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%q\nwant %q", got, tt.want)
+		}
+	}
+}
+
+// An alert is not lost over its wording.
+func TestFailingTemplate(t *testing.T) {
+	for message, why := range map[string]string{
+		"{{ .Nope }}":  "can't evaluate field Nope",
+		`{{ "  \n" }}`: "it prints nothing",
+	} {
+		o := newOffice(t, "zh")
+		say(t, o.notifier(t, Config{Message: message}), notification(oneTopic()...))
+		if got := o.Inbox()[0].Content; !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
+			t.Errorf("%s: %s", message, got)
+		}
+	}
+}
+
+func TestNewErrors(t *testing.T) {
+	for want, c := range map[string]Config{
+		"message: template \"x\" is not defined": {AgentID: "1", Message: `{{ template "x" . }}`},
+		"to_user: ":                              {AgentID: "1", ToUser: "{{"},
+		"to_party: ":                             {AgentID: "1", ToParty: "{{ nope }}"},
+		"to_tag: ":                               {AgentID: "1", ToTag: "{{ nope }}"},
+		"agent_id: ":                             {},
+	} {
+		c.APISecret = setting.Secret(secret)
+		if _, err := c.New(env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
