@@ -47,7 +47,8 @@ type App struct {
 func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	a := &App{config: cfg, http: o.client(), log: o.Log}
 	a.heart = &heart{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
-	receivers, err := buildReceivers(cfg, a.http, o)
+	env := environment(cfg, a.http, o)
+	receivers, err := buildReceivers(cfg, env)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +62,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 			return nil, err
 		}
 	}
+	env.Store = a.store
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
 	}, o.Log); err != nil {
