@@ -44,9 +44,6 @@ func serve(ctx context.Context, c *call) error {
 	}
 	defer l.Close()
 	address := l.Addr().String()
-	if host, _, _ := net.SplitHostPort(address); !net.ParseIP(host).IsLoopback() {
-		log.Warn("open to everybody who can reach this address, as Alertmanager is: put it behind a proxy that asks who comes", "address", address)
-	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "tocsin"
@@ -65,6 +62,9 @@ func serve(ctx context.Context, c *call) error {
 	})
 	if err != nil {
 		return err
+	}
+	if ip, _, _ := net.SplitHostPort(address); s.Open() && !net.ParseIP(ip).IsLoopback() {
+		log.Warn("open to everybody who can reach this address, as Alertmanager is: give webhook.auth tokens, or put a proxy in front that asks who comes", "address", address)
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)

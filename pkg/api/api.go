@@ -1,7 +1,8 @@
 // Package api is the HTTP surface that other programs talk to: Alertmanager's
 // API v2, so that Prometheus, amtool, karma and Grafana work as with
-// Alertmanager itself, and what a process is looked after by: health, reload and
-// metrics.
+// Alertmanager itself; hooks, by which other systems' alerts come in; and what a
+// process is looked after by: health, reload and metrics. With tokens in the
+// configuration, all but health asks for one.
 //
 // The wire contract is that of Alertmanager 0.34.2 (its api/v2/openapi.yaml, and
 // its answers to the same requests). It differs on purpose in this:
@@ -37,9 +38,12 @@ type Options struct {
 	Log *slog.Logger
 	// Metrics outlives the handler: one built after a reload counts on.
 	Metrics *metrics.Registry
-	// Wake is called when alerts have been taken in, so that what is due at once
-	// can be said at once; default: nothing. It must not wait.
-	Wake func()
+	// Flush is called when alerts have been taken in, before that is answered:
+	// it says what is due, as a function must that stops with its answer, or makes
+	// somebody else say it soon; default: nothing. The alerts are durable by then,
+	// so that its error is logged and changes no answer; its context has a few
+	// seconds.
+	Flush func(context.Context) error
 	// Reload reads the configuration anew and returns what is wrong with it.
 	// Without it there is nothing to reload: 404.
 	Reload func(context.Context) error
@@ -49,6 +53,13 @@ type Options struct {
 	// ResolveTimeout ends an alert that came without an end and is not said
 	// again; default 5m.
 	ResolveTimeout time.Duration
+	// Webhook is who may speak to the API, and its hooks.
+	Webhook WebhookConfig
+	// HTTP asks Amazon SNS for certificates. It follows no redirects; default
+	// http.DefaultTransport behind a client of that kind.
+	HTTP *http.Client
+	// Zone is where the times of systems are from that write none; default UTC.
+	Zone *time.Location
 	// Config is the configuration as status shows it: YAML without secrets, and
 	// only what Alertmanager's own parser accepts, for amtool.
 	Config  string
@@ -116,8 +127,11 @@ func New(o Options) http.Handler {
 	if o.ResolveTimeout == 0 {
 		o.ResolveTimeout = 5 * time.Minute
 	}
-	if o.Wake == nil {
-		o.Wake = func() {}
+	if o.Flush == nil {
+		o.Flush = func(context.Context) error { return nil }
+	}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	l := &o.Limits
 	for limit, standard := range map[*int]int{&l.Alerts: 10_000, &l.Labels: 100, &l.AlertSize: 256 << 10} {
@@ -147,10 +161,11 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /-/healthy", ok)
 	mux.HandleFunc("GET /-/ready", ok)
 	mux.HandleFunc("GET /metrics", a.metrics)
+	a.hooks(mux)
 	if o.Reload != nil {
 		mux.HandleFunc("POST /-/reload", a.reload)
 	}
-	return a.guard(underPrefix(o.RoutePrefix, mux))
+	return a.guard(underPrefix(o.RoutePrefix, a.authenticate(mux)))
 }
 
 // underPrefix serves h below the prefix, and sends whoever asks for the root

@@ -23,7 +23,7 @@ func (a *api) guard(h http.Handler) http.Handler {
 				a.panicked(rec, r, p)
 			}
 			// Without its query, which may hold a token.
-			a.Log.DebugContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes, "took", a.Now().Sub(begin))
+			a.Log.DebugContext(ctx, "request", "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes, "token", rec.caller, "took", a.Now().Sub(begin))
 		}()
 		w.Header().Set("Cache-Control", "no-store")
 		r = r.WithContext(ctx)
@@ -47,6 +47,7 @@ func (a *api) panicked(w *recorder, r *http.Request, p any) {
 type recorder struct {
 	http.ResponseWriter
 	status, bytes int
+	caller        string // the name of the token that the request had
 }
 
 func (w *recorder) WriteHeader(status int) {

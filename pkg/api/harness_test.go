@@ -60,7 +60,7 @@ func newWorld(t testing.TB, changes ...func(*api.Options)) *world {
 	}
 	o := api.Options{
 		Engine: w.engine, Now: func() time.Time { return w.now }, Log: log, Metrics: &metrics.Registry{},
-		Wake:      func() { w.woken++ },
+		Flush:     func(context.Context) error { w.woken++; return nil },
 		Receivers: []api.Receiver{{Name: "ops"}, {Name: "dba", Labels: map[string]string{"owner": "data"}}, {Name: "night"}},
 		Started:   t0,
 	}

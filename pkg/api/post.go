@@ -43,7 +43,7 @@ func (a *api) postAlerts(r *http.Request, now time.Time) (any, error) {
 		if err := a.Engine.Ingest(r.Context(), now, alerts); err != nil {
 			return nil, err
 		}
-		a.Wake()
+		a.flush(r.Context())
 	}
 	if err := faults.join(); err != nil {
 		a.Log.WarnContext(r.Context(), "alerts are not valid; the others of the request were taken in", "invalid", faults.count, "valid", len(alerts), "err", err)
@@ -110,17 +110,20 @@ func (a *api) alert(p *postedAlert, now time.Time) *alert.Alert {
 	if al.EndsAt.IsZero() {
 		al.EndsAt, al.Timeout = now.Add(a.ResolveTimeout), true
 	}
-	status := "firing"
-	if al.ResolvedAt(now) {
-		status = "resolved"
-	}
-	a.counters.received.Add(1, status, "v2")
+	a.counters.received.Add(1, status(al, now), "v2")
 	for name, value := range al.Labels {
 		if value == "" {
 			delete(al.Labels, name)
 		}
 	}
 	return al
+}
+
+func status(al *alert.Alert, now time.Time) string {
+	if al.ResolvedAt(now) {
+		return "resolved"
+	}
+	return "firing"
 }
 
 // validate says what is wrong with an alert, in Alertmanager's words where it

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tocsin/pkg/api"
 	"tocsin/pkg/config"
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/store"
@@ -89,13 +90,21 @@ func (s *Server) use(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	h, err := s.handler(a, cfg)
+	h, err := a.handler(api.Options{
+		Now: s.options.Now, Metrics: s.metrics, Reload: s.Reload, Started: s.started,
+		Flush: func(context.Context) error { s.Wake(); return nil },
+		Name:  s.options.Name, Peers: s.peers, Classic: s.options.Classic, RoutePrefix: s.options.RoutePrefix,
+	})
 	if err != nil {
 		return fmt.Errorf("show the configuration: %w", err)
 	}
 	s.current.Store(&generation{app: a, handler: h})
 	return nil
 }
+
+// Open tells that everybody may speak to the server: the configuration does not
+// say who may.
+func (s *Server) Open() bool { return s.current.Load().app.config.Webhook.Auth.Open() }
 
 // Wake makes the server look for what is due at once.
 func (s *Server) Wake() {

@@ -2,27 +2,51 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"time"
 
 	"tocsin/pkg/api"
-	"tocsin/pkg/config"
+	"tocsin/pkg/metrics"
 )
 
-// handler is the HTTP surface of one configuration.
-func (s *Server) handler(a *App, cfg *config.Config) (http.Handler, error) {
-	shown, err := cfg.AlertmanagerYAML()
+// handler is the HTTP surface of a configuration; o is what the process that
+// serves it adds.
+func (a *App) handler(o api.Options) (http.Handler, error) {
+	cfg := a.config
+	var err error
+	if o.Config, err = cfg.AlertmanagerYAML(); err != nil {
+		return nil, err
+	}
+	for _, r := range cfg.Receivers {
+		o.Receivers = append(o.Receivers, api.Receiver{Name: r.Name})
+	}
+	o.Engine, o.Log, o.HTTP = a.engine, a.log, a.http
+	o.ResolveTimeout, o.Webhook, o.Zone = cfg.Global.ResolveTimeout.Std(), cfg.Webhook, cfg.Global.Location()
+	o.Version.Revision = Version
+	return api.New(o), nil
+}
+
+// WebhookFunction builds the HTTP function: hooks, API v2, health and metrics.
+// What a request makes due is said before its answer is given. Since its address
+// can be reached by everybody, it does not start without a word on who may
+// speak to it.
+func WebhookFunction(ctx context.Context) (http.Handler, error) {
+	a, err := forFunction(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var receivers []api.Receiver
-	for _, r := range cfg.Receivers {
-		receivers = append(receivers, api.Receiver{Name: r.Name})
+	if a.config.Store.URL == "" {
+		return nil, errors.New("store.url is missing: what this function takes in must outlive it, and the dispatch function must find it (docs/store.md); memory: accepts that alerts are lost")
 	}
-	return api.New(api.Options{
-		Engine: a.engine, Now: s.options.Now, Log: a.log, Metrics: s.metrics, Wake: s.Wake, Reload: s.Reload,
-		Receivers: receivers, ResolveTimeout: cfg.Global.ResolveTimeout.Std(), Config: shown,
-		Version: api.Version{Revision: Version}, Started: s.started,
-		Name: s.options.Name, Peers: func(ctx context.Context) []api.Peer { return s.peers(ctx) },
-		Classic: s.options.Classic, RoutePrefix: s.options.RoutePrefix,
-	}), nil
+	if a.config.Webhook.Auth.Open() {
+		return nil, errors.New("webhook.auth is missing: everybody who finds the address could send alerts and silence them; give it tokens, or public: true if something in front of it asks who comes (docs/webhook.md)")
+	}
+	return a.handler(api.Options{
+		Now: time.Now, Metrics: new(metrics.Registry), Started: time.Now(),
+		Flush: func(ctx context.Context) error {
+			_, err := a.engine.Tick(ctx, time.Now())
+			return err
+		},
+	})
 }

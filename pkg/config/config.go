@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tocsin/pkg/api"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/setting"
@@ -22,6 +23,8 @@ type Config struct {
 	Lag    lag.Config `yaml:"lag,omitempty"`
 	// Dispatch is for the function of that name.
 	Dispatch Dispatch `yaml:"dispatch,omitempty"`
+	// Webhook is how other systems' alerts come in, and who may bring them.
+	Webhook api.WebhookConfig `yaml:"webhook,omitempty"`
 	// Route is the root of the routing tree.
 	Route     *dispatch.RouteConfig `yaml:"route"`
 	Receivers []Receiver            `yaml:"receivers"`
@@ -80,6 +83,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	c.Store.Validate(f.In("store"))
 	c.Lag.Validate(f.In("lag"))
 	c.Dispatch.Validate(f.In("dispatch"))
+	c.Webhook.Validate(f.In("webhook"))
 	c.validateReceivers(f.In("receivers"))
 	c.warnPlain(f)
 	if c.Route == nil {

@@ -18,7 +18,10 @@ import (
 var exampleEnv = map[string]string{
 	"TENCENT_SECRET_ID": "AKIDglobal", "TENCENT_SECRET_KEY": "secret-global-key", "CKAFKA_SECRET_ID": "AKIDckafka", "CKAFKA_SECRET_KEY": "secret-ckafka-key",
 	"SMS_SECRET_ID": "AKIDsms", "SMS_SECRET_KEY": "secret-sms-key", "SMTP_PASSWORD": "secret-smtp-password", "SMTP_CRAM_SECRET": "secret-smtp-cram",
-	"WECOM_KEY": "secret-wecom-key", "HEARTBEAT_KEY": "secret-heartbeat-key",
+	"WECOM_KEY": "secret-wecom-key", "HEARTBEAT_KEY": "secret-heartbeat-key", "WECOM_SECRET": "secret-wecom-secret", "SLACK_PATH": "T0/B0/secret-slack-path",
+	"HOOK_KEY": "secret-hook-key", "HOOK_SECRET": "c2VjcmV0LWhvb2stc2VjcmV0LXNlY3JldA==", "HOOK_TOKEN": "secret-hook-token", "HOOK_PASSWORD": "secret-hook-password",
+	"AGENT_TOKEN": "secret-agent-token", "FALCON_TOKEN": "secret-falcon-token", "DINGTALK_TOKEN": "secret-dingtalk-token", "DINGTALK_SECRET": "SECsecret-dingtalk",
+	"FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password",
 }
 
 func TestExamples(t *testing.T) {

@@ -1,0 +1,94 @@
+package intake_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"tocsin/pkg/intake"
+)
+
+// fuzz gives a decoder what it may be sent. Whatever that is, it is taken or
+// refused with an *Error; what is taken can be stored, and says whether it is over.
+func fuzz(f *testing.F, folder string, media string, decode intake.Decoder) {
+	for _, path := range messages(f) {
+		if filepath.Base(filepath.Dir(path)) != folder {
+			continue
+		}
+		body, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Add([]byte(`{"alerts":[{"labels":{"a":null},"status":"ok","endsAt":"9999-12-31T23:59:59-23:59"}]}`))
+	f.Add([]byte("{\"a\":\"\xff\"}"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		in := intake.Input{Body: body, Media: media, Now: now, Zone: shanghai}
+		in.Query, _ = url.ParseQuery(string(body))
+		out, err := decode(in)
+		if err != nil {
+			var fault *intake.Error
+			if !errors.As(err, &fault) || len(err.Error()) > 1000 {
+				t.Fatalf("%d bytes of error: %.1000v", len(err.Error()), err)
+			}
+			return
+		}
+		for _, a := range out.Alerts {
+			if a == nil {
+				t.Fatal("an alert is nil")
+			}
+			if a.StartsAt.IsZero() || a.StartsAt.After(now) || !a.EndsAt.IsZero() && a.EndsAt.Before(a.StartsAt) {
+				t.Errorf("from %v to %v", a.StartsAt, a.EndsAt)
+			}
+			if _, err := a.AppendBinary(nil); err != nil {
+				t.Error(err)
+			}
+			for name, value := range a.Labels {
+				if name == "" || value == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
+					t.Errorf("label %q=%q", name, value)
+				}
+			}
+			for name, value := range a.Annotations {
+				if name == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
+					t.Errorf("annotation %q=%q", name, value)
+				}
+			}
+		}
+	})
+}
+
+func FuzzAlertmanager(f *testing.F)   { fuzz(f, "alertmanager", intake.JSON, intake.Alertmanager) }
+func FuzzGrafana(f *testing.F)        { fuzz(f, "grafana", intake.JSON, intake.Grafana) }
+func FuzzTencentMonitor(f *testing.F) { fuzz(f, "tencent-monitor", intake.JSON, intake.TencentMonitor) }
+func FuzzZabbix(f *testing.F)         { fuzz(f, "zabbix", intake.JSON, intake.Zabbix) }
+func FuzzAliyun(f *testing.F)         { fuzz(f, "aliyun", intake.JSON, intake.Aliyun) }
+func FuzzAliyunForm(f *testing.F)     { fuzz(f, "aliyun", intake.Form, intake.Aliyun) }
+func FuzzOpenFalcon(f *testing.F)     { fuzz(f, "open-falcon", intake.Form, intake.OpenFalcon) }
+func FuzzOpenFalconMail(f *testing.F) { fuzz(f, "open-falcon", intake.Form, intake.OpenFalconMail) }
+func FuzzOpenFalconCallback(f *testing.F) {
+	fuzz(f, "open-falcon", intake.Form, intake.OpenFalconCallback)
+}
+
+func FuzzSNS(f *testing.F) {
+	off := false
+	sns := intake.NewSNS(intake.SNSConfig{Verify: &off}, func(context.Context, string) ([]byte, error) { return nil, nil })
+	f.Add([]byte(`{"Type":"Notification","TopicArn":"t","Message":` + quoted(alarm) + `}`))
+	fuzz(f, "sns", intake.JSON, func(in intake.Input) (intake.Output, error) { return sns.Decode(context.Background(), in) })
+}
+
+func FuzzGeneric(f *testing.F) {
+	d, err := intake.NewGeneric(intake.GenericConfig{Name: "any", Alerts: `{"labels": {"alertname": {{ .Body.job | toJson }}, "raw": "{{ .Body.raw }}"}, "startsAt": "{{ .Body.at }}"}`})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"job":"x","raw":"\",\"y\":\"z","at":"2026-11-20"}`))
+	fuzz(f, "generic", intake.JSON, d)
+}
+
+func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
