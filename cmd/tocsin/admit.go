@@ -17,6 +17,9 @@ func admit(cloud *localcloud.Cloud, cfg *config.Config, box *inbox.Inbox) error 
 	cloud.WeCom.OnMessage(box.WeCom)
 	cloud.Tencent.OnSMS(box.SMS)
 	for _, c := range cfg.Lag.Clusters {
+		if c.Kafka != nil {
+			return fmt.Errorf("cluster %q: dev has no Kafka by that name; it takes clusters with ckafka", c.Name)
+		}
 		id, key := c.CKafka.SecretID, c.CKafka.SecretKey
 		if id == "" {
 			id, key = cfg.Global.TencentSecretID, cfg.Global.TencentSecretKey

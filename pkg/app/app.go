@@ -90,8 +90,18 @@ func (a *App) Resend(ctx context.Context, now time.Time, id string) error {
 
 // Close releases the store and the connections.
 func (a *App) Close() error {
-	a.http.CloseIdleConnections()
+	a.disconnect()
 	return a.store.Close()
+}
+
+// disconnect closes the connections that are kept from one call to the next.
+func (a *App) disconnect() {
+	a.http.CloseIdleConnections()
+	for _, r := range a.lag.Readers {
+		if c, ok := r.(interface{ Close() }); ok {
+			c.Close()
+		}
+	}
 }
 
 // Answer is what a timer function answers.

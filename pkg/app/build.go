@@ -51,7 +51,13 @@ func buildReaders(cfg *config.Config, client *http.Client, o Options) (map[strin
 	key := tencent.Credential{ID: cfg.Global.TencentSecretID, Key: cfg.Global.TencentSecretKey, Lookup: o.Lookup}
 	readers := make(map[string]lag.Reader, len(cfg.Lag.Clusters))
 	for _, c := range cfg.Lag.Clusters {
-		r, err := ckafka.New(c, key, client.Transport)
+		var r lag.Reader
+		var err error
+		if c.Kafka != nil {
+			r, err = kafkaReader(c, o.Lookup)
+		} else {
+			r, err = ckafka.New(c, key, client.Transport)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("cluster %q: %w", c.Name, err)
 		}

@@ -98,7 +98,9 @@ func (s *Server) use(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("show the configuration: %w", err)
 	}
-	s.current.Store(&generation{app: a, handler: h})
+	if old := s.current.Swap(&generation{app: a, handler: h}); old != nil {
+		time.AfterFunc(2*workTime, old.app.disconnect) // its last round is over by then
+	}
 	return nil
 }
 

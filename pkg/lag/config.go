@@ -39,6 +39,7 @@ type Cluster struct {
 	// with another name is another cluster.
 	Name   string  `yaml:"name"`
 	CKafka *CKafka `yaml:"ckafka,omitempty"`
+	Kafka  *Kafka  `yaml:"kafka,omitempty"`
 	// Groups and Topics choose what is read. What they leave out is, to the
 	// rules, not there.
 	Groups Filter `yaml:"groups,omitempty"`
@@ -85,10 +86,17 @@ func (c *Config) Validate(f *setting.Faults) {
 			f.Addf("name", "%q is taken by another cluster: names must differ", cl.Name)
 		}
 		seen[cl.Name] = true
-		if cl.CKafka == nil {
+		switch {
+		case cl.CKafka == nil && cl.Kafka == nil:
 			f.Addf("ckafka", "is missing: it says where the cluster is")
-		} else {
+		case cl.CKafka != nil && cl.Kafka != nil:
+			f.Addf("kafka", "is given beside ckafka: keep one of them")
+		}
+		if cl.CKafka != nil {
 			cl.CKafka.Validate(f.In("ckafka"))
+		}
+		if cl.Kafka != nil {
+			cl.Kafka.Validate(f.In("kafka"))
 		}
 	}
 	for i := range c.Rules {

@@ -25,6 +25,9 @@ type Snapshot struct {
 	// Complete tells that the list of groups is whole: a group that is not in it
 	// does not exist.
 	Complete bool
+	// Err is why a part of the groups could not be listed, nil when there is no
+	// such part. As with Read's error, it may have words for people.
+	Err error
 }
 
 // Group is one consumer group.
@@ -37,12 +40,29 @@ type Group struct {
 	// Err is why the group, or the rest of it, could not be read. As with
 	// Read's error, it may have words for people.
 	Err error
+	// State is Kafka's word for what the group does: "Stable", "Empty",
+	// "PreparingRebalance", …; "" when the reader was not asked for it.
+	State string
+	// Members are who read for the group; known when State is.
+	Members []Member
+}
+
+// Member is one consumer of a group.
+type Member struct {
+	// ClientID is what it calls itself, Host where it connects from.
+	ClientID, Host string
+	// Partitions are those that it reads, by topic.
+	Partitions map[string][]int32
 }
 
 // Topic is one topic that a group has read.
 type Topic struct {
 	Name       string
 	Partitions []Partition
+	// Unsubscribed tells that the group has members and none of them reads the
+	// topic any more: what is left are commits that Kafka forgets in time. It
+	// is known when the group's State is.
+	Unsubscribed bool
 }
 
 // Partition is one partition of a topic as its group sees it.
@@ -50,8 +70,16 @@ type Partition struct {
 	ID int32
 	// Committed is the group's committed offset, End the log end offset.
 	Committed, End int64
-	// Lag is End - Committed in messages, never negative; valid when Known.
-	Lag   int64
+	// Start is the log start offset: what is before it was deleted. It is 0
+	// where the reader does not learn it.
+	Start int64
+	// Lag is how many messages are left to read, End - max(Committed, Start),
+	// never negative; valid when Known. In a topic with transactions it counts
+	// their markers, so that of a group that has read all it may be 1.
+	Lag int64
+	// Lost is how many messages were deleted before the group had read them,
+	// Start - Committed, never negative; valid when Known.
+	Lost  int64
 	Known bool
 	// Reason is why the lag is not known: "no commit", "error 3", …
 	Reason string

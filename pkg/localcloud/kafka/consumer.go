@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Consumer is the only member of a consumer group. It reads as much as it is
@@ -21,6 +23,18 @@ type Consumer struct {
 // that commit by themselves, it commits the position in every partition, also in
 // those that it has read nothing of.
 func (k *Kafka) Consumer(ctx context.Context, group string, topics ...string) (*Consumer, error) {
+	return k.join(ctx, group, topics)
+}
+
+// NextGenConsumer is Consumer with the protocol of KIP-848, in which the broker
+// assigns the partitions. From then on the brokers answer DescribeGroups for the
+// group as those of Kafka 4 do: they say that there is no such group.
+func (k *Kafka) NextGenConsumer(ctx context.Context, group string, topics ...string) (*Consumer, error) {
+	k.Fail(Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Group: group, Err: kerr.GroupIDNotFound})
+	return k.join(ctx, group, topics, kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer()))
+}
+
+func (k *Kafka) join(ctx context.Context, group string, topics []string, opts ...kgo.Opt) (*Consumer, error) {
 	committed, err := k.committed(ctx, group)
 	if err != nil {
 		return nil, fmt.Errorf("join group %s: %w", group, err)
@@ -36,13 +50,12 @@ func (k *Kafka) Consumer(ctx context.Context, group string, topics ...string) (*
 	if err := k.admin.CommitAllOffsets(ctx, group, start); err != nil {
 		return nil, fmt.Errorf("join group %s: %w", group, err)
 	}
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(k.Brokers()...),
+	client, err := k.newClient(append(opts,
 		kgo.ConsumerGroup(group),
 		kgo.ConsumeTopics(topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("join group %s: %w", group, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tocsin/pkg/localcloud/tencentcloud"
 )
@@ -60,6 +61,10 @@ func (k *Kafka) committed(ctx context.Context, group string) (kadm.OffsetRespons
 // Commit sets where a group is in one partition, as a consumer does that chooses
 // its partitions by itself. The group must have no member.
 func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int32, offset int64) error {
+	// The topic may be another than the last of its name, with another id.
+	if _, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, k.client); err != nil {
+		return fmt.Errorf("commit as %s: %w", group, err)
+	}
 	var at kadm.Offsets
 	at.AddOffset(topic, partition, offset, -1)
 	if err := k.admin.CommitAllOffsets(ctx, group, at); err != nil {

@@ -1,0 +1,35 @@
+package lag
+
+import "time"
+
+// Row is one partition as one of its groups sees it: what a reader is asked
+// about that can tell how old the unread messages are.
+type Row struct {
+	Group, Topic string
+	Partition
+}
+
+// Older is how many of a row's unread messages are older than a threshold. It
+// says whether the group is behind by more than that time, and what a reader
+// that keeps a history can say as well: it is how far the commit is from where
+// the end was then.
+//
+// One message may be a transaction's marker, which nobody reads and which stays:
+// to be behind takes more of them than the lag that is allowed.
+type Older struct {
+	// Messages is their number, never negative; valid when Known.
+	Messages int64
+	Known    bool
+	// Reason is why it is not known.
+	Reason string
+}
+
+// Age is how long the oldest unread message of a row has been there.
+type Age struct {
+	// AtLeast and AtMost are what it lies between; valid when Known. Both are 0
+	// when there is no such message.
+	AtLeast, AtMost time.Duration
+	Known           bool
+	// Reason is why it is not known.
+	Reason string
+}
