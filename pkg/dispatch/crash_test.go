@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/bolt"
+	"tocsin/pkg/store/memory"
 )
 
 // mortal is a store whose user dies at a chosen operation: that one and all
@@ -57,23 +60,53 @@ func (m *mortal) Commit(ctx context.Context, now time.Time, changes ...store.Cha
 	return m.Store.Commit(ctx, now, changes...)
 }
 
-// The process is killed at every store operation in turn, restarted, and goes
-// on. Whatever was taken in is said, and its end too; a message comes twice only
-// when the kill fell between its sending and the record of it.
+// The process is killed at every store operation in turn, and another goes on.
+// Whatever was taken in is said, and its end too; a message comes twice only when
+// the kill fell between its sending and the record of it.
 func TestKilledAtEveryOperation(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		killedAtEveryOperation(t, func() (a, b store.Store) {
+			m := memory.New()
+			return m, m
+		})
+	})
+	t.Run("bolt", func(t *testing.T) {
+		files := 0
+		killedAtEveryOperation(t, func() (a, b store.Store) {
+			files++
+			m, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), fmt.Sprint(files)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { m.Close() })
+			return m, m
+		})
+	})
+	t.Run("redis", func(t *testing.T) {
+		server := newRedis(t)
+		a, b := server.open(), server.open()
+		killedAtEveryOperation(t, func() (store.Store, store.Store) {
+			server.empty()
+			return a, b
+		})
+	})
+}
+
+// killedAtEveryOperation plays on empty stores, which are two ways to the same
+// items: for the process that is killed and for the one that goes on.
+func killedAtEveryOperation(t *testing.T, empty func() (a, b store.Store)) {
 	for _, applied := range []bool{false, true} {
 		for ops := 0; ; ops++ {
 			c := &channel{}
 			r := route("0s", "1m", "1h")
-			w := newWorld(t, r, &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
-			durable := w.store
-			m := &mortal{Store: durable, left: ops, applied: applied}
-			w.store = m
+			w := newWorld(t, r, oneReceiver(c))
+			doomed, durable := empty()
+			w.store = &mortal{Store: doomed, left: ops, applied: applied}
 			w.restart(r)
 
 			killed := false
-			// run does what a function's invocation does, and does it again in a
-			// new process when the first was killed.
+			// run does what a function's invocation does, and does it again in
+			// another process when the first was killed.
 			run := func(now time.Time, over bool) {
 				step := func() error {
 					err := w.engine.Ingest(t.Context(), now, lagAlerts(now, over, "a", "b"))
@@ -205,4 +238,41 @@ func TestInstancesShareTheWork(t *testing.T) {
 			t.Errorf("round %d: %d messages, want %d", round, len(got), want)
 		}
 	}
+}
+
+// intruded is a store in which something is written before each of the next
+// commits.
+type intruded struct {
+	store.Store
+	before []func()
+}
+
+func (s *intruded) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
+	if len(s.before) > 0 {
+		intrude := s.before[0]
+		s.before = s.before[1:]
+		intrude()
+	}
+	return s.Store.Commit(ctx, now, changes...)
+}
+
+// An alert that comes into a group while it is being flushed is said by this
+// flush or the next, and delays nobody until the next tick.
+func TestAlertMeetsFlush(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	other := w.engine
+	s := &intruded{Store: w.store}
+	w.store = s
+	w.restart(route("0s", "1m", "1h"))
+	w.fire(at(0), "a")
+	for _, topic := range []string{"b", "c", "d"} {
+		s.before = append(s.before, func() {
+			if err := other.Ingest(t.Context(), at(0), lagAlerts(at(0), false, topic)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	w.tick(at(0))
+	w.expect(c, "first notification:a,b,c,d;")
 }

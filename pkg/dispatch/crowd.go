@@ -83,8 +83,8 @@ func (c *crowd) wait(ctx context.Context, now time.Time, alerts []*alert.Alert, 
 	if shared.err == nil || shared.calls == 1 || ctx.Err() != nil || errors.Is(shared.err, store.ErrUnavailable) {
 		return shared.err
 	}
-	// Another call's time was over, or the store holds something about one of its
-	// alerts that cannot be read: that is not this one's fault.
+	// Another call's time was over, or one of its alerts is more than the store
+	// takes: that is not this one's fault.
 	return takeIn(ctx, now, alerts)
 }
 

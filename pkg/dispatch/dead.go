@@ -65,7 +65,7 @@ func (e *Engine) Resend(ctx context.Context, now time.Time, id string) error {
 			return ErrNoDeadLetter
 		}
 		d.Done = slices.DeleteFunc(d.Done, func(unit string) bool { _, failed := d.Failed[unit]; return failed })
-		d.Failed, d.Attempts, d.Attempting, d.Since, d.LastError = nil, 0, false, now, ""
+		d.Failed, d.Attempts, d.Attempting, d.Since, d.LastError, d.Fault = nil, 0, false, now, "", ""
 		again, err := put(kindOwed+"/"+id, d)
 		if err != nil {
 			return err

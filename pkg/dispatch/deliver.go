@@ -3,15 +3,12 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
-	"tocsin/pkg/notify"
 	"tocsin/pkg/store"
 )
 
@@ -93,168 +90,13 @@ func (e *Engine) deliverLane(ctx, start, send context.Context, now time.Time, la
 		default:
 			res := e.attempt(send, now, c)
 			sent += res.sent
-			wait = res.wait
+			if !res.paced { // a quota is one target's, and a lane may have several
+				wait = res.wait
+			}
 			errs = append(errs, e.settle(ctx, now, c, res))
 		}
 	}
 	return sent, errors.Join(errs...)
-}
-
-// fit merges what waits for an integration into a digest when its quota is too
-// short for each.
-func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []*claimed) ([]*claimed, error) {
-	if len(lane) < 2 {
-		return lane, nil
-	}
-	want, target := 0, ""
-	for _, c := range lane {
-		messages, err := in.Notifier.Messages(&c.Notification)
-		if err != nil || len(messages) == 0 {
-			continue // its attempt will tell
-		}
-		want, target = want+len(messages), messages[0].Target
-	}
-	items, err := e.store.Get(ctx, "pace/"+target)
-	if err != nil {
-		return nil, err
-	}
-	var sent pace
-	if _, err := read(items[0], &sent); err != nil {
-		return nil, err
-	}
-	if free, _ := sent.free(in.Kind.Quotas, now); want <= free {
-		return lane, nil
-	}
-	return e.merge(ctx, now, in, lane)
-}
-
-// result is what came of one attempt.
-type result struct {
-	sent   int
-	failed map[string]*notify.Error // units that will not be tried again
-	retry  *notify.Error            // why the rest must be tried again, nil when there is no rest
-	wait   time.Duration            // before the next attempt
-}
-
-// attempt sends what is left of a notification, and notes in it what was
-// accepted.
-func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
-	defer cancel()
-	res := result{failed: map[string]*notify.Error{}}
-	in, ok := e.integration(c)
-	if !ok {
-		res.failed[""] = &notify.Error{Class: notify.Permanent, Message: "the receiver is no longer in the configuration"}
-		return res
-	}
-	messages, err := in.Notifier.Messages(&c.Notification)
-	if err != nil {
-		res.failed[""] = notify.AsError(err)
-		return res
-	}
-	granted, next := len(messages), time.Time{}
-	if len(messages) > 0 {
-		if granted, next, err = e.reserve(ctx, now, messages[0].Target, in.Kind.Quotas, len(messages)); err != nil {
-			res.retry = &notify.Error{Class: notify.Retry, Message: "cannot tell what the channel's quota allows", Err: err}
-			return res
-		}
-	}
-	crashed := c.Attempting && in.Kind.AtMostOnce
-	for i, m := range messages {
-		if i == granted {
-			res.retry = &notify.Error{Class: notify.Rate, Message: "the channel's quota is used up for now", RetryAfter: max(next.Sub(now), time.Second)}
-			res.wait = res.retry.RetryAfter
-			break
-		}
-		var outcomes []notify.Outcome
-		if crashed {
-			outcomes = notify.Outcomes(m.Units, &notify.Error{Class: notify.Permanent, Ambiguous: true,
-				Message: "an earlier attempt was cut off, and it is not known whether it was sent"})
-		} else {
-			outcomes = m.Send(ctx)
-		}
-		accepted := 0
-		for _, o := range outcomes {
-			if o.Err == nil {
-				accepted++
-				c.Done = append(c.Done, o.Unit)
-				continue
-			}
-			err := notify.AsError(o.Err)
-			e.log.Warn("not delivered", "receiver", c.Receiver, "channel", c.Kind, "target", m.Target,
-				"class", err.Class.String(), "attempt", c.Attempts, "err", err)
-			switch {
-			case in.Kind.AtMostOnce && err.Ambiguous, err.Class == notify.Permanent, err.Class == notify.TooLong && c.Shrink:
-				res.failed[o.Unit] = err
-			default:
-				res.retry = err
-				res.wait = max(res.wait, err.RetryAfter)
-			}
-		}
-		if accepted > 0 {
-			res.sent++
-			e.log.Info("delivered", "receiver", c.Receiver, "channel", c.Kind, "target", m.Target, "group", c.GroupKey,
-				"reason", c.Reason, "alerts", len(c.Alerts), "units", accepted, "attempt", c.Attempts)
-		} else {
-			// Later parts would only be refused the same way, or arrive without the earlier.
-			if res.retry == nil {
-				res.failRest(messages, c.Done)
-			}
-			break
-		}
-	}
-	if res.retry != nil {
-		if res.retry.Class == notify.TooLong {
-			// The parts will be others: what was accepted of the old ones is said again.
-			c.Shrink, c.Done, res.wait = true, nil, 0
-		} else if granted == len(messages) {
-			res.wait = max(res.wait, backoff(c.ID, c.Attempts))
-		}
-	}
-	return res
-}
-
-// failRest gives the units that were not tried the fate of the one that failed.
-func (r *result) failRest(messages []notify.Message, done []string) {
-	var cause *notify.Error
-	for _, err := range r.failed {
-		cause = err
-	}
-	for _, m := range messages {
-		for _, u := range m.Units {
-			if _, ok := r.failed[u]; !ok && !slices.Contains(done, u) {
-				r.failed[u] = cause
-			}
-		}
-	}
-}
-
-func (e *Engine) integration(c *claimed) (Integration, bool) {
-	if r := e.receivers[c.Receiver]; r != nil {
-		for _, in := range r.Integrations {
-			if in.Kind.Name == c.Kind && in.Index == c.Index {
-				return in, true
-			}
-		}
-	}
-	return Integration{}, false
-}
-
-const (
-	backoffFirst = 500 * time.Millisecond
-	backoffCap   = 5 * time.Minute
-)
-
-// backoff is how long to wait after the nth attempt: doubling from half a second
-// to 5 min, and up to a fifth more so that what failed together does not come back
-// together. The share depends on the notification alone.
-func backoff(id string, attempts int) time.Duration {
-	d := backoffFirst << min(max(attempts-1, 0), 10)
-	d = min(d, backoffCap)
-	h := fnv.New32a()
-	fmt.Fprint(h, id, attempts)
-	share := d / 5 * time.Duration(h.Sum32()%256) / 256
-	return d + share
 }
 
 // release gives a claim back untried.
@@ -298,10 +140,10 @@ func (e *Engine) settle(ctx context.Context, now time.Time, c *claimed, res resu
 		if unit != "" {
 			c.Done = append(c.Done, unit)
 		}
-		c.LastError = err.Error()
+		c.LastError, c.Fault = err.Error(), fault(err)
 	}
 	if res.retry != nil {
-		c.LastError = res.retry.Error()
+		c.LastError, c.Fault = res.retry.Error(), fault(res.retry)
 		patience := giveUpAfter
 		if r != nil && r.Fallback != "" {
 			patience = r.FallbackAfter
@@ -322,6 +164,7 @@ func (e *Engine) settle(ctx context.Context, now time.Time, c *claimed, res resu
 	if err != nil {
 		return err
 	}
+	e.metrics.Failed(c.Kind, c.Fault)
 	return e.write(ctx, now, c, append(handed, gone)...)
 }
 

@@ -14,7 +14,17 @@
 //	owed/ID                  a notification that must be delivered, due when it is next tried
 //	pace/TARGET              what a target was sent lately
 //	meta/tick                when the last tick was
+//	meta/inhibit_rules       whose sources are kept
 //	dead/ID                  a notification that nobody could take
+//
+// An item that cannot be read, because a newer version wrote it or something
+// spoiled it, is logged and keeps nothing else from being said: a silence or a
+// source keeps nobody quiet, an alert is replaced by the next word about it, a
+// group is worked out from its alerts, a log is begun anew, and what is owed is
+// put off.
+//
+// Every kind goes away by itself: alerts, logs, paces, silences and dead letters
+// expire, and the rest is deleted when its time is over.
 package dispatch
 
 import (
@@ -22,8 +32,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"tocsin/pkg/metrics"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
 	"tocsin/pkg/store"
@@ -62,8 +74,11 @@ type Engine struct {
 	route      *Route
 	receivers  map[string]*Receiver
 	inhibition inhibition
+	adopted    atomic.Bool // whether the sources in the store are those of the rules
 	intervals  intervals
 	style      render.Style
+	memory     map[string]time.Duration // how long what was sent counts, by kind of channel
+	metrics    *metrics.Notifications
 	upstream   bool
 	log        *slog.Logger
 	crowd      *crowd
@@ -79,6 +94,8 @@ type Config struct {
 	// ExternalURL is what they see by that name.
 	Templates   *render.Templates
 	ExternalURL string
+	// Metrics, if set, counts what becomes of notifications.
+	Metrics *metrics.Notifications
 	// Upstream restores what Alertmanager does where Tocsin does better:
 	// a repetition comes one group_interval late when repeat_interval is a
 	// multiple of it, and an alert that ends while it is kept quiet is never
@@ -91,7 +108,8 @@ type Config struct {
 func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{
 		store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals),
-		style: render.Style{ExternalURL: c.ExternalURL}, upstream: c.Upstream, log: log, crowd: newCrowd(),
+		style: render.Style{ExternalURL: c.ExternalURL}, memory: memories(c.Receivers), metrics: c.Metrics,
+		upstream: c.Upstream, log: log, crowd: newCrowd(),
 	}
 	var err error
 	if e.route, err = newRoute(c.Route); err != nil {
@@ -105,6 +123,9 @@ func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	}
 	for _, r := range c.Receivers {
 		e.receivers[r.Name] = r
+		for _, in := range r.Integrations {
+			e.metrics.Expect(in.Kind.Name)
+		}
 	}
 	for _, r := range c.Receivers {
 		if _, ok := e.receivers[r.Fallback]; !ok && r.Fallback != "" {
@@ -165,6 +186,7 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 		return sum, fmt.Errorf("count what is owed: %w", err)
 	}
 	sum.Owed = len(owed)
+	e.metrics.Owed(sum.Owed)
 	return sum, nil
 }
 

@@ -44,7 +44,8 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 		var rec alertRecord
 		known, err := read(stored[i], &rec)
 		if err != nil {
-			return err
+			e.log.Error("cannot read an alert; the new word takes its place", "key", stored[i].Key, "err", err)
+			rec = alertRecord{}
 		}
 		next := merged[fp]
 		if known {

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -125,6 +126,7 @@ type inhibitor struct {
 	rules   inhibition
 	store   store.Store
 	now     time.Time
+	log     *slog.Logger
 	sources map[string][]found
 }
 
@@ -171,7 +173,8 @@ func (q *inhibitor) list(ctx context.Context, prefix string) ([]found, error) {
 	for _, it := range items {
 		f := found{fp: it.Key[len(prefix):]}
 		if _, err := read(it, &f.source); err != nil {
-			return nil, err
+			q.log.Error("cannot read a source of inhibition; it keeps nothing quiet", "key", it.Key, "err", err)
+			continue
 		}
 		if f.EndsAt.IsZero() || f.EndsAt.After(q.now) {
 			all = append(all, f)

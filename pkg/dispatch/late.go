@@ -35,7 +35,7 @@ func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Durat
 		var last tickNote
 		known, err := read(items[0], &last)
 		if err != nil {
-			return err
+			e.log.Error("cannot read when the last tick was; it is written anew", "err", err)
 		}
 		pause := now.Sub(last.At)
 		if known && pause < noteEvery {

@@ -15,6 +15,8 @@ type Quiet struct {
 	SilencedBy  []string // ids of silences
 	InhibitedBy []string // fingerprints of alerts
 	MutedBy     []string // names of time intervals
+
+	inactive bool // MutedBy are active intervals, and this is none of their times
 }
 
 // Muted tells whether there is any reason.
@@ -36,7 +38,10 @@ type activeSilence struct {
 }
 
 func (e *Engine) muter(ctx context.Context, now time.Time) (*muter, error) {
-	m := &muter{inhibitor: inhibitor{rules: e.inhibition, store: e.store, now: now}, intervals: e.intervals}
+	if err := e.adoptRules(ctx, now); err != nil {
+		return nil, err
+	}
+	m := &muter{inhibitor: inhibitor{rules: e.inhibition, store: e.store, now: now, log: e.log}, intervals: e.intervals}
 	all, err := e.Silences(ctx)
 	if err != nil {
 		return nil, err
@@ -57,7 +62,8 @@ func (e *Engine) muter(ctx context.Context, now time.Time) (*muter, error) {
 
 // why returns the reasons that hold for an alert with these labels on a route.
 func (m *muter) why(ctx context.Context, l alert.Labels, route *Route) (q Quiet, err error) {
-	q.MutedBy, q.SilencedBy = m.intervals.mute(route, m.now), m.silencedBy(l)
+	q.MutedBy, q.inactive = m.intervals.mute(route, m.now)
+	q.SilencedBy = m.silencedBy(l)
 	q.InhibitedBy, err = m.inhibitedBy(ctx, l)
 	return q, err
 }
@@ -79,10 +85,25 @@ func (m *muter) inhibitedBy(ctx context.Context, l alert.Labels) ([]string, erro
 	return []string{source}, err
 }
 
+// reason is the first stage of Alertmanager's pipeline at which the alert was
+// held back, in the word of its metrics.
+func (q Quiet) reason() string {
+	switch {
+	case len(q.InhibitedBy) > 0:
+		return "inhibition"
+	case q.inactive:
+		return "active_time_interval"
+	case len(q.MutedBy) > 0:
+		return "mute_time_interval"
+	default:
+		return "silence"
+	}
+}
+
 // mute returns the names of the time intervals that keep a route quiet at now:
-// all of its active intervals when none of them contains now, and otherwise
-// those of its mute intervals that do.
-func (in intervals) mute(r *Route, now time.Time) []string {
+// all of its active intervals when none of them contains now, which inactive
+// tells, and otherwise those of its mute intervals that do.
+func (in intervals) mute(r *Route, now time.Time) (names []string, inactive bool) {
 	contains := func(name string) bool {
 		for _, ti := range in[name] {
 			if ti.ContainsTime(now.UTC()) {
@@ -92,13 +113,12 @@ func (in intervals) mute(r *Route, now time.Time) []string {
 		return false
 	}
 	if len(r.activeIntervals) > 0 && !slices.ContainsFunc(r.activeIntervals, contains) {
-		return r.activeIntervals
+		return r.activeIntervals, true
 	}
-	var names []string
 	for _, name := range r.muteIntervals {
 		if contains(name) {
 			names = append(names, name)
 		}
 	}
-	return names
+	return names, false
 }

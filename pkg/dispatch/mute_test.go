@@ -199,6 +199,49 @@ func TestInhibitRuleTwice(t *testing.T) {
 	w.expect(c, "first notification:a;")
 }
 
+// A rule that is new counts for alerts that fire already and are not said again,
+// and of one that is gone nothing remains.
+func TestInhibitRulesChange(t *testing.T) {
+	c := &channel{}
+	w := newWorld(t, byTopic(), oneReceiver(c))
+	w.fire(at(0), append(numbered("more", 2500), "a")...)
+	w.tick(at(0))
+	c.heard()
+	sources := func() int {
+		items, err := w.store.List(t.Context(), "source/", "", 5000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(items)
+	}
+	w.config.InhibitRules = []dispatch.InhibitRule{
+		{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=b"}},
+		{SourceMatchers: []string{"topic=~more.*"}, TargetMatchers: []string{"topic=c"}, Equal: []string{"alertname"}},
+	}
+	w.restart(byTopic())
+	w.fire(at(10), "b", "c")
+	w.tick(at(10))
+	w.expect(c)
+	if n := sources(); n != 2501 {
+		t.Errorf("%d sources, want 2501", n)
+	}
+	w.config.InhibitRules = w.config.InhibitRules[:1]
+	w.restart(byTopic())
+	w.fire(at(20), "c")
+	w.tick(at(310))
+	w.expect(c, "first notification:c;")
+	if n := sources(); n != 1 {
+		t.Errorf("%d sources, want 1", n)
+	}
+	w.config.InhibitRules = nil
+	w.restart(byTopic())
+	w.tick(at(610))
+	w.expect(c, "first notification:b;")
+	if n := sources(); n != 0 {
+		t.Errorf("%d sources left", n)
+	}
+}
+
 // A source keeps targets quiet that agree with it in the equal labels, while it
 // fires, and no others.
 func TestInhibition(t *testing.T) {

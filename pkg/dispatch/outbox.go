@@ -37,8 +37,10 @@ type entry struct {
 	Attempting bool `json:"attempting,omitempty"`
 	// Failed are units that will not be tried again, and why.
 	Failed map[string]string `json:"failed,omitempty"`
-	// LastError is why the last attempt did not deliver everything.
+	// LastError is why the last attempt did not deliver everything, and Fault is
+	// that in one word.
 	LastError string `json:"lastError,omitempty"`
+	Fault     string `json:"fault,omitempty"`
 }
 
 // absorb takes into n what an integration has not heard yet of the same group,

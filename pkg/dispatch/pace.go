@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/store"
 )
@@ -45,108 +44,124 @@ func (p pace) within(q notify.Quota, now time.Time) pace {
 
 const unlimited = 1 << 30
 
-// reserve takes up to want messages out of a target's quota. It returns how many
-// it got, and when more may be had. They count as sent, whatever becomes of
-// them: the vendor counts refused ones too.
-func (e *Engine) reserve(ctx context.Context, now time.Time, target string, quotas []notify.Quota, want int) (got int, next time.Time, err error) {
-	if len(quotas) == 0 || want == 0 {
-		return want, next, nil
+// counted returns the keys of the paces that a message counts in: its target's,
+// or that of each of its units. They give no number away.
+func counted(k notify.Kind, m notify.Message) []string {
+	names := []string{m.Target}
+	if k.PerUnit {
+		names = m.Units
 	}
-	longest := time.Duration(0)
-	for _, q := range quotas {
-		longest = max(longest, q.Per)
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = "pace/" + digest(k.Name, name)
 	}
-	err = settled(ctx, func() error {
-		items, err := e.store.Get(ctx, "pace/"+target)
-		if err != nil {
-			return err
-		}
-		var sent pace
-		if _, err := read(items[0], &sent); err != nil {
-			return err
-		}
-		old, _ := slices.BinarySearch(sent, now.Add(-longest).UnixMilli()+1)
-		sent = sent[old:]
-		free := 0
-		free, next = sent.free(quotas, now)
-		if got = min(want, free); got == 0 {
-			return nil
-		}
-		sent = append(sent, slices.Repeat([]int64{now.UnixMilli()}, got)...)
-		slices.Sort(sent) // clocks of instances differ by a little
-		if got < want {
-			_, next = sent.free(quotas, now)
-		}
-		c, err := put(items[0].Key, sent)
-		if err != nil {
-			return err
-		}
-		c.If, c.Expires = store.Unchanged(items[0]), now.Add(longest)
-		return e.store.Commit(ctx, now, c)
-	})
-	return got, next, err
+	return keys
 }
 
-// merge makes one notification of all that waits for an integration, when its
-// quota does not suffice for each: the latest word about every alert in it. It
-// commits the digest in the place of what it stands for, with the lease held.
-// What has partly been said already is left as it is.
-func (e *Engine) merge(ctx context.Context, now time.Time, in Integration, lane []*claimed) ([]*claimed, error) {
-	var rest, merged []*claimed
-	for _, c := range lane {
-		if len(c.Done) > 0 || c.Attempting {
-			rest = append(rest, c)
-		} else {
-			merged = append(merged, c)
-		}
+// ledger is some paces as they were read together.
+type ledger map[string]*account
+
+type account struct {
+	item  store.Item
+	sent  pace
+	taken bool
+}
+
+// ledger reads the paces at keys.
+func (e *Engine) ledger(ctx context.Context, keys []string) (ledger, error) {
+	items, err := e.store.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
 	}
-	if len(merged) < 2 {
-		return lane, nil
+	l := make(ledger, len(items))
+	for _, it := range items {
+		a := &account{item: it}
+		if _, err := read(it, &a.sent); err != nil {
+			// At worst the vendor refuses something, and it is tried again.
+			e.log.Error("cannot read what a target was sent; its quota begins anew", "key", it.Key, "err", err)
+			a.sent = nil
+		}
+		l[it.Key] = a
 	}
-	first := merged[0]
-	n := alert.Notification{Receiver: first.Receiver, GroupKey: "digest:" + first.Receiver, Reason: "digest"}
-	since := first.Since
-	known := map[alert.Fingerprint]bool{}
-	ids := make([]string, 0, len(merged))
-	var changes []store.Change
-	slices.SortStableFunc(merged, func(a, b *claimed) int { return b.At.Compare(a.At) }) // latest first
-	for _, c := range merged {
-		ids = append(ids, c.ID)
-		n.Merged += max(c.Merged, 1)
-		if c.At.After(n.At) {
-			n.At = c.At
+	return l, nil
+}
+
+// reserve takes messages out of the quotas of those whom they are for. It
+// returns the units that must wait, and when the first of them may be sent. What
+// was taken counts as sent, whatever becomes of it: the vendor counts refused
+// messages too. It takes a read and a write of the store, however many targets
+// there are.
+func (e *Engine) reserve(ctx context.Context, now time.Time, k notify.Kind, messages []notify.Message) (later []string, next time.Time, err error) {
+	if len(k.Quotas) == 0 || len(messages) == 0 {
+		return nil, next, nil
+	}
+	var keys []string
+	for _, m := range messages {
+		keys = append(keys, counted(k, m)...)
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	err = settled(ctx, func() error {
+		later, next = nil, time.Time{}
+		accounts, err := e.ledger(ctx, keys)
+		if err != nil {
+			return err
 		}
-		if c.Since.Before(since) {
-			since = c.Since
-		}
-		if n.Instead == "" {
-			n.Instead, n.Cause = c.Instead, c.Cause
-		}
-		for _, a := range c.Alerts {
-			if fp := a.Fingerprint(); !known[fp] {
-				known[fp] = true
-				n.Alerts = append(n.Alerts, a)
+		for _, m := range messages {
+			for i, key := range counted(k, m) {
+				a := accounts[key]
+				free, more := a.sent.free(k.Quotas, now)
+				if free > 0 {
+					a.sent, a.taken = append(a.sent, now.UnixMilli()), true
+					slices.Sort(a.sent) // clocks of instances differ by a little
+					continue
+				}
+				if next.IsZero() || more.Before(next) {
+					next = more
+				}
+				if k.PerUnit {
+					later = append(later, m.Units[i])
+				} else {
+					later = append(later, m.Units...)
+				}
 			}
 		}
-		changes = append(changes, store.Change{Key: c.item.Key, Delete: true, If: store.Unchanged(c.item)})
-	}
-	alert.Sort(n.Alerts)
-	slices.Sort(ids)
-	n.ID = digest(ids...)
-	digests := newEntries(n, in, since)
-	for _, d := range digests {
-		held, err := d.held(now)
-		if err != nil {
-			return nil, err
+		var changes []store.Change
+		for _, key := range keys {
+			if a := accounts[key]; a.taken {
+				c, err := a.change(now, e.memory[k.Name])
+				if err != nil {
+					return err
+				}
+				changes = append(changes, c)
+			}
 		}
-		changes = append(changes, held)
+		if len(changes) == 0 {
+			return nil
+		}
+		return e.store.Commit(ctx, now, changes...)
+	})
+	return later, next, err
+}
+
+// change writes the account, without what is older than any quota looks back.
+func (a *account) change(now time.Time, longest time.Duration) (store.Change, error) {
+	old, _ := slices.BinarySearch(a.sent, now.Add(-longest).UnixMilli()+1)
+	c, err := put(a.item.Key, a.sent[old:])
+	c.If, c.Expires = store.Unchanged(a.item), now.Add(longest)
+	return c, err
+}
+
+// memories returns, by kind of channel, the longest time of a quota: receivers
+// whose rate_limit differs may have a target in common.
+func memories(receivers []*Receiver) map[string]time.Duration {
+	longest := map[string]time.Duration{}
+	for _, r := range receivers {
+		for _, in := range r.Integrations {
+			for _, q := range in.Kind.Quotas {
+				longest[in.Kind.Name] = max(longest[in.Kind.Name], q.Per)
+			}
+		}
 	}
-	if err := e.store.Commit(ctx, now, changes...); err != nil {
-		return nil, err
-	}
-	if err := e.reread(ctx, digests); err != nil {
-		return nil, err
-	}
-	e.log.Info("merged into a digest", "receiver", n.Receiver, "channel", in.Kind.Name, "notifications", n.Merged, "alerts", len(n.Alerts))
-	return append(rest, digests...), nil
+	return longest
 }

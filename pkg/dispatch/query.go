@@ -89,7 +89,8 @@ func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error)
 			id := groupID(r.ID, r.groupKey(labels))
 			g := groups[id]
 			if g == nil {
-				g = &GroupView{Receiver: r.Receiver, Labels: labels, MutedBy: e.intervals.mute(r, now), route: r}
+				g = &GroupView{Receiver: r.Receiver, Labels: labels, route: r}
+				g.MutedBy, _ = e.intervals.mute(r, now)
 				groups[id] = g
 			}
 			g.Alerts = append(g.Alerts, a)

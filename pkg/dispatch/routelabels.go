@@ -8,6 +8,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/render"
+	"tocsin/pkg/setting"
 )
 
 // labelTemplates are those of a route's labels whose values are templates.
@@ -40,6 +41,21 @@ func (r *Route) compileLabels(t *render.Templates) error {
 		}
 	}
 	return nil
+}
+
+// ValidateTemplates adds a fault for every label, in the tree whose root c is,
+// whose template cannot be compiled with the user's templates t.
+func (c *RouteConfig) ValidateTemplates(f *setting.Faults, t *render.Templates) {
+	for _, name := range c.Labels.Names() {
+		if _, err := t.Text(c.Labels[name]); err != nil {
+			f.In("labels").Addf(name, "%v", err)
+		}
+	}
+	for i, child := range c.Routes {
+		if child != nil {
+			child.ValidateTemplates(f.In("routes", i), t)
+		}
+	}
 }
 
 // labelling renders a route's labels for one group, each once. A label may ask

@@ -1,12 +1,14 @@
 package dispatch_test
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/setting"
 )
 
 // Labels of a route are templates of the group, and may ask for each other. What
@@ -50,5 +52,10 @@ func TestBadRouteLabel(t *testing.T) {
 	config := dispatch.Config{Route: &r, Receivers: []*dispatch.Receiver{oneReceiver(&channel{})}}
 	if _, err := dispatch.New(nil, config, nil); err == nil || !strings.Contains(err.Error(), `route {}/{a="b"}/0: its label "team"`) {
 		t.Errorf("%v, want an error that names the label", err)
+	}
+	var f setting.Faults
+	r.ValidateTemplates(&f, nil)
+	if faults := f.List(); len(faults) != 1 || fmt.Sprint(faults[0].Path) != "[routes 0 labels team]" {
+		t.Errorf("%v, want a fault at the label", faults)
 	}
 }

@@ -2,9 +2,15 @@ package metrics
 
 import "time"
 
+// failureReasons are why notifications are given up, in Alertmanager's words.
+var failureReasons = [...]string{
+	"other", "clientError", "serverError", "contextCanceled", "contextDeadlineExceeded", "authError", "rateLimited",
+}
+
 // Notifications counts what becomes of notifications, under Alertmanager's names
 // where the meaning is Alertmanager's. Nothing is counted through a nil pointer.
 type Notifications struct {
+	now                      func() time.Time
 	total, failed            *Counter
 	requests, requestsFailed *Counter
 	suppressed               *Counter
@@ -12,11 +18,13 @@ type Notifications struct {
 	owed                     *Gauge
 }
 
-// NewNotifications returns the counters in r.
-func NewNotifications(r *Registry) *Notifications {
+// NewNotifications returns the counters in r, the same at every call. Latencies
+// are measured by the clock now.
+func NewNotifications(r *Registry, now func() time.Time) *Notifications {
 	return &Notifications{
+		now:            now,
 		total:          r.Counter("alertmanager_notifications_total", "The total number of attempted notifications.", "integration"),
-		failed:         r.Counter("alertmanager_notifications_failed_total", "The total number of notifications that were given up.", "integration", "reason"),
+		failed:         r.Counter("alertmanager_notifications_failed_total", "The total number of notifications that were given up, wholly or in part.", "integration", "reason"),
 		requests:       r.Counter("alertmanager_notification_requests_total", "The total number of attempted notification requests.", "integration"),
 		requestsFailed: r.Counter("alertmanager_notification_requests_failed_total", "The total number of failed notification requests.", "integration"),
 		suppressed:     r.Counter("alertmanager_notifications_suppressed_total", "The total number of notifications suppressed for being silenced, inhibited, outside of active time intervals or within muted time intervals.", "reason"),
@@ -25,40 +33,58 @@ func NewNotifications(r *Registry) *Notifications {
 	}
 }
 
-// Begun counts a notification for an integration, such as "email", that is tried
-// for the first time.
+// Expect makes the counters of an integration, such as "email", visible as long
+// as they are 0, so that the first failure is an increase.
+func (n *Notifications) Expect(integration string) {
+	if n == nil {
+		return
+	}
+	n.total.Add(0, integration)
+	n.requests.Add(0, integration)
+	n.requestsFailed.Add(0, integration)
+	for _, reason := range failureReasons {
+		n.failed.Add(0, integration, reason)
+	}
+}
+
+// Begun counts a notification for an integration that is tried for the first
+// time.
 func (n *Notifications) Begun(integration string) {
 	if n != nil {
 		n.total.Add(1, integration)
 	}
 }
 
-// Tried counts one attempt to deliver to an integration, and how long it took.
-func (n *Notifications) Tried(integration string, took time.Duration, ok bool) {
+// Request counts a request to an integration and the time until the function
+// that it returns is called, which tells whether the request was accepted.
+func (n *Notifications) Request(integration string) (answered func(ok bool)) {
 	if n == nil {
-		return
+		return func(bool) {}
 	}
 	n.requests.Add(1, integration)
-	n.latency.Observe(took.Seconds(), integration)
-	if !ok {
-		n.requestsFailed.Add(1, integration)
+	begin := n.now()
+	return func(ok bool) {
+		n.latency.Observe(n.now().Sub(begin).Seconds(), integration)
+		if !ok {
+			n.requestsFailed.Add(1, integration)
+		}
 	}
 }
 
 // Failed counts a notification that is not tried any more. Reason is a word from
-// a short list, not an error's text.
+// a short list, not an error's text: other, clientError, serverError,
+// contextCanceled, contextDeadlineExceeded, authError or rateLimited.
 func (n *Notifications) Failed(integration, reason string) {
 	if n != nil {
 		n.failed.Add(1, integration, reason)
 	}
 }
 
-// Suppressed counts a group, or what is left of it, that was not announced.
-// Alertmanager's reasons are silence, inhibition, mute_time_interval and
-// active_time_interval.
-func (n *Notifications) Suppressed(reason string) {
+// Suppressed counts alerts of a group that it was not notified of. Reason is
+// silence, inhibition, mute_time_interval or active_time_interval.
+func (n *Notifications) Suppressed(reason string, alerts int) {
 	if n != nil {
-		n.suppressed.Add(1, reason)
+		n.suppressed.Add(float64(alerts), reason)
 	}
 }
 

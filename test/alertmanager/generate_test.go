@@ -337,7 +337,7 @@ func (g *generator) push(at time.Duration) push {
 	if p.end > 0 {
 		switch g.IntN(5) {
 		case 0:
-			p.start = -time.Duration(g.IntN(1000)) * time.Second
+			p.start = -pick(g.Rand, time.Duration(g.IntN(1000))*time.Second, g.config.Route.GroupWait.Std())
 		case 1:
 			if old != nil {
 				p.start = max(old.StartsAt.Sub(now), -20*time.Minute)

@@ -51,6 +51,7 @@ var measures = []struct {
 	{"tick", (*bench).quietTick},
 	{"flush", (*bench).flush},
 	{"memory", (*bench).memory},
+	{"hooks", (*bench).hooks},
 }
 
 func run(ctx context.Context, dir string, only []string) error {
