@@ -9,7 +9,15 @@ import (
 // Sort orders alerts as Alertmanager does in its notifications: by the labels
 // job and instance, an absent one last, then by all labels.
 func Sort(alerts []*Alert) {
-	slices.SortFunc(alerts, func(a, b *Alert) int {
+	type entry struct {
+		*Alert
+		names []string
+	}
+	entries := make([]entry, len(alerts))
+	for i, a := range alerts {
+		entries[i] = entry{a, a.Labels.Names()}
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
 		for _, name := range [...]string{"job", "instance"} {
 			av, aok := a.Labels[name]
 			bv, bok := b.Labels[name]
@@ -22,29 +30,29 @@ func Sort(alerts []*Alert) {
 				return strings.Compare(av, bv)
 			}
 		}
-		return a.Labels.Compare(b.Labels)
+		return compare(a.Labels, b.Labels, a.names, b.names)
 	})
+	for i, e := range entries {
+		alerts[i] = e.Alert
+	}
 }
 
 // Compare orders label sets: the smaller first, then by the first name, in byte
 // order, that only one has or that differs in value. A set that has not the name
 // comes first.
-func (l Labels) Compare(o Labels) int {
+func (l Labels) Compare(o Labels) int { return compare(l, o, l.Names(), o.Names()) }
+
+// compare is Compare for sets whose names, in order, are known.
+func compare(l, o Labels, names, others []string) int {
 	if c := cmp.Compare(len(l), len(o)); c != 0 {
 		return c
 	}
-	names := append(l.Names(), o.Names()...)
-	slices.Sort(names)
-	for _, name := range names {
-		lv, lok := l[name]
-		ov, ook := o[name]
-		switch {
-		case !lok:
-			return -1
-		case !ook:
-			return 1
-		case lv != ov:
-			return strings.Compare(lv, ov)
+	for i, name := range names {
+		if c := strings.Compare(others[i], name); c != 0 {
+			return c // the set whose name comes later has not the earlier one
+		}
+		if c := strings.Compare(l[name], o[name]); c != 0 {
+			return c
 		}
 	}
 	return 0

@@ -13,6 +13,8 @@ import (
 	"tocsin/pkg/config"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
+	"tocsin/pkg/metrics"
+	"tocsin/pkg/render"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/backend"
 )
@@ -29,6 +31,8 @@ type Options struct {
 	Store string
 	// Shared is a store that is open already and stays so; nil opens one.
 	Shared store.Store
+	// Metrics counts what is said; nil counts nothing.
+	Metrics *metrics.Notifications
 }
 
 // App is Tocsin, built and ready. It is safe for concurrent use, and holds
@@ -47,8 +51,12 @@ type App struct {
 func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	a := &App{config: cfg, http: o.client(), log: o.Log}
 	a.heart = &heart{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
+	templates, err := render.ParseTemplates(cfg.Templates...)
+	if err != nil {
+		return nil, err
+	}
 	env := environment(cfg, a.http, o)
-	receivers, err := buildReceivers(cfg, env)
+	receivers, err := buildReceivers(cfg, env, templates)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +73,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	env.Store = a.store
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
+		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics,
 	}, o.Log); err != nil {
 		if o.Shared == nil {
 			a.store.Close()

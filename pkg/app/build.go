@@ -20,11 +20,7 @@ func environment(cfg *config.Config, client *http.Client, o Options) *notify.Env
 }
 
 // buildReceivers builds every receiver with its channels.
-func buildReceivers(cfg *config.Config, env *notify.Env) ([]*dispatch.Receiver, error) {
-	templates, err := render.ParseTemplates(cfg.Templates...)
-	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
+func buildReceivers(cfg *config.Config, env *notify.Env, templates *render.Templates) ([]*dispatch.Receiver, error) {
 	receivers := make([]*dispatch.Receiver, len(cfg.Receivers))
 	for i := range cfg.Receivers {
 		rc := &cfg.Receivers[i]

@@ -12,6 +12,7 @@ import (
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
 	"tocsin/pkg/store/backend"
 )
 
@@ -86,7 +87,11 @@ type Sent struct {
 // message, with what came back, to each. Nothing is stored and nothing is tried
 // twice.
 func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver string, now time.Time, each func(Sent)) error {
-	receivers, err := buildReceivers(cfg, environment(cfg, o.client(), o))
+	templates, err := render.ParseTemplates(cfg.Templates...)
+	if err != nil {
+		return err
+	}
+	receivers, err := buildReceivers(cfg, environment(cfg, o.client(), o), templates)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if s.store, err = backend.Open(ctx, cmp.Or(string(cfg.Store.URL), o.Store)); err != nil {
 		return nil, err
 	}
-	s.options.Shared = s.store
+	s.options.Shared, s.options.Metrics = s.store, metrics.NewNotifications(s.metrics, o.Now)
 	err = s.use(ctx, cfg)
 	if err == nil {
 		err = s.announce(ctx, s.started)

@@ -87,6 +87,9 @@ func (c *Config) build(f *setting.Faults, path string) {
 		f.Addf("templates", "%s", strings.TrimPrefix(err.Error(), "templates: "))
 		return
 	}
+	if c.Route != nil {
+		c.Route.ValidateTemplates(f.In("route"), templates)
+	}
 	env := &notify.Env{
 		HTTP: http.DefaultClient, // nothing is sent
 		Now:  time.Now, Style: c.Global.Style(),

@@ -19,6 +19,7 @@ import (
 // later ones fail. A commit at which it dies was either applied or not.
 type mortal struct {
 	store.Store
+	mu      sync.Mutex // held by the operation that goes on
 	left    int
 	applied bool
 }
@@ -28,6 +29,8 @@ var errKilled = fmt.Errorf("killed: %w", store.ErrUnavailable)
 func (m *mortal) dies() bool { m.left--; return m.left < 0 }
 
 func (m *mortal) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.dies() {
 		return nil, errKilled
 	}
@@ -35,6 +38,8 @@ func (m *mortal) Get(ctx context.Context, keys ...string) ([]store.Item, error) 
 }
 
 func (m *mortal) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.dies() {
 		return nil, errKilled
 	}
@@ -42,6 +47,8 @@ func (m *mortal) List(ctx context.Context, prefix, after string, limit int) ([]s
 }
 
 func (m *mortal) Due(ctx context.Context, kind string, now time.Time, limit int) ([]store.Item, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.dies() {
 		return nil, errKilled
 	}
@@ -49,6 +56,8 @@ func (m *mortal) Due(ctx context.Context, kind string, now time.Time, limit int)
 }
 
 func (m *mortal) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.dies() {
 		if m.left == -1 && m.applied {
 			if err := m.Store.Commit(ctx, now, changes...); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"tocsin/pkg/alert"
@@ -11,8 +12,10 @@ import (
 )
 
 const (
-	// dueBatch is how many groups are read from the queue at a time.
+	// dueBatch is how many groups are read from the queue at a time, and flushers
+	// how many of them are flushed at the same time.
 	dueBatch = 64
+	flushers = 8
 	// heldLimit is how much is gathered to be delivered before more groups are
 	// flushed: leases do not hold for ever.
 	heldLimit = 500
@@ -40,25 +43,21 @@ func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*cl
 			}
 		}
 		again := len(due) == dueBatch
-		for _, it := range due {
-			if start.Err() != nil {
-				return held, false, nil
-			}
-			owed, err := e.flush(ctx, now, it, quiet)
+		for _, f := range e.flushAll(ctx, start, now, due, quiet) {
 			switch {
-			case err == nil:
-				held = append(held, owed...)
-			case errors.Is(err, store.ErrConflict):
+			case f.err == nil:
+				held = append(held, f.owed...)
+			case errors.Is(f.err, store.ErrConflict):
 				// Another instance flushed the group, or an alert came in: the
 				// queue is read again and tells.
 				conflicts++
 				again = again || conflicts < conflictTries
-			case errors.Is(err, store.ErrUnavailable), ctx.Err() != nil:
-				return held, false, err
+			case errors.Is(f.err, store.ErrUnavailable), ctx.Err() != nil:
+				return held, false, f.err
 			default:
 				// What this version cannot read must not keep the others silent.
-				e.log.Error("cannot flush a group; put off by one group_interval", "group", it.Key, "err", err)
-				if err := e.putOff(ctx, now, it); err != nil {
+				e.log.Error("cannot flush a group; put off by one group_interval", "group", f.group.Key, "err", f.err)
+				if err := e.putOff(ctx, now, f.group); err != nil {
 					return held, false, err
 				}
 			}
@@ -71,6 +70,35 @@ func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*cl
 		}
 	}
 	return held, false, nil
+}
+
+// flushed is what came of a group's flush.
+type flushed struct {
+	group store.Item
+	owed  []*claimed
+	err   error
+}
+
+// flushAll flushes groups, some at the same time, until start is done. It
+// returns what came of them in their order.
+func (e *Engine) flushAll(ctx, start context.Context, now time.Time, due []store.Item, quiet *muter) []flushed {
+	all := make([]flushed, len(due))
+	var under sync.WaitGroup
+	free := make(chan struct{}, flushers)
+	for i, it := range due {
+		if start.Err() != nil {
+			all = all[:i]
+			break
+		}
+		free <- struct{}{}
+		under.Go(func() {
+			defer func() { <-free }()
+			owed, err := e.flush(ctx, now, it, quiet)
+			all[i] = flushed{it, owed, err}
+		})
+	}
+	under.Wait()
+	return all
 }
 
 // putOff moves a group that cannot be flushed to a later time.
@@ -114,11 +142,11 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	var say saying
 	var leaving []member
 	for _, m := range members {
-		over := m.rec.ResolvedAt(now)
-		if over || !e.routed(m, route) {
+		over, routed := m.rec.ResolvedAt(now), e.routed(m, route)
+		if over || !routed {
 			leaving = append(leaving, m)
 		}
-		if !e.routed(m, route) {
+		if !routed {
 			continue
 		}
 		q, err := quiet.why(ctx, m.rec.Labels, route)
@@ -197,7 +225,7 @@ func (e *Engine) routed(m member, route *Route) bool {
 func (e *Engine) rehome(ctx context.Context, now time.Time, route *Route, members []member) (moved bool, err error) {
 	var strays []*alert.Alert
 	for _, m := range members {
-		if !e.routed(m, route) && !m.rec.ResolvedAt(now) {
+		if !m.rec.ResolvedAt(now) && !e.routed(m, route) {
 			strays = append(strays, m.rec.Alert)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -123,10 +124,12 @@ func (in inhibition) changes(a *alert.Alert, fp alert.Fingerprint, now time.Time
 
 // inhibitor answers for one moment; what it read of the store it reads once.
 type inhibitor struct {
-	rules   inhibition
-	store   store.Store
-	now     time.Time
-	log     *slog.Logger
+	rules inhibition
+	store store.Store
+	now   time.Time
+	log   *slog.Logger
+
+	mu      sync.Mutex
 	sources map[string][]found
 }
 
@@ -162,6 +165,8 @@ func (q *inhibitor) by(ctx context.Context, l alert.Labels) (string, error) {
 const sourceLimit = 1000
 
 func (q *inhibitor) list(ctx context.Context, prefix string) ([]found, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if s, ok := q.sources[prefix]; ok {
 		return s, nil
 	}

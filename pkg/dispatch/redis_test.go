@@ -119,12 +119,15 @@ func openRedis(t *testing.T, addr string) store.Store {
 // right after it.
 type trouble struct {
 	store.Store
+	mu     sync.Mutex // held by the operation that goes on
 	left   int
 	after  bool
 	happen func()
 }
 
 func (s *trouble) around(op func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.left--
 	if s.left == -1 && !s.after {
 		s.happen()
