@@ -48,7 +48,7 @@ func (r *Route) repeats(told, at, now time.Time, alerts []*alert.Alert, upstream
 	}
 	for _, a := range alerts {
 		for _, age := range r.RepeatSchedule {
-			if step := a.StartsAt.Add(age); step.After(told) && !step.After(now) && !a.ResolvedAt(now) {
+			if step := reaches(a, age); step.After(told) && !step.After(now) && !a.ResolvedAt(now) {
 				return true
 			}
 		}
@@ -56,12 +56,18 @@ func (r *Route) repeats(told, at, now time.Time, alerts []*alert.Alert, upstream
 	return false
 }
 
+// reaches is when an alert gets to an age, to the millisecond as the store knows
+// it.
+func reaches(a *alert.Alert, age time.Duration) time.Time {
+	return a.StartsAt.Add(age).Truncate(time.Millisecond)
+}
+
 // nextStep is the first time after now at which an alert reaches an age of the
 // route's schedule, zero for never.
 func (r *Route) nextStep(alerts []*alert.Alert, now time.Time) (next time.Time) {
 	for _, a := range alerts {
 		for _, age := range r.RepeatSchedule {
-			if step := a.StartsAt.Add(age); step.After(now) && !a.ResolvedAt(now) {
+			if step := reaches(a, age); step.After(now) && !a.ResolvedAt(now) {
 				if next.IsZero() || step.Before(next) {
 					next = step
 				}

@@ -1,7 +1,9 @@
 package dispatch_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
 	"tocsin/pkg/store/memory"
 )
 
@@ -453,5 +456,36 @@ func TestTickLate(t *testing.T) {
 	tick(961)
 	if got := c.heard(); len(got) != 1 || !strings.HasPrefix(got[0], "all alerts resolved:") {
 		t.Fatalf("heard %q, want the end of the pause", got)
+	}
+}
+
+// A tick within the millisecond of a flush, before it, ends: times are finer than
+// a store's, and what is due there must not be found not due here.
+func TestTickJustBeforeAFlush(t *testing.T) {
+	for name, r := range map[string]dispatch.RouteConfig{
+		"group_wait":      route("10s", "1m", "1h"),
+		"repeat_schedule": {Receiver: "ops", GroupWait: duration("0s"), GroupInterval: duration("1m"), RepeatSchedule: []setting.Duration{*duration("10s")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &channel{}
+			r.GroupBy = []string{"topic"}
+			w := newWorld(t, r, oneReceiver(c))
+			var topics []string // more groups than are looked at in one go
+			for i := range 100 {
+				topics = append(topics, fmt.Sprint(i))
+			}
+			w.fire(at(0.0004), topics...)
+			w.tick(at(0.0004))
+			c.heard()
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			if _, err := w.engine.Tick(ctx, at(10.0002)); err != nil || ctx.Err() != nil {
+				t.Fatalf("%v, %v: it goes round and round", err, ctx.Err())
+			}
+			w.tick(at(10.001))
+			if heard := c.heard(); len(heard) != len(topics) {
+				t.Errorf("heard of %d, want each of %d once", len(heard), len(topics))
+			}
+		})
 	}
 }

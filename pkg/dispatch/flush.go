@@ -161,6 +161,9 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	var owed []*claimed
 	due := now.Add(defaultGroupInterval) // of a group without a route that cannot be removed yet
 	if route != nil {
+		// The store knows the time to the millisecond: by a finer one the group
+		// could be due and not due, over and over.
+		head.Grid = head.Grid.Truncate(time.Millisecond)
 		// A late flush is that of the last of the times it was due at.
 		early := now.Before(head.Grid)
 		if !early {
