@@ -21,14 +21,19 @@ var exampleEnv = map[string]string{
 	"WECOM_KEY": "secret-wecom-key", "HEARTBEAT_KEY": "secret-heartbeat-key", "WECOM_SECRET": "secret-wecom-secret", "SLACK_PATH": "T0/B0/secret-slack-path",
 	"HOOK_KEY": "secret-hook-key", "HOOK_SECRET": "c2VjcmV0LWhvb2stc2VjcmV0LXNlY3JldA==", "HOOK_TOKEN": "secret-hook-token", "HOOK_PASSWORD": "secret-hook-password",
 	"AGENT_TOKEN": "secret-agent-token", "FALCON_TOKEN": "secret-falcon-token", "DINGTALK_TOKEN": "secret-dingtalk-token", "DINGTALK_SECRET": "SECsecret-dingtalk",
-	"FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password",
+	"REDIS_PASSWORD": "secret-redis-password", "FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password",
 }
 
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*.yaml")
-	if err != nil || len(files) < 2 {
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob("../../examples/*/tocsin.yaml")
+	if err != nil || len(files) < 3 {
 		t.Fatalf("no examples: %v", err)
 	}
+	files = append(files, more...)
 	for _, path := range files {
 		if _, warnings, err := config.Check(path, lookupIn(exampleEnv)); err != nil || warnings != nil {
 			t.Errorf("%v\n%v", err, warnings)

@@ -24,12 +24,12 @@ func run(t *testing.T, path string, check func([]byte) []string, cases []broken)
 }
 
 func TestBrokenTemplates(t *testing.T) {
-	check := func(data []byte) []string { return CheckTemplate(data, []string{"dispatch", "lag"}) }
+	check := func(data []byte) []string { return CheckTemplate(data, []string{"dispatch", "lag", "webhook"}) }
 	run(t, "template.yaml", check, []broken{
 		{"no YAML", "Resources:\n", "Resources: [\n", "yaml"},
 		{"unknown top-level key", "Transform:", "Transfrom:", "unknown key Transfrom"},
 		{"missing top-level key", "Transform: AWS::Serverless-2016-10-31\n", "", "Transform is missing"},
-		{"a key twice", "      Handler: bootstrap\n", "      Handler: bootstrap\n      Handler: bootstrap\n", "Handler"},
+		{"a key twice", "    Handler: bootstrap\n", "    Handler: bootstrap\n    Handler: bootstrap\n", "Handler"},
 		{"unknown property", "MemorySize:", "Memory:", "unknown key Memory"},
 		{"unknown resource type", "Type: AWS::Serverless::Function", "Type: AWS::Serverless::Fnction", `"AWS::Serverless::Fnction" is not one of AWS::Serverless::Function`},
 		{"old runtime", "provided.al2023", "go1.x", `"go1.x" is not one of provided.al2023`},
@@ -48,7 +48,7 @@ func TestBrokenTemplates(t *testing.T) {
 		{"impossible variable", "WECOM_KEY:", "WECOM-KEY:", "WECOM-KEY is not a name that is allowed here"},
 		{"environment too large", "TOCSIN_LOG_LEVEL: !Ref LogLevel", "TOCSIN_LOG_LEVEL: " + strings.Repeat("x", 4096), "4096 are allowed"},
 		{"secret in clear", "WECOM_KEY: !Ref WecomKey", "WECOM_KEY: 693a91f6", "WECOM_KEY is written into the template"},
-		{"secret that is echoed", "NoEcho: true\n    Default: \"\"\n\nResources:", "Default: \"\"\n\nResources:", "parameter SmtpPassword holds a secret: NoEcho must be true"},
+		{"secret that is echoed", "NoEcho: true\n    Default: \"\"\n\nGlobals:", "Default: \"\"\n\nGlobals:", "parameter RedisPassword holds a secret: NoEcho must be true"},
 		{"reference to nothing", "!Ref LogLevel", "!Ref LogLevle", "!Ref LogLevle: there is no such parameter or resource"},
 		{"parameter without use", "ScheduleExpression: !Ref Schedule", "ScheduleExpression: rate(1 minute)", "parameter Schedule is used nowhere"},
 		{"attribute of nothing", "Value: !Ref TocsinLag", "Value: !GetAtt TocsinLga.Arn", "!GetAtt TocsinLga: there is no such"},
@@ -66,9 +66,18 @@ func TestBrokenTemplates(t *testing.T) {
 		{"input that no one knows", `"source": "aws.scheduler"`, `"source": "ours"`, "does not say source, time and resources"},
 		{"retries for a day", "              MaximumRetryAttempts: 1\n", "", "MaximumRetryAttempts is missing"},
 		{"retries of the function", "MaximumRetryAttempts: 0", "MaximumRetryAttempts: 3", `"3" is not a whole number from 0 to 2`},
+		{"nothing shared", "Globals:\n", "Global:\n", "unknown key Global"},
+		{"unknown shared key", "    EventInvokeConfig:\n", "    CodeUri: dist\n    EventInvokeConfig:\n", "unknown key CodeUri"},
+		{"what is shared is missing", "    Runtime: provided.al2023\n", "", "Runtime is missing"},
+		{"signed requests", "AuthType: NONE", "AuthType: AWS_IAM", `"AWS_IAM" is not one of NONE`},
+		{"a stream", "        AuthType: NONE\n", "        AuthType: NONE\n        InvokeMode: RESPONSE_STREAM\n", `"RESPONSE_STREAM" is not one of BUFFERED`},
+		{"a misspelt property of the address", "AuthType:", "AuthTyp:", "unknown key AuthTyp"},
+		{"nobody calls", "      FunctionUrlConfig:\n        AuthType: NONE\n", "", "a function has either Events or FunctionUrlConfig"},
+		{"the address of nothing", "TocsinWebhookUrl.FunctionUrl", "TocsinLagUrl.FunctionUrl", "!GetAtt TocsinLagUrl: there is no such"},
+		{"an address without that", "TocsinWebhookUrl.FunctionUrl", "TocsinWebhookUrl.Url", "a function URL has no such attribute"},
 		{"events as a list", "        Tick:\n", "        - Tick:\n", "a mapping belongs here"},
 	})
-	if faults := CheckTemplate(read(t, "template.yaml"), []string{"dispatch", "lag", "hosts"}); len(faults) != 1 || faults[0] != "functions/hosts is not deployed" {
+	if faults := CheckTemplate(read(t, "template.yaml"), []string{"dispatch", "lag", "webhook", "more"}); len(faults) != 1 || faults[0] != "functions/more is not deployed" {
 		t.Errorf("a function more: %q", faults)
 	}
 }
@@ -108,6 +117,18 @@ func TestBrokenServerless(t *testing.T) {
 		{"five fields", "'0 */1 * * * * *'", "'*/1 * * * *'", "has 5 fields, not 7"},
 		{"no schedule", "cronExpression:", "cron:", "cronExpression is missing"},
 		{"argument that is no text", "enable: true", "enable: true\n          argument: {a: b}", "a string belongs here"},
+	})
+
+	run(t, "functions/webhook/serverless.yml", func(data []byte) []string {
+		_, faults := CheckServerless(data, "functions/webhook", []string{"webhook"})
+		return faults
+	}, []broken{
+		{"signed requests", "authType: NONE", "authType: CAM", `"CAM" is not one of NONE`},
+		{"no word on who may call", "          authType: NONE\n", "", "authType is missing"},
+		{"closed by default", "            enableExtranet: true # without it nobody outside reaches the function\n", "            enableIntranet: true\n", "enableExtranet is missing"},
+		{"closed", "enableExtranet: true", "enableExtranet: false", `"false" is not one of true`},
+		{"misspelt", "netConfig:", "netconfig:", "unknown key netconfig"},
+		{"gateway that is gone", "- http:", "- apigw:", "unknown key apigw"},
 	})
 
 	whole := string(read(t, "serverless.yml"))

@@ -44,19 +44,25 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// TestServerless: the file at the top and those beside functions deploy every
-// function once between them.
-func TestServerless(t *testing.T) {
+// serverlessFiles are the file at the top and those beside functions.
+func serverlessFiles(t *testing.T) []string {
+	t.Helper()
 	files, err := filepath.Glob(root + "/functions/*/serverless.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var deployed []string
-	for _, file := range append(files, root+"/serverless.yml") {
-		file, err = filepath.Rel(root, file)
-		if err != nil {
+	for i, file := range files {
+		if files[i], err = filepath.Rel(root, file); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return append(files, "serverless.yml")
+}
+
+// TestServerless: the files deploy every function once between them.
+func TestServerless(t *testing.T) {
+	var deployed []string
+	for _, file := range serverlessFiles(t) {
 		deploys, faults := CheckServerless(read(t, file), filepath.Dir(file), functions(t))
 		for _, f := range faults {
 			t.Errorf("%s: %s", file, f)
@@ -69,46 +75,52 @@ func TestServerless(t *testing.T) {
 	}
 }
 
-// TestSecretsArePassedOn: what examples/tocsin.yaml takes from the environment,
-// the deployment puts there. On SCF the role stands for Tencent's keys.
+// TestSecretsArePassedOn: what the examples take from the environment, the
+// deployment puts there. On SCF the role stands for Tencent's keys.
 func TestSecretsArePassedOn(t *testing.T) {
 	var template struct {
-		Resources map[string]struct {
-			Properties struct {
+		Globals struct {
+			Function struct {
 				Environment struct {
 					Variables map[string]yaml.Node `yaml:"Variables"`
 				} `yaml:"Environment"`
-			} `yaml:"Properties"`
-		} `yaml:"Resources"`
+			} `yaml:"Function"`
+		} `yaml:"Globals"`
 	}
 	if err := yaml.Load(read(t, "template.yaml"), &template); err != nil {
 		t.Fatal(err)
 	}
-	var serverless struct {
-		Inputs struct {
-			Environment struct{ Variables map[string]string }
+	var names []string
+	for _, example := range []string{"examples/tocsin.yaml", "examples/functions.yaml"} {
+		for _, m := range regexp.MustCompile(`: .*\$\{([A-Z0-9_]+)`).FindAllStringSubmatch(string(read(t, example)), -1) {
+			names = append(names, m[1])
 		}
 	}
-	if err := yaml.Load(read(t, "serverless.yml"), &serverless); err != nil {
-		t.Fatal(err)
+	if len(names) < 7 {
+		t.Fatalf("the examples take only %q from the environment", names)
 	}
-	names := regexp.MustCompile(`: .*\$\{([A-Z0-9_]+)`).FindAllStringSubmatch(string(read(t, "examples/tocsin.yaml")), -1)
-	if len(names) == 0 {
-		t.Fatal("the example takes nothing from the environment")
-	}
-	for _, m := range names {
-		name := m[1]
-		for function, r := range template.Resources {
-			if _, ok := r.Properties.Environment.Variables[name]; !ok {
-				t.Errorf("template.yaml: %s has no %s, which examples/tocsin.yaml needs", function, name)
+	for _, file := range serverlessFiles(t) {
+		var serverless struct {
+			Inputs struct {
+				Environment struct{ Variables map[string]string }
 			}
 		}
-		got, ok := serverless.Inputs.Environment.Variables[name]
-		switch ofTencent := strings.HasPrefix(name, "TENCENT_"); {
-		case ofTencent && ok:
-			t.Errorf("serverless.yml: %s would give the function the key that deploys it", name)
-		case !ofTencent && got != "${env:"+name+"}":
-			t.Errorf("serverless.yml: %s is %q", name, got)
+		if err := yaml.Load(read(t, file), &serverless); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			got, ok := serverless.Inputs.Environment.Variables[name]
+			switch ofTencent := strings.HasPrefix(name, "TENCENT_"); {
+			case ofTencent && ok:
+				t.Errorf("%s: %s would give the function the key that deploys it", file, name)
+			case !ofTencent && got != "${env:"+name+"}":
+				t.Errorf("%s: %s is %q", file, name, got)
+			}
+		}
+	}
+	for _, name := range names {
+		if _, ok := template.Globals.Function.Environment.Variables[name]; !ok {
+			t.Errorf("template.yaml has no %s, which the examples need", name)
 		}
 	}
 }

@@ -18,11 +18,19 @@ import (
 // uses, and those that no public linter knows: event types, schedules, the types
 // of events' properties.
 func CheckTemplate(data []byte, functions []string) (faults []string) {
-	t := &template{checker: new(checker), parameters: map[string]*yaml.Node{}, functions: map[string]string{}}
+	t := &template{checker: new(checker), parameters: map[string]*yaml.Node{}, urls: map[string]bool{}, functions: map[string]string{}}
 	t.resolve = t.value
+	type function struct {
+		Properties struct {
+			URL yaml.Node `yaml:"FunctionUrlConfig"`
+		} `yaml:"Properties"`
+	}
 	var doc struct {
 		Parameters map[string]yaml.Node `yaml:"Parameters"`
-		Resources  map[string]yaml.Node `yaml:"Resources"`
+		Globals    struct {
+			Function map[string]yaml.Node `yaml:"Function"`
+		} `yaml:"Globals"`
+		Resources map[string]function `yaml:"Resources"`
 	}
 	if err := yaml.Load(data, &doc); err != nil {
 		return []string{err.Error()}
@@ -30,8 +38,14 @@ func CheckTemplate(data []byte, functions []string) (faults []string) {
 	for name, p := range doc.Parameters {
 		t.parameters[name] = &p
 	}
-	for name := range doc.Resources {
+	for name, f := range doc.Resources {
 		t.resources = append(t.resources, name)
+		if !f.Properties.URL.IsZero() {
+			t.urls[name+"Url"] = true
+		}
+	}
+	for name := range doc.Globals.Function {
+		t.globals = append(t.globals, name)
 	}
 	t.check(data, t.rules(functions))
 	t.resolve = nil
@@ -54,12 +68,26 @@ type template struct {
 	*checker
 	parameters map[string]*yaml.Node
 	resources  []string
+	globals    []string          // what every function has without saying so
+	urls       map[string]bool   // resources that SAM makes of FunctionUrlConfig
 	functions  map[string]string // function → resource
 	used       []string          // parameters that were referred to
 }
 
 func (t *template) rules(functions []string) rule {
-	lambda := keys(map[string]rule{
+	shared := map[string]rule{
+		"Runtime":       oneOf("provided.al2023"),
+		"Handler":       oneOf("bootstrap"),
+		"Architectures": architectures,
+		"MemorySize":    integer(128, 10240),
+		"Timeout":       integer(1, 900),
+		"Environment":   keys(map[string]rule{"Variables!": environment("AWS_|LAMBDA_|_")}),
+		"EventInvokeConfig": keys(map[string]rule{
+			"MaximumEventAgeInSeconds": integer(60, 21600),
+			"MaximumRetryAttempts":     integer(0, 2),
+		}),
+	}
+	lambda := map[string]rule{
 		"FunctionName": text("[A-Za-z0-9-_]{1,64}"),
 		"Description":  text(".{0,256}"),
 		"CodeUri!": valid(func(uri string) error {
@@ -70,18 +98,10 @@ func (t *template) rules(functions []string) rule {
 			t.functions[name] = uri
 			return nil
 		}),
-		"Runtime!":                     oneOf("provided.al2023"),
-		"Handler!":                     oneOf("bootstrap"),
-		"Architectures!":               architectures,
-		"MemorySize!":                  integer(128, 10240),
-		"Timeout!":                     integer(1, 900),
 		"ReservedConcurrentExecutions": integer(0, 1000),
-		"Environment":                  keys(map[string]rule{"Variables!": environment("AWS_|LAMBDA_|_")}),
-		"EventInvokeConfig": keys(map[string]rule{
-			"MaximumEventAgeInSeconds": integer(60, 21600),
-			"MaximumRetryAttempts":     integer(0, 2),
-		}),
-		"Events!": each("[A-Za-z0-9]+", keys(map[string]rule{
+		// Without a stream: the answer is given when it is whole.
+		"FunctionUrlConfig": keys(map[string]rule{"AuthType!": oneOf("NONE"), "InvokeMode": oneOf("BUFFERED")}),
+		"Events": each("[A-Za-z0-9]+", keys(map[string]rule{
 			"Type!": oneOf("ScheduleV2"),
 			"Properties!": keys(map[string]rule{
 				"Name":                       text("[0-9A-Za-z-_.]{1,64}"),
@@ -97,21 +117,36 @@ func (t *template) rules(functions []string) rule {
 				}),
 			}),
 		})),
-	})
+	}
+	for name, r := range shared {
+		if !slices.Contains(t.globals, name) && name != "EventInvokeConfig" {
+			name += "!"
+		}
+		lambda[name] = r
+	}
 	return keys(map[string]rule{
 		"AWSTemplateFormatVersion": oneOf("2010-09-09"),
 		"Transform!":               oneOf("AWS::Serverless-2016-10-31"),
 		"Description":              text(".{1,1000}"),
 		"Parameters":               each("[A-Za-z0-9]+", parameter),
+		"Globals":                  keys(map[string]rule{"Function!": keys(shared)}),
 		"Resources!": each("[A-Za-z0-9]+", keys(map[string]rule{
 			"Type!":       oneOf("AWS::Serverless::Function"),
-			"Properties!": lambda,
+			"Properties!": both(keys(lambda), called),
 		})),
 		"Outputs": each("[A-Za-z0-9]+", keys(map[string]rule{
 			"Description": scalar,
 			"Value!":      func(*checker, *yaml.Node) {}, // a reference, looked at as such
 		})),
 	})
+}
+
+// called checks that something calls a function: a timer or requests.
+func called(c *checker, n *yaml.Node) {
+	f := c.fields(n)
+	if (f["Events"] == nil) == (f["FunctionUrlConfig"] == nil) {
+		c.faultf(n, "a function has either Events or FunctionUrlConfig: something must call it")
+	}
 }
 
 var secretName = regexp.MustCompile("(?i)secret|key|token|password")
@@ -185,10 +220,17 @@ func (t *template) references(c *checker, n *yaml.Node) {
 	case n.Tag == "!Ref":
 		t.refer(n, n.Value)
 	case n.Tag == "!GetAtt":
-		t.refer(n, n.Value)
-		if _, attribute, _ := strings.Cut(n.Value, "."); attribute != "Arn" {
+		name, attribute, _ := strings.Cut(n.Value, ".")
+		switch {
+		case t.urls[name]:
+			if attribute != "FunctionUrl" {
+				c.faultf(n, "!GetAtt %s: a function URL has no such attribute", n.Value)
+			}
+			return
+		case attribute != "Arn":
 			c.faultf(n, "!GetAtt %s: a function has no such attribute", n.Value)
 		}
+		t.refer(n, n.Value)
 	case n.Tag == "!Sub" && n.Kind == yaml.ScalarNode:
 		for _, m := range placeholder.FindAllStringSubmatch(n.Value, -1) {
 			t.refer(n, m[1])

@@ -53,7 +53,20 @@ func CheckServerless(data []byte, dir string, functions []string) (deploys, faul
 			"retryNum":     scalar,
 			"tags":         any,
 			"environment":  keys(map[string]rule{"variables!": environment("SCF_|QCLOUD_|TENCENTCLOUD_")}),
-			"events!": list(keys(map[string]rule{
+			"events!": both(trigger, list(keys(map[string]rule{
+				// A function URL. What netConfig leaves out is closed. Whoever calls
+				// has a token and no key of Tencent Cloud to sign with.
+				"http": keys(map[string]rule{
+					"name": text("[A-Za-z][A-Za-z0-9_-]{0,59}"),
+					"parameters!": keys(map[string]rule{
+						"qualifier": scalar,
+						"authType!": oneOf("NONE"),
+						"netConfig!": keys(map[string]rule{
+							"enableExtranet!": oneOf("true"),
+							"enableIntranet":  boolean,
+						}),
+					}),
+				}),
 				"timer": keys(map[string]rule{
 					"name": text("[A-Za-z][A-Za-z0-9_-]{0,59}"),
 					"parameters!": keys(map[string]rule{
@@ -63,11 +76,18 @@ func CheckServerless(data []byte, dir string, functions []string) (deploys, faul
 						"argument":        text(".*"),
 					}),
 				}),
-			})),
+			}))),
 		})),
 	}))
 	slices.Sort(c.faults)
 	return deploys, c.faults
+}
+
+// trigger checks that there is something that calls the function.
+func trigger(c *checker, n *yaml.Node) {
+	if len(n.Content) == 0 {
+		c.faultf(n, "no event calls the function")
+	}
 }
 
 // memorySize is 64, or 128 to 3072 in steps of 128 (MB).
