@@ -28,16 +28,18 @@ type command struct {
 var commands = []command{
 	{"dev", "[--once] [--listen 127.0.0.1:9093] [--config F]", "a local cloud with a Kafka in it, and what Tocsin says of it", dev},
 	{"serve", "--config.file F [--web.listen-address :9093] [--storage.path DIR]", "everything in one process, for real use", serve},
-	{"check-config", "F", "everything that is wrong with a configuration", checkConfig},
+	{"check-config", "[F] [--sample FILE --hook generic/NAME]", "everything that is wrong with a configuration, or what a hook makes of a message", checkConfig},
 	{"lag", "[--config F] [--cluster N] [--group G] [-o table,json]", "consumer lag now", showLag},
 	{"dead", "[--resend ID|all] [--config F]", "what nobody could be told, to be sent again", dead},
 	{"send", "--receiver R [--config F]", "a test notification through a receiver", send},
+	{"render", "--receiver R --alert FILE [--config F]", "what a receiver would be told of alerts, without telling it", renderAlerts},
 }
 
 // call is one call of a command.
 type call struct {
 	flags          *flag.FlagSet
 	args           []string
+	words          []string // the arguments that are not flags, after parse
 	stdout, stderr io.Writer
 	lookup         func(string) (string, bool)
 }
@@ -49,16 +51,23 @@ func usagef(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errUsage}, args...)...)
 }
 
-// parse reads the flags, which must leave between least and most arguments.
+// parse reads the flags, before, between and after the arguments, of which there
+// must be between least and most.
 func (c *call) parse(least, most int) error {
-	if err := c.flags.Parse(c.args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
+	for rest := c.args; ; rest = c.flags.Args()[1:] {
+		if err := c.flags.Parse(rest); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return err
+			}
+			return usagef("%v", err)
 		}
-		return usagef("%v", err)
+		if c.flags.NArg() == 0 {
+			break
+		}
+		c.words = append(c.words, c.flags.Arg(0))
 	}
-	if n := c.flags.NArg(); n < least || n > most {
-		return usagef("%d arguments after the flags, want %d", n, least)
+	if n := len(c.words); n < least || n > most {
+		return usagef("%d arguments beside the flags, want %d", n, most)
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (u *until) Write(p []byte) (int, error) {
 }
 
 func TestWrongUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"nonsense"}, {"dev", "--nonsense"}, {"dev", "extra"}, {"check-config"}, {"send"}, {"lag", "-o", "xml"}} {
+	for _, args := range [][]string{nil, {"nonsense"}, {"dev", "--nonsense"}, {"dev", "extra"}, {"check-config", "a", "b"}, {"send"}, {"lag", "-o", "xml"}} {
 		if status, _, errs := tocsin(t, args...); status != 2 || strings.Count(strings.TrimSpace(errs), "\n") > 0 && len(args) > 0 {
 			t.Errorf("%q: exit %d, %q; want 2 and one line", args, status, errs)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,9 +29,8 @@ func send(ctx context.Context, c *call) error {
 	defer cancel()
 	sent, failed := 0, 0
 	err = app.SendTest(ctx, cfg, c.options(), *receiver, time.Now(), func(s app.Sent) {
-		fmt.Fprintf(c.stdout, "%s\n", s.Channel)
-		for line := range strings.Lines(strings.TrimSpace(s.Text)) {
-			fmt.Fprintf(c.stdout, "  │ %s\n", strings.TrimRight(line, "\r\n"))
+		if !c.show(s) {
+			failed++
 		}
 		for _, o := range s.Outcomes {
 			if o.Err != nil {
@@ -51,4 +51,18 @@ func send(ctx context.Context, c *call) error {
 		return fmt.Errorf("receiver %q has no channel", *receiver)
 	}
 	return nil
+}
+
+// show prints a message as its reader sees it, or why there is none: false when
+// there should be one.
+func (c *call) show(s app.Sent) bool {
+	fmt.Fprintf(c.stdout, "%s\n", s.Channel)
+	if s.Err != nil {
+		fmt.Fprintf(c.stdout, "  %v\n", s.Err)
+		return errors.Is(s.Err, app.ErrSilent)
+	}
+	for line := range strings.Lines(strings.TrimSpace(s.Text)) {
+		fmt.Fprintf(c.stdout, "  │ %s\n", strings.TrimRight(line, "\r\n"))
+	}
+	return true
 }

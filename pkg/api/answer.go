@@ -36,6 +36,9 @@ type coded struct {
 	Message string `json:"message"`
 }
 
+// String is the message alone, for logs.
+func (c coded) String() string { return c.Message }
+
 // Codes of errors in the form of a body, as Alertmanager's OpenAPI layer numbers
 // them (go-openapi/errors). Their status is 422.
 const (

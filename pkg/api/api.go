@@ -121,9 +121,8 @@ type api struct {
 	receiverLabels map[string]map[string]string // by the receiver's name
 }
 
-// New returns the handler of all paths under the route prefix. It belongs to one
-// configuration; after a reload a new one takes its place.
-func New(o Options) http.Handler {
+// newAPI fills in what has a default.
+func newAPI(o Options) *api {
 	if o.ResolveTimeout == 0 {
 		o.ResolveTimeout = 5 * time.Minute
 	}
@@ -148,7 +147,13 @@ func New(o Options) http.Handler {
 		maps.Copy(l, r.Labels)
 		a.receiverLabels[r.Name] = l
 	}
+	return a
+}
 
+// New returns the handler of all paths under the route prefix. It belongs to one
+// configuration; after a reload a new one takes its place.
+func New(o Options) http.Handler {
+	a := newAPI(o)
 	mux := http.NewServeMux()
 	mux.Handle("/api/v2/alerts", a.endpoint(methods{http.MethodGet: a.getAlerts, http.MethodPost: a.postAlerts}))
 	mux.Handle("/api/v2/alerts/groups", a.endpoint(methods{http.MethodGet: a.getGroups}))
@@ -162,10 +167,10 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /-/ready", ok)
 	mux.HandleFunc("GET /metrics", a.metrics)
 	a.hooks(mux)
-	if o.Reload != nil {
+	if a.Reload != nil {
 		mux.HandleFunc("POST /-/reload", a.reload)
 	}
-	return a.guard(underPrefix(o.RoutePrefix, a.authenticate(mux)))
+	return a.guard(underPrefix(a.RoutePrefix, a.authenticate(mux)))
 }
 
 // underPrefix serves h below the prefix, and sends whoever asks for the root

@@ -26,8 +26,7 @@ type hook struct {
 
 // hooks registers all hooks.
 func (a *api) hooks(mux *http.ServeMux) {
-	add := func(h hook) {
-		h.name = "hooks/" + h.name
+	for _, h := range a.allHooks() {
 		take := func(r *http.Request, now time.Time) (any, error) { return a.take(r, now, &h) }
 		m := methods{http.MethodPost: take, http.MethodPut: take} // Grafana may be told to PUT
 		if h.media == nil {
@@ -35,8 +34,17 @@ func (a *api) hooks(mux *http.ServeMux) {
 		}
 		mux.Handle("/"+h.name, a.endpoint(m))
 	}
+	mux.Handle("/hooks/", a.endpoint(nil))
+}
+
+// allHooks returns those of known systems and those of the configuration.
+func (a *api) allHooks() []hook {
+	var all []hook
+	add := func(name string, media []string, decode func(context.Context, intake.Input) (intake.Output, error)) {
+		all = append(all, hook{"hooks/" + name, media, decode})
+	}
 	for _, s := range intake.Systems() {
-		add(hook{s.Name, s.Media, plain(s.Decode)})
+		add(s.Name, s.Media, plain(s.Decode))
 	}
 	for _, g := range a.Webhook.Generic {
 		decode, err := intake.NewGeneric(g)
@@ -44,28 +52,21 @@ func (a *api) hooks(mux *http.ServeMux) {
 			a.Log.Error("a hook is left out: its template cannot be parsed", "hook", g.Name, "err", err)
 			continue
 		}
-		add(hook{"generic/" + g.Name, intake.GenericMedia(), plain(decode)})
+		add("generic/"+g.Name, intake.GenericMedia(), plain(decode))
 	}
-	add(hook{"sns", intake.SNSMedia(), intake.NewSNS(a.Webhook.SNS, a.fetch).Decode})
-	mux.Handle("/hooks/", a.endpoint(nil))
+	add("sns", intake.SNSMedia(), intake.NewSNS(a.Webhook.SNS, a.fetch).Decode)
+	return all
 }
 
 func plain(d intake.Decoder) func(context.Context, intake.Input) (intake.Output, error) {
 	return func(_ context.Context, in intake.Input) (intake.Output, error) { return d(in) }
 }
 
-// take decodes a message, takes all of its alerts in or none, and answers once
-// they are durable.
+// take understands a message, takes all of its alerts in or none, and answers
+// once they are durable.
 func (a *api) take(r *http.Request, now time.Time, h *hook) (any, error) {
-	in, err := a.input(r, now, h)
+	out, err := a.understand(r, now, h)
 	if err != nil {
-		return nil, a.refused(r, h, err)
-	}
-	out, err := h.decode(r.Context(), in)
-	if err != nil {
-		return nil, a.refused(r, h, misread(err))
-	}
-	if err := a.complete(r, now, h, out.Alerts); err != nil {
 		return nil, a.refused(r, h, err)
 	}
 	if len(out.Alerts) > 0 {
@@ -77,6 +78,19 @@ func (a *api) take(r *http.Request, now time.Time, h *hook) (any, error) {
 	answer := map[string]any{"status": "ok", "alerts": len(out.Alerts)}
 	maps.Copy(answer, out.Reply)
 	return answer, nil
+}
+
+// understand turns a message into alerts that can be taken in.
+func (a *api) understand(r *http.Request, now time.Time, h *hook) (intake.Output, error) {
+	in, err := a.input(r, now, h)
+	if err != nil {
+		return intake.Output{}, err
+	}
+	out, err := h.decode(r.Context(), in)
+	if err != nil {
+		return intake.Output{}, misread(err)
+	}
+	return out, a.complete(r, now, h, out.Alerts)
 }
 
 // refused logs why a message is not taken: its sender may be a machine that

@@ -2,17 +2,12 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"tocsin/pkg/alert"
 	"tocsin/pkg/config"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
-	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
 	"tocsin/pkg/store/backend"
 )
 
@@ -71,64 +66,4 @@ func loadStates(ctx context.Context, cfg *config.Config, o Options) map[string]*
 		}
 	}
 	return states
-}
-
-// Sent is one message of a test notification.
-type Sent struct {
-	// Channel is the integration, such as email/0.
-	Channel string
-	// Text is the message as its reader sees it, "" when it could not be made.
-	Text string
-	// Outcomes are what came back, one for each recipient or part.
-	Outcomes []notify.Outcome
-}
-
-// SendTest says a test alert through every channel of a receiver and passes each
-// message, with what came back, to each. Nothing is stored and nothing is tried
-// twice.
-func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver string, now time.Time, each func(Sent)) error {
-	templates, err := render.ParseTemplates(cfg.Templates...)
-	if err != nil {
-		return err
-	}
-	receivers, err := buildReceivers(cfg, environment(cfg, o.client(), o), templates)
-	if err != nil {
-		return err
-	}
-	var to *dispatch.Receiver
-	for _, r := range receivers {
-		if r.Name == receiver {
-			to = r
-		}
-	}
-	if to == nil {
-		return fmt.Errorf("no receiver is named %q", receiver)
-	}
-	n := testNotification(cfg.Global.Language, receiver, now)
-	for _, in := range to.Integrations {
-		channel := fmt.Sprintf("%s/%d", in.Kind.Name, in.Index)
-		messages, err := in.Notifier.Messages(n)
-		if err != nil {
-			each(Sent{Channel: channel, Outcomes: notify.Outcomes([]string{""}, err)})
-			continue
-		}
-		for _, m := range messages {
-			each(Sent{Channel: channel, Text: m.Text, Outcomes: m.Send(ctx)})
-		}
-	}
-	return nil
-}
-
-// testNotification is an alert that says that it is a test.
-func testNotification(language, receiver string, now time.Time) *alert.Notification {
-	summary := "This is a test. If you can read it, this channel works."
-	if language == "zh" {
-		summary = "这是一条测试消息，收到即说明该渠道可用。"
-	}
-	labels := alert.Labels{alert.NameLabel: "TocsinTest", alert.SeverityLabel: "info", "receiver": receiver}
-	return &alert.Notification{
-		ID: "test-" + now.UTC().Format("20060102T150405.000000000Z"), GroupKey: "{}:{alertname=\"TocsinTest\"}",
-		Receiver: receiver, Reason: "first notification", At: now, GroupLabels: alert.Labels{alert.NameLabel: "TocsinTest"},
-		Alerts: []*alert.Alert{{Labels: labels, Annotations: alert.Labels{"summary": summary}, StartsAt: now, UpdatedAt: now}},
-	}
 }

@@ -57,12 +57,7 @@ func (e *Engine) Alerts(ctx context.Context, now time.Time) ([]AlertView, error)
 			if rec.ResolvedAt(now) {
 				continue
 			}
-			v := AlertView{Alert: rec.Alert, Fingerprint: rec.Fingerprint()}
-			for _, r := range e.route.Match(rec.Labels) {
-				if !slices.Contains(v.Receivers, r.Receiver) {
-					v.Receivers = append(v.Receivers, r.Receiver)
-				}
-			}
+			v := AlertView{Alert: rec.Alert, Fingerprint: rec.Fingerprint(), Receivers: e.ReceiversOf(rec.Labels)}
 			v.SilencedBy = quiet.silencedBy(rec.Labels)
 			if v.InhibitedBy, err = quiet.inhibitedBy(ctx, rec.Labels); err != nil {
 				return nil, err
@@ -109,6 +104,34 @@ func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error)
 		return cmp.Or(a.Labels.Compare(b.Labels), strings.Compare(a.Receiver, b.Receiver))
 	})
 	return all, nil
+}
+
+// Group returns what alerts are to a receiver if they are one group: with the
+// labels of the first route that takes the first alert there, or none when no
+// route does. It is for a look ahead; nothing is stored.
+func (e *Engine) Group(now time.Time, receiver string, alerts []*alert.Alert) *alert.Notification {
+	n := &alert.Notification{Receiver: receiver, Reason: "first notification", At: now, Alerts: alerts}
+	for _, r := range e.route.Match(alerts[0].Labels) {
+		if r.Receiver == receiver {
+			n.GroupLabels = r.groupLabels(alerts[0].Labels)
+			n.RouteLabels = e.routeLabels(r, *n)
+			n.GroupKey = r.groupKey(n.GroupLabels)
+			break
+		}
+	}
+	return n
+}
+
+// ReceiversOf returns the receivers of the routes that an alert with these labels
+// takes, each once.
+func (e *Engine) ReceiversOf(l alert.Labels) []string {
+	var names []string
+	for _, r := range e.route.Match(l) {
+		if !slices.Contains(names, r.Receiver) {
+			names = append(names, r.Receiver)
+		}
+	}
+	return names
 }
 
 // Receivers returns the names of all receivers, in order.
