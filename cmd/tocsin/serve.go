@@ -22,7 +22,7 @@ import (
 // serve does everything in one process until it is told to stop. Its flags are
 // Alertmanager's, so that one can take the other's place in a unit file.
 func serve(ctx context.Context, c *call) error {
-	f := serveFlags{startDelay: new(setting.Duration)}
+	f := serveFlags{startDelay: new(setting.Duration), retention: new(setting.Duration)}
 	f.register(c)
 	if err := c.parse(0, 0); err != nil {
 		return err
@@ -49,7 +49,7 @@ func serve(ctx context.Context, c *call) error {
 		host = "tocsin"
 	}
 	s, err := app.NewServer(ctx, app.ServerOptions{
-		Options: app.Options{Lookup: c.lookup, Now: time.Now, Log: log, Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
+		Options: app.Options{Lookup: c.lookup, Now: time.Now, Log: log, Retention: f.retention.Std(), Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
 		Load: func() (*config.Config, error) {
 			cfg, err := c.load(f.config)
 			if err == nil && external != "" {
@@ -94,7 +94,7 @@ type serveFlags struct {
 	config, listen, storage  string
 	routePrefix, externalURL string
 	logLevel, logFormat      string
-	startDelay               *setting.Duration
+	startDelay, retention    *setting.Duration
 	features                 string
 	cluster                  bool
 }
@@ -109,8 +109,7 @@ func (f *serveFlags) register(c *call) {
 	c.flags.StringVar(&f.logFormat, "log.format", "logfmt", "")
 	c.flags.TextVar(f.startDelay, "dispatch.start-delay", setting.Duration(0), "")
 	c.flags.StringVar(&f.features, "enable-feature", "", "")
-	// How long things are kept is not the same for all of them, and is fixed.
-	c.flags.Func("data.retention", "", func(s string) error { return new(setting.Duration).UnmarshalText([]byte(s)) })
+	c.flags.TextVar(f.retention, "data.retention", setting.Duration(0), "")
 	for _, name := range []string{
 		"listen-address", "advertise-address", "peer", "peer-timeout", "peers-resolve-timeout", "gossip-interval", "pushpull-interval",
 		"tcp-timeout", "probe-timeout", "probe-interval", "settle-timeout", "reconnect-interval", "reconnect-timeout", "tls-config", "label", "name",

@@ -31,6 +31,8 @@ type Options struct {
 	Store string
 	// Shared is a store that is open already and stays so; nil opens one.
 	Shared store.Store
+	// Retention is how long a silence can be seen after its end; default 120h.
+	Retention time.Duration
 	// Metrics counts what is said; nil counts nothing.
 	Metrics *metrics.Notifications
 }
@@ -73,7 +75,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	env.Store = a.store
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
-		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics,
+		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics, Retention: o.Retention,
 	}, o.Log); err != nil {
 		if o.Shared == nil {
 			a.store.Close()

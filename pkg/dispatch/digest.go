@@ -20,9 +20,10 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 	var out []*claimed
 	var sets []string // in order of what was scheduled first
 	bySet := map[string][]*claimed{}
+	pacesOf := map[string][]string{}
 	want := map[string]int{} // messages, by the key of a pace
 	for _, c := range lane {
-		keys, err := in.counted(c)
+		keys, set, err := in.counted(c)
 		if err != nil || len(keys) == 0 {
 			out = append(out, c) // its attempt will tell
 			continue
@@ -30,9 +31,9 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 		for _, key := range keys {
 			want[key]++
 		}
-		set := distinct(keys)
 		if bySet[set] == nil {
 			sets = append(sets, set)
+			pacesOf[set] = keys
 		}
 		bySet[set] = append(bySet[set], c)
 	}
@@ -50,7 +51,7 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 	}
 	for _, set := range sets {
 		part := bySet[set]
-		if slices.ContainsFunc(strings.Split(set, "\n"), short) {
+		if slices.ContainsFunc(pacesOf[set], short) {
 			if part, err = e.merge(ctx, now, in, part, set); err != nil {
 				return nil, err
 			}
@@ -61,24 +62,22 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 }
 
 // counted returns the keys of the paces that the notification's messages count
-// in, one for each time.
-func (in Integration) counted(c *claimed) (keys []string, err error) {
+// in, one for each time, and the set of those who read them.
+func (in Integration) counted(c *claimed) (keys []string, set string, err error) {
 	messages, err := in.Notifier.Messages(&c.Notification)
+	var readers []string
 	for _, m := range messages {
-		keys = append(keys, counted(in.Kind, m)...)
+		for _, key := range counted(in.Kind, m) {
+			keys = append(keys, key)
+			readers = append(readers, key+" "+m.Audience)
+		}
 	}
-	return keys, err
-}
-
-// distinct joins the keys, each once and in order.
-func distinct(keys []string) string {
-	keys = slices.Clone(keys)
-	slices.Sort(keys)
-	return strings.Join(slices.Compact(keys), "\n")
+	slices.Sort(readers)
+	return keys, strings.Join(slices.Compact(readers), "\n"), err
 }
 
 // merge makes one notification of part, which waits for an integration and goes
-// to the same set of targets: the latest word about every alert in it. It commits
+// to the same set of readers: the latest word about every alert in it. It commits
 // the digest in the place of what it stands for, with the lease held. What has
 // partly been said already is left as it is, and so is all of it when the digest
 // would go to others, because the templates that name them see another group.
@@ -98,7 +97,7 @@ func (e *Engine) merge(ctx context.Context, now time.Time, in Integration, part 
 	digests := newEntries(n, in, since)
 	changes := make([]store.Change, 0, len(merged)+len(digests))
 	for _, d := range digests {
-		if keys, err := in.counted(d); err != nil || distinct(keys) != set {
+		if _, to, err := in.counted(d); err != nil || to != set {
 			return part, nil
 		}
 		held, err := d.held(now)

@@ -28,6 +28,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ type Engine struct {
 	style      render.Style
 	memory     map[string]time.Duration // how long what was sent counts, by kind of channel
 	metrics    *metrics.Notifications
+	retention  time.Duration
 	upstream   bool
 	log        *slog.Logger
 	crowd      *crowd
@@ -96,6 +98,9 @@ type Config struct {
 	ExternalURL string
 	// Metrics, if set, counts what becomes of notifications.
 	Metrics *metrics.Notifications
+	// Retention is how long a silence can be seen after its end; default 120h, as
+	// that of Alertmanager's --data.retention.
+	Retention time.Duration
 	// Upstream restores what Alertmanager does where Tocsin does better:
 	// a repetition comes one group_interval late when repeat_interval is a
 	// multiple of it, and an alert that ends while it is kept quiet is never
@@ -109,7 +114,7 @@ func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{
 		store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals),
 		style: render.Style{ExternalURL: c.ExternalURL}, memory: memories(c.Receivers), metrics: c.Metrics,
-		upstream: c.Upstream, log: log, crowd: newCrowd(),
+		retention: cmp.Or(c.Retention, defaultRetention), upstream: c.Upstream, log: log, crowd: newCrowd(),
 	}
 	var err error
 	if e.route, err = newRoute(c.Route); err != nil {

@@ -9,6 +9,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/store"
 )
 
 // items counts what the store holds, by kind.
@@ -122,5 +123,26 @@ func TestStoreForgets(t *testing.T) {
 	}
 	if left := w.items(); len(left) != 1 || left["meta"] != 2 {
 		t.Errorf("a month later there is still %v", left)
+	}
+}
+
+// A silence that is over can be seen for as long as --data.retention says.
+func TestRetention(t *testing.T) {
+	for retention, want := range map[time.Duration]time.Duration{0: 120 * time.Hour, time.Hour: time.Hour} {
+		w := newWorld(t, route("10s", "1m", "1h"), &dispatch.Receiver{Name: "ops"})
+		w.config.Retention = retention
+		w.restart(route("10s", "1m", "1h"))
+		w.silence(at(0), topicSilence("a", 0, 600))
+		seen := func(now time.Time) int {
+			// Whatever is written lets the store forget what expired before.
+			if err := w.store.Commit(t.Context(), now, store.Change{Key: "test/clock", Value: []byte{1}}); err != nil {
+				t.Fatal(err)
+			}
+			return w.items()["silence"]
+		}
+		over := at(600).Add(want)
+		if before, after := seen(over.Add(-time.Second)), seen(over.Add(time.Second)); before != 1 || after != 0 {
+			t.Errorf("retention %v: %d silences a second before %v have passed, %d a second later", retention, before, want, after)
+		}
 	}
 }

@@ -17,6 +17,8 @@ const (
 	// giveUpAfter is how long a notification is tried when its receiver has no
 	// fallback. Then it is kept as a dead letter.
 	giveUpAfter = 24 * time.Hour
+	// unreadableDelay is how long what cannot be read is put off.
+	unreadableDelay = 10 * time.Minute
 	// deadRetention is how long a dead letter is kept.
 	deadRetention = 30 * 24 * time.Hour
 	// entrySize bounds the alerts of one entry, as bytes of text in them: what
@@ -162,9 +164,10 @@ func (e *Engine) claim(ctx context.Context, now time.Time, limit int) ([]*claime
 		for _, it := range due {
 			c := &claimed{item: it}
 			if _, err := read(it, &c.entry); err != nil {
-				// A newer version wrote it, and may deliver it.
+				// A newer version wrote it, and may deliver it: it stays, and the
+				// log goes on saying so.
 				e.log.Error("cannot read an owed notification; put off", "key", it.Key, "err", err)
-				changes = append(changes, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(leaseTime), If: store.Unchanged(it)})
+				changes = append(changes, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(unreadableDelay), If: store.Unchanged(it)})
 				continue
 			}
 			change, err := c.held(now)

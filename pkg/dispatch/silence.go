@@ -66,8 +66,8 @@ var (
 
 const (
 	kindSilence = "silence"
-	// silenceRetention is how long an expired silence can still be seen.
-	silenceRetention = 120 * time.Hour
+	// defaultRetention is Alertmanager's --data.retention.
+	defaultRetention = 120 * time.Hour
 	// maxSilences bounds how many silences there may be, expired ones included.
 	maxSilences = 10_000
 )
@@ -99,7 +99,7 @@ func (e *Engine) SetSilence(ctx context.Context, now time.Time, s Silence) (id s
 				return e.writeSilence(ctx, now, &s, store.Unchanged(it), nil)
 			}
 			if prev.State(now) != SilenceExpired {
-				ended, err := prev.ended(now).change(store.Unchanged(it))
+				ended, err := e.silenceChange(prev.ended(now), store.Unchanged(it))
 				if err != nil {
 					return err
 				}
@@ -168,16 +168,16 @@ func (e *Engine) silence(ctx context.Context, id string) (*Silence, store.Item, 
 }
 
 func (e *Engine) writeSilence(ctx context.Context, now time.Time, s *Silence, cond store.Condition, also []store.Change) error {
-	c, err := s.change(cond)
+	c, err := e.silenceChange(s, cond)
 	if err != nil {
 		return err
 	}
 	return e.store.Commit(ctx, now, append(also, c)...)
 }
 
-func (s *Silence) change(cond store.Condition) (store.Change, error) {
+func (e *Engine) silenceChange(s *Silence, cond store.Condition) (store.Change, error) {
 	c, err := put(kindSilence+"/"+s.ID, s)
-	c.If, c.Expires = cond, s.EndsAt.Add(silenceRetention)
+	c.If, c.Expires = cond, s.EndsAt.Add(e.retention)
 	return c, err
 }
 

@@ -24,6 +24,10 @@ type Message struct {
 	// Target is whom the channel's quota counts for (a robot, a number), in a
 	// form that gives no secret away.
 	Target string
+	// Audience tells apart the messages of one target that different people read,
+	// such as the users of an application: what is said to one audience is never
+	// merged into a message to another. "" when all who read the target read it.
+	Audience string
 	// Units are the parts of the notification that this message covers and that
 	// are accepted or refused separately: "1/3", or a recipient's address.
 	Units []string

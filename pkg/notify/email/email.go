@@ -13,6 +13,7 @@ import (
 	"net/mail"
 	"net/textproto"
 	"slices"
+	"strings"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
@@ -107,9 +108,10 @@ func (m *mailer) Messages(n *alert.Notification) ([]notify.Message, error) {
 		return nil, err
 	}
 	return []notify.Message{{
-		Target: l.from.Address + " via " + m.server.addr,
-		Units:  slices.Concat(todo, bad),
-		Text:   l.preview(),
+		Target:   l.from.Address + " via " + m.server.addr,
+		Audience: strings.Join(todo, ","),
+		Units:    slices.Concat(todo, bad),
+		Text:     l.preview(),
 		Send: func(ctx context.Context) []notify.Outcome {
 			dated := *l
 			dated.date = m.env.Now().In(m.env.Location)

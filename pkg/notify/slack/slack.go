@@ -94,9 +94,10 @@ func (h *hook) Messages(n *alert.Notification) ([]notify.Message, error) {
 			return nil, fmt.Errorf("encode the message: %w", err)
 		}
 		out = append(out, notify.Message{
-			Target: target,
-			Units:  units,
-			Text:   preview(title + "\n" + text),
+			Target:   target,
+			Audience: l.channel,
+			Units:    units,
+			Text:     preview(title + "\n" + text),
 			Send: func(ctx context.Context) []notify.Outcome {
 				return notify.Outcomes(units, send(ctx, h.env.HTTP, h.address, payload))
 			},

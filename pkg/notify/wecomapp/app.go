@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
@@ -150,13 +151,15 @@ func (a *app) made(m *message) (notify.Message, error) {
 		return notify.Message{}, fmt.Errorf("encode the message: %w", err)
 	}
 	units := make([]string, len(m.to), len(m.to)+len(m.bad))
+	readers := make([]string, len(m.to))
 	for i, r := range m.to {
-		units[i] = m.unit(r)
+		units[i], readers[i] = m.unit(r), r.String()
 	}
 	return notify.Message{
-		Target: "wecom_app/" + a.corp + "/" + strconv.Itoa(a.agent),
-		Units:  append(units, m.bad...),
-		Text:   a.preview(m.content),
+		Target:   "wecom_app/" + a.corp + "/" + strconv.Itoa(a.agent),
+		Audience: strings.Join(readers, " "),
+		Units:    append(units, m.bad...),
+		Text:     a.preview(m.content),
 		Send: func(ctx context.Context) []notify.Outcome {
 			return append(a.outcomes(ctx, m, units, payload), refused(m.bad)...)
 		},
