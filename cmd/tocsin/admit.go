@@ -3,18 +3,31 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"path"
+	"strconv"
+	"strings"
 
 	"tocsin/pkg/config"
 	"tocsin/pkg/localcloud"
+	"tocsin/pkg/localcloud/dingtalk"
+	"tocsin/pkg/localcloud/feishu"
 	"tocsin/pkg/localcloud/inbox"
 	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/localcloud/wecom"
+	"tocsin/pkg/notify/wecomapp"
 )
 
 // admit makes everything that a configuration names exist in the local cloud:
 // its keys, instances, robots and SMS templates. So a real configuration can be
-// tried without anything real being touched.
+// tried without anything real being touched. What a template will name is not
+// known, and does not exist.
 func admit(cloud *localcloud.Cloud, cfg *config.Config, box *inbox.Inbox) error {
 	cloud.WeCom.OnMessage(box.WeCom)
+	cloud.WeComApps.OnMessage(box.WeComApp)
+	cloud.DingTalk.OnMessage(box.DingTalk)
+	cloud.Feishu.OnMessage(box.Feishu)
+	cloud.Slack.OnMessage(box.Slack)
+	cloud.Webhook.OnMessage(box.Webhook)
 	cloud.Tencent.OnSMS(box.SMS)
 	for _, c := range cfg.Lag.Clusters {
 		if c.Kafka != nil {
@@ -28,22 +41,83 @@ func admit(cloud *localcloud.Cloud, cfg *config.Config, box *inbox.Inbox) error 
 		cloud.Tencent.AddInstance(tencentcloud.Instance{ID: c.CKafka.InstanceID, Region: c.CKafka.Region, Groups: cloud.Kafka})
 	}
 	for i := range cfg.Receivers {
-		r := &cfg.Receivers[i]
-		for _, robot := range r.WecomRobot {
-			u, err := url.Parse(string(robot.URL))
-			if err != nil {
-				return fmt.Errorf("receiver %q: the robot's url is not one", r.Name)
-			}
-			cloud.WeCom.Add(u.Query().Get("key"))
-		}
-		for _, s := range r.SMS {
-			cloud.Tencent.SetKey(s.SecretID, tencentcloud.Key{Secret: string(s.SecretKey)})
-			cloud.Tencent.AddSMSApp(tencentcloud.SMSApp{
-				ID: s.SdkAppID, Signs: []string{s.SignName}, Balance: 1000, ParamLimit: 20, PerDay: 1000,
-				Templates: []tencentcloud.SMSTemplate{{ID: s.TemplateID, Text: smsTemplate(len(s.Params))}},
-			})
+		if err := admitReceiver(cloud, &cfg.Receivers[i]); err != nil {
+			return fmt.Errorf("receiver %q: %w", cfg.Receivers[i].Name, err)
 		}
 	}
+	return nil
+}
+
+func admitReceiver(cloud *localcloud.Cloud, r *config.Receiver) error {
+	for _, robot := range r.WecomRobot {
+		u, err := address(string(robot.URL))
+		if err != nil {
+			return err
+		}
+		cloud.WeCom.Add(u.Query().Get("key"))
+	}
+	for _, app := range r.WecomApp {
+		if err := admitApp(cloud, &app); err != nil {
+			return err
+		}
+	}
+	for _, app := range r.Wechat {
+		if err := admitApp(cloud, &app.Config); err != nil {
+			return err
+		}
+	}
+	for _, robot := range r.DingTalk {
+		u, err := address(string(robot.URL))
+		if err != nil {
+			return err
+		}
+		cloud.DingTalk.Add(u.Query().Get("access_token"), dingtalk.Robot{Secret: string(robot.Secret)})
+	}
+	for _, robot := range r.Feishu {
+		u, err := address(string(robot.URL))
+		if err != nil {
+			return err
+		}
+		cloud.Feishu.Add(feishu.Robot{Token: path.Base(u.Path), Secret: string(robot.Secret), Members: robot.At.OpenIDs, MentionAll: robot.At.All})
+	}
+	for _, hook := range r.Slack {
+		u, err := address(string(hook.APIURL))
+		if err != nil {
+			return err
+		}
+		cloud.Slack.Add(strings.TrimPrefix(u.Path, "/services/"))
+	}
+	for _, s := range r.SMS {
+		cloud.Tencent.SetKey(s.SecretID, tencentcloud.Key{Secret: string(s.SecretKey)})
+		cloud.Tencent.AddSMSApp(tencentcloud.SMSApp{
+			ID: s.SdkAppID, Signs: []string{s.SignName}, Balance: 1000, ParamLimit: 20, PerDay: 1000,
+			Templates: []tencentcloud.SMSTemplate{{ID: s.TemplateID, Text: smsTemplate(len(s.Params))}},
+		})
+	}
+	return nil
+}
+
+// address is the fixed part of an address that may end in a template.
+func address(s string) (*url.URL, error) {
+	s, _, _ = strings.Cut(s, "{{")
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("an address is not one") // it may hold a key
+	}
+	return u, nil
+}
+
+// admitApp makes an application and those whom it is written to by name.
+func admitApp(cloud *localcloud.Cloud, c *wecomapp.Config) error {
+	id, err := strconv.Atoi(c.AgentID)
+	if err != nil {
+		return fmt.Errorf("agent_id %q is not a number", c.AgentID)
+	}
+	ids := func(list string) []string { return strings.Split(list, "|") }
+	cloud.WeComApps.Add(wecom.App{
+		CorpID: c.CorpID, Secret: string(c.APISecret), AgentID: id,
+		Users: ids(c.ToUser), Parties: ids(c.ToParty), Tags: ids(c.ToTag),
+	})
 	return nil
 }
 

@@ -62,7 +62,7 @@ func dev(ctx context.Context, c *call) error {
 		default: // the page has it all the same
 		}
 	})
-	cloud, err := localcloud.Start(ctx, map[string]int32{devTopic: devPartitions}, mailProvider(cfg, box))
+	cloud, err := localcloud.Start(ctx, localcloud.Options{Topics: map[string]int32{devTopic: devPartitions}, Mail: mailProvider(cfg, box)})
 	if err != nil {
 		return err
 	}
@@ -99,9 +99,9 @@ func dev(ctx context.Context, c *call) error {
 	}
 	paths := http.NewServeMux()
 	paths.Handle("/", box)
-	paths.Handle("/api/", server)
-	paths.Handle("/-/", server)
-	paths.Handle("/metrics", server)
+	for _, path := range []string{"/api/", "/hooks/", "/agents/", "/-/", "/metrics"} {
+		paths.Handle(path, server)
+	}
 	page := &http.Server{Handler: paths, ReadHeaderTimeout: 10 * time.Second}
 	go page.Serve(l)
 	defer page.Close()

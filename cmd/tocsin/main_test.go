@@ -260,7 +260,7 @@ func TestDead(t *testing.T) {
 // plain HTTP on loopback, and writes a configuration for it.
 func watched(t *testing.T, pending string) (*localcloud.Cloud, map[string]string) {
 	t.Helper()
-	cloud, err := localcloud.Start(t.Context(), nil, smtp.Config{Username: "a@example.com", Password: "p"})
+	cloud, err := localcloud.Start(t.Context(), localcloud.Options{Mail: smtp.Config{Username: "a@example.com", Password: "p"}})
 	if err != nil {
 		t.Fatal(err)
 	}

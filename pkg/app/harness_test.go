@@ -78,7 +78,7 @@ func (l *logs) String() string              { l.mu.Lock(); defer l.mu.Unlock(); 
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	cloud, err := localcloud.Start(t.Context(), nil, smtp.Config{Username: "alerts@example.com", Password: "mail-secret-password"})
+	cloud, err := localcloud.Start(t.Context(), localcloud.Options{Mail: smtp.Config{Username: "alerts@example.com", Password: "mail-secret-password"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/dingtalk"
 	"tocsin/pkg/notify/email"
+	"tocsin/pkg/notify/feishu"
 	"tocsin/pkg/notify/slack"
 	"tocsin/pkg/notify/sms"
 	"tocsin/pkg/notify/webhook"
@@ -25,6 +27,8 @@ type Receiver struct {
 	WecomRobot []wecomrobot.Config `yaml:"wecom_robot_configs,omitempty"`
 	WecomApp   []wecomapp.Config   `yaml:"wecom_app_configs,omitempty"`
 	Wechat     []wecomapp.Wechat   `yaml:"wechat_configs,omitempty"`
+	DingTalk   []dingtalk.Config   `yaml:"dingtalk_configs,omitempty"`
+	Feishu     []feishu.Config     `yaml:"feishu_configs,omitempty"`
 	SMS        []sms.Config        `yaml:"sms_configs,omitempty"`
 	Email      []email.Config      `yaml:"email_configs,omitempty"`
 	Webhook    []webhook.Config    `yaml:"webhook_configs,omitempty"`
@@ -78,6 +82,8 @@ func (r *Receiver) Integrations() []Integration {
 		integrations(r.WecomRobot),
 		integrations(r.WecomApp),
 		integrations(r.Wechat),
+		integrations(r.DingTalk),
+		integrations(r.Feishu),
 		integrations(r.SMS),
 		integrations(r.Email),
 		integrations(r.Webhook),

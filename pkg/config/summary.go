@@ -16,7 +16,11 @@ func (c *Config) Summary() []string {
 		clusters = append(clusters, cluster.Name)
 	}
 	for _, rule := range c.Lag.Rules {
-		rules = append(rules, fmt.Sprintf("%s (max_lag %d)", rule.Alert, *rule.MaxLag))
+		name := rule.Alert
+		if rule.MaxLag != nil {
+			name += fmt.Sprintf(" (max_lag %d)", *rule.MaxLag)
+		}
+		rules = append(rules, name)
 	}
 	lines := []string{
 		counted("clusters", clusters),

@@ -76,7 +76,7 @@ func (b *bench) coldStart(ctx context.Context) ([]row, error) {
 // cloud starts a local cloud with one instance, and returns the environment and
 // the configuration of a function that works on it.
 func (b *bench) cloud(ctx context.Context, groups tencentcloud.Table, maxLag int) (*localcloud.Cloud, map[string]string, error) {
-	cloud, err := localcloud.Start(ctx, nil, smtp.Config{Username: "a@example.com", Password: "p"})
+	cloud, err := localcloud.Start(ctx, localcloud.Options{Mail: smtp.Config{Username: "a@example.com", Password: "p"}})
 	if err != nil {
 		return nil, nil, err
 	}

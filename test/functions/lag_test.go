@@ -45,7 +45,7 @@ type lagWorld struct {
 
 func newLagWorld(t *testing.T) *lagWorld {
 	t.Helper()
-	cloud, err := localcloud.Start(t.Context(), map[string]int32{"order-paid": 3}, smtp.Config{Username: "alerts@example.com", Password: "mail-password"})
+	cloud, err := localcloud.Start(t.Context(), localcloud.Options{Topics: map[string]int32{"order-paid": 3}, Mail: smtp.Config{Username: "alerts@example.com", Password: "mail-password"}})
 	if err != nil {
 		t.Fatal(err)
 	}

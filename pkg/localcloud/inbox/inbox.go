@@ -3,12 +3,20 @@
 package inbox
 
 import (
+	"encoding/base64"
+	"fmt"
 	"html/template"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"tocsin/pkg/localcloud/dingtalk"
+	"tocsin/pkg/localcloud/feishu"
+	"tocsin/pkg/localcloud/slack"
 	"tocsin/pkg/localcloud/smtp"
 	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/localcloud/webhook"
 	"tocsin/pkg/localcloud/wecom"
 )
 
@@ -17,9 +25,14 @@ const keep = 200
 
 // The channels that deliver into an inbox.
 const (
-	WeComGroup   = "WeCom group"
-	ShortMessage = "SMS"
-	MailBox      = "Mail"
+	WeComGroup    = "WeCom group"
+	WeComApp      = "WeCom application"
+	DingTalkGroup = "DingTalk group"
+	FeishuGroup   = "Feishu group"
+	SlackChannel  = "Slack"
+	Hook          = "Webhook"
+	ShortMessage  = "SMS"
+	MailBox       = "Mail"
 )
 
 // Entry is one delivered message.
@@ -29,7 +42,7 @@ type Entry struct {
 	Channel string
 	// To is who got it, "" when the channel does not say.
 	To string
-	// Title is a mail's subject; other channels have none.
+	// Title is a mail's subject, a card's header; other channels have none.
 	Title string
 	// Text is the message without markup, HTML with it.
 	Text string
@@ -54,9 +67,12 @@ func New(now func() time.Time, onNew func(Entry)) *Inbox {
 // WeCom takes a message of a group robot.
 func (b *Inbox) WeCom(m wecom.Message) {
 	e := Entry{Channel: WeComGroup}
-	if m.Type == "text" {
+	switch m.Type {
+	case "text":
 		e.Text, e.HTML = m.Content, text(m.Content)
-	} else {
+	case "image":
+		e.Text, e.HTML = fmt.Sprintf("[a picture of %d bytes]", len(m.Image)), template.HTML(`<img src="`+data("image/png", m.Image)+`">`)
+	default:
 		e.Text, e.HTML = readMarkdown(m.Content)
 	}
 	for _, who := range append(m.Users, m.Mobiles...) {
@@ -66,19 +82,67 @@ func (b *Inbox) WeCom(m wecom.Message) {
 	b.add(e)
 }
 
+// WeComApp takes a message of an application.
+func (b *Inbox) WeComApp(m wecom.AppMessage) {
+	e := Entry{Channel: WeComApp, To: strings.Join(slices.Concat(m.Users, m.Parties, m.Tags), ", ")}
+	if m.Type == "markdown" {
+		e.Text, e.HTML = readMarkdown(m.Content)
+	} else {
+		e.Text, e.HTML = m.Content, lines(m.Content)
+	}
+	b.add(e)
+}
+
+// DingTalk takes a message of a group robot. What is mentioned stands in it.
+func (b *Inbox) DingTalk(m dingtalk.Message) {
+	e := Entry{Channel: DingTalkGroup}
+	if m.Type == "markdown" {
+		e.Text, e.HTML = readMarkdown(m.Text)
+	} else {
+		e.Text, e.HTML = m.Text, lines(m.Text)
+	}
+	b.add(e)
+}
+
+// Feishu takes a message of a group robot.
+func (b *Inbox) Feishu(m feishu.Message) {
+	e := Entry{Channel: FeishuGroup, Title: m.Title}
+	e.Text, e.HTML = readMarkdown(m.Content)
+	b.add(e)
+}
+
+// Slack takes a message of an incoming webhook.
+func (b *Inbox) Slack(m slack.Message) {
+	e := Entry{Channel: SlackChannel, To: m.Channel, Text: m.Text}
+	for _, a := range m.Attachments {
+		e.Title, e.Text = a.Title, e.Text+a.Text
+	}
+	e.HTML = lines(e.Text)
+	b.add(e)
+}
+
+// Webhook takes what somebody's server was sent.
+func (b *Inbox) Webhook(m webhook.Message) {
+	b.add(Entry{Channel: Hook, To: m.Path, Text: string(m.Body), HTML: lines(string(m.Body))})
+}
+
 // SMS takes a short message.
 func (b *Inbox) SMS(m tencentcloud.SMS) {
 	b.add(Entry{Channel: ShortMessage, To: m.Number, Text: m.Text, HTML: text(m.Text)})
 }
 
 // Mail takes a mail. Its HTML is shown as a mail program does, apart from the
-// page around it.
+// page around it, and with its pictures.
 func (b *Inbox) Mail(m smtp.Mail) {
 	to := ""
 	if len(m.To) > 0 {
 		to = m.To[0]
 	}
-	frame := `<iframe sandbox srcdoc="` + template.HTMLEscapeString(m.HTML) + `"></iframe>`
+	html := m.HTML
+	for id, picture := range m.Inline {
+		html = strings.ReplaceAll(html, `"cid:`+id+`"`, `"`+data(picture.Type, picture.Content)+`"`)
+	}
+	frame := `<iframe sandbox srcdoc="` + template.HTMLEscapeString(html) + `"></iframe>`
 	b.add(Entry{Channel: MailBox, To: to, Title: m.Subject, Text: m.Text, HTML: template.HTML(frame)})
 }
 
@@ -98,6 +162,16 @@ func (b *Inbox) add(e Entry) {
 		b.entries = b.entries[1:]
 	}
 	b.onNew(e)
+}
+
+// lines keeps the line breaks of a plain text.
+func lines(s string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(s), "\n", "<br>"))
+}
+
+// data is the address of a picture that holds the picture itself.
+func data(kind string, picture []byte) string {
+	return "data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(picture)
 }
 
 func text(s string) template.HTML { return template.HTML(template.HTMLEscapeString(s)) }

@@ -23,6 +23,7 @@ var page = template.Must(template.New("inbox").Parse(`<!doctype html>
   .quote { color: #595959; border-left: 3px solid #d9d9d9; padding-left: .6rem }
   .warning { color: #fa5151 } .info { color: #07a35a } .comment { color: #888 } .mention { color: #576b95 }
   code { background: #f3f3f3; border-radius: 3px; padding: 0 .2em }
+  img { max-width: 100% }
   iframe { border: 0; width: 100%; height: 24rem; background: #fff }
 </style>
 <h1>What was delivered, newest first</h1>
@@ -43,6 +44,6 @@ func (b *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entries := b.Entries()
 	slices.Reverse(entries)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'")
 	page.Execute(w, entries)
 }

@@ -27,6 +27,14 @@ type Mail struct {
 	Subject string
 	Text    string
 	HTML    string
+	// Inline are the pictures inside the HTML, which has them as cid:ID.
+	Inline map[string]Inline
+}
+
+// Inline is one picture.
+type Inline struct {
+	Type    string // such as image/png
+	Content []byte
 }
 
 // parse reads a message: its header, and its text and HTML parts.
@@ -82,6 +90,16 @@ func (m *Mail) part(header func(string) string, body io.Reader) error {
 		m.Text = string(text)
 	case "text/html":
 		m.HTML = string(text)
+	default:
+		id, found := strings.CutPrefix(header("Content-ID"), "<")
+		id, closed := strings.CutSuffix(id, ">")
+		if !found || !closed || id == "" {
+			break // an attachment, or a name that no client finds
+		}
+		if m.Inline == nil {
+			m.Inline = map[string]Inline{}
+		}
+		m.Inline[id] = Inline{kind, text}
 	}
 	return nil
 }

@@ -4,7 +4,7 @@
 // many requests, and answers with the vendor's codes, which arrive with HTTP
 // status 200. It speaks POST with JSON bodies, and these actions:
 //
-//	ckafka 2019-08-19  DescribeGroup, DescribeGroupOffsets
+//	ckafka 2019-08-19  DescribeGroup, DescribeGroupOffsets, DescribeGroupInfo
 //	sms    2021-01-11  SendSms
 package tencentcloud
 
@@ -94,6 +94,7 @@ var actions = map[[3]string]struct {
 }{
 	{"ckafka", "2019-08-19", "DescribeGroup"}:        {(*Cloud).describeGroup, 100},
 	{"ckafka", "2019-08-19", "DescribeGroupOffsets"}: {(*Cloud).describeGroupOffsets, 100},
+	{"ckafka", "2019-08-19", "DescribeGroupInfo"}:    {(*Cloud).describeGroupInfo, 100},
 	{"sms", "2021-01-11", "SendSms"}:                 {(*Cloud).sendSms, 3000},
 }
 

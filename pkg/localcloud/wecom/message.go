@@ -42,11 +42,14 @@ func read(r *http.Request) (*Message, *refusal) {
 		return nil, &refusal{40058, "invalid Request Parameter, not a JSON object with msgtype"}
 	}
 	limit, known := limits[kind]
-	if !known {
+	if !known && kind != "image" {
 		return nil, &refusal{40008, "invalid message type"}
 	}
 	if parts[kind] == nil {
 		return nil, &refusal{40063, "some parameters are empty"}
+	}
+	if kind == "image" {
+		return readImage(parts[kind])
 	}
 	var c content
 	if json.Unmarshal(parts[kind], &c) != nil {

@@ -2,7 +2,7 @@
 // tests. It is as strict as the vendor's: unknown keys, bodies that are not
 // JSON, messages over the limit, empty messages and more than 20 messages a
 // minute are refused with the vendor's codes, which arrive with HTTP status 200.
-// It takes the types text, markdown and markdown_v2.
+// It takes the types text, markdown, markdown_v2 and image.
 package wecom
 
 import (
@@ -26,6 +26,8 @@ type Message struct {
 	Type string
 	// Content is what was sent, with its markup.
 	Content string
+	// Image is the PNG or JPEG of an image.
+	Image []byte
 	// Users and Mobiles are who was mentioned: by the lists of a text, which are
 	// without effect in other types, and by <@userid>, which is in markdown_v2.
 	Users, Mobiles []string

@@ -1,0 +1,221 @@
+// Package dingtalk is DingTalk's group robots on one machine, for development
+// and tests. It is as strict as the vendor's: unknown tokens, wrong or old
+// signatures, missing keywords, callers that are not on the list, bodies over
+// 20000 bytes, and more than 20 messages a minute are refused with the vendor's
+// codes, which arrive with HTTP status 200. After too many messages a robot is
+// shut for ten minutes; after too many calls, so is an address for five, and
+// that answer has no errcode. It takes the types text and markdown.
+package dingtalk
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// Path is where messages are posted to, with ?access_token=.
+	Path = "/robot/send"
+	// PerMinute is how many messages a robot may send within a minute, and
+	// Locked is for how long it is shut when it tries to send more.
+	PerMinute = 20
+	Locked    = 10 * time.Minute
+	// MaxBody is the longest body, in bytes.
+	MaxBody = 20000
+)
+
+// Robot is what a robot's owner sets.
+type Robot struct {
+	// Secret makes the server want signatures (加签); "" is none.
+	Secret string
+	// Keywords are words of which a message must have one; none for no such rule.
+	Keywords []string
+	// From are the addresses that may call; none for all.
+	From []netip.Prefix
+}
+
+// Message is one message that a group has got.
+type Message struct {
+	Token string
+	Type  string
+	// Title is what phones show of a markdown message; a text has none.
+	Title string
+	// Text is what was sent, with its markup.
+	Text string
+	// Mobiles, Users and All are who was notified: who is in the lists and in the
+	// text as well. One without the other is without effect.
+	Mobiles, Users []string
+	All            bool
+	At             time.Time
+}
+
+// Server answers robots' requests. It is an http.Handler, safe for concurrent
+// use.
+type Server struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	robots    map[string]*robot
+	callers   map[string]*caller
+	faults    []Fault
+	inbox     []Message
+	onMessage func(Message)
+	calls     int
+}
+
+// robot is one robot of a group.
+type robot struct {
+	Robot
+	sent    []time.Time // within the last minute
+	shut    time.Time   // until when it is shut
+	refused *refusal    // what every call gets, nil when the robot is well
+}
+
+// New returns a server without robots. now is its clock.
+func New(now func() time.Time) *Server {
+	return &Server{now: now, robots: map[string]*robot{}, callers: map[string]*caller{}}
+}
+
+// Add makes a robot known by its token, or gives it other settings. Its address
+// is Path?access_token=TOKEN.
+func (s *Server) Add(token string, r Robot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.robots[token] = &robot{Robot: r}
+}
+
+// Remove removes a robot: its token is not known any more.
+func (s *Server) Remove(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.robots, token)
+}
+
+// Stop makes a robot refuse every message, as its group's owner can.
+func (s *Server) Stop(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.robots[token]; r != nil {
+		r.refused = described(400102, "机器人已停用", "请联系管理员启用机器人")
+	}
+}
+
+// OnMessage sets what is called, outside any lock, with every message that was
+// accepted.
+func (s *Server) OnMessage(f func(Message)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onMessage = f
+}
+
+// Inbox returns the messages that were accepted, oldest first.
+func (s *Server) Inbox() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.inbox)
+}
+
+// Calls returns how many requests came in, whatever became of them.
+func (s *Server) Calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// ServeHTTP takes one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != Path {
+		http.NotFound(w, r)
+		return
+	}
+	own := func() {
+		if s.flooded(r) {
+			Deny(w, r, nil)
+			return
+		}
+		if err := s.take(r); err != nil {
+			err.write(w)
+			return
+		}
+		writeJSON(w, 0, "ok")
+	}
+	if do := s.nextFault(); do != nil {
+		do(w, r, own)
+		return
+	}
+	own()
+}
+
+// take judges a request and delivers its message.
+func (s *Server) take(r *http.Request) *refusal {
+	token := r.URL.Query().Get("access_token")
+	message, bad := read(r)
+
+	s.mu.Lock()
+	now, notify := s.now(), s.onMessage
+	if err := s.judge(token, r, message, now); err != nil {
+		bad = err
+	}
+	if bad != nil {
+		s.mu.Unlock()
+		return bad
+	}
+	message.Token, message.At = token, now
+	s.inbox = append(s.inbox, *message)
+	s.mu.Unlock()
+	if notify != nil {
+		notify(*message)
+	}
+	return nil
+}
+
+// judge decides what depends on the robot; m is nil when the request has no
+// message that could be read. A message that it passes counts as sent.
+func (s *Server) judge(token string, r *http.Request, m *Message, now time.Time) *refusal {
+	robot := s.robots[token]
+	switch {
+	case token == "":
+		return &refusal{40035, "缺少参数 access_token"}
+	case robot == nil:
+		return &refusal{300005, "token is not exist"}
+	case robot.refused != nil:
+		return robot.refused
+	case m == nil:
+		return nil
+	}
+	if bad := robot.admit(r, m, now); bad != nil {
+		return bad
+	}
+	tooFast := described(410100, "发送速度太快而限流", "请降低发送速度")
+	if now.Before(robot.shut) {
+		return tooFast
+	}
+	robot.sent = slices.DeleteFunc(robot.sent, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if len(robot.sent) >= PerMinute {
+		robot.shut = now.Add(Locked)
+		return tooFast
+	}
+	robot.sent = append(robot.sent, now)
+	return nil
+}
+
+// refusal is an error of the API.
+type refusal struct {
+	code int
+	msg  string
+}
+
+// described is a refusal in the wording that DingTalk uses now.
+func described(code int, what, solution string) *refusal {
+	return &refusal{code, "错误描述:" + what + ";解决方案:" + solution + ";"}
+}
+
+func (e *refusal) write(w http.ResponseWriter) { writeJSON(w, e.code, e.msg) }
+
+func writeJSON(w http.ResponseWriter, code int, msg string) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"errcode": code, "errmsg": msg})
+}

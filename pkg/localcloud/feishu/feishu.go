@@ -1,0 +1,180 @@
+// Package feishu is Feishu's custom robots on one machine, for development and
+// tests. It is as strict as the vendor's: unknown tokens, wrong or old
+// signatures, missing keywords, strange addresses, more than 5 messages a second
+// or 100 a minute, bodies above 20 KB, and cards that are wrong or mention
+// strangers are refused with the vendor's codes. It takes the types text and
+// interactive.
+package feishu
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// Path is what the address of every robot begins with; its token follows.
+	Path = "/open-apis/bot/v2/hook/"
+	// PerSecond and PerMinute are how many requests a robot may make.
+	PerSecond, PerMinute = 5, 100
+	// MaxBody is how many bytes a request may have.
+	MaxBody = 20 << 10
+	// Skew is how far a signature's time may be from the server's.
+	Skew = time.Hour
+)
+
+// Robot is a custom robot of a group, with the security settings that its owner
+// has chosen. None of them is needed.
+type Robot struct {
+	// Token is the last part of the robot's address.
+	Token string
+	// Secret is the key of signatures.
+	Secret string
+	// Keywords are words of which every message must have one.
+	Keywords []string
+	// Addresses are the IP addresses that may call.
+	Addresses []string
+	// Members are the open_ids of the group.
+	Members []string
+	// MentionAll tells that the group lets robots mention everybody.
+	MentionAll bool
+}
+
+// Message is one message that a group has got.
+type Message struct {
+	Token string
+	// Type is text or interactive.
+	Type string
+	// Title and Colour are those of a card's header.
+	Title, Colour string
+	// Content is the text, or the markdown of a card's elements, one below the
+	// other, with its markup.
+	Content string
+	// Mentions are the open_ids of who was mentioned, and all for everybody.
+	Mentions []string
+	At       time.Time
+}
+
+// Server answers robots' requests. It is an http.Handler, safe for concurrent
+// use.
+type Server struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	robots    map[string]*robot
+	faults    []Fault
+	inbox     []Message
+	onMessage func(Message)
+	calls     int
+}
+
+type robot struct {
+	Robot
+	asked []time.Time // within the last minute
+}
+
+// New returns a server without robots. now is its clock.
+func New(now func() time.Time) *Server {
+	return &Server{now: now, robots: map[string]*robot{}}
+}
+
+// Add makes a robot known. Its address is Path and its token.
+func (s *Server) Add(r Robot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.robots[r.Token] = &robot{Robot: r}
+}
+
+// Remove removes a robot from its group: its token is not known any more.
+func (s *Server) Remove(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.robots, token)
+}
+
+// OnMessage sets what is called, outside any lock, with every message that was
+// accepted.
+func (s *Server) OnMessage(f func(Message)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onMessage = f
+}
+
+// Inbox returns the messages that were accepted, oldest first.
+func (s *Server) Inbox() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.inbox)
+}
+
+// Calls returns how many requests came in, whatever became of them.
+func (s *Server) Calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// ServeHTTP takes one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	token, ok := strings.CutPrefix(r.URL.Path, Path)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	own := func() {
+		if refused := s.take(r, token); refused != nil {
+			refused.write(w)
+			return
+		}
+		success(w)
+	}
+	if do := s.nextFault(); do != nil {
+		do(w, r, own)
+		return
+	}
+	own()
+}
+
+// take judges a request and delivers its message.
+func (s *Server) take(r *http.Request, token string) *refusal {
+	settings, now, refused := s.admit(r, token)
+	if refused != nil {
+		return refused
+	}
+	message, refused := read(r, settings, now)
+	if refused != nil {
+		return refused
+	}
+	message.Token, message.At = token, now
+	s.mu.Lock()
+	s.inbox = append(s.inbox, *message)
+	notify := s.onMessage
+	s.mu.Unlock()
+	if notify != nil {
+		notify(*message)
+	}
+	return nil
+}
+
+// admit judges all of a request but its body, and counts it.
+func (s *Server) admit(r *http.Request, token string) (Robot, time.Time, *refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, robot := s.now(), s.robots[token]
+	switch {
+	case robot == nil:
+		return Robot{}, now, unknownToken
+	case !robot.trusts(r.RemoteAddr):
+		return Robot{}, now, strangeAddress
+	}
+	robot.asked = slices.DeleteFunc(robot.asked, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if n := len(robot.asked); n >= PerSecond && now.Sub(robot.asked[n-PerSecond]) < time.Second {
+		return Robot{}, now, tooMany
+	} else if n >= PerMinute {
+		return Robot{}, now, limited
+	}
+	robot.asked = append(robot.asked, now)
+	return robot.Robot, now, nil
+}

@@ -1,0 +1,104 @@
+package feishu
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// hardLimit is the size at which a request was seen to be refused with a code of
+// its own.
+const hardLimit = 30 << 10
+
+// request is the body of a request.
+type request struct {
+	Timestamp string          `json:"timestamp"`
+	Sign      string          `json:"sign"`
+	Type      string          `json:"msg_type"`
+	Content   json.RawMessage `json:"content"`
+	Card      json.RawMessage `json:"card"`
+}
+
+// read reads a message and judges it by the robot's settings.
+func read(r *http.Request, robot Robot, now time.Time) (*Message, *refusal) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	var req request
+	switch {
+	case len(body) > hardLimit:
+		return nil, tooLarge
+	case err != nil, r.Method != http.MethodPost, len(body) > MaxBody, !utf8.Valid(body), json.Unmarshal(body, &req) != nil:
+		return nil, badRequest
+	case robot.Secret != "" && !signed(&req, robot.Secret, now):
+		return nil, badSignature
+	}
+	m := &Message{Type: req.Type}
+	var refused *refusal
+	switch req.Type {
+	case "text":
+		refused = m.readText(req.Content, robot)
+	case "interactive":
+		refused = m.readCard(req.Card, robot)
+	default:
+		refused = badParameters
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	said := func(word string) bool { return strings.Contains(m.Title+"\n"+m.Content, word) }
+	if len(robot.Keywords) > 0 && !slices.ContainsFunc(robot.Keywords, said) {
+		return nil, noKeyword
+	}
+	return m, nil
+}
+
+// signed verifies a signature: HMAC-SHA256 of nothing, with the time and the
+// secret for its key.
+func signed(req *request, secret string, now time.Time) bool {
+	seconds, err := strconv.ParseInt(req.Timestamp, 10, 64)
+	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > Skew {
+		return false
+	}
+	mac := hmac.New(sha256.New, []byte(req.Timestamp+"\n"+secret))
+	return hmac.Equal([]byte(base64.StdEncoding.EncodeToString(mac.Sum(nil))), []byte(req.Sign))
+}
+
+func (r *Robot) trusts(remote string) bool {
+	host, _, err := net.SplitHostPort(remote)
+	return len(r.Addresses) == 0 || err == nil && slices.Contains(r.Addresses, host)
+}
+
+var textMention = regexp.MustCompile(`<at user_id="([^"]*)">[^<]*</at>`)
+
+// readText reads a text. An id that nobody has shows as a name and mentions
+// nobody.
+func (m *Message) readText(raw json.RawMessage, robot Robot) *refusal {
+	var content struct {
+		Text string `json:"text"`
+	}
+	if json.Unmarshal(raw, &content) != nil || strings.TrimSpace(content.Text) == "" {
+		return badParameters
+	}
+	m.Content = content.Text
+	for _, at := range textMention.FindAllStringSubmatch(content.Text, -1) {
+		if robot.knows(at[1]) {
+			m.Mentions = append(m.Mentions, at[1])
+		}
+	}
+	return nil
+}
+
+// knows tells whether an id can be mentioned: one of a member, or all where that
+// is allowed.
+func (r *Robot) knows(id string) bool {
+	return id == "all" && r.MentionAll || slices.Contains(r.Members, id)
+}

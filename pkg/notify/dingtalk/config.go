@@ -1,0 +1,109 @@
+package dingtalk
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
+)
+
+// Config is one entry of dingtalk_configs.
+type Config struct {
+	notify.Common `yaml:",inline"`
+
+	// URL is the address that DingTalk shows for the robot, with its
+	// access_token. Its query may be a template.
+	URL setting.Secret `yaml:"url,omitempty"`
+	// Secret signs the requests, for a robot whose security setting is 加签; ""
+	// sends them unsigned. DingTalk's own begin with SEC.
+	Secret setting.Secret `yaml:"secret,omitempty"`
+	// At is whom firing alerts mention.
+	At At `yaml:"at,omitempty"`
+	// Type is markdown (the default) or text, which shows mentions in colour and
+	// lets them be tapped, and has no other markup.
+	Type string `yaml:"type,omitempty"`
+	// Title is a template of the line that phones show while the chat is closed;
+	// a text has none. Default is the first line of the built-in text.
+	Title string `yaml:"title,omitempty"`
+	// Message is a template of the text; default {{ template "dingtalk.default" . }}.
+	Message string `yaml:"message,omitempty"`
+}
+
+// At names people of the group. The lists may be templates, which may name
+// several, separated by "," ";" or "|".
+type At struct {
+	// Mobiles are phone numbers, and Users are user ids.
+	Mobiles []string `yaml:"mobiles,omitempty"`
+	Users   []string `yaml:"users,omitempty"`
+	// All is everybody.
+	All bool `yaml:"all,omitempty"`
+}
+
+// A robot may send 20 messages a minute, and is then shut for ten minutes
+// (open.dingtalk.com, custom-robots-send-group-messages). Two are left for
+// clocks that differ, and for whoever else knows the address.
+var kind = notify.Kind{Name: "dingtalk", SendResolved: true, Quotas: []notify.Quota{{Messages: 18, Per: time.Minute}}}
+
+// Kind tells what is true of every robot.
+func (*Config) Kind() notify.Kind { return kind }
+
+const (
+	example      = "https://oapi.dingtalk.com/robot/send?access_token=…"
+	typeText     = "text"
+	typeMarkdown = "markdown"
+)
+
+// Validate says what is wrong with c. Templates are checked by New.
+func (c *Config) Validate(f *setting.Faults) {
+	c.validateURL(f)
+	switch c.Type {
+	case "", typeMarkdown:
+	case typeText:
+		if c.Title != "" {
+			f.Addf("title", "a text has no title: remove it, or let the type be markdown")
+		}
+	default:
+		f.Addf("type", "%q is not possible: use markdown or text", c.Type)
+	}
+	at := f.In("at")
+	for i, s := range c.At.Mobiles {
+		if !strings.Contains(s, "{{") && !isMobile(mobile(s)) {
+			at.In("mobiles", i).Addf("", "%q is not a phone number: write digits only; for everybody write all: true", s)
+		}
+	}
+	for i, s := range c.At.Users {
+		if !strings.Contains(s, "{{") && !isUser(s) {
+			at.In("users", i).Addf("", "%q is not a user id: it has letters, digits, and _ - . @, up to 64, and begins with a letter or digit; for everybody write all: true", s)
+		}
+	}
+}
+
+func (c *Config) validateURL(f *setting.Faults) {
+	address := string(c.URL)
+	if address == "" {
+		f.Addf("url", "is missing: it is the robot's webhook address, %s", example)
+		return
+	}
+	fixed, _, templated := strings.Cut(address, "{{")
+	if templated && !strings.Contains(fixed, "?") {
+		f.Addf("url", "only what follows the question mark can be a template: alerts must not choose the server")
+		return
+	}
+	u, err := url.Parse(fixed)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		f.Addf("url", "is not an https address: it looks like %s", example)
+	case !templated && u.Query().Get("access_token") == "":
+		f.Addf("url", "has no access_token: copy the robot's whole webhook address, it looks like %s", example)
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		f.Warnf("url", "is plain http: everybody on the way can read the robot's access_token")
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

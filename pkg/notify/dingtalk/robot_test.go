@@ -1,0 +1,312 @@
+package dingtalk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"tocsin/pkg/alert"
+	server "tocsin/pkg/localcloud/dingtalk"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+	"tocsin/pkg/setting"
+)
+
+const (
+	token  = "0c23aaaa5555bbbb0c23aaaa5555bbbb0c23aaaa5555bbbb0c23aaaa5555bbbb"
+	secret = "SEC0123456789abcdef"
+)
+
+// group is a chat group with one robot in it, which wants signatures, on a
+// server of its own. Its clock stands still.
+type group struct {
+	*server.Server
+	env     *notify.Env
+	address string
+	now     time.Time
+}
+
+func newGroup(t *testing.T, language string) *group {
+	t.Helper()
+	g := &group{env: env(language), now: at}
+	g.env.Now = func() time.Time { return g.now }
+	g.Server = server.New(g.env.Now)
+	g.Add(token, server.Robot{Secret: secret})
+	s := httptest.NewTLSServer(g.Server)
+	t.Cleanup(s.Close)
+	g.env.HTTP = s.Client()
+	g.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	g.address = s.URL + server.Path + "?access_token=" + token
+	return g
+}
+
+// notifier makes the notifier of c, whose URL is the group's, with the secret.
+func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
+	t.Helper()
+	templates, err := render.ParseTemplates(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.URL, c.Secret = setting.Secret(g.address), secret
+	var f setting.Faults
+	if c.Validate(&f); len(f.List()) > 0 {
+		t.Fatal(f.List())
+	}
+	n, err := c.New(g.env, templates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// say sends everything of n and fails the test unless all of it is accepted.
+func say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
+	t.Helper()
+	messages, err := to.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		for _, o := range m.Send(t.Context()) {
+			if o.Err != nil {
+				t.Fatalf("unit %s: %v", o.Unit, o.Err)
+			}
+		}
+	}
+	return messages
+}
+
+func units(messages []notify.Message) []string {
+	var out []string
+	for _, m := range messages {
+		out = append(out, m.Units...)
+	}
+	return out
+}
+
+// tap keeps the bodies of requests and lets them through.
+type tap struct {
+	http.RoundTripper
+	bodies []string
+}
+
+func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	t.bodies = append(t.bodies, string(body))
+	r.Body = io.NopCloser(strings.NewReader(string(body)))
+	if err != nil {
+		return nil, err
+	}
+	return t.RoundTripper.RoundTrip(r)
+}
+
+func (g *group) tap() *tap {
+	t := &tap{RoundTripper: g.env.HTTP.Transport}
+	g.env.HTTP.Transport = t
+	return t
+}
+
+// A thousand topics do not fit into one message. Each part keeps the limit,
+// and each topic is said once, the worst first; people are mentioned once.
+func TestSplit(t *testing.T) {
+	tests := []struct {
+		kind   string
+		shrink bool
+		limit  int
+		item   string // of topic %04d, %s behind
+	}{
+		{"markdown", false, 20000, "**topic-%04d** %s 条 · 已 1 小时  "},
+		{"text", false, 20000, "topic-%04d %s 条 · 已 1 小时"},
+		{"markdown", true, 10000, "topic-%04d %s 条 · 已 1 小时"}, // plain
+	}
+	for _, tt := range tests {
+		g := newGroup(t, "zh")
+		sent := g.tap()
+		n := notification()
+		n.Shrink = tt.shrink
+		for i := range 1000 {
+			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(99999-i), time.Hour))
+		}
+		robot := g.notifier(t, Config{Type: tt.kind, At: At{Mobiles: []string{"13800000000"}}})
+		messages := say(t, robot, n)
+		next := 0
+		for i, m := range g.Inbox() {
+			size := len(sent.bodies[i])
+			if size > tt.limit || !utf8.ValidString(m.Text) || i+1 < len(messages) && size < tt.limit*9/10 {
+				t.Errorf("part %d has %d bytes", i+1, size)
+			}
+			mark := fmt.Sprintf("（1000 个 topic） (%d/%d)", i+1, len(messages))
+			if first, _, _ := strings.Cut(m.Text, "\n"); !strings.HasSuffix(first, mark) || m.Type == "markdown" && !strings.HasSuffix(m.Title, mark) {
+				t.Errorf("part %d begins %q, titled %q, want %q at the end", i+1, first, m.Title, mark)
+			}
+			if (len(m.Mobiles) == 1) != (i == 0) || strings.Contains(m.Text, "@") != (i == 0) || strings.Contains(sent.bodies[i], `"at":`) != (i == 0) {
+				t.Errorf("part %d mentions %v", i+1, m.Mobiles)
+			}
+			for line := range strings.SplitSeq(m.Text, "\n") {
+				if strings.HasPrefix(strings.TrimPrefix(line, "**"), "topic-") {
+					behind := fmt.Sprint(99999 - next)
+					if want := fmt.Sprintf(tt.item, next, behind[:2]+","+behind[2:]); line != want {
+						t.Fatalf("%q, want %q", line, want)
+					}
+					next++
+				}
+			}
+		}
+		if next != 1000 || len(g.Inbox()) != len(messages) {
+			t.Errorf("%d topics said in %d messages", next, len(messages))
+		}
+		n.Done = []string{messages[0].Units[0], messages[2].Units[0]}
+		want := slices.Delete(slices.Delete(units(messages), 2, 3), 0, 1)
+		if rest, err := robot.Messages(n); err != nil || !slices.Equal(units(rest), want) {
+			t.Errorf("left %v, %v; want %v", units(rest), err, want)
+		}
+	}
+}
+
+// DingTalk counts the request, in which a quote has two bytes.
+func TestSplitCountsTheRequest(t *testing.T) {
+	for _, shrink := range []bool{false, true} {
+		g := newGroup(t, "zh")
+		n := notification(lagAlert(strings.Repeat(`"`, 60), "10000", time.Hour))
+		n.Shrink = shrink
+		for i := range 400 {
+			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprint(i)+strings.Repeat(`"`, 110), "10000", time.Hour))
+		}
+		phones := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"139%08d,\" $i }}{{ end }}"}
+		users := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"%064d,\" $i }}{{ end }}"}
+		say(t, g.notifier(t, Config{At: At{Mobiles: phones, Users: users, All: true}}), n) // the server judges
+		first := g.Inbox()[0]
+		// Of each list as many as 1000 bytes hold, with "@" and a space.
+		if len(first.Mobiles) != 1000/13 || len(first.Users) != 1000/66 || !first.All {
+			t.Errorf("%d phones, %d users, all %v", len(first.Mobiles), len(first.Users), first.All)
+		}
+	}
+}
+
+func TestPayload(t *testing.T) {
+	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, StartsAt: at})
+	people := At{Mobiles: []string{"13800000000"}, Users: []string{"u1"}, All: true}
+	tests := []struct {
+		config Config
+		want   string
+	}{
+		{Config{}, `{"msgtype":"markdown","markdown":{"title":"[告警] A＜B&C","text":"#### [告警] A＜B&C\n> 开始：11-20 23:10:10  \n\n[全部告警](https://alerts.example.com)"}}`},
+		{Config{At: people}, `{"msgtype":"markdown","markdown":{"title":"[告警] A＜B&C","text":"#### [告警] A＜B&C\n@所有人 @13800000000 @u1  \n> 开始：11-20 23:10:10  \n\n[全部告警](https://alerts.example.com)"},"at":{"atMobiles":["13800000000"],"atUserIds":["u1"],"isAtAll":true}}`},
+		{Config{Type: "text", At: At{Users: []string{"u1"}}}, `{"msgtype":"text","text":{"content":"[告警] A<B&C\n@u1\n开始：11-20 23:10:10\n\n全部告警：https://alerts.example.com"},"at":{"atUserIds":["u1"]}}`},
+	}
+	for _, tt := range tests {
+		g := newGroup(t, "zh")
+		sent := g.tap()
+		say(t, g.notifier(t, tt.config), n)
+		if len(sent.bodies) != 1 || sent.bodies[0] != tt.want {
+			t.Errorf("%s\nwant %s", sent.bodies, tt.want)
+		}
+	}
+}
+
+// What DingTalk found unsafe is said again without markup and without anything
+// that a client makes a link of.
+func TestShrink(t *testing.T) {
+	g := newGroup(t, "zh")
+	n := notification(disk()...)
+	n.Alerts[0].Annotations["description"] = "see http://evil.example.com/x_1"
+	n.Shrink = true
+	say(t, g.notifier(t, Config{Message: "**[own](https://evil.example.com)**", Title: "own", At: At{Mobiles: []string{"13800000000"}}}), n)
+	m := g.Inbox()[0]
+	want := `[告警] DiskFull · 10.0.0.8:9100
+@13800000000
+磁盘快满了
+详情：see http：//evil.example.com/x_1
+开始：11-19 21:10:10（已 1 天 2 小时）
+级别：critical
+实例：10.0.0.8:9100
+job：node
+mountpoint：/data`
+	if m.Type != "text" || m.Text != want || len(m.Mobiles) != 1 {
+		t.Errorf("%s, %v:\n%s", m.Type, m.Mobiles, m.Text)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	g := newGroup(t, "zh")
+	messages, err := g.notifier(t, Config{}).Messages(notification(oneTopic()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// printf %s $token | sha256sum
+	if got := messages[0].Target; got != "dingtalk/f6181fb9" {
+		t.Error(got)
+	}
+}
+
+func TestPreview(t *testing.T) {
+	g := newGroup(t, "zh")
+	n := notification(append(oneTopic(), caughtUp("order_paid", 15*time.Minute))...)
+	messages := say(t, g.notifier(t, Config{At: At{Mobiles: []string{"13800000000"}}}), n)
+	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 1 个已恢复）
+@13800000000
+  级别：warning
+  集群：orders
+  消费组：order-worker
+  阈值：2,000
+
+order_created_v2 积压 12,345 条
+  最慢分区：#3 5,000 · #7 4,100
+  开始：11-20 23:05:10（已 5 分钟）
+
+order_paid 已恢复，持续了 15 分钟，最后读数 1,200 条
+  开始：11-20 22:55:10
+  恢复：11-20 23:10:10
+
+全部告警: https://alerts.example.com`
+	if messages[0].Text != want {
+		t.Errorf("%s", messages[0].Text)
+	}
+}
+
+// A template in the address chooses the robot.
+func TestAddressTemplate(t *testing.T) {
+	g := newGroup(t, "zh")
+	g.Add("other", server.Robot{Secret: secret})
+	g.address = strings.Replace(g.address, token, "{{ .CommonLabels.robot | urlquery }}", 1)
+	a := oneTopic()
+	a[0].Labels["robot"] = "other"
+	say(t, g.notifier(t, Config{}), notification(a...))
+	if got := g.Inbox(); len(got) != 1 || got[0].Token != "other" {
+		t.Errorf("%+v", got)
+	}
+	g.address = strings.Replace(g.address, ".CommonLabels.robot", "index .Alerts 9", 1)
+	_, err := g.notifier(t, Config{}).Messages(notification(a...))
+	var e *notify.Error
+	if !errors.As(err, &e) || e.Class != notify.Permanent {
+		t.Errorf("a template that fails: %v", err)
+	}
+}
+
+func BenchmarkMessages(b *testing.B) {
+	for _, count := range []int{1, 50, 5000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			n := notification()
+			for i := range count {
+				n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10000+i*7919%89999), time.Hour))
+			}
+			robot, err := (&Config{URL: "https://example.com/?access_token=t", At: At{Mobiles: []string{"13800000000"}}}).New(env("zh"), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := robot.Messages(n); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

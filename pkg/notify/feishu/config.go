@@ -1,0 +1,87 @@
+package feishu
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
+)
+
+// Config is one entry of feishu_configs. Feishu's name outside China is Lark;
+// its robots are the same.
+type Config struct {
+	notify.Common `yaml:",inline"`
+
+	// URL is the address that Feishu shows for the robot. What follows the server
+	// may be a template, so that a label can choose the robot.
+	URL setting.Secret `yaml:"url,omitempty"`
+	// Secret is the key of signatures, for a robot whose security settings ask
+	// for them (签名校验).
+	Secret setting.Secret `yaml:"secret,omitempty"`
+	// At is whom firing alerts mention.
+	At At `yaml:"at,omitempty"`
+	// Message is a template of the card's markdown; default
+	// {{ template "feishu.default" . }}. Labels and annotations cannot mention
+	// anybody in it.
+	Message string `yaml:"message,omitempty"`
+	// Title is a template of the card's header; default is the built-in one.
+	Title string `yaml:"title,omitempty"`
+}
+
+// At names people.
+type At struct {
+	// OpenIDs are ids that begin with ou_, the only ones that a custom robot can
+	// mention. They may be templates, which may name several, separated by ","
+	// ";" or "|".
+	OpenIDs []string `yaml:"open_ids,omitempty"`
+	// All is everybody. The group must allow it.
+	All bool `yaml:"all,omitempty"`
+}
+
+// A robot may send 5 messages a second and 100 a minute (add-custom-bot).
+var kind = notify.Kind{Name: "feishu", SendResolved: true, Quotas: []notify.Quota{
+	{Messages: 100, Per: time.Minute}, {Messages: 5, Per: time.Second},
+}}
+
+// Kind tells what is true of every robot.
+func (*Config) Kind() notify.Kind { return kind }
+
+const example = "https://open.feishu.cn/open-apis/bot/v2/hook/…"
+
+// Validate says what is wrong with c. Templates are checked by New.
+func (c *Config) Validate(f *setting.Faults) {
+	c.validateURL(f)
+	for i, s := range c.At.OpenIDs {
+		if !strings.Contains(s, "{{") && !isOpenID(s) {
+			f.In("at", "open_ids", i).Addf("", "%q is not an open_id: it begins with ou_; a robot can mention nobody by user id, phone or e-mail, and everybody by all: true", s)
+		}
+	}
+}
+
+func (c *Config) validateURL(f *setting.Faults) {
+	address := string(c.URL)
+	if address == "" {
+		f.Addf("url", "is missing: it is the robot's webhook address, %s", example)
+		return
+	}
+	fixed, _, templated := strings.Cut(address, "{{")
+	u, err := url.Parse(fixed)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		f.Addf("url", "is not an https address: it looks like %s", example)
+	case templated && u.Path == "":
+		f.Addf("url", "only what follows the server's name can be a template: alerts must not choose the server")
+	case !templated && strings.Trim(u.Path, "/") == "":
+		f.Addf("url", "has no token: copy the robot's whole webhook address, it looks like %s", example)
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		f.Warnf("url", "is plain http: everybody on the way can read the robot's token")
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

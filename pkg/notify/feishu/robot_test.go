@@ -1,0 +1,233 @@
+package feishu
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/alert"
+	server "tocsin/pkg/localcloud/feishu"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+	"tocsin/pkg/setting"
+)
+
+const (
+	token  = "00000000-1111-2222-3333-444455556666"
+	secret = "demo-secret"
+	member = "ou_7d8a6e6df7621556ce0d21922b676706"
+)
+
+// group is a chat group with one robot in it, which asks for signatures, on a
+// server of its own. The server's clock stands still.
+type group struct {
+	*server.Server
+	env     *notify.Env
+	address string
+	now     time.Time
+}
+
+func newGroup(t *testing.T, language string) *group {
+	t.Helper()
+	g := &group{env: env(language), now: at}
+	g.Server = server.New(func() time.Time { return g.now })
+	g.Add(server.Robot{Token: token, Secret: secret, Members: []string{member}, MentionAll: true})
+	s := httptest.NewTLSServer(g.Server)
+	t.Cleanup(s.Close)
+	g.env.HTTP = s.Client()
+	g.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	g.address = s.URL + server.Path + token
+	return g
+}
+
+// notifier makes the notifier of c, whose robot is the group's.
+func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
+	t.Helper()
+	templates, err := render.ParseTemplates(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.URL, c.Secret = setting.Secret(g.address), secret
+	n, err := c.New(g.env, templates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// say sends everything of n, a message a second, and fails the test unless all
+// of it is accepted.
+func (g *group) say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
+	t.Helper()
+	messages, err := to.Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		g.now = g.now.Add(time.Second)
+		for _, o := range m.Send(t.Context()) {
+			if o.Err != nil {
+				t.Fatalf("unit %s: %v", o.Unit, o.Err)
+			}
+		}
+	}
+	return messages
+}
+
+func TestMention(t *testing.T) {
+	const other = "ou_other"
+	named := func() []*alert.Alert {
+		a := oneTopic()
+		a[0].Annotations["who"] = "ou_other; " + member + "|nobody,all,ou_x></at><at id=all"
+		return a
+	}
+	tests := []struct {
+		name   string
+		at     At
+		alerts []*alert.Alert
+		want   []string
+	}{
+		{"nobody", At{}, oneTopic(), nil},
+		{"a member", At{OpenIDs: []string{member}}, oneTopic(), []string{member}},
+		{"everybody", At{All: true}, oneTopic(), []string{"all"}},
+		{"both, and nobody twice", At{OpenIDs: []string{member, member}, All: true}, oneTopic(), []string{"all", member}},
+		{"nobody when it is over", At{OpenIDs: []string{member}, All: true}, over(oneTopic()), nil},
+		{"who the alert names", At{OpenIDs: []string{"{{ .CommonAnnotations.who }}", "{{ index .Alerts 9 }}"}}, named(), []string{other, member}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGroup(t, "zh")
+			g.Add(server.Robot{Token: token, Secret: secret, Members: []string{member, other}, MentionAll: true})
+			messages := g.say(t, g.notifier(t, Config{At: tt.at}), notification(tt.alerts...))
+			inbox := g.Inbox()
+			if len(inbox) != 1 || inbox[0].Type != "interactive" || !slices.Equal(inbox[0].Mentions, tt.want) {
+				t.Fatalf("%+v", inbox)
+			}
+			for _, who := range tt.want {
+				if !strings.Contains(messages[0].Text, "@"+who) {
+					t.Errorf("the preview lacks %s: %s", who, messages[0].Text)
+				}
+			}
+		})
+	}
+}
+
+func TestPayload(t *testing.T) {
+	g := newGroup(t, "zh")
+	var got []string
+	g.Fail(server.Fault{Times: 2, Do: func(w http.ResponseWriter, r *http.Request, _ func()) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, string(body))
+		server.Refuse(200, 11310, "")(w, r, nil)
+	}})
+	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, Annotations: alert.Labels{"summary": "x > \"y\""}, StartsAt: at})
+	messages, err := g.notifier(t, Config{At: At{OpenIDs: []string{member}}}).Messages(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages[0].Send(t.Context())
+	// at is 1795187410; the signature was computed as those of TestSign.
+	const signed = `{"timestamp":"1795187410","sign":"PDl2p/YgPNdJIK5+EG2ISSMP+Ob3RZUsReJ/DZf3XVk=",`
+	want := []string{
+		signed + `"msg_type":"interactive","card":{"config":{"wide_screen_mode":true},"header":{"template":"orange","title":{"tag":"plain_text","content":"[告警] A＜B&C"}},` +
+			`"elements":[{"tag":"markdown","content":"x &#62; \"y\"\n开始：11-20 23:10:10\n\n[全部告警](https://alerts.example.com)\n\n<at id=` + member + `></at>"}]}}`,
+		signed + `"msg_type":"text","content":{"text":"[告警] A＜B&C\nx > \"y\"\n开始：11-20 23:10:10\n\n全部告警: https://alerts.example.com <at user_id=\"` + member + `\"></at>"}}`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// An alert that says nothing but its name still makes a card with a text.
+func TestNothingToSay(t *testing.T) {
+	g := newGroup(t, "zh")
+	g.env.ExternalURL = ""
+	g.say(t, g.notifier(t, Config{}), notification(&alert.Alert{Labels: alert.Labels{"alertname": "A_b"}}))
+	if m := g.Inbox()[0]; m.Title != "[告警] A_b" || m.Content != "&#91;告警&#93; A&#95;b" {
+		t.Errorf("%+v", m)
+	}
+}
+
+// A template in the address chooses the robot.
+func TestAddressTemplate(t *testing.T) {
+	g := newGroup(t, "zh")
+	g.Add(server.Robot{Token: "other-project"})
+	g.address = strings.Replace(g.address, token, "{{ .CommonLabels.project }}", 1)
+	a := host()
+	a[0].Labels["project"] = "other-project"
+	g.say(t, g.notifier(t, Config{}), notification(a...))
+	if got := g.Inbox(); len(got) != 1 || got[0].Token != "other-project" {
+		t.Errorf("%+v", got)
+	}
+	failing := setting.Secret(g.address + "{{ index .Alerts 9 }}")
+	n, err := (&Config{URL: failing}).New(g.env, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Messages(notification(a...)); err == nil || notify.AsError(err).Class != notify.Permanent || strings.Contains(err.Error(), "project") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	notifier, err := (&Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/" + token}).New(env("zh"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := notifier.Messages(notification(oneTopic()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// printf %s 00000000-1111-2222-3333-444455556666 | sha256sum
+	if got := messages[0].Target; got != "feishu/323a3496" {
+		t.Error(got)
+	}
+}
+
+func TestPreview(t *testing.T) {
+	g := newGroup(t, "zh")
+	a := append(oneTopic(), caughtUp("order-paid", 15*time.Minute))
+	messages := g.say(t, g.notifier(t, Config{At: At{OpenIDs: []string{member}}}), notification(a...))
+	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 1 个已恢复）
+级别：warning
+集群：orders
+消费组：order-worker
+阈值：2,000
+
+order_created_* 积压 12,345 条
+最慢分区：#3 5,000 · #7 4,100
+开始：11-20 23:05:10（已 5 分钟）
+
+order-paid 已恢复，持续了 15 分钟，最后读数 1,200 条
+开始：11-20 22:55:10
+恢复：11-20 23:10:10
+
+全部告警: https://alerts.example.com
+
+@` + member
+	if messages[0].Text != want {
+		t.Errorf("%s", messages[0].Text)
+	}
+}
+
+func BenchmarkMessages(b *testing.B) {
+	n := notification()
+	for i := range 5000 {
+		n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10001+i*7919%80000), time.Hour))
+	}
+	robot, err := (&Config{URL: "https://example.com/hook/x"}).New(env("zh"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := robot.Messages(n); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
