@@ -23,6 +23,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: bench FOLDER [WHAT...]; run ./scripts/bench, which builds what is in the folder")
 		os.Exit(2)
 	}
+	if role := roles[os.Args[1]]; role != nil {
+		role(os.Args[2:])
+		return
+	}
 	if err := run(context.Background(), os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -52,6 +56,7 @@ var measures = []struct {
 	{"flush", (*bench).flush},
 	{"memory", (*bench).memory},
 	{"hooks", (*bench).hooks},
+	{"kafka", (*bench).kafka},
 }
 
 func run(ctx context.Context, dir string, only []string) error {

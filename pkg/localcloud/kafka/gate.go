@@ -3,12 +3,16 @@ package kafka
 import (
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // gate is a broker's listener. It knows its connections, so that it can be shut
 // with them.
 type gate struct {
 	net.Listener
+	latency time.Duration
+
 	mu     sync.Mutex
 	closed bool
 	conns  []net.Conn
@@ -21,7 +25,7 @@ func (k *Kafka) listen(network, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{Listener: l}
+	g := &gate{Listener: l, latency: k.latency}
 	k.gates = append(k.gates, g)
 	return g, nil
 }
@@ -38,7 +42,30 @@ func (g *gate) Accept() (net.Conn, error) {
 		conn.Close()
 	}
 	g.conns = append(g.conns, conn)
+	if g.latency > 0 {
+		return &slow{Conn: conn, latency: g.latency}, nil
+	}
 	return conn, nil
+}
+
+// slow is a connection on which the first part of every answer takes its time.
+type slow struct {
+	net.Conn
+	latency time.Duration
+	asked   atomic.Bool
+}
+
+func (c *slow) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.asked.Store(true)
+	return n, err
+}
+
+func (c *slow) Write(p []byte) (int, error) {
+	if c.asked.Swap(false) {
+		time.Sleep(c.latency)
+	}
+	return c.Conn.Write(p)
 }
 
 // shut ends the listener too.

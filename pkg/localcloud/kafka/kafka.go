@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -34,12 +35,15 @@ type Config struct {
 	TLS, ClientTLS *tls.Config
 	// Users are who may log in. Without any, nobody has to.
 	Users []User
+	// Latency is how long a broker takes for an answer, beside its work.
+	Latency time.Duration
 }
 
 // Kafka is a running cluster. It keeps everything in memory.
 type Kafka struct {
 	cluster *kfake.Cluster
 	gates   []*gate // by node id
+	latency time.Duration
 	opts    []kgo.Opt
 	client  *kgo.Client
 	admin   *kadm.Client
@@ -57,7 +61,7 @@ func Start(ctx context.Context, topics map[string]int32) (*Kafka, error) {
 
 // Start starts the cluster.
 func (c Config) Start(ctx context.Context) (*Kafka, error) {
-	k := &Kafka{topics: maps.Clone(c.Topics), next: map[string]int32{}, asked: map[string]int{}}
+	k := &Kafka{topics: maps.Clone(c.Topics), latency: c.Latency, next: map[string]int32{}, asked: map[string]int{}}
 	opts := []kfake.Opt{kfake.NumBrokers(max(c.Brokers, 1)), kfake.ListenFn(k.listen), kfake.TLS(c.TLS)}
 	for name, partitions := range c.Topics {
 		if partitions < 1 {

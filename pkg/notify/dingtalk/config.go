@@ -71,7 +71,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	at := f.In("at")
 	for i, s := range c.At.Mobiles {
 		if !strings.Contains(s, "{{") && !isMobile(mobile(s)) {
-			at.In("mobiles", i).Addf("", "%q is not a phone number: write digits only; for everybody write all: true", s)
+			at.In("mobiles", i).Addf("", "%q is not a phone number: write it like 13800000000 or +852-00000000; for everybody write all: true", s)
 		}
 	}
 	for i, s := range c.At.Users {

@@ -20,7 +20,7 @@ func TestValidate(t *testing.T) {
 		config Config
 		want   []string // "path: message", a warning with "?" before it
 	}{
-		{"good", Config{URL: good, Secret: secret, Type: "markdown", Title: "t", At: At{Mobiles: []string{"13800000000", "+8613800000000", "{{ .X }}"}, Users: []string{"zhang.san-1_2@corp", "0123", "{{ .X }}"}, All: true}}, nil},
+		{"good", Config{URL: good, Secret: secret, Type: "markdown", Title: "t", At: At{Mobiles: []string{"13800000000", "+8613800000000", "+852-00000000", "{{ .X }}"}, Users: []string{"zhang.san-1_2@corp", "0123", "{{ .X }}"}, All: true}}, nil},
 		{"a text", Config{URL: good, Type: "text"}, nil},
 		{"a secret of another form", Config{URL: good, Secret: "this"}, nil},
 		{"no url", Config{}, []string{"[url]: is missing"}},
@@ -35,8 +35,8 @@ func TestValidate(t *testing.T) {
 		{"a template for the path", Config{URL: "https://oapi.dingtalk.com/{{ .CommonLabels.path }}?access_token=k"}, []string{"[url]: only what follows the question mark"}},
 		{"another type", Config{URL: good, Type: "link"}, []string{`[type]: "link" is not possible: use markdown or text`}},
 		{"a text with a title", Config{URL: good, Type: "text", Title: "t"}, []string{"[title]: a text has no title"}},
-		{"phones", Config{URL: good, At: At{Mobiles: []string{"13800000000", "1380000 0000", "@all", ""}}},
-			[]string{`[at mobiles 1]: "1380000 0000" is not a phone number`, `[at mobiles 2]: "@all"`, `[at mobiles 3]: ""`}},
+		{"phones", Config{URL: good, At: At{Mobiles: []string{"13800000000", "1380000 0000", "@all", "", "852-00000000", "+852-0000-0000"}}},
+			[]string{`[at mobiles 1]: "1380000 0000" is not a phone number`, `[at mobiles 2]: "@all"`, `[at mobiles 3]: ""`, "[at mobiles 4]:", "[at mobiles 5]:"}},
 		{"users", Config{URL: good, At: At{Users: []string{"张三", strings.Repeat("x", 65), "@all", ""}}},
 			[]string{`[at users 0]: "张三" is not a user id`, "[at users 1]:", "[at users 2]:", "[at users 3]:"}},
 	}

@@ -101,15 +101,20 @@ func mobile(s string) string {
 	return s
 }
 
-// isMobile tells whether s has the shape of a phone number.
+// isMobile tells whether s has the shape of a phone number; one of another
+// country may be written as +852-00000000.
 func isMobile(s string) bool {
-	digits := strings.TrimPrefix(s, "+")
+	digits := s
+	if country, rest, found := strings.Cut(s, "-"); found && len(country) > 1 && country[0] == '+' {
+		digits = country[1:] + rest
+	}
+	digits = strings.TrimPrefix(digits, "+")
 	return len(digits) >= 6 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
 }
 
-// isUser tells whether s can be a user id: letters, digits and "_-@.", up to 64
-// bytes, of which the first is a letter or a digit
-// (open.dingtalk.com/document/orgapp/user-information-creation).
+// isUser tells whether s can be a user id, which has up to 64 characters. Only
+// letters, digits and "_-@." are taken, and a letter or a digit as the first: an
+// alert may name people, and what it names must stay one word in the text.
 func isUser(s string) bool {
 	if s == "" || len(s) > 64 || strings.IndexByte("_-@.", s[0]) >= 0 {
 		return false

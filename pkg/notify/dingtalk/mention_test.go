@@ -23,7 +23,7 @@ func TestMention(t *testing.T) {
 		{"users", At{Users: []string{"u_1", "zhang-san"}}, oneTopic(), nil, []string{"u_1", "zhang-san"}, false},
 		{"everybody", At{All: true}, oneTopic(), nil, nil, true},
 		{"everybody, phones and users", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, oneTopic(), []string{"13800000000"}, []string{"u1"}, true},
-		{"a phone with its country", At{Mobiles: []string{"+8613800000000", "+85200000000"}}, oneTopic(), []string{"13800000000", "+85200000000"}, nil, false},
+		{"a phone with its country", At{Mobiles: []string{"+8613800000000", "+852-00000000"}}, oneTopic(), []string{"13800000000", "+852-00000000"}, nil, false},
 		{"a phone that another one begins with", At{Mobiles: []string{"138000000001", "13800000000"}}, oneTopic(), []string{"138000000001", "13800000000"}, nil, false},
 		{"nobody when it is over", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, over(oneTopic()), nil, nil, false},
 		{"who the alert names", At{Mobiles: []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, Users: []string{"{{ .CommonAnnotations.bad }}", "{{ index .Alerts 9 }}", "u1"}}, named,

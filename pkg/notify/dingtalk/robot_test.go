@@ -234,6 +234,19 @@ mountpoint：/data`
 	}
 }
 
+// What waited while the robot was shut comes as one message, which says so.
+func TestDigest(t *testing.T) {
+	for language, note := range map[string]string{"zh": "合并了 25 条", "en": "in place of 25"} {
+		g := newGroup(t, language)
+		n := notification(append(disk(), oneTopic()...)...)
+		n.Merged = 25
+		messages := say(t, g.notifier(t, Config{}), n)
+		if m := g.Inbox()[0]; len(messages) != 1 || !strings.Contains(m.Text, note) || !strings.Contains(m.Text, "DiskFull") || !strings.Contains(m.Text, "12,345") {
+			t.Errorf("%d messages:\n%s", len(messages), m.Text)
+		}
+	}
+}
+
 func TestTarget(t *testing.T) {
 	g := newGroup(t, "zh")
 	messages, err := g.notifier(t, Config{}).Messages(notification(oneTopic()...))
