@@ -32,6 +32,7 @@ var commands = []command{
 	{"lag", "[--config F] [--cluster N] [--group G] [-o table,json]", "consumer lag now", showLag},
 	{"dead", "[--resend ID|all] [--config F]", "what nobody could be told, to be sent again", dead},
 	{"send", "--receiver R [--config F]", "a test notification through a receiver", send},
+	{"agent", "--server URL --id ID --token-file F [--state DIR] [--plugins DIR] [--buffer 64MiB] | status [--state DIR] [-o table,json]", "collects on a host what the server asks for, and reports it", runAgent},
 	{"render", "--receiver R --alert FILE [--config F]", "what a receiver would be told of alerts, without telling it", renderAlerts},
 }
 

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/host"
 	"tocsin/pkg/metrics"
 )
 
@@ -55,6 +56,8 @@ type Options struct {
 	ResolveTimeout time.Duration
 	// Webhook is who may speak to the API, and its hooks.
 	Webhook WebhookConfig
+	// Hosts knows the hosts whose agents report; nil when there are none.
+	Hosts *host.Registry
 	// HTTP asks Amazon SNS for certificates. It follows no redirects; default
 	// http.DefaultTransport behind a client of that kind.
 	HTTP *http.Client
@@ -167,6 +170,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /-/ready", ok)
 	mux.HandleFunc("GET /metrics", a.metrics)
 	a.hooks(mux)
+	a.agents(mux)
 	if a.Reload != nil {
 		mux.HandleFunc("POST /-/reload", a.reload)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"tocsin/pkg/config"
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/host"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/render"
@@ -45,6 +46,7 @@ type App struct {
 	store  store.Store
 	engine *dispatch.Engine
 	lag    *lag.Watcher
+	hosts  *host.Watcher
 	heart  *heart
 	log    *slog.Logger
 }
@@ -86,6 +88,10 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 		Config: &cfg.Lag, Readers: readers, Store: a.store, Ingest: a.engine.Ingest,
 		Language: cfg.Global.Language, Log: o.Log,
 	}
+	a.hosts = &host.Watcher{
+		Store: a.store, Inventory: host.NewInventory(&cfg.Hosts), Within: a.engine.Within, Ingest: a.engine.Ingest,
+		Language: cfg.Global.Language, Log: o.Log,
+	}
 	return a, nil
 }
 
@@ -117,7 +123,7 @@ func (a *App) disconnect() {
 
 // Answer is what a timer function answers.
 type Answer struct {
-	Polled int `json:"polled"` // groups read
+	Polled int `json:"polled"` // groups or hosts read
 	Alerts int `json:"alerts"` // alerts firing now
 	Sent   int `json:"sent"`   // messages that channels accepted in this run
 	Owed   int `json:"owed"`   // notifications that still wait to be delivered
@@ -132,6 +138,15 @@ func (a *App) Lag(ctx context.Context, now time.Time) (Answer, error) {
 	answer, err := a.Dispatch(ctx, now)
 	answer.Polled, answer.Alerts = polled.Polled, polled.Firing
 	return answer, errors.Join(pollErr, err)
+}
+
+// Hosts looks for hosts that fell silent, and says what is due: the whole of the
+// hosts function's invocation. Errors are those of Lag.
+func (a *App) Hosts(ctx context.Context, now time.Time) (Answer, error) {
+	checked, checkErr := a.hosts.Check(ctx, now)
+	answer, err := a.Dispatch(ctx, now)
+	answer.Polled, answer.Alerts = checked.Polled, checked.Firing
+	return answer, errors.Join(checkErr, err)
 }
 
 // Dispatch says what is due, and tries again what is owed.

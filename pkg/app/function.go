@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"time"
@@ -20,6 +21,21 @@ func LagFunction(ctx context.Context) (faas.Timer, error) {
 	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
 		// When the platform meant to call is not known everywhere; when it called is.
 		return a.Lag(ctx, time.Now())
+	}, nil
+}
+
+// HostsFunction builds the function that a platform's timer calls to look for
+// silent hosts and to say what is due.
+func HostsFunction(ctx context.Context) (faas.Timer, error) {
+	a, err := forFunction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if a.config.Store.URL == "" {
+		return nil, errors.New("store.url is missing: the webhook function writes there when hosts reported, and this one reads it (docs/store.md)")
+	}
+	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
+		return a.Hosts(ctx, time.Now())
 	}, nil
 }
 

@@ -22,13 +22,42 @@ const (
 	maxRounds = 8
 )
 
-// Loop does in one process what the timers of a platform do: it polls lag at its
-// interval and says what is due when it is due, or when it is woken. It ends when
-// ctx is done and the rounds that were under way have ended. Trouble with the
-// store is logged and tried again.
+// watch is what is looked at from time to time.
+type watch struct {
+	every func(*App) time.Duration
+	do    func(*App, context.Context, time.Time) (Answer, error)
+	next  time.Time
+	busy  sync.Mutex // held while it is looked at
+}
+
+// due returns what to do when the watch is due and nobody is at it, and plans the
+// next time: counted from when this one was due, past those missed.
+func (w *watch) due(a *App, at time.Time) func(context.Context, time.Time) (Answer, error) {
+	if at.Before(w.next) {
+		return nil
+	}
+	every := w.every(a)
+	w.next = w.next.Add((at.Sub(w.next)/every + 1) * every)
+	if !w.busy.TryLock() {
+		return nil
+	}
+	return func(ctx context.Context, at time.Time) (Answer, error) {
+		defer w.busy.Unlock()
+		return w.do(a, ctx, at)
+	}
+}
+
+// Loop does in one process what the timers of a platform do: it polls lag and
+// looks for silent hosts at their intervals, and says what is due when it is due,
+// or when it is woken. It ends when ctx is done and the rounds that were under way
+// have ended. Trouble with the store is logged and tried again.
 func (s *Server) Loop(ctx context.Context) {
 	now := s.options.Now
-	poll := now().Add(s.options.StartDelay)
+	begin := now().Add(s.options.StartDelay)
+	watches := []*watch{
+		{next: begin, every: func(a *App) time.Duration { return a.config.Lag.Every() }, do: (*App).Lag},
+		{next: begin, every: func(a *App) time.Duration { return a.config.Hosts.Every() }, do: (*App).Hosts},
+	}
 	timer := time.NewTimer(s.options.StartDelay)
 	defer timer.Stop()
 	living := time.NewTicker(peerEvery)
@@ -37,7 +66,6 @@ func (s *Server) Loop(ctx context.Context) {
 	if s.options.StartDelay > 0 {
 		wake = nil // nothing is said before
 	}
-	var polling sync.Mutex // held by the round that polls
 	var rounds sync.WaitGroup
 	defer rounds.Wait()
 	room := make(chan struct{}, maxRounds)
@@ -54,33 +82,30 @@ func (s *Server) Loop(ctx context.Context) {
 		case <-timer.C:
 			wake = s.wake
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case room <- struct{}{}:
-		}
 		at := now()
 		a := s.current.Load().app
-		do := a.Dispatch
-		if !at.Before(poll) {
-			if polling.TryLock() {
-				do = func(ctx context.Context, at time.Time) (Answer, error) {
-					defer polling.Unlock()
-					return a.Lag(ctx, at)
-				}
+		var work []func(context.Context, time.Time) (Answer, error)
+		for _, w := range watches {
+			if do := w.due(a, at); do != nil {
+				work = append(work, do)
 			}
-			// The next poll is counted from when this one was due, past those missed.
-			every := a.config.Lag.Every()
-			poll = poll.Add((at.Sub(poll)/every + 1) * every)
 		}
-		ended := make(chan error, 1)
-		rounds.Go(func() {
-			defer func() { <-room }()
-			ended <- a.round(ctx, at, do)
-		})
-		next := a.after(ctx, at, ended)
-		if next.IsZero() || next.After(poll) {
-			next = poll
+		if len(work) == 0 {
+			work = append(work, a.Dispatch)
+		}
+		ended := make(chan error, len(work))
+		for _, do := range work {
+			room <- struct{}{} // a round ends in time
+			rounds.Go(func() {
+				defer func() { <-room }()
+				ended <- a.round(ctx, at, do)
+			})
+		}
+		next := a.after(ctx, at, ended, len(work))
+		for _, w := range watches {
+			if next.IsZero() || next.After(w.next) {
+				next = w.next
+			}
 		}
 		timer.Reset(max(next.Sub(now()), shortest))
 	}
@@ -100,19 +125,22 @@ func (a *App) round(ctx context.Context, at time.Time, do func(context.Context, 
 	return nil
 }
 
-// after waits for the end of a round that began at a time, as long as it has
+// after waits for the end of rounds that began at a time, as long as it has
 // patience, and returns when something is due next, zero for never.
-func (a *App) after(ctx context.Context, at time.Time, ended <-chan error) time.Time {
+func (a *App) after(ctx context.Context, at time.Time, ended <-chan error, rounds int) time.Time {
 	wait := time.NewTimer(patience)
 	defer wait.Stop()
-	select {
-	case err := <-ended:
-		if err != nil {
-			return at.Add(retryAfter)
+	for waiting := true; waiting && rounds > 0; rounds-- {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return at.Add(retryAfter)
+			}
+		case <-wait.C:
+			waiting = false
+		case <-ctx.Done():
+			return time.Time{}
 		}
-	case <-wait.C:
-	case <-ctx.Done():
-		return time.Time{}
 	}
 	next, err := a.engine.Next(ctx)
 	if err != nil && ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tocsin/pkg/api"
+	"tocsin/pkg/host"
 	"tocsin/pkg/metrics"
 )
 
@@ -22,6 +23,9 @@ func (a *App) handler(o api.Options) (http.Handler, error) {
 		o.Receivers = append(o.Receivers, api.Receiver{Name: r.Name})
 	}
 	o.Engine, o.Log, o.HTTP = a.engine, a.log, a.http
+	if len(cfg.Hosts.Hosts) > 0 || cfg.Hosts.Register != nil {
+		o.Hosts = &host.Registry{Store: a.store, Inventory: a.hosts.Inventory, Ingest: a.engine.Ingest, Language: cfg.Global.Language, Log: a.log}
+	}
 	o.ResolveTimeout, o.Webhook, o.Zone = cfg.Global.ResolveTimeout.Std(), cfg.Webhook, cfg.Global.Location()
 	o.Version.Revision = Version
 	return api.New(o), nil

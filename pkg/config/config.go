@@ -11,6 +11,7 @@ import (
 
 	"tocsin/pkg/api"
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/host"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store/backend"
@@ -21,6 +22,8 @@ type Config struct {
 	Global Global     `yaml:"global"`
 	Store  Store      `yaml:"store,omitempty"`
 	Lag    lag.Config `yaml:"lag,omitempty"`
+	// Hosts are whose agents report, and what is said when one falls silent.
+	Hosts host.Config `yaml:"hosts,omitempty"`
 	// Dispatch is for the function of that name.
 	Dispatch Dispatch `yaml:"dispatch,omitempty"`
 	// Webhook is how other systems' alerts come in, and who may bring them.
@@ -86,10 +89,13 @@ func (c *Config) Validate(f *setting.Faults) {
 	c.Webhook.Validate(f.In("webhook"))
 	c.validateReceivers(f.In("receivers"))
 	c.warnPlain(f)
+	intervals := c.validateIntervals(f)
+	c.Hosts.Validate(f.In("hosts"), intervals)
+	c.validateTokens(f.In("hosts"))
 	if c.Route == nil {
 		f.Addf("route", "is missing: it says which receiver hears of an alert; the shortest is a route with nothing but a receiver")
 	} else {
-		c.Route.Validate(f.In("route"), dispatch.Names{Receivers: c.receiverNames(), TimeIntervals: c.validateIntervals(f)})
+		c.Route.Validate(f.In("route"), dispatch.Names{Receivers: c.receiverNames(), TimeIntervals: intervals})
 	}
 	for i := range c.InhibitRules {
 		c.InhibitRules[i].Validate(f.In("inhibit_rules", i))
@@ -115,6 +121,27 @@ func (c *Config) validateIntervals(f *setting.Faults) []string {
 		}
 	}
 	return names
+}
+
+// validateTokens checks the names of tokens in the part `hosts`.
+func (c *Config) validateTokens(f *setting.Faults) {
+	var there []string
+	for _, t := range c.Webhook.Auth.Tokens {
+		there = append(there, t.Name)
+	}
+	check := func(f *setting.Faults, names []string) {
+		for i, name := range names {
+			if !slices.Contains(there, name) {
+				f.In(i).Addf("", "no token of webhook.auth is named %q", name)
+			}
+		}
+	}
+	for i, g := range c.Hosts.Groups {
+		check(f.In("groups", i, "tokens"), g.Tokens)
+	}
+	if r := c.Hosts.Register; r != nil {
+		check(f.In("register", "tokens"), r.Tokens)
+	}
 }
 
 // Validate adds what is wrong with s to f.

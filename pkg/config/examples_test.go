@@ -24,6 +24,14 @@ var exampleEnv = map[string]string{
 	"REDIS_PASSWORD": "secret-redis-password", "FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password",
 }
 
+// anything is an environment with every variable in it.
+func anything(name string) (string, bool) {
+	if value, ok := exampleEnv[name]; ok {
+		return value, true
+	}
+	return "secret-" + strings.ToLower(name), true
+}
+
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*.yaml")
 	if err != nil {
@@ -35,7 +43,7 @@ func TestExamples(t *testing.T) {
 	}
 	files = append(files, more...)
 	for _, path := range files {
-		if _, warnings, err := config.Check(path, lookupIn(exampleEnv)); err != nil || warnings != nil {
+		if _, warnings, err := config.Check(path, anything); err != nil || warnings != nil {
 			t.Errorf("%v\n%v", err, warnings)
 		}
 	}

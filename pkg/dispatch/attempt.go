@@ -19,6 +19,8 @@ type result struct {
 	retry  *notify.Error            // why the rest must be tried again, nil when there is no rest
 	wait   time.Duration            // before the next attempt
 	paced  bool                     // the wait is for a quota, not for the channel
+	shut   string                   // the target that the wait is for, when it takes no more for now
+	extra  []notify.Message         // what may be sent beside, when all was accepted
 }
 
 // attempt sends what is left of a notification, and notes in it what was
@@ -35,7 +37,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 		res.failed[""] = &notify.Error{Class: notify.Permanent, Message: "the receiver is no longer in the configuration"}
 		return res
 	}
-	messages, err := in.Notifier.Messages(&c.Notification)
+	messages, extra, err := in.messages(&c.Notification)
 	if err != nil {
 		res.failed[""] = notify.AsError(err)
 		return res
@@ -54,7 +56,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 	if len(later) > 0 {
 		within := c.Notification
 		within.Done = slices.Concat(within.Done, later)
-		if messages, err = in.Notifier.Messages(&within); err != nil {
+		if messages, _, err = in.messages(&within); err != nil {
 			res.failed[""] = notify.AsError(err)
 			return res
 		}
@@ -82,6 +84,9 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 	case len(later) > 0:
 		res.wait, res.paced = max(next.Sub(now), time.Second), true
 		res.retry = &notify.Error{Class: notify.Rate, Message: "the channel's quota is used up for now", RetryAfter: res.wait}
+	case res.sent > 0 && res.sent == len(messages) && len(res.failed)+len(c.Failed) == 0 && !c.Attempting:
+		// After an attempt that was cut off it is not known what was sent beside.
+		res.extra = extra
 	}
 	return res
 }
@@ -106,6 +111,9 @@ func (e *Engine) send(ctx context.Context, in Integration, c *claimed, m notify.
 		default:
 			res.retry = err
 			res.wait = max(res.wait, err.RetryAfter)
+			if err.Class == notify.Rate {
+				res.shut = m.Target
+			}
 		}
 	}
 	answered(accepted == len(outcomes))

@@ -21,28 +21,40 @@ const (
 	attemptTime = 45 * time.Second
 )
 
+// delivered is how many messages channels accepted, and what may be sent beside
+// them.
+type delivered struct {
+	sent  int
+	extra []optional
+}
+
+func (d *delivered) add(more delivered) {
+	d.sent += more.sent
+	d.extra = append(d.extra, more.extra...)
+}
+
 // deliverDue delivers what is owed and due at now, until nothing is or start is
-// done. It returns how many messages channels accepted.
-func (e *Engine) deliverDue(ctx, start, send context.Context, now time.Time) (sent int, err error) {
+// done.
+func (e *Engine) deliverDue(ctx, start, send context.Context, now time.Time) (done delivered, err error) {
 	for start.Err() == nil {
 		batch, err := e.claim(ctx, now, claimBatch)
 		if err != nil || len(batch) == 0 {
-			return sent, err
+			return done, err
 		}
-		n, err := e.deliver(ctx, start, send, now, batch)
-		sent += n
+		more, err := e.deliver(ctx, start, send, now, batch)
+		done.add(more)
 		if err != nil {
-			return sent, err
+			return done, err
 		}
 	}
-	return sent, nil
+	return done, nil
 }
 
 // deliver tries the claimed notifications: those of one integration one after
 // the other, as they were scheduled, different integrations side by side.
-func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch []*claimed) (int, error) {
+func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch []*claimed) (done delivered, err error) {
 	if err := e.reread(ctx, batch); err != nil {
-		return 0, err
+		return done, err
 	}
 	byLane := map[string][]*claimed{}
 	for _, c := range batch {
@@ -52,7 +64,6 @@ func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch 
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
-		sent int
 		errs []error
 		free = make(chan struct{}, lanes)
 	)
@@ -60,43 +71,67 @@ func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch 
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			n, err := e.deliverLane(ctx, start, send, now, byLane[lane])
+			more, err := e.deliverLane(ctx, start, send, now, byLane[lane])
 			mu.Lock()
 			defer mu.Unlock()
-			sent += n
+			done.add(more)
 			errs = append(errs, err)
 		})
 	}
 	wg.Wait()
-	return sent, errors.Join(errs...)
+	return done, errors.Join(errs...)
 }
 
-func (e *Engine) deliverLane(ctx, start, send context.Context, now time.Time, lane []*claimed) (sent int, err error) {
+func (e *Engine) deliverLane(ctx, start, send context.Context, now time.Time, lane []*claimed) (done delivered, err error) {
 	in, known := e.integration(lane[0])
 	if known && len(in.Kind.Quotas) > 0 {
 		if lane, err = e.fit(ctx, now, in, lane); err != nil {
-			return 0, err
+			return done, err
 		}
 	}
 	var errs []error
-	var wait time.Duration // until the channel may be tried again
+	var wait time.Duration             // until the channel may be tried again
+	shut := map[string]time.Duration{} // until a target may be
 	for _, c := range lane {
+		until := max(wait, in.longest(c, shut))
 		switch {
 		case start.Err() != nil:
 			errs = append(errs, e.release(ctx, now, c, now))
-		case wait > 0:
-			// What a channel refused a moment ago for one message it would for the next.
-			errs = append(errs, e.release(ctx, now, c, now.Add(wait)))
+		case until > 0:
+			// What was refused a moment ago for one message would be for the next.
+			errs = append(errs, e.release(ctx, now, c, now.Add(until)))
 		default:
 			res := e.attempt(send, now, c)
-			sent += res.sent
-			if !res.paced { // a quota is one target's, and a lane may have several
+			done.sent += res.sent
+			switch { // a lane may have several targets
+			case res.paced:
+			case res.shut != "":
+				shut[res.shut] = res.wait
+			default:
 				wait = res.wait
+			}
+			for _, m := range res.extra {
+				done.extra = append(done.extra, optional{in, c, m})
 			}
 			errs = append(errs, e.settle(ctx, now, c, res))
 		}
 	}
-	return sent, errors.Join(errs...)
+	return done, errors.Join(errs...)
+}
+
+// longest is how long one of the targets of c is shut.
+func (in Integration) longest(c *claimed, shut map[string]time.Duration) (wait time.Duration) {
+	if len(shut) == 0 {
+		return 0
+	}
+	messages, _, err := in.messages(&c.Notification)
+	if err != nil {
+		return 0 // its attempt will tell
+	}
+	for _, m := range messages {
+		wait = max(wait, shut[m.Target])
+	}
+	return wait
 }
 
 // release gives a claim back untried.

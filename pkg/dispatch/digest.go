@@ -64,7 +64,7 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 // counted returns the keys of the paces that the notification's messages count
 // in, one for each time, and the set of those who read them.
 func (in Integration) counted(c *claimed) (keys []string, set string, err error) {
-	messages, err := in.Notifier.Messages(&c.Notification)
+	messages, _, err := in.messages(&c.Notification)
 	var readers []string
 	for _, m := range messages {
 		for _, key := range counted(in.Kind, m) {

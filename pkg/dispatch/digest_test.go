@@ -45,3 +45,44 @@ func TestDigestsKeepTheirReaders(t *testing.T) {
 		t.Errorf("sent %q, want %q", u.sent, want)
 	}
 }
+
+// robots is a channel whose address is a template: each team has a robot of its
+// own. The robot of team a is shut.
+type robots struct {
+	shut bool
+	sent []string
+}
+
+func (r *robots) Messages(n *alert.Notification) ([]notify.Message, error) {
+	robot, line := n.Alerts[0].Labels["topic"][:1], names(n.Alerts)
+	return []notify.Message{{Target: robot, Units: []string{"1"}, Send: func(context.Context) []notify.Outcome {
+		if r.shut && robot == "a" {
+			r.sent = append(r.sent, line+" refused")
+			return notify.Outcomes([]string{"1"}, &notify.Error{Class: notify.Rate, Message: "shut", RetryAfter: 10 * time.Minute})
+		}
+		r.sent = append(r.sent, line)
+		return notify.Outcomes([]string{"1"}, nil)
+	}}}, nil
+}
+
+// A target that takes no more for now is asked once, and holds up none of the
+// channel's other targets.
+func TestShutTargetHoldsUpItself(t *testing.T) {
+	r := &robots{shut: true}
+	in := dispatch.Integration{Kind: notify.Kind{Name: "robot", Quotas: []notify.Quota{{Messages: 20, Per: time.Minute}}}, SendResolved: true, Notifier: r}
+	w := newWorld(t, byTopic(), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
+	w.fire(at(0), "a1", "a2", "b1", "b2")
+	w.tick(at(0))
+	slices.Sort(r.sent)
+	if len(r.sent) != 3 || !strings.HasSuffix(r.sent[0], "refused") || !slices.Equal(r.sent[1:], []string{"b1", "b2"}) {
+		t.Errorf("sent %q, want one refusal, b1 and b2", r.sent)
+	}
+	r.shut, r.sent = false, nil
+	if w.tick(at(599)); r.sent != nil {
+		t.Errorf("sent %q while the robot was shut", r.sent)
+	}
+	w.tick(at(601))
+	if slices.Sort(r.sent); !slices.Equal(r.sent, []string{"a1", "a2"}) {
+		t.Errorf("sent %q afterwards, want a1 and a2", r.sent)
+	}
+}

@@ -168,21 +168,23 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 	start, send, cancel := budget(ctx)
 	defer cancel()
 	var sum Summary
+	var done delivered
 	var err error
 	for more := true; more && err == nil; {
 		var held []*claimed
 		held, more, err = e.flushDue(ctx, start, now)
 		if len(held) > 0 {
-			sent, failed := e.deliver(ctx, start, send, now, held)
-			sum.Sent += sent
+			said, failed := e.deliver(ctx, start, send, now, held)
+			done.add(said)
 			err = errors.Join(err, failed)
 		}
 	}
 	if err == nil {
-		var sent int
-		sent, err = e.deliverDue(ctx, start, send, now)
-		sum.Sent += sent
+		var said delivered
+		said, err = e.deliverDue(ctx, start, send, now)
+		done.add(said)
 	}
+	sum.Sent = done.sent
 	if err != nil {
 		return sum, fmt.Errorf("say what is due: %w", err)
 	}
@@ -192,6 +194,7 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 	}
 	sum.Owed = len(owed)
 	e.metrics.Owed(sum.Owed)
+	sum.Sent += e.sayOptional(start, send, now, done.extra)
 	return sum, nil
 }
 

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/alertmanager/timeinterval"
 
@@ -54,6 +55,19 @@ func newIntervals(configs []TimeInterval) intervals {
 		}
 	}
 	return in
+}
+
+// Within tells whether the time interval of a name contains t; one that does not
+// exist contains nothing.
+func (e *Engine) Within(name string, t time.Time) bool { return e.intervals.contains(name, t) }
+
+func (in intervals) contains(name string, t time.Time) bool {
+	for _, ti := range in[name] {
+		if ti.ContainsTime(t.UTC()) {
+			return true
+		}
+	}
+	return false
 }
 
 // parse reads the interval by Alertmanager's own rules, and adds what is wrong

@@ -104,14 +104,7 @@ func (q Quiet) reason() string {
 // all of its active intervals when none of them contains now, which inactive
 // tells, and otherwise those of its mute intervals that do.
 func (in intervals) mute(r *Route, now time.Time) (names []string, inactive bool) {
-	contains := func(name string) bool {
-		for _, ti := range in[name] {
-			if ti.ContainsTime(now.UTC()) {
-				return true
-			}
-		}
-		return false
-	}
+	contains := func(name string) bool { return in.contains(name, now) }
 	if len(r.activeIntervals) > 0 && !slices.ContainsFunc(r.activeIntervals, contains) {
 		return r.activeIntervals, true
 	}

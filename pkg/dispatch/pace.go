@@ -112,8 +112,7 @@ func (e *Engine) reserve(ctx context.Context, now time.Time, k notify.Kind, mess
 				a := accounts[key]
 				free, more := a.sent.free(k.Quotas, now)
 				if free > 0 {
-					a.sent, a.taken = append(a.sent, now.UnixMilli()), true
-					slices.Sort(a.sent) // clocks of instances differ by a little
+					a.take(now)
 					continue
 				}
 				if next.IsZero() || more.Before(next) {
@@ -126,22 +125,33 @@ func (e *Engine) reserve(ctx context.Context, now time.Time, k notify.Kind, mess
 				}
 			}
 		}
-		var changes []store.Change
-		for _, key := range keys {
-			if a := accounts[key]; a.taken {
-				c, err := a.change(now, e.memory[k.Name])
-				if err != nil {
-					return err
-				}
-				changes = append(changes, c)
-			}
-		}
-		if len(changes) == 0 {
-			return nil
-		}
-		return e.store.Commit(ctx, now, changes...)
+		return e.book(ctx, now, k, accounts)
 	})
 	return later, next, err
+}
+
+// take counts one message.
+func (a *account) take(now time.Time) {
+	a.sent, a.taken = append(a.sent, now.UnixMilli()), true
+	slices.Sort(a.sent) // clocks of instances differ by a little
+}
+
+// book writes the accounts in which something was counted.
+func (e *Engine) book(ctx context.Context, now time.Time, k notify.Kind, l ledger) error {
+	var changes []store.Change
+	for _, a := range l {
+		if a.taken {
+			c, err := a.change(now, e.memory[k.Name])
+			if err != nil {
+				return err
+			}
+			changes = append(changes, c)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return e.store.Commit(ctx, now, changes...)
 }
 
 // change writes the account, without what is older than any quota looks back.

@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/lag/trend"
+	"tocsin/pkg/setting"
 )
 
 // Labels of a lag alert, beside alertname.
@@ -27,6 +31,20 @@ const (
 	unknownAnnotation     = "unknown_partitions" // how many, when there are any
 	summaryAnnotation     = "summary"
 	descriptionAnnotation = "description"
+
+	// Those below are there when they are known and there is something to tell.
+	delayAnnotation   = "delay"       // the age of the oldest unread message, at least, in seconds
+	statusAnnotation  = "status"      // the worst state of a partition, a trend.State
+	growingAnnotation = "growing_for" // for how long the lag has grown, in seconds
+	lostAnnotation    = "lost"        // how many messages were deleted unread
+	rateInAnnotation  = "rate_in"     // messages per second that are produced
+	rateOutAnnotation = "rate_out"    // messages per second that are read
+	// drainAnnotation is how long it takes at these rates until all is read, as
+	// "12m" or "never".
+	drainAnnotation = "drain"
+	// historyAnnotation is the lag of the last hours, for a picture; see draw.
+	historyAnnotation = "lag_history"
+	sourceAnnotation  = "source" // SourceKafka or SourceAPI, of a cluster that has both
 )
 
 // statement is an alert and what orders it.
@@ -37,39 +55,112 @@ type statement struct {
 }
 
 // say speaks of a topic that fires, or that did and was seen to be low.
-func (v *verdict) say(i int, group string, topic *Topic, seen total, old, is Entry) {
+func (v *verdict) say(i int, s *sight, old, is Entry) {
 	r := &v.rules[i]
-	data := Data{
-		Labels: v.labels(r.Alert, r.Labels, group, topic.Name),
-		Value:  Value(seen.lag), Lag: seen.lag, Threshold: *r.MaxLag,
-		UnknownPartitions: seen.unknown,
-	}
-	a := &alert.Alert{Labels: data.Labels, StartsAt: is.Since}
-	summary := v.words.over
-	if is.Firing {
-		data.Partitions = worst(topic.Partitions)
-	} else {
+	data := v.data(r, s, is.Firing)
+	a := &alert.Alert{Labels: data.Labels, StartsAt: is.Since, Annotations: data.annotations(r.Rule)}
+	set(a.Annotations, sourceAnnotation, v.snap.Source)
+	summary := v.words.firing(r.Rule, s.group.Name, s.topic.Name, &data)
+	if !is.Firing {
 		a.StartsAt, a.EndsAt = old.Since, v.now
-		summary = v.words.under
-	}
-	a.Annotations = alert.Labels{
-		lagAnnotation:       strconv.FormatInt(seen.lag, 10),
-		thresholdAnnotation: strconv.FormatInt(*r.MaxLag, 10),
-	}
-	set(a.Annotations, partitionsAnnotation, list(data.Partitions))
-	if seen.unknown > 0 {
-		a.Annotations[unknownAnnotation] = strconv.Itoa(seen.unknown)
+		summary = v.words.ended(r.Rule, s.group.Name, s.topic.Name, &data)
 	}
 	if _, own := r.Annotations[summaryAnnotation]; !own {
-		a.Annotations[summaryAnnotation] = fmt.Sprintf(summary, group, topic.Name, thousands(seen.lag), thousands(*r.MaxLag))
+		a.Annotations[summaryAnnotation] = summary
 	}
 	if _, own := r.Annotations[descriptionAnnotation]; !own {
-		set(a.Annotations, descriptionAnnotation, v.words.detail(data.Partitions, seen.unknown))
+		set(a.Annotations, descriptionAnnotation, v.words.detail(data.Partitions, s.unknown))
 	}
 	for name, text := range r.Annotations {
 		set(a.Annotations, name, text.expand(data))
 	}
-	v.said = append(v.said, statement{group, topic.Name, i, a})
+	v.said = append(v.said, statement{s.group.Name, s.topic.Name, i, a})
+}
+
+// data is what is told about a topic that fires, and less of one that does not.
+func (v *verdict) data(r *rule, s *sight, firing bool) Data {
+	d := Data{
+		Labels: v.labels(r.Alert, r.Labels, s.group.Name, s.topic.Name),
+		Value:  Value(s.lag), Lag: s.lag, UnknownPartitions: s.unknown,
+		RateIn: math.NaN(), RateOut: math.NaN(),
+	}
+	if r.MaxLag != nil {
+		d.Threshold = *r.MaxLag
+	}
+	if !firing {
+		return d
+	}
+	d.Partitions = worst(r.causes(s))
+	d.Lost = s.topic.lost()
+	if age, known := s.oldest(); known {
+		d.Delay = setting.Duration(age.Truncate(time.Second))
+	}
+	m := s.motion()
+	if len(r.Status) > 0 && !slices.Contains(r.Status, m.status) {
+		m.status = s.worstState(d.Partitions) // another partition is in a worse one
+	}
+	if m.status != trend.Unknown {
+		d.Status = string(m.status)
+	}
+	d.GrowingFor = setting.Duration(m.growing.Truncate(time.Second))
+	d.RateIn, d.RateOut, d.Drain = m.in, m.out, m.drainText()
+	return d
+}
+
+// annotations prints the data.
+func (d *Data) annotations(r *Rule) alert.Labels {
+	out := alert.Labels{lagAnnotation: strconv.FormatInt(d.Lag, 10)}
+	if r.MaxLag != nil {
+		out[thresholdAnnotation] = strconv.FormatInt(d.Threshold, 10)
+	}
+	count := func(name string, n int64) {
+		if n > 0 {
+			out[name] = strconv.FormatInt(n, 10)
+		}
+	}
+	count(unknownAnnotation, int64(d.UnknownPartitions))
+	count(delayAnnotation, int64(d.Delay.Std()/time.Second))
+	count(growingAnnotation, int64(d.GrowingFor.Std()/time.Second))
+	count(lostAnnotation, d.Lost)
+	set(out, partitionsAnnotation, list(d.Partitions))
+	set(out, statusAnnotation, d.Status)
+	set(out, rateInAnnotation, rate(d.RateIn))
+	set(out, rateOutAnnotation, rate(d.RateOut))
+	set(out, drainAnnotation, d.Drain)
+	return out
+}
+
+// causes are the partitions for which a rule fires: those that its conditions
+// speak of, or all.
+func (r *rule) causes(s *sight) []Partition {
+	if len(r.others) == 0 {
+		return s.topic.Partitions
+	}
+	var out []Partition
+	for _, p := range s.topic.Partitions {
+		one := sight{s.Judge, s.snap, s.now, s.group, &Topic{Name: s.topic.Name, Partitions: []Partition{p}}, nil}
+		if (len(r.Status) == 0 || slices.Contains(r.Status, s.state(p.ID))) &&
+			(r.MaxDelay == 0 || r.delay(&one) == yes) && (!r.Lost || p.Lost > 0) {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return s.topic.Partitions // each condition holds in another one
+	}
+	return out
+}
+
+// rate prints messages per second, with one decimal where they are few; "" for
+// unknown.
+func rate(perSecond float64) string {
+	if math.IsNaN(perSecond) {
+		return ""
+	}
+	decimals := 1.0
+	if math.Abs(perSecond) < 100 {
+		decimals = 10
+	}
+	return strconv.FormatFloat(math.Round(perSecond*decimals)/decimals, 'f', -1, 64)
 }
 
 // end speaks of an alert whose topic, group or rule is gone: there is no lag to

@@ -1,6 +1,28 @@
 package lag
 
-import "time"
+import (
+	"context"
+	"time"
+)
+
+// Timer is a Reader that can tell how old unread messages are. It is asked about
+// rows that it returned a moment ago.
+type Timer interface {
+	// Behind tells of each row how many of its unread messages are older than
+	// each of thresholds at now.
+	Behind(ctx context.Context, now time.Time, rows []Row, thresholds []time.Duration) [][]Older
+	// Age tells of each row how old its oldest unread message is at now, after
+	// allowed of them that do not count, within so much time.
+	Age(ctx context.Context, now time.Time, rows []Row, allowed int64, within time.Duration) []Age
+}
+
+// Describer is a Reader that can tell who reads for a group.
+type Describer interface {
+	// Describe adds to groups, which Read returned, their State, their Members,
+	// and which topics are Unsubscribed. It leaves a group as it is that cannot
+	// be described; its error is the first of those that happened.
+	Describe(ctx context.Context, groups []Group) error
+}
 
 // Row is one partition as one of its groups sees it: what a reader is asked
 // about that can tell how old the unread messages are.

@@ -3,6 +3,8 @@ package lag
 import (
 	"fmt"
 	"testing"
+
+	"tocsin/pkg/lag/trend"
 )
 
 func benchmarkJudge(b *testing.B, maxLag int64) {
@@ -34,3 +36,33 @@ func benchmarkJudge(b *testing.B, maxLag int64) {
 func BenchmarkJudgeQuiet(b *testing.B) { benchmarkJudge(b, 2400) }
 
 func BenchmarkJudgeFiring(b *testing.B) { benchmarkJudge(b, 2399) }
+
+// What the picture costs a poll of 50 topics of 24 partitions whose rules need no
+// more: to read the window, take the poll in and store it.
+func BenchmarkPicture(b *testing.B) {
+	snap := all(whole("g"))
+	for t := range 50 {
+		tp := Topic{Name: fmt.Sprintf("topic-%02d", t)}
+		for p := range int32(24) {
+			tp.Partitions = append(tp.Partitions, part(p, 1_000_000, 1_000_100))
+		}
+		snap.Groups[0].Topics = append(snap.Groups[0].Topics, tp)
+	}
+	w := &trend.Window{}
+	for m := range 180 {
+		w.Add(at(float64(m)), trends(snap), true, false)
+	}
+	changes, _ := chunks(nil).changes("c", w, at(180))
+	stored := chunks{{Key: changes[0].Key, Value: changes[0].Value, Version: 1}}
+	b.ReportAllocs()
+	for b.Loop() {
+		w, err := stored.window()
+		if err != nil {
+			b.Fatal(err)
+		}
+		w.Add(at(181), trends(snap), true, false)
+		if _, err := stored.changes("c", w, at(181)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -86,7 +86,7 @@ func TestConfigFaults(t *testing.T) {
 clusters.0.name is missing: it becomes the label "cluster" of the cluster's alerts
 clusters.0.ckafka is missing: it says where the cluster is
 rules.0.alert is missing: it is the name of the alert, such as KafkaConsumerLag
-rules.0.max_lag is missing: it is the number of messages above which the alert fires`},
+rules.0.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
 		"instance": {"clusters: [{name: a, ckafka: {endpoint: ckafka.example.com, secret_id: x}}]\nrules: [{alert: A, max_lag: 1}]", `
 clusters.0.ckafka.instance_id is missing: it is the instance's id in the console, such as ckafka-xxxxxxxx
 clusters.0.ckafka.region is missing: name the instance's region, such as ap-guangzhou
@@ -100,14 +100,31 @@ rules: [{alert: A, max_lag: 1}]`, `
 clusters.1.name "a" is taken by another cluster: names must differ`},
 		"long name": {"clusters: [{name: " + strings.Repeat("x", 256) + ", ckafka: {instance_id: i, region: r}}]\nrules: [{alert: A, max_lag: 1}]", `
 clusters.0.name has 256 bytes: use at most 255`},
-		"no rules": {goodCluster, `
-warning: rules is missing: without a rule, lag is read and nothing is ever said about it`},
+		"no rules": {goodCluster, ""},
 		"a rule for no cluster": {rule("match: {cluster: order}"), `
 warning: rules.0.match.cluster "order" is the name of none of the clusters`},
 		"limits": {goodCluster + "rules: [{alert: A, max_lag: -1}, {alert: A, max_lag: 5, clear_below: 6}, {alert: A, max_lag: 5, clear_below: 0}, {alert: A, max_lag: 5, clear_below: 5}]", `
 rules.0.max_lag must be 0 or more, not -1
 rules.1.clear_below must not be greater than max_lag (5), not 6
 rules.2.clear_below must be 1 or more, not 0: lag is never below 0, and the alert would never end`},
+		"conditions": {goodCluster + `
+allowed_lag: -1
+rules:
+  - {alert: A, clear_below: 5, lost: true}
+  - {alert: A, clear_below_delay: 5m, lost: true}
+  - {alert: A, clear_below_delay: 11m, max_delay: 10m}
+  - {alert: A, status: [stalled, slow, ok]}
+  - {alert: A, growing_for: 4h}
+  - {alert: A, lost: false}
+  - {alert: A, max_delay: 10m, clear_below_delay: 10m, status: [stalled, stopped, rewind, growing], growing_for: 3h, lost: true}`, `
+allowed_lag must be 0 or more, not -1
+rules.0.clear_below is for rules with max_lag
+rules.1.clear_below_delay is for rules with max_delay
+rules.2.clear_below_delay must not be greater than max_delay (10m), not 11m
+rules.3.status.1 "slow" is not one of stalled, stopped, rewind, growing
+rules.3.status.2 "ok" is not one of stalled, stopped, rewind, growing
+rules.4.growing_for must not be longer than 3h, which is how far the history goes back
+rules.5.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
 		"names": {rule(`labels: {topic: x, 1st: y, "": z, ok_1: w}, annotations: {lag: x, "a b": y}`), `
 rules.0.labels is not a name: use letters, digits and _, with a letter or _ first
 rules.0.labels.1st is not a name: use letters, digits and _, with a letter or _ first
@@ -117,9 +134,9 @@ rules.0.annotations.lag is set by Tocsin: choose another name`},
 		"a label that changes": {rule(`labels: {lag_now: "{{ $value }}"}`), `
 rules.0.labels.lag_now the template cannot be used: line 1: at <.Value>: can't evaluate field Value in type lag.labelData: labels are what the alert is, so they may use $labels only`},
 		"an annotation of nothing": {rule(`annotations: {summary: "{{ .Nope }}"}`), `
-rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.Data: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions and .UnknownPartitions`},
+rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.Data: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 		"an endless annotation": {rule(`annotations: {summary: "{{ printf \"%70000d\" .Lag }}"}`), `
-rules.0.annotations.summary the template cannot be used: it prints more than 64 KiB: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions and .UnknownPartitions`},
+rules.0.annotations.summary the template cannot be used: it prints more than 64 KiB: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package lag
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,10 @@ import (
 // PollFailed is the name of the alert that a cluster, or one of its groups,
 // could not be read in two polls in a row.
 const PollFailed = "TocsinPollFailed"
+
+// partialAnnotation marks a TocsinPollFailed of which only a part could not be
+// learnt: the rest is judged.
+const partialAnnotation = "partial"
 
 // Failed judges a poll at now that could learn nothing: lag and its alerts stay
 // as they are, and at the second failure in a row an alert fires, with the cause
@@ -55,16 +60,19 @@ func (v *verdict) failures(prev *State, groups map[string]*Group, complete bool)
 	}
 	many := unread(groups)
 	var err error
-	if many != nil {
+	switch {
+	case many != nil:
 		err = many
+	case v.snap.Err != nil:
+		err = &partial{v.snap.Err, func(w *words, cause string) string { return fmt.Sprintf(w.unlisted, cause) }}
 	}
 	v.next.Failure = v.failure(prev.Failure, "", err)
 	for name, g := range groups {
-		if many != nil && g.Err != nil {
+		if many != nil && g.trouble() != nil {
 			v.remember(name, prev.Groups[name]) // the cluster's alert speaks for it
 			continue
 		}
-		v.remember(name, v.failure(prev.Groups[name], name, g.Err))
+		v.remember(name, v.failure(prev.Groups[name], name, g.trouble()))
 	}
 	for name, f := range prev.Groups {
 		switch {
@@ -89,12 +97,13 @@ func unread(groups map[string]*Group) *unreadGroups {
 	u := unreadGroups{of: len(groups)}
 	first := ""
 	for name, g := range groups {
-		if g.Err == nil {
+		err := g.trouble()
+		if err == nil {
 			continue
 		}
 		u.failed++
 		if first == "" || name < first {
-			first, u.first = name, g.Err
+			first, u.first = name, err
 		}
 	}
 	if u.failed <= fewGroups {
@@ -108,6 +117,28 @@ func (u *unreadGroups) Error() string { return u.Text("en") }
 // Text says it in a language, "zh" or "en".
 func (u *unreadGroups) Text(language string) string {
 	return fmt.Sprintf(wordsIn(language).unread, u.failed, u.of, cause(u.first, language))
+}
+
+// trouble is why a group, or something about it, could not be read.
+func (g *Group) trouble() error {
+	if g.Err != nil {
+		return g.Err
+	}
+	return g.Dim
+}
+
+// partial is the error of a poll that could not learn a part of what it should.
+type partial struct {
+	err error
+	say func(w *words, cause string) string
+}
+
+func (p *partial) Error() string { return p.Text("en") }
+func (p *partial) Unwrap() error { return p.err }
+
+// Text says it in a language, "zh" or "en".
+func (p *partial) Text(language string) string {
+	return p.say(wordsIn(language), cause(p.err, language))
 }
 
 func (v *verdict) remember(group string, f Failure) {
@@ -132,8 +163,16 @@ func (v *verdict) failure(was Failure, group string, err error) Failure {
 		is.Since = v.now
 	}
 	if is.firing() {
-		a := v.failed(is, group, v.words.clusterFailed, v.words.groupFailed)
-		a.Annotations[descriptionAnnotation] = fmt.Sprintf(v.words.meanwhile, cause(err, v.language))
+		cluster, single, meanwhile := v.words.clusterFailed, v.words.groupFailed, v.words.meanwhile
+		p := (*partial)(nil)
+		if errors.As(err, &p) {
+			cluster, single, meanwhile = v.words.clusterPartly, v.words.groupPartly, v.words.partly
+		}
+		a := v.failed(is, group, cluster, single)
+		a.Annotations[descriptionAnnotation] = fmt.Sprintf(meanwhile, cause(err, v.language))
+		if p != nil {
+			a.Annotations[partialAnnotation] = "true"
+		}
 	}
 	return is
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/store/memory"
 )
 
 type worded struct{ error }
@@ -130,6 +131,41 @@ func TestManyUnreadGroupsAreOneAlert(t *testing.T) {
 			if got := alerts[0].Annotations["description"]; !strings.Contains(got, "4 of 6 consumer groups could not be read: no time was left") {
 				t.Errorf("description %q", got)
 			}
+		}
+	}
+}
+
+// A part of the groups that cannot be listed is told like any other failure, and
+// what it hides stays.
+func TestGroupsThatCannotBeListed(t *testing.T) {
+	r := &scripted{groups: []Group{of("g", part(0, 0, 9)), of("h", part(0, 0, 9))}}
+	e := &ear{}
+	w := watcher(memory.New(), e, map[string]Reader{"c": r})
+	w.Config.Rules = []Rule{lagRule(5)}
+	g, h := "Lag g t since 08:00:00 firing lag=9", "\nLag h t since 08:00:00 firing lag=9"
+	for i, s := range []struct {
+		err  error
+		want string
+	}{
+		{nil, g + h},
+		{worded{errors.New("broker 3 is down")}, g},
+		{worded{errors.New("broker 3 is down")}, "TocsinPollFailed since 08:01:00 firing\n" + g},
+		{nil, "TocsinPollFailed since 08:01:00 ended 08:03:00\n" + g + h},
+	} {
+		r.groups, r.err = []Group{of("g", part(0, 0, 9))}, s.err
+		if s.err == nil {
+			r.groups = append(r.groups, of("h", part(0, 0, 9)))
+		}
+		mustPoll(t, w, float64(i))
+		if i == 2 {
+			want := "some of the consumer groups could not be listed: cause in en. The rest is judged as usual; alerts about what cannot be seen stay as they are."
+			got := e.last(PollFailed).Annotations
+			if got["description"] != want || got["partial"] != "true" || got["summary"] != "The consumer lag of cluster c is not seen in full" {
+				t.Errorf("%q", got)
+			}
+		}
+		if got := e.heard(); got != s.want {
+			t.Fatalf("poll %d:\ngot  %s\nwant %s", i, got, s.want)
 		}
 	}
 }

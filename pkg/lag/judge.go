@@ -2,7 +2,6 @@ package lag
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
@@ -16,46 +15,36 @@ type Judge struct {
 	language string
 	words    *words
 	rules    []rule
+	// allowed and burrow are Config's AllowedLag and Burrow.
+	allowed int64
+	burrow  bool
 }
 
 // rule is a Rule that is for the cluster.
 type rule struct {
 	*Rule
-	id  RuleID
-	key string
+	id     RuleID
+	key    string
+	others []func(*Rule, *sight) finding
 }
 
 // NewJudge returns the judge of a cluster. Built-in texts are in language, "zh"
 // or "en".
 func NewJudge(rules []Rule, cluster, language string) *Judge {
-	j := &Judge{cluster: cluster, language: language, words: wordsIn(language)}
+	j := &Judge{cluster: cluster, language: language, words: wordsIn(language), allowed: DefaultAllowedLag}
 	seen := map[string]int{}
 	for i := range rules {
 		r := &rules[i]
-		if !r.Match.Cluster.Match(cluster) || r.MaxLag == nil {
+		if !r.Match.Cluster.Match(cluster) || !r.judges() {
 			continue
 		}
 		id := r.id()
 		plain := id.key()
 		id.Repeated = seen[plain]
 		seen[plain]++
-		j.rules = append(j.rules, rule{Rule: r, id: id, key: id.key()})
+		j.rules = append(j.rules, rule{Rule: r, id: id, key: id.key(), others: r.others()})
 	}
 	return j
-}
-
-func (r *Rule) id() RuleID {
-	id := RuleID{
-		Alert:   r.Alert,
-		Cluster: r.Match.Cluster.String(), ConsumerGroup: r.Match.ConsumerGroup.String(), Topic: r.Match.Topic.String(),
-	}
-	for name, text := range r.Labels {
-		if id.Labels == nil {
-			id.Labels = map[string]string{}
-		}
-		id.Labels[name] = text.String()
-	}
-	return id
 }
 
 // Seen judges what a poll at now saw. It returns the state to remember, and the
@@ -64,26 +53,29 @@ func (r *Rule) id() RuleID {
 // topic and rule. Rules that make the same alert speak as one, which fires while
 // any of them does.
 //
-// An alert starts when the lag was first seen over the limit, not when `for` had
+// An alert starts when its conditions were first seen to hold, not when `for` had
 // passed, so that its message tells since when the consumer is behind. It ends
-// at the poll that sees the lag low enough, or the topic, the group or the rule
-// gone. What was not seen stays as it was: a topic of which no partition is
-// known, a group that was not read to its end, a list of groups cut short.
+// at the poll that sees one of them not to hold, or the topic, the group or the
+// rule gone, or nobody in the group who reads the topic. What was not seen stays
+// as it was: a topic of which no partition is known, a group that was not read
+// to its end, a list of groups cut short.
 func (j *Judge) Seen(prev *State, snap *Snapshot, now time.Time) (*State, []*alert.Alert) {
-	v := verdict{Judge: j, now: now, next: &State{}}
+	v := verdict{Judge: j, now: now, snap: snap, next: &State{}}
+	complete := snap.Complete && snap.Err == nil
 	groups := make(map[string]*Group, len(snap.Groups))
 	for i := range snap.Groups {
 		groups[snap.Groups[i].Name] = &snap.Groups[i]
 	}
-	totals := make(map[string][]total, len(groups))
+	seen := make(map[string][]view, len(groups))
 	for name, g := range groups {
-		totals[name] = sums(g.Topics)
+		seen[name] = views(g.Topics)
 	}
 	for i := range j.rules {
-		v.rule(i, prev, groups, totals, snap.Complete)
+		v.rule(i, prev, groups, seen, complete)
 	}
 	v.removed(prev)
-	v.failures(prev, groups, snap.Complete)
+	v.unsubscribed(prev, groups, complete)
+	v.failures(prev, groups, complete)
 	return v.next, v.alerts()
 }
 
@@ -91,15 +83,17 @@ func (j *Judge) Seen(prev *State, snap *Snapshot, now time.Time) (*State, []*ale
 type verdict struct {
 	*Judge
 	now  time.Time
+	snap *Snapshot
 	next *State
 	said []statement
 }
 
 // rule judges one rule.
-func (v *verdict) rule(i int, prev *State, groups map[string]*Group, totals map[string][]total, complete bool) {
+func (v *verdict) rule(i int, prev *State, groups map[string]*Group, seen map[string][]view, complete bool) {
 	r := &v.rules[i]
 	before := prev.topics(r.key)
 	after := map[string]map[string]Entry{}
+	s := &sight{Judge: v.Judge, snap: v.snap, now: v.now}
 	for name, g := range groups {
 		if !r.Match.ConsumerGroup.Match(name) {
 			continue
@@ -110,14 +104,18 @@ func (v *verdict) rule(i int, prev *State, groups map[string]*Group, totals map[
 			if !r.Match.Topic.Match(topic.Name) {
 				continue
 			}
-			seen := totals[name][t]
 			old := was[topic.Name]
-			is := r.advance(old, seen, v.now)
+			if topic.Unsubscribed {
+				v.end(i, r.id, name, topic.Name, old, v.words.unsubscribed, name, topic.Name)
+				continue
+			}
+			s.group, s.topic, s.view = g, topic, &seen[name][t]
+			is := r.advance(old, r.find(s), v.now)
 			if is != (Entry{}) {
 				put(after, name, topic.Name, is)
 			}
-			if seen.known > 0 && (is.Firing || old.Firing) {
-				v.say(i, name, topic, seen, old, is)
+			if s.known > 0 && (is.Firing || old.Firing) {
+				v.say(i, s, old, is)
 			}
 		}
 		v.absent(i, g, was, after)
@@ -174,67 +172,6 @@ func (v *verdict) removed(prev *State) {
 			}
 		}
 	}
-}
-
-// advance is what becomes of a topic, by what it was and what is seen. With some
-// partitions unknown, the lag is at least what is seen:
-//
-//	seen                            nothing   pending            firing
-//	no partition known              nothing   pending            firing
-//	> max_lag, some or all known    pending*  pending or firing  firing
-//	low, some known                 nothing   pending            firing
-//	low, all known                  nothing   nothing            ends
-//	between, all known              nothing   nothing            firing
-//
-// low is <= max_lag, or < clear_below where that is set; between is from
-// clear_below to max_lag. (*) and firing at once without `for`; pending becomes
-// firing when `for` has passed since it began, by the clock, however many polls
-// were late or missed.
-func (r *Rule) advance(was Entry, seen total, now time.Time) Entry {
-	switch {
-	case seen.known == 0:
-		return was
-	case seen.lag > *r.MaxLag:
-		if was.Since.IsZero() {
-			was.Since = now
-		}
-		was.Firing = was.Firing || now.Sub(was.Since) >= r.For.Std()
-		return was
-	case seen.unknown > 0:
-		return was
-	case was.Firing && r.ClearBelow != nil && seen.lag >= *r.ClearBelow:
-		return was
-	default:
-		return Entry{}
-	}
-}
-
-// total is what is known of a topic.
-type total struct {
-	lag            int64 // the sum of the known partitions
-	known, unknown int
-}
-
-func sums(topics []Topic) []total {
-	out := make([]total, len(topics))
-	for i := range topics {
-		out[i] = sum(topics[i].Partitions)
-	}
-	return out
-}
-
-func sum(partitions []Partition) total {
-	var t total
-	for i := range partitions {
-		p := &partitions[i]
-		if !p.Known {
-			t.unknown++
-			continue
-		}
-		t.known++
-		t.lag += min(max(p.Lag, 0), math.MaxInt64-t.lag)
-	}
-	return t
 }
 
 // maxWorst is how many partitions an alert names.

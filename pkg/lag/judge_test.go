@@ -11,8 +11,8 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// The table in the comment of advance, with the edges of every limit: max_lag
-// 2000, clear_below 1500, for 2m.
+// The tables in the comments of advance and count, with the edges of every limit:
+// max_lag 2000, clear_below 1500, for 2m.
 func TestAdvance(t *testing.T) {
 	const (
 		nothing = "nothing"
@@ -67,7 +67,7 @@ func TestAdvance(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for i, from := range []string{nothing, pending, "due", firing} {
-			is := tt.rule.advance(was[from], sum(topic("t", tt.seen).Partitions), now)
+			is := tt.rule.advance(was[from], tt.rule.count(sum(topic("t", tt.seen).Partitions)), now)
 			got := nothing
 			switch {
 			case is.Firing:

@@ -7,7 +7,11 @@
 // zero, and it never ends an alert.
 package lag
 
-import "context"
+import (
+	"context"
+
+	"tocsin/pkg/lag/trend"
+)
 
 // Reader reads the current lag of one cluster's consumer groups.
 type Reader interface {
@@ -15,7 +19,8 @@ type Reader interface {
 	// nothing could be learnt of the cluster; it may have a method
 	// Text(lang string) string with words for people. What went wrong with one
 	// group only is in that Group's Err. A group's Complete list of topics means
-	// that a topic missing from it is gone.
+	// that a topic missing from it is gone. The Snapshot is the caller's, who adds
+	// to it what is asked for later.
 	Read(ctx context.Context) (*Snapshot, error)
 }
 
@@ -28,7 +33,26 @@ type Snapshot struct {
 	// Err is why a part of the groups could not be listed, nil when there is no
 	// such part. As with Read's error, it may have words for people.
 	Err error
+	// NoStart tells that the reader does not learn where logs start, so that
+	// nothing is known of messages that were lost.
+	NoStart bool
+	// Source is by which of a cluster's two ways it was read, SourceKafka or
+	// SourceAPI, and Instead why it was not the better one; "" and nil where
+	// there is one way.
+	Source  string
+	Instead error
+	// By is who read it and can be asked on; nil is the Reader itself.
+	By Reader
+	// Trend is what the last polls tell, this one among them; nil when they are
+	// not remembered.
+	Trend *trend.Window
 }
+
+// What Snapshot.Source may be.
+const (
+	SourceKafka = "kafka" // Kafka's own protocol
+	SourceAPI   = "api"   // the cloud's
+)
 
 // Group is one consumer group.
 type Group struct {
@@ -40,6 +64,9 @@ type Group struct {
 	// Err is why the group, or the rest of it, could not be read. As with
 	// Read's error, it may have words for people.
 	Err error
+	// Dim is why something that the rules ask about the group could not be
+	// learnt, though its lag could: how old messages are, who reads them.
+	Dim error
 	// State is Kafka's word for what the group does: "Stable", "Empty",
 	// "PreparingRebalance", …; "" when the reader was not asked for it.
 	State string
@@ -81,6 +108,14 @@ type Partition struct {
 	// Start - Committed, never negative; valid when Known.
 	Lost  int64
 	Known bool
-	// Reason is why the lag is not known: "no commit", "error 3", …
+	// Reason is why the lag is not known: NoCommit, "error 3", …
 	Reason string
+	// Age is how old the oldest unread message is, beyond those that are allowed
+	// to stay; nil unless it was asked for.
+	Age *Age
 }
+
+// NoCommit is the Reason of a partition in which the group has committed
+// nothing. It is no failure: the group has not read the partition, or does not
+// commit.
+const NoCommit = "no commit"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store"
 )
 
@@ -16,41 +17,72 @@ type settlement struct {
 	cluster string
 	item    store.Item // as it was read; its value is kept up to date
 	state   *State     // as it shall be in the end; nil for a cluster that is gone
+	gone    chunks     // of the window of a cluster that is gone
 	alerts  []*alert.Alert
+}
+
+// recall decodes the stored state of a cluster that is polled.
+func (w *Watcher) recall(p *poll, now time.Time) {
+	prev, err := DecodeState(p.stored.state.Value)
+	switch {
+	case errors.Is(err, ErrNewerState):
+		p.stop = fmt.Errorf("%s: %w", p.stored.state.Key, err)
+	case err != nil:
+		// What fired before cannot be known any more. It must not be lost in
+		// silence: the poll counts as failed, at once, and starts anew.
+		w.Log.Error("stored state of lag is damaged and was started anew: alerts that fired before it may have to be ended by hand",
+			"cluster", p.cluster, "key", p.stored.state.Key, "err", err)
+		p.prev = &State{Failure: Failure{Polls: 1, Since: now}}
+		p.err = &damaged{p.cluster}
+	default:
+		p.prev = prev
+	}
+}
+
+// decode decodes the stored window of a cluster. A damaged one starts anew: what
+// it should tell is unknown for some polls, and no alert ends by that. A newer
+// one must not be overwritten.
+func (w *Watcher) decode(p *poll) *trend.Window {
+	window, err := p.stored.window.window()
+	switch {
+	case errors.Is(err, trend.ErrNewer):
+		p.stop = fmt.Errorf("%s%s: %w", windowPrefix, p.cluster, err)
+	case err != nil:
+		w.Log.Warn("the stored window of lag is damaged and was started anew", "cluster", p.cluster, "err", err)
+	}
+	if window == nil || err != nil {
+		window = &trend.Window{}
+	}
+	return window
 }
 
 // judge judges one poll and commits its state, with what ended still in it. It
 // returns nil when the judgement of another instance stands, or the state could
 // not be stored.
-func (w *Watcher) judge(ctx context.Context, now time.Time, p *poll, it store.Item) (*settlement, error) {
-	it.Key = statePrefix + p.cluster
-	log := w.Log.With("cluster", p.cluster)
-	prev, err := DecodeState(it.Value)
-	switch {
-	case errors.Is(err, ErrNewerState):
-		return nil, fmt.Errorf("%s: %w", it.Key, err)
-	case err != nil:
-		// What fired before cannot be known any more. It must not be lost in
-		// silence: the poll counts as failed, at once, and starts anew.
-		log.Error("stored state of lag is damaged and was started anew: alerts that fired before it may have to be ended by hand", "key", it.Key, "err", err)
-		prev = &State{Failure: Failure{Polls: 1, Since: now}}
-		p.err = &damaged{p.cluster}
+func (w *Watcher) judge(ctx context.Context, now time.Time, p *poll) (*settlement, error) {
+	if p.stop != nil {
+		return nil, p.stop
 	}
-	s := &settlement{cluster: p.cluster, item: it}
-	j := NewJudge(w.Config.Rules, p.cluster, w.Language)
+	s := &settlement{cluster: p.cluster, item: p.stored.state}
+	j := w.Config.judge(p.cluster, w.Language)
+	log := w.Log.With("cluster", p.cluster)
 	if p.err != nil {
 		log.Warn("poll failed", "err", p.err)
-		s.state, s.alerts = j.Failed(prev, p.err, now)
+		s.state, s.alerts = j.Failed(p.prev, p.err, now)
 	} else {
-		s.state, s.alerts = j.Seen(prev, p.snap, now)
+		s.state, s.alerts = j.Seen(p.prev, p.snap, now)
+		w.picture(p, s.alerts, now)
+		if p.stop != nil {
+			return nil, p.stop
+		}
 	}
-	if prev != nil {
-		s.state.Told = prev.Told
+	if p.prev != nil {
+		s.state.Told = p.prev.Told
 	}
 	if len(s.alerts) > 0 {
 		s.state.Told++
 	}
-	err = w.commit(ctx, now, s, s.state.holding(prev))
+	err := w.commit(ctx, now, p, s)
 	if errors.Is(err, store.ErrConflict) {
 		log.Info("another instance polled at the same time; its judgement stands")
 		return nil, nil
@@ -61,22 +93,68 @@ func (w *Watcher) judge(ctx context.Context, now time.Time, p *poll, it store.It
 	return s, nil
 }
 
+// picture adds the history of lag to alerts. Of a cluster whose rules need no
+// more of the window, it is taken in only when there are alerts, and from time to
+// time: that costs quiet polls nothing.
+func (w *Watcher) picture(p *poll, alerts []*alert.Alert, now time.Time) {
+	if p.window == nil {
+		if len(alerts) == 0 && now.Sub(p.stored.window.last()) < pictureStep {
+			return
+		}
+		p.window = w.decode(p)
+		p.window.Add(now, trends(p.snap), p.snap.Complete && p.snap.Err == nil, false)
+	}
+	draw(alerts, p.window)
+}
+
 // removed settles the clusters that are no longer in the configuration.
-func (w *Watcher) removed(states map[string]store.Item, now time.Time) []*settlement {
+func (w *Watcher) removed(before map[string]*stored, now time.Time) []*settlement {
 	for _, c := range w.Config.Clusters {
-		delete(states, c.Name)
+		delete(before, c.Name)
 	}
 	var out []*settlement
-	for _, cluster := range sortedKeys(states) {
-		prev, err := DecodeState(states[cluster].Value)
+	for _, cluster := range sortedKeys(before) {
+		prev, err := DecodeState(before[cluster].state.Value)
 		if err != nil {
 			w.Log.Error("stored state of a removed cluster cannot be read: its alerts must be ended by hand", "cluster", cluster, "err", err)
 			continue
 		}
 		alerts := NewJudge(nil, cluster, w.Language).Removed(prev, now)
-		out = append(out, &settlement{cluster: cluster, item: states[cluster], alerts: alerts})
+		out = append(out, &settlement{cluster: cluster, item: before[cluster].state, gone: before[cluster].window, alerts: alerts})
 	}
 	return out
+}
+
+// commit stores a state with what ended still in it, and the window, as far as
+// they differ from what is stored.
+func (w *Watcher) commit(ctx context.Context, now time.Time, p *poll, s *settlement) error {
+	held := s.state.holding(p.prev)
+	data, err := held.Encode()
+	if err != nil {
+		return err
+	}
+	change := store.Change{Key: s.item.Key, If: store.Unchanged(s.item)}
+	if !bytes.Equal(data, s.item.Value) && (s.item.Value != nil || !held.empty()) {
+		change.Value = data
+	}
+	changes := []store.Change{change}
+	if p.window != nil {
+		window, err := p.stored.window.changes(p.cluster, p.window, now)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, window...)
+	}
+	if change.Value == nil && len(changes) == 1 {
+		return nil
+	}
+	if err := w.Store.Commit(ctx, now, changes...); err != nil {
+		return fmt.Errorf("store the state of lag: %w", err)
+	}
+	if change.Value != nil {
+		s.item.Value = data
+	}
+	return nil
 }
 
 // forget stores a state without what ended. If another instance has changed it
@@ -98,22 +176,13 @@ func (w *Watcher) forget(ctx context.Context, now time.Time, s *settlement) erro
 		return nil
 	}
 	final.If = store.Unchanged(items[0])
-	if err := w.Store.Commit(ctx, now, final); err != nil && !errors.Is(err, store.ErrConflict) {
+	changes := []store.Change{final}
+	for _, it := range s.gone {
+		changes = append(changes, store.Change{Key: it.Key, Delete: true})
+	}
+	if err := w.Store.Commit(ctx, now, changes...); err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("store the state of lag: %w", err)
 	}
-	return nil
-}
-
-// commit stores a state, if it differs from what is stored.
-func (w *Watcher) commit(ctx context.Context, now time.Time, s *settlement, state *State) error {
-	data, err := state.Encode()
-	if err != nil || bytes.Equal(data, s.item.Value) || s.item.Value == nil && state.empty() {
-		return err
-	}
-	if err := w.Store.Commit(ctx, now, store.Change{Key: s.item.Key, Value: data, If: store.Unchanged(s.item)}); err != nil {
-		return fmt.Errorf("store the state of lag: %w", err)
-	}
-	s.item.Value = data
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
 )
@@ -76,6 +77,46 @@ func TestCrash(t *testing.T) {
 					if got, want := len(e.firing(at(float64(i)))) > 0, seen == over; got != want {
 						t.Fatalf("poll %d died at call %d (done: %v): after poll %d firing is %v, want %v", crashed, n, done, i, got, want)
 					}
+				}
+			}
+		}
+	}
+}
+
+// The same with a window: what stands still is told by the polls before and after
+// the one that died, in time, and its end is told.
+func TestCrashWithWindow(t *testing.T) {
+	frozen := func() *Snapshot { return all(of("g", part(0, 100, 200))) }
+	moved := func() *Snapshot { return all(of("g", part(0, 200, 200))) }
+	polls := []func() *Snapshot{frozen, frozen, frozen, frozen, moved, moved, frozen, frozen, frozen, frozen, moved, moved}
+	for crashed := 1; crashed <= 10; crashed++ {
+		died := true
+		for n := 1; died; n++ {
+			for _, done := range []bool{false, true} {
+				st, e := memory.New(), &ear{}
+				polled := 0
+				for i, seen := range polls {
+					w := watcher(st, e, map[string]Reader{"c": sees(seen())})
+					w.Config.Rules = []Rule{status("Stalled", trend.Stalled)}
+					if i == crashed {
+						c := &crashing{Store: st, ear: e, left: n, done: done}
+						w.Store, w.Ingest = c, c.Ingest
+						_, err := w.Poll(t.Context(), at(float64(i)))
+						died = err != nil
+						continue
+					}
+					mustPoll(t, w, float64(i))
+					polled = i
+					// Three polls in a row tell it; the lost one may be among them.
+					must := i == 3 || i == 9
+					never := i < 2 || i > 3 && i < 8 || i > 9
+					got := len(e.firing(at(float64(i)))) > 0
+					if must && !got || never && got {
+						t.Fatalf("poll %d died at call %d (done: %v): after poll %d firing is %v", crashed, n, done, i, got)
+					}
+				}
+				if got := e.firing(at(12)); polled == 11 && got != nil {
+					t.Fatalf("poll %d died at call %d (done: %v): left firing %v", crashed, n, done, got)
 				}
 			}
 		}

@@ -25,6 +25,8 @@ type State struct {
 	// Groups those of single groups.
 	Failure Failure            `json:"failure,omitzero"`
 	Groups  map[string]Failure `json:"groups,omitempty"`
+	// Unsubscribed names, by group, the topics that nobody in it reads any more.
+	Unsubscribed map[string][]string `json:"unsubscribed,omitempty"`
 	// Told counts the polls that handed alerts on. The Watcher keeps it: such a
 	// poll always changes the state, so that of two at the same time one is
 	// found to be too late.
@@ -156,7 +158,7 @@ func (s *State) topics(rule string) map[string]map[string]Entry {
 
 // empty tells that there is nothing to remember.
 func (s *State) empty() bool {
-	return len(s.Rules) == 0 && s.Failure == Failure{} && len(s.Groups) == 0
+	return len(s.Rules) == 0 && s.Failure == Failure{} && len(s.Groups) == 0 && len(s.Unsubscribed) == 0
 }
 
 // firing is how many alerts fire.
@@ -197,7 +199,7 @@ func (s *State) holding(old *State) *State {
 	if old == nil {
 		return s
 	}
-	held := &State{Rules: slices.Clone(s.Rules), Failure: s.Failure, Groups: maps.Clone(s.Groups), Told: s.Told}
+	held := &State{Rules: slices.Clone(s.Rules), Failure: s.Failure, Groups: maps.Clone(s.Groups), Unsubscribed: s.Unsubscribed, Told: s.Told}
 	if old.Failure.firing() && !s.Failure.firing() {
 		held.Failure = old.Failure
 	}

@@ -2,8 +2,11 @@ package lag
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
+
+	"tocsin/pkg/lag/trend"
 )
 
 // Status is how a topic stands against the rules.
@@ -37,15 +40,42 @@ type Line struct {
 	Unknown int    `json:"unknown_partitions,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 	State   Status `json:"state"`
-	Err     error  `json:"-"`
+	// Rule is the alert of the rule that decides the state.
+	Rule string `json:"rule,omitempty"`
+	Moves
+	// Source is by which of its two ways the cluster was read.
+	Source string `json:"source,omitempty"`
+	// Unsubscribed tells that nobody in the group reads the topic any more, so
+	// that no rule is for it.
+	Unsubscribed bool  `json:"unsubscribed,omitempty"`
+	Err          error `json:"-"`
+}
+
+// Moves is how a topic's lag moves, as far as that is known.
+type Moves struct {
+	// Delay is the age of the oldest unread message, at least, in seconds.
+	Delay *int64 `json:"delay"`
+	// Status is the worst state of a partition; "" while unknown.
+	Status trend.State `json:"status,omitempty"`
+	// GrowingFor is for how long the lag has grown, in seconds.
+	GrowingFor int64 `json:"growing_for,omitempty"`
+	// RateIn and RateOut are messages per second.
+	RateIn  *float64 `json:"rate_in"`
+	RateOut *float64 `json:"rate_out"`
+	// Drain is how long it takes at these rates until all is read: "12m",
+	// "never", or "" while unknown.
+	Drain string `json:"drain,omitempty"`
+	// Lost is how many messages were deleted before the group had read them.
+	Lost int64 `json:"lost,omitempty"`
 }
 
 // Table tells how every topic of a snapshot stands, ordered by group and topic.
 // Of several rules for one topic, that decides which is furthest gone, and of
 // equal ones the one with the lowest limit. state is what the last poll
-// remembered; with nil, what has a `for` is pending at most.
+// remembered; with nil, what has a `for` is pending at most. What the last polls
+// tell, and ages, the snapshot has from a Look.
 func Table(cfg *Config, cluster string, snap *Snapshot, state *State, now time.Time) []Line {
-	j := NewJudge(cfg.Rules, cluster, "")
+	j := cfg.judge(cluster, "")
 	before := make([]map[string]map[string]Entry, len(j.rules))
 	for i := range j.rules {
 		before[i] = state.topics(j.rules[i].key)
@@ -54,10 +84,11 @@ func Table(cfg *Config, cluster string, snap *Snapshot, state *State, now time.T
 	for i := range snap.Groups {
 		g := &snap.Groups[i]
 		for t := range g.Topics {
-			lines = append(lines, j.line(before, g.Name, &g.Topics[t], now))
+			s := sight{j, snap, now, g, &g.Topics[t], &view{total: sum(g.Topics[t].Partitions)}}
+			lines = append(lines, s.line(before))
 		}
 		if g.Err != nil {
-			lines = append(lines, Line{Cluster: cluster, Group: g.Name, State: Unknown, Err: g.Err})
+			lines = append(lines, Line{Cluster: cluster, Group: g.Name, State: Unknown, Source: snap.Source, Err: g.Err})
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b Line) int {
@@ -66,34 +97,69 @@ func Table(cfg *Config, cluster string, snap *Snapshot, state *State, now time.T
 	return lines
 }
 
-func (j *Judge) line(before []map[string]map[string]Entry, group string, topic *Topic, now time.Time) Line {
-	seen := sum(topic.Partitions)
-	l := Line{Cluster: j.cluster, Group: group, Topic: topic.Name, Unknown: seen.unknown, State: OK}
-	if seen.known > 0 {
-		l.Lag = &seen.lag
+func (s *sight) line(before []map[string]map[string]Entry) Line {
+	l := Line{
+		Cluster: s.cluster, Group: s.group.Name, Topic: s.topic.Name, Unknown: s.unknown, State: OK,
+		Moves: s.moves(), Source: s.snap.Source, Unsubscribed: s.topic.Unsubscribed,
+	}
+	if s.known > 0 {
+		l.Lag = &s.lag
 	} else {
 		l.State = Unknown
 	}
-	if w := worst(topic.Partitions); len(w) > 0 {
+	if w := worst(s.topic.Partitions); len(w) > 0 {
 		l.Worst = &w[0].ID
 	}
-	if i := slices.IndexFunc(topic.Partitions, func(p Partition) bool { return !p.Known }); i >= 0 {
-		l.Reason = topic.Partitions[i].Reason
+	if i := slices.IndexFunc(s.topic.Partitions, func(p Partition) bool { return !p.Known }); i >= 0 {
+		l.Reason = s.topic.Partitions[i].Reason
 	}
-	for i := range j.rules {
-		r := &j.rules[i]
-		if !r.Match.ConsumerGroup.Match(group) || !r.Match.Topic.Match(topic.Name) {
+	for i := range s.rules {
+		r := &s.rules[i]
+		if !r.matches(s.group.Name, s.topic.Name) || s.topic.Unsubscribed {
 			continue
 		}
 		status := l.State
-		if seen.known > 0 {
-			status = r.advance(before[i][group][topic.Name], seen, now).status()
+		if s.known > 0 {
+			status = r.advance(before[i][s.group.Name][s.topic.Name], r.find(s), s.now).status()
 		}
-		if l.Threshold == nil || status.rank() > l.State.rank() || status == l.State && *r.MaxLag < *l.Threshold {
-			l.State, l.Threshold = status, r.MaxLag
+		if l.Rule == "" || status.rank() > l.State.rank() || status == l.State && r.lower(l.Threshold) {
+			l.State, l.Threshold, l.Rule = status, r.MaxLag, r.Alert
 		}
 	}
 	return l
+}
+
+// lower tells that the rule's limit is lower than another; none is the highest.
+func (r *Rule) lower(than *int64) bool {
+	return r.MaxLag != nil && (than == nil || *r.MaxLag < *than)
+}
+
+func (s *sight) moves() Moves {
+	var out Moves
+	if age, known := s.oldest(); known {
+		seconds := int64(age / time.Second)
+		out.Delay = &seconds
+	}
+	m := s.motion()
+	if m.status != trend.Unknown {
+		out.Status = m.status
+	}
+	out.GrowingFor, out.Drain, out.Lost = int64(m.growing/time.Second), m.drainText(), s.topic.lost()
+	if !math.IsNaN(m.in) {
+		out.RateIn = &m.in
+	}
+	if !math.IsNaN(m.out) {
+		out.RateOut = &m.out
+	}
+	return out
+}
+
+// lost is how many messages of the topic were deleted unread.
+func (t *Topic) lost() (sum int64) {
+	for i := range t.Partitions {
+		sum += min(max(t.Partitions[i].Lost, 0), math.MaxInt64-sum)
+	}
+	return sum
 }
 
 func (e Entry) status() Status {

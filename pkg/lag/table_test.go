@@ -1,12 +1,14 @@
 package lag
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/setting"
 )
 
@@ -70,5 +72,44 @@ c h/zeta 5000 of - worst 0 ok
 	).Replace(withState)
 	if got := line(nil, 5); got != without {
 		t.Errorf("got\n%s\nwant\n%s", got, without)
+	}
+}
+
+// A Look for people asks how old all unread messages are, and the window tells
+// the rest.
+func TestTableOfMoves(t *testing.T) {
+	r := &scripted{oldest: map[string]time.Time{"g/t/0": at(1), "h/t/0": at(2.5)}, states: map[string]string{"g": "Empty"}}
+	cfg := &Config{Rules: []Rule{{Alert: "Stopped", Status: []trend.State{trend.Stopped}}}}
+	l := Look{Config: cfg, Cluster: "c", Reader: r, Window: &trend.Window{}, Ages: true}
+	var snap *Snapshot
+	for m := range int64(4) {
+		h := of("h", gone(0, 60-12*m, 0)) // reads 12 of the 0 that come in a minute
+		h.Topics[0].Partitions[0].Committed += 12 * m
+		h.Topics[0].Partitions[0].End = 160
+		r.groups = []Group{of("g", part(0, 100, 160+60*m)), h, of("new", gone(0, 0, 4))}
+		var err error
+		if snap, err = l.Take(t.Context(), at(float64(m))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := Table(cfg, "c", snap, nil, at(3))
+	data, err := json.Marshal(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []map[string]any
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []map[string]any{
+		{"consumer_group": "g", "state": "firing", "rule": "Stopped", "delay": 119., "status": "stopped", "rate_in": 1., "rate_out": 0., "drain": "never", "threshold": nil},
+		{"consumer_group": "h", "state": "ok", "delay": 29., "status": "ok", "rate_in": 0., "rate_out": 0.2, "drain": "2m"},
+		{"consumer_group": "new", "state": "ok", "delay": nil, "lost": 4., "status": "ok", "drain": "0s"},
+	} {
+		for name, v := range want {
+			if got[i][name] != v {
+				t.Errorf("%s: %s is %v, want %v", got[i]["consumer_group"], name, got[i][name], v)
+			}
+		}
 	}
 }

@@ -10,11 +10,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store"
 )
 
-// statePrefix is what the keys of clusters' states begin with.
-const statePrefix = "lag/"
+// statePrefix is what the keys of clusters' states begin with; bothPrefix is what
+// those of their windows do as well.
+const (
+	statePrefix = "lag/"
+	bothPrefix  = "lag"
+)
 
 // parallelReads is how many clusters are read at a time.
 const parallelReads = 8
@@ -51,7 +56,9 @@ type Summary struct {
 // does.
 //
 // Any number of instances may poll one store, and each may die at any moment.
-// State is committed first, with the alerts that ended still firing in it; then
+// What the rules need of the last polls is remembered in a trend.Window, which is
+// stored with the state, in one commit. State is committed first, with the alerts
+// that ended still firing in it; then
 // all alerts are handed on; then the ended ones are forgotten. So what got lost
 // on the way, a start or an end, is said again at the next poll, and nothing
 // that was said to fire is forgotten before its end was said. A poll with alerts
@@ -62,7 +69,7 @@ func (w *Watcher) Poll(ctx context.Context, now time.Time) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	polls := w.read(ctx, now)
+	polls := w.read(ctx, now, before)
 
 	var sum Summary
 	var errs []error
@@ -70,7 +77,7 @@ func (w *Watcher) Poll(ctx context.Context, now time.Time) (Summary, error) {
 	var settled []*settlement
 	for i := range polls {
 		p := &polls[i]
-		s, err := w.judge(ctx, now, p, before[p.cluster])
+		s, err := w.judge(ctx, now, p)
 		delete(before, p.cluster)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("cluster %s: %w", p.cluster, err))
@@ -112,31 +119,16 @@ func LoadState(ctx context.Context, st store.Store, cluster string) (*State, err
 	return state, nil
 }
 
-// load returns the stored states of all clusters by name, those that are no
-// longer configured too.
-func (w *Watcher) load(ctx context.Context) (map[string]store.Item, error) {
-	const page = 100
-	states := map[string]store.Item{}
-	for after := ""; ; {
-		items, err := w.Store.List(ctx, statePrefix, after, page)
-		if err != nil {
-			return nil, fmt.Errorf("read the state of lag: %w", err)
-		}
-		for _, it := range items {
-			states[it.Key[len(statePrefix):]] = it
-			after = it.Key
-		}
-		if len(items) < page {
-			return states, nil
-		}
-	}
-}
-
 // poll is what came of reading one cluster.
 type poll struct {
 	cluster string
+	stored  stored
+	prev    *State
+	window  *trend.Window // with this poll in it; nil when it is not to be stored
 	snap    *Snapshot
 	err     error
+	// stop is why the cluster cannot be judged at all.
+	stop error
 }
 
 // groups is how many groups were read.
@@ -152,7 +144,7 @@ func (p *poll) groups() int {
 	return n
 }
 
-func (w *Watcher) read(ctx context.Context, now time.Time) []poll {
+func (w *Watcher) read(ctx context.Context, now time.Time, before map[string]*stored) []poll {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		// A deadline is in real time, whatever the poll's now is.
@@ -161,24 +153,47 @@ func (w *Watcher) read(ctx context.Context, now time.Time) []poll {
 	}
 	var polls []poll
 	for _, c := range w.Config.Clusters {
-		if w.Readers[c.Name] != nil {
-			polls = append(polls, poll{cluster: c.Name})
+		if w.Readers[c.Name] == nil {
+			continue
 		}
+		p := poll{cluster: c.Name, stored: stored{state: store.Item{Key: statePrefix + c.Name}}}
+		if m := before[c.Name]; m != nil {
+			p.stored = *m
+		}
+		polls = append(polls, p)
 	}
 	var reads errgroup.Group
 	reads.SetLimit(parallelReads)
 	for i := range polls {
 		reads.Go(func() error {
 			p := &polls[i]
-			p.snap, p.err = w.Readers[p.cluster].Read(ctx)
-			if p.err == nil && p.snap == nil {
-				p.err = errors.New("the reader returned nothing")
+			if w.recall(p, now); p.stop == nil && p.err == nil {
+				w.look(ctx, p, now)
 			}
 			return nil
 		})
 	}
 	reads.Wait()
 	return polls
+}
+
+// look reads a cluster, with what its rules need to know.
+func (w *Watcher) look(ctx context.Context, p *poll, now time.Time) {
+	reader := w.Readers[p.cluster]
+	l := Look{Config: w.Config, Cluster: p.cluster, Reader: reader, State: p.prev}
+	if w.Config.judge(p.cluster, "").remembers(reader) {
+		if l.Window = w.decode(p); p.stop != nil {
+			return
+		}
+	}
+	snap, err := l.Take(ctx, now)
+	if p.snap, p.err = snap, err; err != nil {
+		return
+	}
+	p.window = l.Window
+	if snap.Instead != nil {
+		w.Log.Warn("a cluster cannot be read by Kafka's protocol and was read through the API", "cluster", p.cluster, "err", snap.Instead)
+	}
 }
 
 // readUntil is when reading must end so that there is time to take the alerts

@@ -115,7 +115,7 @@ func TestPoll(t *testing.T) {
 		sum     Summary
 		commits int // of this poll
 	}{
-		{low, "", Summary{Polled: 1}, 0},
+		{low, "", Summary{Polled: 1}, 1}, // the history of lag begins
 		{over, "Lag g t since 08:01:00 firing lag=2001", Summary{Polled: 1, Firing: 1}, 1},
 		{over, "Lag g t since 08:01:00 firing lag=2001", Summary{Polled: 1, Firing: 1}, 1},
 		{low, "Lag g t since 08:01:00 ended 08:03:00 lag=2000", Summary{Polled: 1}, 2},

@@ -33,6 +33,12 @@ type Message struct {
 	Units []string
 	// Text is the message as its reader will see it.
 	Text string
+	// Optional marks a message that is good to have and that nobody misses, such
+	// as a picture. It is never owed: it is sent once, after all others of a
+	// notification that fires have been accepted, while at least half of every
+	// quota is left. It is not tried again, and neither digests nor fallbacks
+	// have it.
+	Optional bool
 	// Send delivers the message and returns one outcome per unit. It returns
 	// when ctx is done, and never retries by itself.
 	Send func(ctx context.Context) []Outcome

@@ -37,10 +37,15 @@ func (v *View) Escape(text, link func(string) string) *View {
 	return &View{Builtin: v.Builtin, n: v.n, externalURL: v.externalURL, text: text, link: link}
 }
 
-// Data returns the dot of the template.
+// Data returns the dot of the template. It lacks the annotation that pictures are
+// drawn from, because Alertmanager's own templates print all annotations.
 func (v *View) Data() *template.Data {
 	if v.data == nil {
 		v.data = Data(v.n, v.externalURL)
+		delete(v.data.CommonAnnotations, historyAnnotation)
+		for _, a := range v.data.Alerts {
+			delete(a.Annotations, historyAnnotation)
+		}
 		if v.text != nil {
 			escape(v.data, v.text, v.link)
 		}

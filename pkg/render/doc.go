@@ -39,7 +39,7 @@ type Doc struct {
 	// Colon is what the language puts between a field's name and its value.
 	Colon string
 
-	words *words
+	draft *draft // what it was made of
 }
 
 // Item is one alert among several.

@@ -11,8 +11,9 @@ import (
 // labelOrder is how labels are listed; the others follow in byte order.
 var labelOrder = []string{alert.SeverityLabel, "cluster", "consumer_group", "topic", "host", "hostname", "instance"}
 
-// worded are annotations that the built-in texts say in their own way.
-var worded = []string{"summary", "description", "message", "runbook_url", "dashboard_url"}
+// worded are annotations that the built-in texts say in their own way, or show as
+// a picture.
+var worded = []string{"summary", "description", "message", "runbook_url", "dashboard_url", historyAnnotation}
 
 // common lists what all alerts have in common: labels, then annotations.
 func (d *draft) common() []Field {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 // lagging is a topic whose consumer group is behind. Its alert has the labels
 // consumer_group and topic and these annotations: lag and threshold in messages;
 // partitions, those furthest behind with their lag, worst first, as
-// "3:5000,7:4100"; unknown_partitions, how many could not be read.
+// "3:5000,7:4100"; unknown_partitions, how many could not be read; and those of
+// motion.go.
 type lagging struct{}
 
 // usualRule is the alertname that a rule about lag has unless it is given one.
@@ -26,13 +28,13 @@ func (lagging) headline(d *draft, e *entry) string {
 	if e.resolved {
 		return d.words.overLag(d.span(e), e.reading())
 	}
-	return d.words.behind(e.reading(), d.threshold(e))
+	return d.trouble(e, d.words.behind(e.reading(), d.threshold(e)))
 }
 
 func (lagging) line(d *draft, e *entry) string {
 	switch {
 	case !e.resolved:
-		return d.words.behindLine(e.reading(), d.threshold(e), d.span(e))
+		return d.words.behindLine(e.reading(), d.threshold(e), d.span(e)) + d.asides(e)
 	case e.lag == unread && e.Annotations["summary"] != "":
 		return Clean(e.Annotations["summary"], maxValue/2)
 	default:
@@ -49,6 +51,7 @@ func (lagging) fields(d *draft, e *entry) []Field {
 	}
 	worst, unknown := partitions(e.Annotations["partitions"]), Clean(e.Annotations["unknown_partitions"], maxName)
 	if !e.resolved {
+		fields = append(fields, d.motions(e)...)
 		add(d.words.partitions, worst)
 		if unknown != "" {
 			add(d.words.unknown, d.words.unread(unknown))
@@ -91,7 +94,7 @@ func (lagging) says(annotation string) bool {
 	case "lag", "threshold", "partitions", "unknown_partitions":
 		return true
 	}
-	return false
+	return slices.Contains(motion, annotation)
 }
 
 // namesAll tells that text contains all of what is not "", and that there is

@@ -13,6 +13,9 @@ func (pollFailed) headline(d *draft, e *entry) string {
 		return d.words.overPoll(d.span(e))
 	}
 	cluster, group := Clean(e.Labels["cluster"], maxName), Clean(e.Labels["consumer_group"], maxName)
+	if e.Annotations[partial] != "" {
+		return d.words.half(d.words.blindWhat(cluster, group))
+	}
 	return d.words.blind(d.words.blindWhat(cluster, group))
 }
 
@@ -43,7 +46,10 @@ func (pollFailed) shared(d *draft) []Field {
 	return []Field{{d.words.advice, d.words.checkPoll}}
 }
 
-func (pollFailed) says(string) bool { return false }
+func (pollFailed) says(annotation string) bool { return annotation == partial }
+
+// partial is the annotation of an alert of which the rest is watched.
+const partial = "partial"
 
 func reason(e *entry) string {
 	if s := e.Annotations["description"]; s != "" {

@@ -21,7 +21,7 @@ type words struct {
 	labels map[string]string
 
 	// Names of facts.
-	rule, threshold, partitions, unknown, started, lastReport, ended, detail, cause, advice string
+	rule, threshold, partitions, unknown, started, lastReport, address, lastValues, ended, detail, cause, advice string
 	// Names of links.
 	source, runbook, dashboard, overview string
 
@@ -30,6 +30,14 @@ type words struct {
 	behindAll  func(sum, worst, name string) string
 	unread     func(partitions string) string
 
+	// What a consumer does, by the annotation status, in a word and in a sentence.
+	status, statusWhy        map[string]string
+	comma                    string // between parts of a sentence
+	state, growth, rate, way string // names of facts
+	lost, oldest, caughtUp   func(s string) string
+	rates                    func(in, out, drain string) string // drain may be ""
+	never, byAPI             string
+
 	over     func(lasted string) string
 	overLag  func(lasted, lag string) string // lag may be ""
 	overAll  func(longest string) string
@@ -37,6 +45,7 @@ type words struct {
 	overHost func(lasted string) string
 
 	blind     func(what string) string
+	half      func(what string) string
 	blindWhat func(cluster, group string) string
 	checkPoll string
 	silent    func(lasted string) string
@@ -46,6 +55,7 @@ type words struct {
 	merged    func(n int) string                  // notifications into one
 	insteadOf func(receiver, cause string) string // cause may be ""
 	badText   func(err string) string
+	picture   func(what, span string) string // of the lag of something, and how long it was watched
 
 	duration func(time.Duration) string
 }

@@ -55,6 +55,8 @@ func english() *words {
 		unknown:    "Unknown partitions",
 		started:    "Started",
 		lastReport: "Last report",
+		address:    "Last address",
+		lastValues: "Last values",
 		ended:      "Ended",
 		detail:     "Details",
 		cause:      "Cause",
@@ -85,6 +87,31 @@ func english() *words {
 			return sum + " messages behind in all, most of them in " + name + " (" + worst + ")"
 		},
 		unread: func(n string) string { return n + " could not be read and are not counted" },
+
+		status: map[string]string{"stalled": "Stalled", "stopped": "Stopped", "rewind": "Set back", "growing": "growing"},
+		statusWhy: map[string]string{
+			"stalled": "consumers are there, but commit nothing",
+			"stopped": "no consumer is there",
+			"rewind":  "the offset went back, messages are read again",
+			"growing": "reads more slowly than is written",
+		},
+		comma:    ", ",
+		state:    "State",
+		growth:   "Growing",
+		rate:     "Rates",
+		way:      "Source",
+		lost:     func(n string) string { return n + " messages deleted unread" },
+		oldest:   func(age string) string { return "oldest unread " + age + " ago" },
+		caughtUp: func(drain string) string { return "caught up in about " + drain },
+		rates: func(in, out, drain string) string {
+			s := in + "/s in, " + out + "/s out"
+			if drain != "" {
+				s += ", " + drain
+			}
+			return s
+		},
+		never: "does not catch up",
+		byAPI: "the cloud's API (Kafka's protocol cannot be reached)",
 
 		over: func(lasted string) string {
 			if lasted == "" {
@@ -117,6 +144,9 @@ func english() *words {
 		},
 
 		blind: func(what string) string { return "The lag of " + what + " is not watched: it can grow unseen" },
+		half: func(what string) string {
+			return "The lag of " + what + " is not seen in full; what is seen is watched"
+		},
 		blindWhat: func(cluster, group string) string {
 			s := "the cluster"
 			if cluster != "" {
@@ -152,6 +182,7 @@ func english() *words {
 			return "Sent in place of " + receiver + ": " + cause
 		},
 		badText: func(err string) string { return "The custom template failed, this is the built-in text: " + err },
+		picture: func(what, span string) string { return "Lag of " + what + " over the last " + span },
 
 		duration: func(d time.Duration) string {
 			return twoUnits(d, [...]string{"d", "h", "m", "s"})

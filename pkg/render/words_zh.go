@@ -45,6 +45,8 @@ func chinese() *words {
 		unknown:    "未知分区",
 		started:    "开始",
 		lastReport: "最后上报",
+		address:    "最后地址",
+		lastValues: "最后数据",
 		ended:      "恢复",
 		detail:     "详情",
 		cause:      "原因",
@@ -77,6 +79,31 @@ func chinese() *words {
 		},
 		unread: func(n string) string { return n + " 个，读不到位点，未计入积压" },
 
+		status: map[string]string{"stalled": "消费停滞", "stopped": "消费已停止", "rewind": "位点回退", "growing": "在增长"},
+		statusWhy: map[string]string{
+			"stalled": "消费者在线，但不再提交位点",
+			"stopped": "没有消费者在线",
+			"rewind":  "位点倒退了，消息会重复消费",
+			"growing": "消费得比写入慢",
+		},
+		comma:    "，",
+		state:    "状态",
+		growth:   "持续增长",
+		rate:     "速率",
+		way:      "来源",
+		lost:     func(n string) string { return n + " 条消息未读就被删除" },
+		oldest:   func(age string) string { return "最早未读 " + age + "前" },
+		caughtUp: func(drain string) string { return "约 " + drain + "追平" },
+		rates: func(in, out, drain string) string {
+			s := "写入 " + in + " 条/秒，消费 " + out + " 条/秒"
+			if drain != "" {
+				s += "，" + drain
+			}
+			return s
+		},
+		never: "追不上",
+		byAPI: "云 API（Kafka 协议连不上）",
+
 		over: func(lasted string) string {
 			if lasted == "" {
 				return "已恢复"
@@ -108,6 +135,7 @@ func chinese() *words {
 		},
 
 		blind: func(what string) string { return "现在看不到" + what + "的积压，涨了也不会告警" },
+		half:  func(what string) string { return what + "的积压看不全，看得到的照常告警" },
 		blindWhat: func(cluster, group string) string {
 			s := "集群"
 			if cluster != "" {
@@ -141,6 +169,7 @@ func chinese() *words {
 			return "代 " + receiver + " 发送：" + cause
 		},
 		badText: func(err string) string { return "自定义模板出错，这里是内置文案：" + err },
+		picture: func(what, span string) string { return what + " 最近 " + span + "的积压曲线" },
 
 		duration: func(d time.Duration) string {
 			return twoUnits(d, [...]string{" 天", " 小时", " 分钟", " 秒"})

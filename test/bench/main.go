@@ -57,6 +57,9 @@ var measures = []struct {
 	{"memory", (*bench).memory},
 	{"hooks", (*bench).hooks},
 	{"kafka", (*bench).kafka},
+	{"reports", (*bench).reports},
+	{"silence", (*bench).silence},
+	{"agent", (*bench).agent},
 }
 
 func run(ctx context.Context, dir string, only []string) error {

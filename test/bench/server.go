@@ -72,9 +72,15 @@ func (s *server) memory() (float64, error) {
 	return float64(kb) * 1024, err
 }
 
+// request is what is posted to a server.
+type request struct {
+	path string
+	body []byte
+}
+
 // bodies are alerts as Prometheus posts them: n of them, in 100 groups by
 // alertname, batch to a request.
-func bodies(n, batch int) [][]byte {
+func bodies(n, batch int) []request {
 	type posted struct {
 		Labels      map[string]string `json:"labels"`
 		Annotations map[string]string `json:"annotations"`
@@ -83,7 +89,7 @@ func bodies(n, batch int) [][]byte {
 		Ends        time.Time         `json:"endsAt"`
 	}
 	now := time.Now()
-	var all [][]byte
+	var all []request
 	var alerts []posted
 	for i := range n {
 		alerts = append(alerts, posted{
@@ -98,15 +104,15 @@ func bodies(n, batch int) [][]byte {
 			if err != nil {
 				panic(err)
 			}
-			all, alerts = append(all, body), nil
+			all, alerts = append(all, request{"/api/v2/alerts", body}), nil
 		}
 	}
 	return all
 }
 
-// post has clients post the bodies, over and over until the time is up, or once
-// when there is none. It returns how many requests were answered with 200.
-func (s *server) post(ctx context.Context, clients int, bodies [][]byte, d time.Duration) (int, error) {
+// post has clients post the requests, over and over until the time is up, or once
+// when there is none. It returns how many of them were answered with 200.
+func (s *server) post(ctx context.Context, clients int, requests []request, d time.Duration) (int, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	defer client.CloseIdleConnections()
 	end := time.Now().Add(d)
@@ -117,10 +123,11 @@ func (s *server) post(ctx context.Context, clients int, bodies [][]byte, d time.
 		wait.Go(func() {
 			for failed.Load() == nil {
 				i := int(next.Add(1) - 1)
-				if d == 0 && i >= len(bodies) || d > 0 && time.Now().After(end) {
+				if d == 0 && i >= len(requests) || d > 0 && time.Now().After(end) {
 					return
 				}
-				req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v2/alerts", bytes.NewReader(bodies[i%len(bodies)]))
+				next := requests[i%len(requests)]
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+next.path, bytes.NewReader(next.body))
 				if err != nil {
 					failed.Store(err)
 					return

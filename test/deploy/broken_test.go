@@ -24,7 +24,7 @@ func run(t *testing.T, path string, check func([]byte) []string, cases []broken)
 }
 
 func TestBrokenTemplates(t *testing.T) {
-	check := func(data []byte) []string { return CheckTemplate(data, []string{"dispatch", "lag", "webhook"}) }
+	check := func(data []byte) []string { return CheckTemplate(data, []string{"dispatch", "hosts", "lag", "webhook"}) }
 	run(t, "template.yaml", check, []broken{
 		{"no YAML", "Resources:\n", "Resources: [\n", "yaml"},
 		{"unknown top-level key", "Transform:", "Transfrom:", "unknown key Transfrom"},
@@ -77,7 +77,7 @@ func TestBrokenTemplates(t *testing.T) {
 		{"an address without that", "TocsinWebhookUrl.FunctionUrl", "TocsinWebhookUrl.Url", "a function URL has no such attribute"},
 		{"events as a list", "        Tick:\n", "        - Tick:\n", "a mapping belongs here"},
 	})
-	if faults := CheckTemplate(read(t, "template.yaml"), []string{"dispatch", "lag", "webhook", "more"}); len(faults) != 1 || faults[0] != "functions/more is not deployed" {
+	if faults := CheckTemplate(read(t, "template.yaml"), []string{"dispatch", "hosts", "lag", "webhook", "more"}); len(faults) != 1 || faults[0] != "functions/more is not deployed" {
 		t.Errorf("a function more: %q", faults)
 	}
 }

@@ -15,11 +15,12 @@ const apiVersion = "2019-08-19"
 // errNoList is an answer without the list that was asked for.
 var errNoList = errors.New("the answer holds no list")
 
-// params are the parameters of the two actions, as far as they are set.
+// params are the parameters of the three actions, as far as they are set.
 type params struct {
 	InstanceId    string
-	Group         string `json:",omitempty"`
-	Offset, Limit int64
+	Group         string   `json:",omitempty"`
+	GroupList     []string `json:",omitempty"`
+	Offset, Limit int64    `json:",omitzero"`
 }
 
 // ask asks for one page of a list when its turn comes, and again if it failed for

@@ -1,7 +1,8 @@
 // Package ckafka reads consumer lag from a CKafka instance through Tencent
 // Cloud's API, with the official SDK. It needs no way into the instance's network;
 // its key needs the permissions ckafka:DescribeGroup and
-// ckafka:DescribeGroupOffsets.
+// ckafka:DescribeGroupOffsets, and for rules about the status of consumers
+// ckafka:DescribeGroupInfo.
 package ckafka
 
 import (
@@ -35,7 +36,10 @@ type Reader struct {
 	cluster lag.Cluster
 }
 
-var _ lag.Reader = (*Reader)(nil)
+var (
+	_ lag.Reader    = (*Reader)(nil)
+	_ lag.Describer = (*Reader)(nil)
+)
 
 // New returns a Reader of the instance that c.CKafka names. key signs the
 // requests unless the instance has a key of its own. Requests travel by rt; nil
@@ -83,7 +87,7 @@ func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
 	if err := common(groups); err != nil {
 		return nil, err
 	}
-	return &lag.Snapshot{Groups: groups, Complete: complete}, nil
+	return &lag.Snapshot{Groups: groups, Complete: complete, NoStart: true}, nil
 }
 
 // common returns the error that kept every group from being read, so that it is

@@ -143,7 +143,7 @@ func (p *offsetPartition) partition() lag.Partition {
 	case code != 0:
 		partition.Reason = fmt.Sprintf("error %d", code)
 	case committed < 0:
-		partition.Reason = "no commit"
+		partition.Reason = lag.NoCommit
 	case end < 0:
 		partition.Reason = "no log end offset"
 	default:

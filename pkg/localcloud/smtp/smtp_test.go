@@ -264,3 +264,19 @@ func TestHangEndsWithTheServer(t *testing.T) {
 		t.Errorf("the server said %q", said)
 	}
 }
+
+// Pictures are found by what the HTML calls them; an attachment, and a picture
+// whose id lacks its brackets, are not.
+func TestInline(t *testing.T) {
+	part := func(header string) string {
+		return "--r\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n" + header + "\r\niVBORw0KGgo=\r\n"
+	}
+	m, err := parse([]byte("Subject: x\r\nContent-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: text/html\r\n\r\n<img src=\"cid:a@example.com\">\r\n" +
+		part("Content-ID: <a@example.com>\r\n") + part("Content-ID: b@example.com\r\n") + part("Content-Disposition: attachment\r\n") + part("Content-ID: <>\r\n") + "--r--\r\n"))
+	if err != nil || m.HTML != `<img src="cid:a@example.com">` {
+		t.Fatalf("%q, %v", m.HTML, err)
+	}
+	if got := m.Inline["a@example.com"]; len(m.Inline) != 1 || got.Type != "image/png" || string(got.Content) != "\x89PNG\r\n\x1a\n" {
+		t.Errorf("%q", m.Inline)
+	}
+}

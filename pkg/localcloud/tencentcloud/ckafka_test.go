@@ -1,6 +1,7 @@
 package tencentcloud
 
 import (
+	"context"
 	"fmt"
 	"testing"
 )
@@ -94,4 +95,33 @@ func TestOffsets(t *testing.T) {
 		return map[string]any{"Partition": partition, "Offset": offset, "Metadata": "", "ErrorCode": code, "LogEndOffset": end, "Lag": lag}
 	}
 	equal(t, "Partitions", topic["Partitions"], []any{number(0, 7, 0, 10, 3), number(1, -1, 0, 5, 5), number(2, 3, 3, -1, -4)})
+}
+
+// manned is a table of groups of which one has a member.
+type manned struct{ Table }
+
+func (manned) Describe(_ context.Context, group string) (Description, error) {
+	if group != "group-00" {
+		return Description{State: "Dead"}, nil
+	}
+	return Description{State: "Stable", Members: []Member{{ID: "m", ClientID: "c", Host: "/h", Partitions: map[string][]int32{"topic-00": {0, 3}}}}}, nil
+}
+
+func TestDescribeGroupInfo(t *testing.T) {
+	c := newClient(t)
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: manned{table()}})
+	c.AddInstance(Instance{ID: "ckafka-2", Region: "ap-guangzhou", Groups: table()})
+	info := func(group, state string, members ...any) map[string]any {
+		return map[string]any{"ErrorCode": "0", "State": state, "ProtocolType": "consumer", "Protocol": "range", "Group": group, "Members": append([]any{}, members...)}
+	}
+	member := map[string]any{"MemberId": "m", "ClientId": "c", "ClientHost": "/h", "Assignment": map[string]any{
+		"Version": 0., "Topics": []any{map[string]any{"Topic": "topic-00", "Partitions": []any{0., 3.}}},
+	}}
+	answer, code, _ := c.call(t, "ckafka", "DescribeGroupInfo", `{"InstanceId":"ckafka-1","GroupList":["group-00","other"]}`)
+	equal(t, "code", code, "")
+	equal(t, "Result", answer["Result"], []any{info("group-00", "Stable", member), info("other", "Dead")})
+	answer, _, _ = c.call(t, "ckafka", "DescribeGroupInfo", `{"InstanceId":"ckafka-2","GroupList":["group-00"]}`)
+	equal(t, "Result", answer["Result"], []any{info("group-00", "Empty")})
+	_, code, _ = c.call(t, "ckafka", "DescribeGroupInfo", `{"InstanceId":"ckafka-1","GroupList":[]}`)
+	equal(t, "code without groups", code, "MissingParameter")
 }

@@ -19,6 +19,7 @@ type body struct {
 	Doc      *render.Doc
 	Items    []render.Item
 	Notes    []string
+	Figures  []figure
 	Language string
 	Colon    string
 	Colour   template.CSS

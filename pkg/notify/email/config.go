@@ -42,6 +42,8 @@ type Config struct {
 	// not given is the built-in one.
 	HTML string `yaml:"html,omitempty"`
 	Text string `yaml:"text,omitempty"`
+	// Picture shows charts of lag that fires in the built-in HTML; default true.
+	Picture *bool `yaml:"picture,omitempty"`
 
 	// RequireTLS refuses to send without encryption; default true.
 	RequireTLS *bool `yaml:"require_tls,omitempty"`

@@ -31,6 +31,8 @@ type mailer struct {
 	text   *render.Text
 	html   *render.HTML
 	layout *template.Template
+	// figures is how many charts the built-in HTML may have.
+	figures int
 }
 
 type header struct {
@@ -48,6 +50,9 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	m := &mailer{env: env, server: server, thread: c.Threading}
 	if m.layout, err = newLayout(); err != nil {
 		return nil, err
+	}
+	if c.Picture == nil || *c.Picture {
+		m.figures = maxFigures
 	}
 	if m.to, err = t.Text(c.To); err != nil {
 		return nil, fmt.Errorf("to: %w", err)
@@ -115,6 +120,7 @@ func (m *mailer) Messages(n *alert.Notification) ([]notify.Message, error) {
 		Send: func(ctx context.Context) []notify.Outcome {
 			dated := *l
 			dated.date = m.env.Now().In(m.env.Location)
+			dated.figures = drawn(l.figures)
 			out := m.server.send(ctx, &dated, todo)
 			for _, unit := range bad {
 				out = append(out, notify.Outcome{Unit: unit, Err: &notify.Error{Class: notify.Permanent,
@@ -174,6 +180,8 @@ func (m *mailer) letter(n *alert.Notification, view *render.View, to []*mail.Add
 		l.text = b.text()
 	}
 	if l.html == "" {
+		l.figures = m.newFigures(doc, l)
+		b.Figures = l.figures
 		if l.html, err = b.html(m.layout); err != nil {
 			return nil, fmt.Errorf("html: %w", err)
 		}

@@ -1,6 +1,7 @@
 package email
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/mail"
@@ -29,6 +30,8 @@ type letter struct {
 	headers [][2]string
 	text    string
 	html    string
+	// figures are the pictures inside the HTML.
+	figures []figure
 }
 
 // message returns the mail for one recipient. All mails of a notification name
@@ -36,7 +39,10 @@ type letter struct {
 // server that took it before can tell.
 func (l *letter) message(recipient string) *gomail.Msg {
 	id := digest(l.id, recipient)
-	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingB64), gomail.WithBoundary(id))
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithEncoding(gomail.EncodingB64))
+	if len(l.figures) == 0 { // otherwise there are two boundaries, which must differ
+		m.SetBoundary(id)
+	}
 	m.FromMailAddress(l.from)
 	m.ToMailAddress(l.to...)
 	m.Subject(l.subject)
@@ -57,6 +63,10 @@ func (l *letter) message(recipient string) *gomail.Msg {
 	// The best form comes last (RFC 2046, 5.1.4).
 	m.SetBodyString(gomail.TypeTextPlain, l.text)
 	m.AddAlternativeString(gomail.TypeTextHTML, l.html)
+	for _, f := range l.figures {
+		// A reader of bytes does not fail.
+		_ = m.EmbedReader(f.Name, bytes.NewReader(f.png), gomail.WithFileContentID("<"+f.ID+">"), gomail.WithFileContentType("image/png"))
+	}
 	return m
 }
 

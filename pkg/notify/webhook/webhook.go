@@ -105,7 +105,7 @@ func (h *hook) body(n *alert.Notification, view *render.View, truncated uint64) 
 		Version         string `json:"version"`
 		GroupKey        string `json:"groupKey"`
 		TruncatedAlerts uint64 `json:"truncatedAlerts"`
-	}{view.Data(), "4", n.GroupKey, truncated})
+	}{render.Data(n, h.env.ExternalURL), "4", n.GroupKey, truncated})
 }
 
 // targetOf names the address by its host, and what differs behind it by a hash.

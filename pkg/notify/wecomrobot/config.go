@@ -24,6 +24,9 @@ type Config struct {
 	MentionUsers   []string `yaml:"mention_users,omitempty"`
 	// Message is a template of the markdown; default {{ template "wecom.default" . }}.
 	Message string `yaml:"message,omitempty"`
+	// Picture sends a chart after the text of lag that fires, as long as half of
+	// the robot's limit is left; default true.
+	Picture *bool `yaml:"picture,omitempty"`
 }
 
 // A robot may send 20 messages a minute (document/path/99110).

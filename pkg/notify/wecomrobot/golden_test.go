@@ -80,6 +80,26 @@ func oneTopic() []*alert.Alert {
 	return []*alert.Alert{a}
 }
 
+// stalled is a consumer that stands still, and late one that is behind by time
+// and falls back.
+func stalled() []*alert.Alert {
+	a := lagAlert("order-created", "830", "812", "", 9*time.Minute)
+	a.Labels["alertname"] = "KafkaConsumerStalled"
+	delete(a.Annotations, "threshold")
+	a.Annotations["summary"] = "order-worker 消费 order-created：停滞（有成员，但不再提交），积压 830 条"
+	a.Annotations["status"], a.Annotations["delay"] = "stalled", "754"
+	a.Annotations["rate_in"], a.Annotations["rate_out"], a.Annotations["drain"] = "1.5", "0", "never"
+	return []*alert.Alert{a}
+}
+
+func late() []*alert.Alert {
+	a := lagAlert("order-created", "12345", "5000", ",7:4100", 5*time.Minute)
+	a.Annotations["status"], a.Annotations["growing_for"], a.Annotations["delay"] = "growing", "840", "725"
+	a.Annotations["rate_in"], a.Annotations["rate_out"], a.Annotations["drain"] = "120", "95", "never"
+	a.Annotations["source"] = "api"
+	return []*alert.Alert{a}
+}
+
 func fewTopics() []*alert.Alert {
 	return []*alert.Alert{
 		lagAlert("order-created", "12345", "5000", ",7:4100", 5*time.Minute),
@@ -152,6 +172,10 @@ var scenes = []struct {
 		[]string{"[告警] 消费积压 · orders / order-worker / order-created", "5 分钟", "2 个"}, []string{"[FIRING]", "5m", "2 could not be read"}},
 	{"one-topic-resolved", []*alert.Alert{caughtUp("order-created", "1200", 5*time.Minute)}, []string{"1,200", "order-created", "11-20 23:05:10", "11-20 23:10:10", `color="info"`},
 		[]string{"[恢复]", "持续了 5 分钟"}, []string{"[RESOLVED]", "after 5m"}},
+	{"stalled-firing", stalled(), []string{"830", "#3 812", "KafkaConsumerStalled"},
+		[]string{"消费停滞，积压 830 条，最早未读 12 分钟 34 秒前", "状态：消费者在线", "写入 1.5 条/秒，消费 0 条/秒，追不上"}, []string{"Stalled, 830 messages behind, oldest unread 12m 34s ago", "1.5/s in, 0/s out"}},
+	{"late-firing", late(), []string{"12,345"},
+		[]string{"最早未读 12 分钟 5 秒前", "持续增长：已 14 分钟", "云 API"}, []string{"oldest unread 12m 5s ago", "Growing: for 14m", "the cloud's API"}},
 	{"few-topics-firing", fewTopics(), []string{"44,346", "30,000", "12,345", "2,001"},
 		[]string{"（3 个 topic）", "1 小时 5 分钟", "1 分钟 30 秒", "最多的是 order-paid"}, []string{"(3 topics)", "1h 5m", "1m 30s", "most of them in order-paid"}},
 	{"many-topics-firing", manyTopics(), []string{"142,800", "88,000", "2,200"},

@@ -38,12 +38,14 @@ type robot struct {
 	message *render.Text
 	mobiles []*render.Text
 	users   []*render.Text
+	// pictures tells that charts are wanted.
+	pictures bool
 }
 
 // New makes the notifier of c, which must be valid. An error names the key whose
 // template is wrong.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	r := &robot{env: env}
+	r := &robot{env: env, pictures: c.Picture == nil || *c.Picture}
 	message := c.Message
 	if message == "" {
 		message = `{{ template "` + builtinName + `" . }}`
@@ -77,7 +79,7 @@ func texts(t *render.Templates, srcs []string) ([]*render.Text, error) {
 
 // Messages returns one markdown message, or several that are cut between alerts,
 // and when people are to be mentioned who cannot be inside markdown, a short
-// text that mentions them.
+// text that mentions them. A picture may follow.
 func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	share := 1 // of a message's limit
 	if n.Shrink {
@@ -131,7 +133,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 			return nil, err
 		}
 	}
-	return out, nil
+	return append(out, r.picture(n, doc, address)...), nil
 }
 
 // parts returns the markdown of each part. A user's template that fails, or

@@ -1,0 +1,104 @@
+package ckafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"tocsin/pkg/lag"
+	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/tencent"
+)
+
+// manned is a table of groups that have members.
+type manned struct {
+	tencentcloud.Table
+	described map[string]tencentcloud.Description
+}
+
+func (m manned) Describe(_ context.Context, group string) (tencentcloud.Description, error) {
+	if d, ok := m.described[group]; ok {
+		return d, nil
+	}
+	return tencentcloud.Description{State: "Dead"}, nil
+}
+
+func TestDescribe(t *testing.T) {
+	reads := func(topics ...string) tencentcloud.Member {
+		m := tencentcloud.Member{ID: "a-1", ClientID: "a", Host: "/10.0.0.7", Partitions: map[string][]int32{}}
+		for _, topic := range topics {
+			m.Partitions[topic] = []int32{0, 1}
+		}
+		return m
+	}
+	cloud := newCloud(manned{table(0, 0, 0), map[string]tencentcloud.Description{
+		"stable":      {State: "Stable", Members: []tencentcloud.Member{reads("topic-000")}},
+		"empty":       {State: "Empty"},
+		"rebalancing": {State: "PreparingRebalance", Members: []tencentcloud.Member{reads()}},
+	}})
+	var groups []lag.Group
+	for _, name := range []string{"stable", "empty", "rebalancing", "gone"} {
+		groups = append(groups, lag.Group{Name: name, Topics: []lag.Topic{{Name: "topic-000"}, {Name: "topic-001"}}})
+	}
+	if err := overTLS(t, cloud, tencent.Credential{}, newCluster()).Describe(t.Context(), groups); err != nil {
+		t.Fatal(err)
+	}
+	member := func(partitions map[string][]int32) []lag.Member {
+		return []lag.Member{{ClientID: "a", Host: "/10.0.0.7", Partitions: partitions}}
+	}
+	for i, want := range []struct {
+		state        string
+		members      []lag.Member
+		unsubscribed [2]bool
+	}{
+		{"Stable", member(map[string][]int32{"topic-000": {0, 1}}), [2]bool{false, true}},
+		{"Empty", nil, [2]bool{}},
+		{"PreparingRebalance", member(map[string][]int32{}), [2]bool{}},
+		{"Dead", nil, [2]bool{}},
+	} {
+		g := groups[i]
+		got := [2]bool{g.Topics[0].Unsubscribed, g.Topics[1].Unsubscribed}
+		if g.State != want.state || !reflect.DeepEqual(g.Members, want.members) || got != want.unsubscribed {
+			t.Errorf("%s: %+v", g.Name, g)
+		}
+	}
+	if n := cloud.Count("DescribeGroupInfo"); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+func TestDescribePages(t *testing.T) {
+	cloud := newCloud(table(0, 0, 0)) // says Empty of every group
+	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupInfo", Do: tencentcloud.Answer(200, "application/json",
+		`{"Response":{"RequestId":"1","Result":[{"Group":"group-00","State":"Stable","ErrorCode":"15","Members":[]},{"Group":"other","State":"Stable"},null]}}`)})
+	var groups []lag.Group
+	for i := range 41 {
+		groups = append(groups, lag.Group{Name: fmt.Sprintf("group-%02d", i)})
+	}
+	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	if err == nil || err.Error() != "group group-00: error 15" {
+		t.Errorf("error %v", err)
+	}
+	described := 0
+	for _, g := range groups {
+		if g.State == "Empty" {
+			described++
+		}
+	}
+	if n := cloud.Count("DescribeGroupInfo"); n != 3 || described != 21 {
+		t.Errorf("%d requests described %d groups, want 3 and 21", n, described)
+	}
+}
+
+func TestDescribeDenied(t *testing.T) {
+	cloud := newCloud(table(1, 1, 1))
+	cloud.SetKey(testID, tencentcloud.Key{Secret: testKey, Deny: []string{"ckafka:DescribeGroupInfo"}})
+	groups := []lag.Group{{Name: "group-000"}}
+	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	var refused *tencent.Error
+	if !errors.As(err, &refused) || groups[0].State != "" {
+		t.Errorf("error %v, group %+v", err, groups[0])
+	}
+}

@@ -1,0 +1,147 @@
+package lag
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"tocsin/pkg/lag/trend"
+	"tocsin/pkg/setting"
+)
+
+// status judges Status: whether one of the partitions is in one of its states.
+func (r *Rule) status(s *sight) finding {
+	if s.snap.Trend == nil {
+		return unknown
+	}
+	if !s.burrow {
+		switch state := s.reading().State; {
+		case slices.Contains(r.Status, state):
+			return yes
+		case state == trend.OK:
+			return no
+		case state == trend.Unknown: // worse than OK, and no other is in a worse one
+			return unknown
+		}
+	}
+	return s.any(func(p *Partition) finding {
+		switch state := s.state(p.ID); {
+		case slices.Contains(r.Status, state):
+			return yes
+		case state == trend.Unknown:
+			return unknown
+		default:
+			return no
+		}
+	})
+}
+
+// growth judges GrowingFor. A lag that grows, but not for so long, ends no alert.
+func (r *Rule) growth(s *sight) finding {
+	if s.snap.Trend == nil {
+		return unknown
+	}
+	unread := func(p Partition) bool { return !p.Known && p.Reason != NoCommit }
+	switch t := s.reading(); {
+	case t.Growing >= r.GrowingFor.Std():
+		return yes
+	case t.Growing > 0:
+		return between
+	case math.IsNaN(t.In), slices.ContainsFunc(s.topic.Partitions, unread):
+		return unknown
+	default:
+		return no
+	}
+}
+
+// reading is what the last polls tell of the topic.
+func (s *sight) reading() *trend.TopicReading {
+	if s.cached == nil {
+		t := s.snap.Trend.Topic(s.group.Name, s.topic.Name, s.allowed)
+		t.State = s.settle(t.State)
+		s.cached = &t
+	}
+	return s.cached
+}
+
+// state is what the group does in a partition.
+func (s *sight) state(id int32) trend.State {
+	switch {
+	case s.snap.Trend == nil:
+		return trend.Unknown
+	case s.burrow:
+		return burrowed[s.snap.Trend.Burrow(s.group.Name, s.topic.Name, id, s.allowed, s.now)]
+	default:
+		return s.settle(s.snap.Trend.Partition(s.group.Name, s.topic.Name, id, s.allowed).State)
+	}
+}
+
+// settle tells stopped from stalled where the window took the poll in before it
+// was known that the group has no members.
+func (s *sight) settle(state trend.State) trend.State {
+	if state == trend.Stalled && members(s.group) == trend.NoMembers {
+		return trend.Stopped
+	}
+	return state
+}
+
+// burrowed are Burrow's statuses in the words of rules.
+var burrowed = [...]trend.State{
+	trend.BurrowNotFound: trend.Unknown,
+	trend.BurrowOK:       trend.OK,
+	trend.BurrowWarn:     trend.Growing,
+	trend.BurrowErr:      trend.Stalled, // of groups only
+	trend.BurrowStop:     trend.Stopped,
+	trend.BurrowStall:    trend.Stalled,
+	trend.BurrowRewind:   trend.Rewind,
+}
+
+// worstState is the worst state of partitions of the topic.
+func (s *sight) worstState(partitions []Partition) trend.State {
+	worst := trend.Unknown
+	for _, p := range partitions {
+		if state := s.state(p.ID); rankOf(state) > rankOf(worst) {
+			worst = state
+		}
+	}
+	return worst
+}
+
+// rankOf orders states by how much they say and ask for.
+func rankOf(s trend.State) int {
+	return slices.Index([]trend.State{trend.Unknown, trend.OK, trend.Growing, trend.Rewind, trend.Stalled, trend.Stopped}, s)
+}
+
+// motion is how a topic's lag moves.
+type motion struct {
+	status  trend.State
+	in, out float64 // messages per second, NaN while unknown
+	drain   time.Duration
+	growing time.Duration
+}
+
+func (s *sight) motion() motion {
+	if s.snap.Trend == nil {
+		return motion{trend.Unknown, math.NaN(), math.NaN(), -1, 0}
+	}
+	t := s.reading()
+	m := motion{t.State, t.In, t.Out, t.Drain, t.Growing}
+	if s.burrow {
+		m.status = s.worstState(s.topic.Partitions)
+	}
+	return m
+}
+
+// drainText prints how long it takes until all is read: "12m", "never", or "".
+func (m motion) drainText() string {
+	switch {
+	case m.drain < 0:
+		return ""
+	case m.drain == trend.Never:
+		return "never"
+	case m.drain < time.Hour:
+		return setting.Duration(m.drain.Truncate(time.Second)).String()
+	default:
+		return setting.Duration(m.drain.Truncate(time.Minute)).String()
+	}
+}

@@ -1,0 +1,103 @@
+package wecomrobot
+
+import (
+	"bytes"
+	"image/png"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/chart"
+	"tocsin/pkg/localcloud/wecom"
+	"tocsin/pkg/notify"
+)
+
+// history is six minutes of lag up to 23:10, one of them unknown.
+const history = "1795187400/60:0,900,,2500,7000,12345" // date -d '2026-11-20 23:10 +0800' +%s
+
+func watched(topic, lag string) *alert.Alert {
+	a := lagAlert(topic, lag, "5000", "", 2*time.Minute)
+	a.Annotations["lag_history"] = history
+	return a
+}
+
+// After the text comes the picture of the worst topic, in a message of its own.
+func TestPicture(t *testing.T) {
+	g := newGroup(t, "zh")
+	n := notification(watched("order-created", "12345"), watched("order-paid", "30000"))
+	messages := say(t, g.notifier(t, Config{MentionMobiles: []string{"13800000000"}}), n)
+	if !slices.Equal(units(messages), []string{"1/1", "mention", "picture"}) {
+		t.Fatalf("units %v", units(messages))
+	}
+	m := messages[2]
+	if !m.Optional || messages[0].Optional || messages[1].Optional || m.Target != messages[0].Target {
+		t.Errorf("%+v", messages)
+	}
+	if want := "[order-worker / order-paid 最近 5 分钟的积压曲线]"; m.Text != want {
+		t.Errorf("%q, want %q", m.Text, want)
+	}
+	got := g.Inbox()[2]
+	series, err := chart.Parse(history)
+	if err != nil {
+		t.Fatal(err)
+	}
+	series.Title, series.Threshold, series.From, series.Zone = "order-worker / order-paid", 2000, ago(2*time.Minute), shanghai
+	want, err := chart.PNG(series)
+	if err != nil || got.Type != "image" || !bytes.Equal(got.Image, want) {
+		t.Errorf("%s of %d bytes, want the image of %d, %v", got.Type, len(got.Image), len(want), err)
+	}
+	if _, err := png.Decode(bytes.NewReader(got.Image)); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(messages[0].Text, "lag_history") || strings.Contains(messages[0].Text, "1795187400") {
+		t.Errorf("the history is in the text:\n%s", messages[0].Text)
+	}
+}
+
+func TestNoPicture(t *testing.T) {
+	no := false
+	spoiled, unknown := watched("a", "5000"), watched("b", "5000")
+	spoiled.Annotations["lag_history"] = "5000,6000"
+	unknown.Annotations["lag_history"] = "1795187400/60:,,5000"
+	for _, tt := range []struct {
+		name   string
+		config Config
+		alerts []*alert.Alert
+		done   []string
+	}{
+		{"no history", Config{}, oneTopic(), nil},
+		{"not wanted", Config{Picture: &no}, []*alert.Alert{watched("a", "5000")}, nil},
+		{"over", Config{}, over(watched("a", "5000")), nil},
+		{"spoiled", Config{}, []*alert.Alert{spoiled}, nil},
+		{"hardly known", Config{}, []*alert.Alert{unknown}, nil},
+		{"sent", Config{}, []*alert.Alert{watched("a", "5000")}, []string{"picture"}},
+	} {
+		g := newGroup(t, "zh")
+		n := notification(tt.alerts...)
+		n.Done = tt.done
+		if got := units(say(t, g.notifier(t, tt.config), n)); !slices.Equal(got, []string{"1/1"}) {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+	// The first that can be drawn is.
+	g := newGroup(t, "zh")
+	mixed := append([]*alert.Alert{spoiled, watched("good", "3000")}, over(watched("old", "9000"))...)
+	if m := say(t, g.notifier(t, Config{}), notification(mixed...)); len(m) != 2 || !strings.Contains(m[1].Text, "good") {
+		t.Errorf("%v", units(m))
+	}
+}
+
+// What WeCom finds wrong with a picture is an error like any other.
+func TestPictureRefused(t *testing.T) {
+	g := newGroup(t, "zh")
+	messages, err := g.notifier(t, Config{}).Messages(notification(watched("a", "5000")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Fail(wecom.Fault{Do: wecom.Refuse(45009, "api freq out of limit")})
+	if out := messages[1].Send(t.Context()); len(out) != 1 || out[0].Unit != "picture" || notify.AsError(out[0].Err).Class != notify.Rate {
+		t.Errorf("%+v", out)
+	}
+}
