@@ -52,15 +52,10 @@ type App struct {
 }
 
 // New builds the parts. An error says which of them cannot be built and why.
-func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
-	a := &App{config: cfg, http: o.client(), log: o.Log}
+func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error) {
+	a = &App{config: cfg, http: o.client(), store: o.Shared, log: o.Log}
 	a.heart = &heart{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
 	templates, err := render.ParseTemplates(cfg.Templates...)
-	if err != nil {
-		return nil, err
-	}
-	env := environment(cfg, a.http, o)
-	receivers, err := buildReceivers(cfg, env, templates)
 	if err != nil {
 		return nil, err
 	}
@@ -68,20 +63,24 @@ func New(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.store = o.Shared
 	if a.store == nil {
 		if a.store, err = backend.Open(ctx, cmp.Or(string(cfg.Store.URL), o.Store)); err != nil {
 			return nil, err
 		}
+		defer func() {
+			if err != nil {
+				a.store.Close()
+			}
+		}()
 	}
-	env.Store = a.store
+	receivers, err := buildReceivers(cfg, environment(cfg, a.http, a.store, o), o.Metrics, templates)
+	if err != nil {
+		return nil, err
+	}
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
 		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics, Retention: o.Retention,
 	}, o.Log); err != nil {
-		if o.Shared == nil {
-			a.store.Close()
-		}
 		return nil, err
 	}
 	a.lag = &lag.Watcher{

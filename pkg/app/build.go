@@ -8,19 +8,20 @@ import (
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/lag/ckafka"
+	"tocsin/pkg/metrics"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
+	"tocsin/pkg/store"
 	"tocsin/pkg/tencent"
 )
 
-// environment is what channels may use of the world outside. They use its Store
-// no sooner than they send.
-func environment(cfg *config.Config, client *http.Client, o Options) *notify.Env {
-	return &notify.Env{HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup, Style: cfg.Global.Style()}
+// environment is what channels may use of the world outside. st may be nil.
+func environment(cfg *config.Config, client *http.Client, st store.Store, o Options) notify.Env {
+	return notify.Env{HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup, Store: st, Style: cfg.Global.Style()}
 }
 
 // buildReceivers builds every receiver with its channels.
-func buildReceivers(cfg *config.Config, env *notify.Env, templates *render.Templates) ([]*dispatch.Receiver, error) {
+func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications, templates *render.Templates) ([]*dispatch.Receiver, error) {
 	receivers := make([]*dispatch.Receiver, len(cfg.Receivers))
 	for i := range cfg.Receivers {
 		rc := &cfg.Receivers[i]
@@ -31,7 +32,9 @@ func buildReceivers(cfg *config.Config, env *notify.Env, templates *render.Templ
 		for _, in := range rc.Integrations() {
 			kind := in.Kind()
 			kind.Quotas = in.Quotas(kind)
-			n, err := in.New(env, templates)
+			own := env
+			own.TemplateFailed = func() { m.TemplateFailed(kind.Name) }
+			n, err := in.New(&own, templates)
 			if err != nil {
 				return nil, fmt.Errorf("receiver %q: %s_configs[%d]: %w", rc.Name, kind.Name, in.Index, err)
 			}

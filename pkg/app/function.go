@@ -9,12 +9,13 @@ import (
 
 	"tocsin/pkg/config"
 	"tocsin/pkg/faas"
+	"tocsin/pkg/metrics"
 )
 
 // LagFunction builds the function that a platform's timer calls to poll lag and
 // to say what is due. Its configuration is where config.Find finds it.
 func LagFunction(ctx context.Context) (faas.Timer, error) {
-	a, err := forFunction(ctx)
+	a, err := forFunction(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +28,7 @@ func LagFunction(ctx context.Context) (faas.Timer, error) {
 // HostsFunction builds the function that a platform's timer calls to look for
 // silent hosts and to say what is due.
 func HostsFunction(ctx context.Context) (faas.Timer, error) {
-	a, err := forFunction(ctx)
+	a, err := forFunction(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func HostsFunction(ctx context.Context) (faas.Timer, error) {
 // `dispatch.linger` one call goes on for a while and ticks as often as something
 // may be due, so that a short group_wait is kept although the timer is slow.
 func DispatchFunction(ctx context.Context) (faas.Timer, error) {
-	a, err := forFunction(ctx)
+	a, err := forFunction(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func DispatchFunction(ctx context.Context) (faas.Timer, error) {
 	}, nil
 }
 
-func forFunction(ctx context.Context) (*App, error) {
+func forFunction(ctx context.Context, m *metrics.Notifications) (*App, error) {
 	path, err := config.Find(os.LookupEnv)
 	if err != nil {
 		return nil, err
@@ -69,5 +70,5 @@ func forFunction(ctx context.Context) (*App, error) {
 	if cfg.Store.URL == "" {
 		log.WarnContext(ctx, "no store is configured: what was said is forgotten with this instance, and may be said again")
 	}
-	return New(ctx, cfg, Options{Lookup: os.LookupEnv, Now: time.Now, Log: log, Store: "memory:"})
+	return New(ctx, cfg, Options{Lookup: os.LookupEnv, Now: time.Now, Log: log, Store: "memory:", Metrics: m})
 }

@@ -36,7 +36,8 @@ func (a *App) handler(o api.Options) (http.Handler, error) {
 // can be reached by everybody, it does not start without a word on who may
 // speak to it.
 func WebhookFunction(ctx context.Context) (http.Handler, error) {
-	a, err := forFunction(ctx)
+	registry := new(metrics.Registry)
+	a, err := forFunction(ctx, metrics.NewNotifications(registry, time.Now))
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func WebhookFunction(ctx context.Context) (http.Handler, error) {
 		return nil, errors.New("webhook.auth is missing: everybody who finds the address could send alerts and silence them; give it tokens, or public: true if something in front of it asks who comes (docs/webhook.md)")
 	}
 	return a.handler(api.Options{
-		Now: time.Now, Metrics: new(metrics.Registry), Started: time.Now(),
+		Now: time.Now, Metrics: registry, Started: time.Now(),
 		Flush: func(ctx context.Context) error {
 			_, err := a.engine.Tick(ctx, time.Now())
 			return err

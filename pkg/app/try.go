@@ -131,7 +131,7 @@ func findReceiver(cfg *config.Config, o Options, name string) (*dispatch.Receive
 	if err != nil {
 		return nil, err
 	}
-	receivers, err := buildReceivers(cfg, environment(cfg, o.client(), o), templates)
+	receivers, err := buildReceivers(cfg, environment(cfg, o.client(), nil, o), nil, templates)
 	if err != nil {
 		return nil, err
 	}

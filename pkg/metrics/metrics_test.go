@@ -123,6 +123,7 @@ func TestNotifications(t *testing.T) {
 	n.Failed("email", "authError")
 	n.Suppressed("silence", 3)
 	n.Owed(7)
+	n.TemplateFailed("email")
 	expect(t, &r, `
 		# HELP alertmanager_notification_latency_seconds The latency of notification requests in seconds.
 		# TYPE alertmanager_notification_latency_seconds histogram
@@ -162,6 +163,10 @@ func TestNotifications(t *testing.T) {
 		# HELP tocsin_owed_notifications How many notifications waited to be delivered after the last round.
 		# TYPE tocsin_owed_notifications gauge
 		tocsin_owed_notifications 7
+		# HELP tocsin_template_failures_total How often a message's template failed and the built-in text was put in its place.
+		# TYPE tocsin_template_failures_total counter
+		tocsin_template_failures_total{integration="email"} 1
+		tocsin_template_failures_total{integration="sms"} 0
 		`)
 }
 

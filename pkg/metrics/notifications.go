@@ -15,6 +15,7 @@ type Notifications struct {
 	requests, requestsFailed *Counter
 	suppressed               *Counter
 	latency                  *Histogram
+	templatesFailed          *Counter
 	owed                     *Gauge
 }
 
@@ -22,14 +23,15 @@ type Notifications struct {
 // are measured by the clock now.
 func NewNotifications(r *Registry, now func() time.Time) *Notifications {
 	return &Notifications{
-		now:            now,
-		total:          r.Counter("alertmanager_notifications_total", "The total number of attempted notifications.", "integration"),
-		failed:         r.Counter("alertmanager_notifications_failed_total", "The total number of notifications that were given up, wholly or in part.", "integration", "reason"),
-		requests:       r.Counter("alertmanager_notification_requests_total", "The total number of attempted notification requests.", "integration"),
-		requestsFailed: r.Counter("alertmanager_notification_requests_failed_total", "The total number of failed notification requests.", "integration"),
-		suppressed:     r.Counter("alertmanager_notifications_suppressed_total", "The total number of notifications suppressed for being silenced, inhibited, outside of active time intervals or within muted time intervals.", "reason"),
-		latency:        r.Histogram("alertmanager_notification_latency_seconds", "The latency of notification requests in seconds.", []float64{1, 5, 10, 15, 20}, "integration"),
-		owed:           r.Gauge("tocsin_owed_notifications", "How many notifications waited to be delivered after the last round."),
+		now:             now,
+		total:           r.Counter("alertmanager_notifications_total", "The total number of attempted notifications.", "integration"),
+		failed:          r.Counter("alertmanager_notifications_failed_total", "The total number of notifications that were given up, wholly or in part.", "integration", "reason"),
+		requests:        r.Counter("alertmanager_notification_requests_total", "The total number of attempted notification requests.", "integration"),
+		requestsFailed:  r.Counter("alertmanager_notification_requests_failed_total", "The total number of failed notification requests.", "integration"),
+		suppressed:      r.Counter("alertmanager_notifications_suppressed_total", "The total number of notifications suppressed for being silenced, inhibited, outside of active time intervals or within muted time intervals.", "reason"),
+		latency:         r.Histogram("alertmanager_notification_latency_seconds", "The latency of notification requests in seconds.", []float64{1, 5, 10, 15, 20}, "integration"),
+		templatesFailed: r.Counter("tocsin_template_failures_total", "How often a message's template failed and the built-in text was put in its place.", "integration"),
+		owed:            r.Gauge("tocsin_owed_notifications", "How many notifications waited to be delivered after the last round."),
 	}
 }
 
@@ -42,6 +44,7 @@ func (n *Notifications) Expect(integration string) {
 	n.total.Add(0, integration)
 	n.requests.Add(0, integration)
 	n.requestsFailed.Add(0, integration)
+	n.templatesFailed.Add(0, integration)
 	for _, reason := range failureReasons {
 		n.failed.Add(0, integration, reason)
 	}
@@ -85,6 +88,13 @@ func (n *Notifications) Failed(integration, reason string) {
 func (n *Notifications) Suppressed(reason string, alerts int) {
 	if n != nil {
 		n.suppressed.Add(float64(alerts), reason)
+	}
+}
+
+// TemplateFailed counts a message of an integration whose template failed.
+func (n *Notifications) TemplateFailed(integration string) {
+	if n != nil {
+		n.templatesFailed.Add(1, integration)
 	}
 }
 

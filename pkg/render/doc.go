@@ -12,6 +12,9 @@ type Style struct {
 	Location *time.Location
 	// ExternalURL is where a reader can look alerts up, "" for nowhere.
 	ExternalURL string
+	// TemplateFailed is called whenever a user's template fails and the built-in
+	// text takes its place; nil for nobody.
+	TemplateFailed func()
 }
 
 // Doc is a notification in words, before any channel's markup. Every text in it
@@ -40,6 +43,7 @@ type Doc struct {
 	Colon string
 
 	draft *draft // what it was made of
+	style *Style
 }
 
 // Item is one alert among several.

@@ -22,7 +22,7 @@ const (
 // single line of it is longer than a kilobyte or so.
 func Document(n *alert.Notification, env *Style) *Doc {
 	d := newDraft(n, env)
-	doc := &Doc{Resolved: d.firing == 0, Title: d.title(), Lead: d.lead(), Colon: d.words.colon, draft: d}
+	doc := &Doc{Resolved: d.firing == 0, Title: d.title(), Lead: d.lead(), Colon: d.words.colon, draft: d, style: env}
 	for _, e := range d.entries {
 		if e.resolved == doc.Resolved {
 			doc.Severity = max(doc.Severity, e.severity)
@@ -51,6 +51,9 @@ func Document(n *alert.Notification, env *Style) *Doc {
 // text, and why.
 func (doc *Doc) TemplateFailed(err error) {
 	doc.Notes = append(doc.Notes, doc.draft.words.badText(Clean(err.Error(), maxValue)))
+	if doc.style.TemplateFailed != nil {
+		doc.style.TemplateFailed()
+	}
 }
 
 // draft is what is known of a notification while it is put into words.

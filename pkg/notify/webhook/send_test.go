@@ -236,12 +236,15 @@ func TestRedirect(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	p := start(t)
+	if err := p.attempt(t, t.Context(), Config{}); err != nil { // it is connected before the time counts
+		t.Fatal(err)
+	}
 	p.Fail(server.Fault{Times: 2, Do: server.Hang})
-	err := p.attempt(t, t.Context(), Config{Timeout: setting.Duration(50 * time.Millisecond)})
-	if err == nil || err.Class != notify.Retry || !err.Ambiguous || !strings.Contains(err.Message, "no answer within timeout, 50ms") {
+	err := p.attempt(t, t.Context(), Config{Timeout: setting.Duration(300 * time.Millisecond)})
+	if err == nil || err.Class != notify.Retry || !err.Ambiguous || !strings.Contains(err.Message, "no answer within timeout, 300ms") {
 		t.Errorf("%+v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err = p.attempt(t, ctx, Config{Timeout: setting.Duration(time.Minute)})
 	if err == nil || err.Class != notify.Retry || !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Message, "timeout") {

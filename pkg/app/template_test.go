@@ -1,0 +1,55 @@
+package app_test
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/api"
+	"tocsin/pkg/app"
+	"tocsin/pkg/config"
+	"tocsin/pkg/metrics"
+)
+
+// A template of the user's that fails costs nobody the alert: the built-in text
+// is said, with a note, and /metrics counts it.
+func TestFailingTemplate(t *testing.T) {
+	w := newWorld(t)
+	text := strings.Replace(configuration, `key=robot-secret-key"}]`, `key=robot-secret-key", message: "{{ (index .Alerts 9).Labels.nothing }}"}]`, 1)
+	cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := new(metrics.Registry)
+	a, err := app.New(t.Context(), cfg, app.Options{
+		Outside: app.Outside{Dial: w.cloud.Network.DialContext, RootCAs: w.cloud.Network.RootCAs()}, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(w.logs, nil)), Store: "memory:", Metrics: metrics.NewNotifications(registry, time.Now),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	h, err := app.Handler(a, api.Options{Now: time.Now, Metrics: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/api/v2/alerts", strings.NewReader(`[{"labels": {"alertname": "DiskFull", "host": "db-1"}}]`))
+	r.Header.Set("Content-Type", "application/json")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if _, err := a.Dispatch(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	got := w.cloud.WeCom.Inbox()
+	if len(got) != 1 || !strings.Contains(got[0].Content, "DiskFull") || !strings.Contains(got[0].Content, "db-1") || !strings.Contains(got[0].Content, "模板") {
+		t.Errorf("the group got %+v\n%s", got, w.logs)
+	}
+	page := httptest.NewRecorder()
+	h.ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	if body := page.Body.String(); strings.Contains(body, `tocsin_template_failures_total{integration="wecom_robot"} 0`) ||
+		!strings.Contains(body, `tocsin_template_failures_total{integration="wecom_robot"} `) ||
+		!strings.Contains(body, `tocsin_template_failures_total{integration="sms"} 0`) {
+		t.Errorf("not counted:\n%s", body)
+	}
+}
