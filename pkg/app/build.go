@@ -50,17 +50,29 @@ func buildReaders(cfg *config.Config, client *http.Client, o Options) (map[strin
 	key := tencent.Credential{ID: cfg.Global.TencentSecretID, Key: cfg.Global.TencentSecretKey, Lookup: o.Lookup}
 	readers := make(map[string]lag.Reader, len(cfg.Lag.Clusters))
 	for _, c := range cfg.Lag.Clusters {
-		var r lag.Reader
-		var err error
-		if c.Kafka != nil {
-			r, err = kafkaReader(c, o.Lookup)
-		} else {
-			r, err = ckafka.New(c, key, client.Transport)
-		}
+		r, err := buildReader(c, key, client, o)
 		if err != nil {
 			return nil, fmt.Errorf("cluster %q: %w", c.Name, err)
 		}
 		readers[c.Name] = r
 	}
 	return readers, nil
+}
+
+// buildReader builds what reads a cluster: by Kafka's protocol where that is
+// configured, by the cloud's API where only that is, and by the API while the
+// protocol's way is closed where both are.
+func buildReader(c lag.Cluster, key tencent.Credential, client *http.Client, o Options) (lag.Reader, error) {
+	if c.Kafka == nil {
+		return ckafka.New(c, key, client.Transport)
+	}
+	protocol, err := kafkaReader(c, o.Lookup)
+	if err != nil || c.CKafka == nil {
+		return protocol, err
+	}
+	api, err := ckafka.New(c, key, client.Transport)
+	if err != nil {
+		return nil, err
+	}
+	return lag.Both(protocol, api), nil
 }

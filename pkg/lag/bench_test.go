@@ -1,10 +1,12 @@
 package lag
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	"tocsin/pkg/lag/trend"
+	"tocsin/pkg/store/memory"
 )
 
 func benchmarkJudge(b *testing.B, maxLag int64) {
@@ -64,5 +66,42 @@ func BenchmarkPicture(b *testing.B) {
 		if _, err := stored.changes("c", w, at(181)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A whole poll of 100 groups × 10 topics × 24 partitions that all lag, by the
+// default rules: read, remember, judge, store.
+func BenchmarkPollByDefaultRules(b *testing.B) {
+	snap := &Snapshot{Complete: true}
+	for g := range 100 {
+		group := whole(fmt.Sprintf("group-%03d", g))
+		for t := range 10 {
+			tp := Topic{Name: fmt.Sprintf("topic-%02d", t)}
+			for p := range int32(24) {
+				tp.Partitions = append(tp.Partitions, part(p, 1_000_000, 1_000_100))
+			}
+			group.Topics = append(group.Topics, tp)
+		}
+		snap.Groups = append(snap.Groups, group)
+	}
+	minute := 0.0
+	w := watcher(memory.New(), &ear{}, map[string]Reader{"c": read(func(context.Context) (*Snapshot, error) {
+		for g := range snap.Groups {
+			for t := range snap.Groups[g].Topics {
+				for p := range snap.Groups[g].Topics[t].Partitions {
+					at := &snap.Groups[g].Topics[t].Partitions[p]
+					at.Committed, at.End = at.Committed+137, at.End+137
+				}
+			}
+		}
+		return snap, nil
+	})})
+	w.Config.Rules = nil
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Poll(b.Context(), at(minute)); err != nil {
+			b.Fatal(err)
+		}
+		minute++
 	}
 }

@@ -118,8 +118,8 @@ rules:
   - {alert: A, lost: false}
   - {alert: A, max_delay: 10m, clear_below_delay: 10m, status: [stalled, stopped, rewind, growing], growing_for: 3h, lost: true}`, `
 allowed_lag must be 0 or more, not -1
-rules.0.clear_below is for rules with max_lag
-rules.1.clear_below_delay is for rules with max_delay
+rules.0.max_lag is missing: clear_below is for rules with it
+rules.1.max_delay is missing: clear_below_delay is for rules with it
 rules.2.clear_below_delay must not be greater than max_delay (10m), not 11m
 rules.3.status.1 "slow" is not one of stalled, stopped, rewind, growing
 rules.3.status.2 "ok" is not one of stalled, stopped, rewind, growing

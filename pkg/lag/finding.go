@@ -107,7 +107,9 @@ func (r *Rule) others() (list []func(*Rule, *sight) finding) {
 //	low, all known                  no
 //	between, all known              between
 //
-// low is <= max_lag, or < clear_below where that is set; between is from
+// One in which nothing was committed counts as known, as having no lag, once
+// another has a commit: such a partition may never get one, and the alert would
+// never end. low is <= max_lag, or < clear_below where that is set; between is from
 // clear_below to max_lag.
 func (r *Rule) count(seen total) finding {
 	switch {
@@ -115,7 +117,7 @@ func (r *Rule) count(seen total) finding {
 		return unknown
 	case seen.lag > *r.MaxLag:
 		return yes
-	case seen.unknown > 0:
+	case seen.unknown > seen.never:
 		return unknown
 	case r.ClearBelow != nil && seen.lag >= *r.ClearBelow:
 		return between
@@ -165,6 +167,7 @@ func (s *sight) any(of func(*Partition) finding) finding {
 type total struct {
 	lag            int64 // the sum of the known partitions
 	known, unknown int
+	never          int // those of the unknown ones in which nothing was committed
 }
 
 func views(topics []Topic) []view {
@@ -181,6 +184,9 @@ func sum(partitions []Partition) total {
 		p := &partitions[i]
 		if !p.Known {
 			t.unknown++
+			if p.Reason == NoCommit {
+				t.never++
+			}
 			continue
 		}
 		t.known++

@@ -38,11 +38,15 @@ func texts(t testing.TB, pairs ...string) map[string]Template {
 	return m
 }
 
-// topic builds a topic from the lags of its partitions; "?" is unknown.
+// topic builds a topic from the lags of its partitions; "?" could not be read, and
+// in "-" nothing was committed.
 func topic(name, lags string) Topic {
 	tp := Topic{Name: name}
 	for i, f := range strings.Fields(lags) {
-		p := Partition{ID: int32(i), Reason: "no commit"}
+		p := Partition{ID: int32(i), Reason: "error 3"}
+		if f == "-" {
+			p.Reason = NoCommit
+		}
 		if n, err := strconv.ParseInt(f, 10, 64); err == nil {
 			p = Partition{ID: int32(i), Committed: 100, End: 100 + n, Lag: n, Known: true}
 		}

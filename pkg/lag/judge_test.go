@@ -57,6 +57,14 @@ func TestAdvance(t *testing.T) {
 		{hysteresis, "1499 ?", [4]string{nothing, pending, pending, firing}},
 		{plain, "0 ?", [4]string{nothing, pending, pending, firing}},
 
+		// What was never committed is left out of the sum, and keeps nothing from
+		// ending once something was.
+		{plain, "2001 -", [4]string{pending, pending, firing, firing}},
+		{plain, "0 -", [4]string{nothing, nothing, nothing, nothing}},
+		{hysteresis, "1500 -", [4]string{nothing, nothing, nothing, firing}},
+		{plain, "0 - ?", [4]string{nothing, pending, pending, firing}},
+		{plain, "- -", [4]string{nothing, pending, pending, firing}},
+
 		{zero, "1", [4]string{firing, firing, firing, firing}},
 		{zero, "0", [4]string{nothing, nothing, nothing, nothing}},
 

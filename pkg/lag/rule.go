@@ -69,7 +69,7 @@ func (r *Rule) validate(f *setting.Faults) {
 	switch {
 	case r.ClearBelowDelay == 0 || !r.judges():
 	case r.MaxDelay == 0:
-		f.Addf("clear_below_delay", "is for rules with max_delay")
+		f.Addf("max_delay", "is missing: clear_below_delay is for rules with it")
 	case r.ClearBelowDelay > r.MaxDelay:
 		f.Addf("clear_below_delay", "must not be greater than max_delay (%v), not %v", r.MaxDelay, r.ClearBelowDelay)
 	}
@@ -90,7 +90,7 @@ func (r *Rule) validate(f *setting.Faults) {
 func (r *Rule) validateLag(f *setting.Faults) {
 	switch {
 	case r.MaxLag == nil && r.ClearBelow != nil && r.judges():
-		f.Addf("clear_below", "is for rules with max_lag")
+		f.Addf("max_lag", "is missing: clear_below is for rules with it")
 	case r.MaxLag == nil:
 	case *r.MaxLag < 0:
 		f.Addf("max_lag", "must be 0 or more, not %d", *r.MaxLag)

@@ -54,10 +54,10 @@ func TestTable(t *testing.T) {
 	}
 	const withState = `c g/ - of - unknown cut
 c g/a 101 of 100 worst 0 firing
-c g/dark - of 100 unknown 2 no commit unknown
+c g/dark - of 100 unknown 2 error 3 unknown
 c g/fine 100 of 100 worst 0 ok
 c g/high 1001 of 1000 worst 1 firing
-c g/part 5 of 100 worst 0 unknown 1 no commit ok
+c g/part 5 of 100 worst 0 unknown 1 error 3 ok
 c g/was-high 500 of 100 worst 2 firing
 c h/b 7 of 50 worst 0 ok
 c h/zeta 5000 of - worst 0 ok

@@ -56,14 +56,13 @@ type Summary struct {
 // does.
 //
 // Any number of instances may poll one store, and each may die at any moment.
-// What the rules need of the last polls is remembered in a trend.Window, which is
-// stored with the state, in one commit. State is committed first, with the alerts
-// that ended still firing in it; then
-// all alerts are handed on; then the ended ones are forgotten. So what got lost
-// on the way, a start or an end, is said again at the next poll, and nothing
-// that was said to fire is forgotten before its end was said. A poll with alerts
-// always changes the state: when two instances poll at the same time, the
-// judgement of the first to commit stands, and the other hands on nothing.
+// State is committed first, with the alerts that ended still firing in it, and
+// with the window of the last polls; then all alerts are handed on; then the
+// ended ones are forgotten. So what got lost on the way, a start or an end, is
+// said again at the next poll, and nothing that was said to fire is forgotten
+// before its end was said. A poll with alerts always changes the state: when two
+// instances poll at the same time, the judgement of the first to commit stands,
+// and the other hands on nothing.
 func (w *Watcher) Poll(ctx context.Context, now time.Time) (Summary, error) {
 	before, err := w.load(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package trend
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -62,38 +63,27 @@ func (c *cluster) poll() []Group {
 	return c.groups
 }
 
-func sizeOf(tb testing.TB, w *Window) (n int) {
-	chunks, err := w.Encode()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for _, c := range chunks {
-		n += len(c)
-	}
-	return n
-}
-
-func sizes() map[string]func() *cluster {
-	return map[string]func() *cluster{
-		"1,200":            func() *cluster { return newCluster(5, 20, 20) },
-		"24,000":           func() *cluster { return newCluster(100, 20, 200) },
-		"24,000 own topic": func() *cluster { return newCluster(100, 20, 2000) },
-		"240,000":          func() *cluster { return newCluster(100, 200, 200) },
-	}
-}
-
-var benchSizes = []string{"1,200", "24,000", "24,000 own topic", "240,000"}
-
+// What a poll costs beside reading the cluster: reading the window and storing
+// it, taking the poll in, and telling the state of each topic with all of its
+// partitions. After a day the ends of a day and the lags of three hours are there.
 func BenchmarkWindow(b *testing.B) {
-	for _, name := range benchSizes {
-		for _, polls := range []int{15, 24 * 60} {
-			if polls > 15 && name == "240,000" {
-				polls = 180
-			}
-			c := sizes()[name]()
-			w := &Window{}
-			now := time.UnixMilli(1_700_000_000_000)
-			for range polls {
+	for _, bb := range []struct {
+		name                  string
+		groups, reads, topics int
+		polls                 int
+	}{
+		{"1200", 5, 20, 20, size},
+		{"1200_after_a_day", 5, 20, 20, 24 * 60},
+		{"24000", 100, 20, 200, size},
+		{"24000_after_a_day", 100, 20, 200, 24 * 60},
+		{"24000_of_own_topics", 100, 20, 2000, size},
+		{"24000_of_own_topics_after_a_day", 100, 20, 2000, 24 * 60},
+		{"240000", 100, 200, 200, size},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			c := newCluster(bb.groups, bb.reads, bb.topics)
+			w, now := &Window{}, t0
+			for range bb.polls {
 				now = now.Add(time.Minute)
 				w.Add(now, c.poll(), true, true)
 			}
@@ -101,32 +91,28 @@ func BenchmarkWindow(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			run := func(what string, f func(b *testing.B)) {
-				b.Run(fmt.Sprintf("%s/%d polls/%s", name, polls, what), f)
-			}
-			run("decode+encode", func(b *testing.B) {
+			b.Run("decode+encode", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					w, err := Decode(chunks)
 					if err != nil {
 						b.Fatal(err)
 					}
-					if chunks, err = w.Encode(); err != nil {
+					if _, err := w.Encode(); err != nil {
 						b.Fatal(err)
 					}
 				}
-				b.ReportMetric(float64(sizeOf(b, w)), "B-stored")
-				b.ReportMetric(float64(w.weight()), "B-raw")
+				b.ReportMetric(float64(len(bytes.Join(chunks, nil)))/float64(12*bb.groups*bb.reads), "B/partition")
 			})
 			seen := c.poll()
-			run("add", func(b *testing.B) {
+			b.Run("add", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					now = now.Add(time.Minute)
 					w.Add(now, seen, true, true)
 				}
 			})
-			run("judge", func(b *testing.B) {
+			b.Run("judge", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					for g := range seen {
@@ -136,6 +122,6 @@ func BenchmarkWindow(b *testing.B) {
 					}
 				}
 			})
-		}
+		})
 	}
 }

@@ -61,22 +61,26 @@ func (w *walker) next() bool {
 	return true
 }
 
-// numbers reads varints. What is not there is zero.
-type numbers []byte
+// numbers reads varints one after the other. What is not there is zero.
+type numbers struct {
+	data []byte
+	at   int
+}
+
+func (n *numbers) more() bool { return n.at < len(n.data) }
 
 func (n *numbers) unsigned() uint64 {
-	if len(*n) > 0 && (*n)[0] < 0x80 { // most are small
-		v := (*n)[0]
-		*n = (*n)[1:]
-		return uint64(v)
+	var v uint64
+	for shift := 0; shift < 64 && n.more(); shift += 7 {
+		b := n.data[n.at]
+		n.at++
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			return v
+		}
 	}
-	v, size := binary.Uvarint(*n)
-	if size <= 0 {
-		*n = nil
-		return 0
-	}
-	*n = (*n)[size:]
-	return v
+	n.at = len(n.data)
+	return 0
 }
 
 func (n *numbers) signed() int64 { return unzigzag(n.unsigned()) }

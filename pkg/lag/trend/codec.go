@@ -194,6 +194,9 @@ type reader struct {
 
 func (r *reader) window() *Window {
 	w := &Window{marks: r.times(maxMarks), times: r.times(maxTimes)}
+	if n := len(w.marks); n > 0 && (len(w.times) == 0 || w.marks[n-1] != w.times[len(w.times)-1]) {
+		r.corrupt = true // a poll is both
+	}
 	count := r.count()
 	topics := make([]string, 0, min(count, maxHint))
 	w.ends = make(map[string][]byte, min(count, maxHint))

@@ -94,6 +94,10 @@ func TestDecodeRefuses(t *testing.T) {
 	if _, err := Decode([][]byte{good, {0}}); err == nil {
 		t.Error("with a byte more it is read")
 	}
+	torn := joined(t, &Window{marks: []int64{1, 5}, times: []int64{1, 4}})
+	if _, err := Decode([][]byte{torn}); err == nil {
+		t.Error("polls of which a part is missing are read")
+	}
 	if w, err := Decode([][]byte{good[:7], good[7:]}); err != nil || !bytes.Equal(joined(t, w), good) {
 		t.Errorf("in two chunks: %v", err)
 	}

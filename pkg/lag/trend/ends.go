@@ -218,7 +218,7 @@ func encodeEnds(to []byte, ends []int64) []byte {
 // before what cannot be.
 func decodeEnds(body []byte, to []int64, limit int) []int64 {
 	before := int64(unknown)
-	for n := numbers(body); len(n) > 0 && limit > 0; limit-- {
+	for n := (numbers{data: body}); n.more() && limit > 0; limit-- {
 		v := n.unsigned()
 		switch {
 		case v == 0:

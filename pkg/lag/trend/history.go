@@ -145,7 +145,7 @@ func nextLags(lags []byte, lag int64, replaced bool, limit int) []byte {
 
 func decodeLags(data []byte, to []int64, limit int) []int64 {
 	var before int64
-	for n := numbers(data); len(n) > 0 && len(to) < limit; {
+	for n := (numbers{data: data}); n.more() && len(to) < limit; {
 		v := n.unsigned()
 		if v == 0 {
 			to = append(to, unknown)

@@ -136,7 +136,7 @@ func (r *row) decode(body []byte, polls int, ends *[size]int64) {
 		kind, body = body[0], body[1:]
 	}
 	r.known = head & (1<<polls - 1)
-	n := numbers(body)
+	n := numbers{data: body}
 	r.held = int64(n.unsigned() & math.MaxInt64)
 	if r.held > 0 {
 		r.heldLag = int64(n.unsigned() & math.MaxInt64)

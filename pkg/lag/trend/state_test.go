@@ -92,13 +92,15 @@ func TestFrozenTakesAMinute(t *testing.T) {
 // A commit that is frozen for longer than the window keeps its beginning.
 func TestSinceBeforeTheWindow(t *testing.T) {
 	tests := []struct {
-		name  string
-		polls string
-		since float64
+		name    string
+		polls   string
+		allowed int64
+		since   float64
 	}{
-		{"frozen all the time", "10/20", 0},
-		{"after it read", "5/20 8/20 10/20", 2},
-		{"with a marker left, then messages", "10/11 10/11 10/11 10/11 10/20", 4},
+		{"frozen all the time", "10/20", 1, 0},
+		{"after it read", "5/20 8/20 10/20", 1, 2},
+		{"with a marker left, then messages", "10/11 10/11 10/11 10/11 10/20", 1, 4},
+		{"with as many left as are allowed: not longer than can be seen", "10/13 10/13 10/13 10/13 10/20", 3, 200 - size},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,7 +111,7 @@ func TestSinceBeforeTheWindow(t *testing.T) {
 				w.Add(minute(float64(i)), []Group{reads("g", NoMembers, f)}, true, true)
 				w = stored(t, w)
 			}
-			if got := w.Partition("g", "t", 0, 1); got.State != Stopped || !got.Since.Equal(minute(tt.since)) {
+			if got := w.Partition("g", "t", 0, tt.allowed); got.State != Stopped || !got.Since.Equal(minute(tt.since)) {
 				t.Errorf("%+v, want since minute %v", got, tt.since)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -181,12 +182,11 @@ func TestOrderIsNoMatter(t *testing.T) {
 	for i := range 20 {
 		groups := c.poll()
 		one.Add(minute(float64(i)), groups, true, true)
-		random.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
-		for _, g := range groups {
-			random.Shuffle(len(g.Topics), func(i, j int) { g.Topics[i], g.Topics[j] = g.Topics[j], g.Topics[i] })
-			for _, topic := range g.Topics {
-				shuffled := append([]Partition{}, topic.Partitions...)
-				random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		groups = shuffled(random, groups)
+		for g := range groups {
+			groups[g].Topics = shuffled(random, groups[g].Topics)
+			for t := range groups[g].Topics {
+				groups[g].Topics[t].Partitions = shuffled(random, groups[g].Topics[t].Partitions)
 			}
 		}
 		two.Add(minute(float64(i)), groups, true, true)
@@ -194,6 +194,12 @@ func TestOrderIsNoMatter(t *testing.T) {
 	if !bytes.Equal(joined(t, one), joined(t, two)) {
 		t.Error("they differ")
 	}
+}
+
+func shuffled[T any](random *rand.Rand, of []T) []T {
+	of = slices.Clone(of)
+	random.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+	return of
 }
 
 func joined(t testing.TB, w *Window) []byte {
