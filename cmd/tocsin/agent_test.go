@@ -259,3 +259,12 @@ func TestAgentUsage(t *testing.T) {
 		}
 	}
 }
+
+// What the start of the program needed is given back, and is there again when it
+// is needed.
+func TestUnmapProgram(t *testing.T) {
+	if err := unmapProgram(); err != nil {
+		t.Error(err)
+	}
+	TestAgentUsage(t)
+}

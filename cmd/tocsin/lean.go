@@ -38,18 +38,20 @@ func unmapProgram() error {
 		return err
 	}
 	defer f.Close()
-	var from, to uintptr
-	var access string
+	var first, last uintptr // of the mapping whose lines these are
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		line := lines.Text()
+		var from, to uintptr
+		var access string
 		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); n == 3 {
+			first, last = from, to
 			if access[1] == 'w' || !strings.HasSuffix(line, " "+exe) {
-				to = from
+				last = first
 			}
 			continue
 		}
-		if rest, found := strings.CutPrefix(line, "Anonymous:"); found && strings.TrimSpace(rest) == "0 kB" && to > from {
-			if _, _, errno := syscall.Syscall(syscall.SYS_MADVISE, from, to-from, syscall.MADV_DONTNEED); errno != 0 {
+		if rest, found := strings.CutPrefix(line, "Anonymous:"); found && strings.TrimSpace(rest) == "0 kB" && last > first {
+			if _, _, errno := syscall.Syscall(syscall.SYS_MADVISE, first, last-first, syscall.MADV_DONTNEED); errno != 0 {
 				return errno
 			}
 		}

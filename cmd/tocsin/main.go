@@ -29,7 +29,7 @@ var commands = []command{
 	{"dev", "[--once] [--listen 127.0.0.1:9093] [--config F]", "a local cloud with a Kafka in it, and what Tocsin says of it", dev},
 	{"serve", "--config.file F [--web.listen-address :9093] [--storage.path DIR]", "everything in one process, for real use", serve},
 	{"check-config", "[F] [--sample FILE --hook generic/NAME]", "everything that is wrong with a configuration, or what a hook makes of a message", checkConfig},
-	{"lag", "[--config F] [--cluster N] [--group G] [-o table,json]", "consumer lag now", showLag},
+	{"lag", "[--config F] [--cluster N] [--group G] [--topic T] [--sort name,lag,delay,in,out,state] [--watch] [--every 10s] [--chart] [-o table,json]", "consumer lag now, or as it goes", showLag},
 	{"dead", "[--resend ID|all] [--config F]", "what nobody could be told, to be sent again", dead},
 	{"send", "--receiver R [--config F]", "a test notification through a receiver", send},
 	{"agent", "--server URL --id ID --token-file F [--state DIR] [--plugins DIR] [--buffer 64MiB] | status [--state DIR] [-o table,json]", "collects on a host what the server asks for, and reports it", runAgent},

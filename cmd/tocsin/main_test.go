@@ -77,17 +77,18 @@ func TestDevTakesAConfiguration(t *testing.T) {
 	}
 }
 
-// until looks for a text in what is written.
+// until looks for a text in what is written, so many times.
 type until struct {
 	text  bytes.Buffer
 	want  string
+	times int // 0 is once
 	found func()
 	seen  bool
 }
 
 func (u *until) Write(p []byte) (int, error) {
 	u.text.Write(p)
-	if !u.seen && strings.Contains(u.text.String(), u.want) {
+	if !u.seen && strings.Count(u.text.String(), u.want) >= max(u.times, 1) {
 		u.seen = true
 		u.found()
 	}
@@ -95,7 +96,7 @@ func (u *until) Write(p []byte) (int, error) {
 }
 
 func TestWrongUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"nonsense"}, {"dev", "--nonsense"}, {"dev", "extra"}, {"check-config", "a", "b"}, {"send"}, {"lag", "-o", "xml"}} {
+	for _, args := range [][]string{nil, {"nonsense"}, {"dev", "--nonsense"}, {"dev", "extra"}, {"check-config", "a", "b"}, {"send"}, {"lag", "-o", "xml"}, {"lag", "--sort", "age"}, {"lag", "--every", "0s"}, {"lag", "--group", "("}} {
 		if status, _, errs := tocsin(t, args...); status != 2 || strings.Count(strings.TrimSpace(errs), "\n") > 0 && len(args) > 0 {
 			t.Errorf("%q: exit %d, %q; want 2 and one line", args, status, errs)
 		}
@@ -140,10 +141,10 @@ func TestLag(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("exit %d\n%s%s", status, out, errs)
 	}
-	want := "CLUSTER  GROUP         TOPIC  LAG      THRESHOLD  WORST                                STATE\n" +
-		"orders   order-worker  idle         0      2,000                                       ok\n" +
-		"orders   order-worker  new    unknown      2,000  (1 unknown: no commit)               unknown\n" +
-		"orders   order-worker  paid     2,001      2,000  partition 1 (1 unknown: no commit)   pending\n"
+	want := "CLUSTER  GROUP         TOPIC  LAG      LIMIT  BEHIND  IN/S  OUT/S  DRAINED IN  CONSUMER  STATE                     WORST\n" +
+		"orders   order-worker  idle         0  2,000                                   ok        ok\n" +
+		"orders   order-worker  new    unknown  2,000                                             unknown                   (1 unknown: no commit)\n" +
+		"orders   order-worker  paid     2,001  2,000                                             pending KafkaConsumerLag  partition 1 (1 unknown: no commit)\n"
 	if squeeze(out) != squeeze(want) {
 		t.Errorf("table\n%s\nwant\n%s", out, want)
 	}
@@ -151,6 +152,25 @@ func TestLag(t *testing.T) {
 	var lines []lag.Line
 	if err := json.Unmarshal([]byte(out), &lines); status != 0 || err != nil || len(lines) != 3 || *lines[2].Lag != 2001 {
 		t.Errorf("exit %d, %v\n%s%s", status, err, out, errs)
+	}
+	for args, want := range map[string]string{
+		"--sort lag":                     "paid idle new", // what is unknown comes last
+		"--sort state":                   "paid new idle",
+		"--topic paid|new":               "new paid",
+		"--group order-.* --topic i.*":   "idle",
+		"--group order":                  "",
+		"--sort lag --topic (idle|paid)": "paid idle",
+	} {
+		status, out, errs := tocsinWith(t.Context(), env, append([]string{"lag"}, strings.Fields(args)...)...)
+		var topics []string
+		for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
+			if fields := strings.Fields(line); len(fields) > 2 && fields[0] == "orders" {
+				topics = append(topics, fields[2])
+			}
+		}
+		if got := strings.Join(topics, " "); status != 0 || got != want {
+			t.Errorf("%s: exit %d, topics %q, want %q\n%s", args, status, got, want, errs)
+		}
 	}
 	if status, _, errs = tocsinWith(t.Context(), env, "lag", "--cluster", "other"); status != 1 || !strings.Contains(errs, `"other"`) {
 		t.Errorf("unknown cluster: exit %d, %s", status, errs)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tocsin/pkg/localcloud/tencentcloud"
 )
 
 const tried = `
@@ -98,5 +101,20 @@ func TestRender(t *testing.T) {
 	}
 	if status, _, _ := tocsin(t, "render", "--config", config, "--receiver", "ops"); status != 2 {
 		t.Errorf("without alerts: exit %d, want 2", status)
+	}
+}
+
+// A watch prints again and again, each look with a chart of what it has seen so
+// far, until it is ended; what goes wrong meanwhile does not end it.
+func TestLagWatch(t *testing.T) {
+	cloud, env := watched(t, "1m")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &until{found: cancel, want: "order-worker / paid", times: 3}
+	var errs strings.Builder
+	cloud.Tencent.Fail(tencentcloud.Fault{Action: "DescribeGroup", Do: tencentcloud.Refuse("InternalError", "once")})
+	status := run(ctx, []string{"lag", "--watch", "--every", "20ms", "--chart"}, out, &errs, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if status != 0 || strings.Count(out.text.String(), "every 20ms") < 3 {
+		t.Errorf("exit %d\n%s%s", status, &out.text, errs.String())
 	}
 }

@@ -45,15 +45,14 @@ func (b beat) next(now, at time.Time, address string, after time.Duration) (next
 	}
 	due = next.At.Add(after)
 	if !inTime(now, at, after) {
-		if wait := now.Add(after); due.Before(wait) {
-			due = wait
-		}
-		return next, due
+		return next, now.Add(after)
 	}
 	if at.Sub(b.Live) >= after {
 		next.Up = at
 	}
-	next.Live = at
+	if at.After(b.Live) {
+		next.Live = at
+	}
 	if address != "" {
 		next.Address = address
 	}

@@ -50,6 +50,13 @@ func TestLatest(t *testing.T) {
 	if s := get(100); s.State != host.StateOnline || !s.UpSince.Equal(at(100)) {
 		t.Errorf("%+v", s)
 	}
+	// Two that changed places on the way are no silence of a minute.
+	send(150, 150, "LinuxCPU", `{}`, "")
+	send(152, 110, "LinuxMemory", `{}`, "")
+	send(175, 175, "LinuxCPU", `{}`, "")
+	if s := get(175); !s.UpSince.Equal(at(100)) {
+		t.Errorf("%+v", s)
+	}
 	// What came late is the latest value all the same.
 	send(9000, 500, "LinuxCPU", `[4]`, "")
 	if s := get(9000); s.State != host.StateOffline || string(s.Services["LinuxCPU"].Data) != `[4]` || !s.LastReport.Equal(at(500)) {

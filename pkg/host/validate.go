@@ -201,9 +201,9 @@ func (r *Rule) validate(f *setting.Faults) {
 }
 
 func (r *Rule) validateLimits(f *setting.Faults) {
-	for key, limit := range map[string]*float64{"above": r.Above, "below": r.Below, "clear": r.Clear} {
+	for i, limit := range []*float64{r.Above, r.Below, r.Clear} {
 		if limit != nil && (math.IsNaN(*limit) || math.IsInf(*limit, 0)) {
-			f.Addf(key, "must be a number")
+			f.Addf([]string{"above", "below", "clear"}[i], "must be a number")
 			return
 		}
 	}

@@ -150,6 +150,8 @@ func (c *client) do(ctx context.Context, method, path string, header http.Header
 	req.Header = header
 	header.Set("Authorization", "Bearer "+string(c.token))
 	header.Set("User-Agent", "tocsin-agent/"+c.version)
+	// So that the server can tell a wrong clock from an old report.
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, nil, c.unanswered(err)

@@ -33,6 +33,9 @@ func TestClient(t *testing.T) {
 		if h.Get("Authorization") != "Bearer "+testToken || h.Get("User-Agent") != "tocsin-agent/1.2.3" {
 			t.Errorf("header %v", h)
 		}
+		if date, err := http.ParseTime(h.Get("Date")); err != nil || time.Since(date) > time.Minute {
+			t.Errorf("Date %q", h.Get("Date"))
+		}
 		switch r.Method + " " + r.URL.EscapedPath() {
 		case "GET /tocsin/agents/web%2F1%20a/config":
 			if h.Get("If-None-Match") == `"7"` {
@@ -96,8 +99,9 @@ func TestClientRefused(t *testing.T) {
 		for _, test := range tests {
 			log, _ := newLog()
 			c, err := newClient(Options{Server: "https://alerts.example.com", ID: "web/1 a", Token: testToken, Log: log, Transport: direct(func(w http.ResponseWriter, r *http.Request) {
-				if r.Host != "alerts.example.com" {
-					t.Errorf("%d: the token went to %s", test.status, r.Host)
+				if r.URL.Host != "alerts.example.com" {
+					t.Errorf("%d: the token went to %s", test.status, r.URL.Host)
+					return
 				}
 				w.Header().Set("Location", "https://elsewhere.example.com/")
 				if test.retryAfter != "" {

@@ -65,7 +65,7 @@ func runExecutable(ctx context.Context, dir, name string, timeout time.Duration)
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Dir, cmd.Env = dir, []string{searchPath, "LANG=C"}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = stdout, stderr, pipeWait
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: false}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	killGroup := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel = killGroup
 	err = cmd.Start()

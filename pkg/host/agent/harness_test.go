@@ -26,6 +26,7 @@ type server struct {
 	reports  []gotReport
 	asked    int // configurations given
 	same     int // configurations answered with 304
+	tries    int
 	arrived  chan struct{}
 }
 
@@ -84,9 +85,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	away := s.away
+	s.tries++
+	port := s.tries
 	s.mu.Unlock()
 	if away {
-		return nil, fmt.Errorf("dial tcp: connection refused")
+		return nil, fmt.Errorf("read tcp 127.0.0.1:%d: connection refused", port)
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)

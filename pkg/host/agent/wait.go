@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -60,21 +61,27 @@ func lingering(ctx context.Context, d time.Duration) (context.Context, context.C
 // trouble logs what goes wrong once, not each time that it is tried again.
 type trouble struct {
 	log  *slog.Logger
-	text string
+	kind string
 }
 
-// is logs err unless it is what went wrong before.
+// is logs err unless its kind went wrong before. Refusals are of a kind when they
+// say the same, whatever the network says of each.
 func (t *trouble) is(message string, err error) {
-	if text := err.Error(); text != t.text {
-		t.text = text
-		t.log.Warn(message, "err", text)
+	kind := err.Error()
+	var r *refusal
+	if errors.As(err, &r) {
+		kind = r.message
+	}
+	if kind != t.kind {
+		t.kind = kind
+		t.log.Warn(message, "err", err)
 	}
 }
 
 // over logs that all is well again, if it was not.
 func (t *trouble) over(message string) {
-	if t.text != "" {
-		t.text = ""
+	if t.kind != "" {
+		t.kind = ""
 		t.log.Info(message)
 	}
 }

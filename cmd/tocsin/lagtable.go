@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"tocsin/pkg/lag"
+	"tocsin/pkg/lag/trend"
+	"tocsin/pkg/setting"
+)
+
+// printLag prints one line for each topic of a group.
+func printLag(w io.Writer, lines []lag.Line, pretty bool) {
+	t := plainTable("CLUSTER", "GROUP", "TOPIC", "LAG", "LIMIT", "BEHIND", "IN/S", "OUT/S", "DRAINED IN", "CONSUMER", "STATE", "WORST")
+	var columns []table.ColumnConfig
+	for n := 4; n <= 9; n++ {
+		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	for _, l := range lines {
+		if l.Topic == "" {
+			t.AppendRow(table.Row{l.Cluster, l.Group, "", "", "", "", "", "", "", "", "not read", ""})
+			continue
+		}
+		t.AppendRow(table.Row{l.Cluster, l.Group, l.Topic, count(l.Lag, "unknown"), count(l.Threshold, ""), behind(l), rate(l.RateIn), rate(l.RateOut), l.Drain,
+			consumer(l, pretty), state(l, pretty), worst(l)})
+	}
+	if pretty {
+		t.Style().Color.Header = text.Colors{text.Bold}
+	}
+	printTable(w, t)
+}
+
+// plainTable is a table of columns and nothing else, fit for other programs.
+func plainTable(columns ...any) table.Writer {
+	t := table.NewWriter()
+	t.AppendHeader(columns)
+	t.SetStyle(table.StyleDefault)
+	t.Style().Options = table.Options{}
+	t.Style().Box.PaddingLeft = ""
+	t.Style().Box.PaddingRight = "  "
+	return t
+}
+
+func printTable(w io.Writer, t table.Writer) {
+	for line := range strings.Lines(t.Render() + "\n") {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+}
+
+// count prints a number in groups of three digits.
+func count(n *int64, none string) string {
+	if n == nil {
+		return none
+	}
+	digits := strconv.FormatInt(*n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// behind is the age of the oldest unread message.
+func behind(l lag.Line) string {
+	if l.Delay == nil {
+		return ""
+	}
+	return setting.Duration(time.Duration(*l.Delay) * time.Second).String()
+}
+
+// rate prints messages per second, with a digit behind the point below ten.
+func rate(r *float64) string {
+	switch {
+	case r == nil:
+		return ""
+	case *r < 10:
+		return strconv.FormatFloat(*r, 'f', 1, 64)
+	default:
+		n := int64(*r + 0.5)
+		return count(&n, "")
+	}
+}
+
+// consumer is what the group does with the topic.
+func consumer(l lag.Line, pretty bool) string {
+	s := string(l.Status)
+	if l.Unsubscribed {
+		s = "unsubscribed"
+	}
+	if l.Lost > 0 {
+		s = strings.TrimPrefix(s+", ", ", ") + "lost " + count(&l.Lost, "")
+	}
+	if !pretty {
+		return s
+	}
+	switch {
+	case l.Status == trend.Stopped, l.Status == trend.Stalled, l.Lost > 0:
+		return text.FgRed.Sprint(s)
+	case l.Status == trend.Rewind, l.Status == trend.Growing:
+		return text.FgYellow.Sprint(s)
+	default:
+		return s
+	}
+}
+
+// state is how the topic stands against the rules, and against which.
+func state(l lag.Line, pretty bool) string {
+	s := string(l.State)
+	if l.State == lag.Firing || l.State == lag.Pending {
+		s += " " + l.Rule
+	}
+	if !pretty {
+		return s
+	}
+	switch l.State {
+	case lag.Firing:
+		return text.FgRed.Sprint(s)
+	case lag.Pending, lag.Unknown:
+		return text.FgYellow.Sprint(s)
+	default:
+		return s
+	}
+}
+
+// worst names the partition furthest behind, what is not known, and by which way
+// the cluster was read.
+func worst(l lag.Line) string {
+	var parts []string
+	if l.Worst != nil {
+		parts = append(parts, fmt.Sprintf("partition %d", *l.Worst))
+	}
+	if l.Unknown > 0 {
+		parts = append(parts, fmt.Sprintf("(%d unknown: %s)", l.Unknown, l.Reason))
+	}
+	if l.Source != "" {
+		parts = append(parts, "by "+l.Source)
+	}
+	return strings.Join(parts, " ")
+}
