@@ -24,7 +24,9 @@ func run(t *testing.T, path string, check func([]byte) []string, cases []broken)
 }
 
 func TestBrokenTemplates(t *testing.T) {
-	check := func(data []byte) []string { return CheckTemplate(data, []string{"dispatch", "hosts", "lag", "webhook"}) }
+	check := func(data []byte) []string {
+		return CheckTemplate(data, []string{"dispatch", "hosts", "lag", "webhook"})
+	}
 	run(t, "template.yaml", check, []broken{
 		{"no YAML", "Resources:\n", "Resources: [\n", "yaml"},
 		{"unknown top-level key", "Transform:", "Transfrom:", "unknown key Transfrom"},

@@ -90,7 +90,7 @@ func (l *line) plug(in bool) {
 // function watches, with a Redis between them. The line is cut: what is collected
 // meanwhile arrives afterwards, all of it and in order, past a plugin that hangs.
 // The agent ends: its host is told to be offline. It is back: so is that.
-func TestHosts(t *testing.T) {
+func TestHostsOnRedis(t *testing.T) {
 	for name, folder := range map[string]string{"webhook-hosts": "../../functions/webhook", "hosts": "../../functions/hosts"} {
 		if err := build(name, forSCF, folder); err != nil {
 			t.Fatal(err)
