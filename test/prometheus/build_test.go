@@ -1,0 +1,67 @@
+package prometheus
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	// Keeps the version in go.mod: the programs are built with what their own
+	// go.mod says, so that nothing else need stand in this one.
+	_ "github.com/prometheus/prometheus/util/junitxml"
+)
+
+const (
+	module   = "github.com/prometheus/prometheus"
+	examples = "../../examples/prometheus/"
+)
+
+// bin is the folder of the programs: promtool, prometheus and tocsin.
+var bin string
+
+func TestMain(m *testing.M) {
+	status, err := withPrograms(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+// withPrograms builds the programs for the time of run.
+func withPrograms(run func() int) (status int, err error) {
+	if bin, err = os.MkdirTemp("", "prometheus"); err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(bin)
+	source, err := goTool("list", "-m", "-f", "{{.Dir}}", module)
+	if err != nil {
+		return 0, err
+	}
+	// Prometheus without the ways of finding targets that are not used here, which
+	// are most of its weight.
+	for _, program := range []string{"promtool", "prometheus"} {
+		if _, err := goTool("build", "-C", strings.TrimSpace(source), "-tags", "remove_all_sd", "-ldflags", "-s -w", "-o", filepath.Join(bin, program), "./cmd/"+program); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := goTool("build", "-C", "../..", "-o", filepath.Join(bin, "tocsin"), "./cmd/tocsin"); err != nil {
+		return 0, err
+	}
+	return run(), nil
+}
+
+// goTool runs go, without what the environment says for this module: it need not
+// hold for another.
+func goTool(args ...string) (string, error) {
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
+	}
+	return string(out), nil
+}
