@@ -1,7 +1,10 @@
 package dispatch
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -43,6 +46,47 @@ type entry struct {
 	// that in one word.
 	LastError string `json:"lastError,omitempty"`
 	Fault     string `json:"fault,omitempty"`
+}
+
+// MarshalBinary writes the alerts in their compact form, which they are nearly all
+// of, after a line of JSON with the rest.
+func (e entry) MarshalBinary() ([]byte, error) {
+	type fields entry
+	rest := fields(e)
+	rest.Alerts = nil
+	b, err := json.Marshal(rest)
+	if err != nil {
+		return nil, err
+	}
+	b = append(slices.Grow(b, 512*len(e.Alerts)), '\n')
+	for _, a := range e.Alerts {
+		if b, err = a.AppendBinary(b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote.
+func (e *entry) UnmarshalBinary(b []byte) error {
+	type fields entry
+	rest, alerts, whole := bytes.Cut(b, []byte{'\n'})
+	if !whole {
+		return errors.New("it ends before its alerts")
+	}
+	if err := json.Unmarshal(rest, (*fields)(e)); err != nil {
+		return err
+	}
+	e.Alerts = nil
+	for len(alerts) > 0 {
+		a := new(alert.Alert)
+		var err error
+		if alerts, err = a.ReadBinary(alerts); err != nil {
+			return err
+		}
+		e.Alerts = append(e.Alerts, a)
+	}
+	return nil
 }
 
 // absorb takes into n what an integration has not heard yet of the same group,

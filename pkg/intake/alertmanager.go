@@ -40,13 +40,13 @@ func prometheus(in Input, versions []string) (Output, error) {
 // day of the year 1.
 func prometheusAlert(n node, in Input) *alert.Alert {
 	d := newDraft("")
-	for _, l := range n.get("labels").need().members() {
-		if !strings.HasPrefix(l.name, "__") || !strings.HasSuffix(l.name, "__") {
-			d.label(l.name, l.node.text())
+	for name, value := range n.get("labels").need().texts() {
+		if !strings.HasPrefix(name, "__") || !strings.HasSuffix(name, "__") {
+			d.label(name, value)
 		}
 	}
-	for _, a := range n.get("annotations").members() {
-		d.note(a.name, a.node.text())
+	for name, value := range n.get("annotations").texts() {
+		d.note(name, value)
 	}
 	d.note("dashboard_url", n.get("panelURL", "dashboardURL").text())
 	d.extra(n, alertFields...)
@@ -61,7 +61,7 @@ func prometheusAlert(n node, in Input) *alert.Alert {
 	case "resolved", "ok", "normal":
 		return d.ends(start, end, in.Now)
 	default:
-		n.doc.fail(status.path, "%q is neither firing nor resolved", cut(status.text(), maxQuote))
+		n.doc.fail(status.path(), "%q is neither firing nor resolved", cut(status.text(), maxQuote))
 		return nil
 	}
 }

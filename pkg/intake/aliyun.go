@@ -69,7 +69,7 @@ func aliyunThreshold(top, state node, now time.Time) *alert.Alert {
 	case "OK":
 		return d.ends(at, at, now)
 	default:
-		state.doc.fail(state.path, "%q is none of ALERT, OK and INSUFFICIENT_DATA", cut(state.text(), maxQuote))
+		state.doc.fail(state.path(), "%q is none of ALERT, OK and INSUFFICIENT_DATA", cut(state.text(), maxQuote))
 		return nil
 	}
 }

@@ -43,7 +43,7 @@ func cloudWatch(top node, now time.Time) *alert.Alert {
 // eventBridgeAlarm reads an event "CloudWatch Alarm State Change".
 func eventBridgeAlarm(top node, now time.Time) *alert.Alert {
 	if kind := top.get("detail-type"); kind.text() != "CloudWatch Alarm State Change" {
-		kind.doc.fail(kind.path, "%q is not taken: CloudWatch Alarm State Change is", cut(kind.text(), maxQuote))
+		kind.doc.fail(kind.path(), "%q is not taken: CloudWatch Alarm State Change is", cut(kind.text(), maxQuote))
 	}
 	detail := top.get("detail").need()
 	configuration, state := detail.get("configuration"), detail.get("state")
@@ -124,7 +124,7 @@ func (a *cloudWatchAlarm) settle(d *draft, now time.Time) *alert.Alert {
 	case "OK":
 		return d.ends(a.at, a.at, now)
 	default:
-		a.state.doc.fail(a.state.path, "%q is none of ALARM, OK and INSUFFICIENT_DATA", cut(a.state.text(), maxQuote))
+		a.state.doc.fail(a.state.path(), "%q is none of ALARM, OK and INSUFFICIENT_DATA", cut(a.state.text(), maxQuote))
 		return nil
 	}
 }

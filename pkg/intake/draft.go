@@ -53,17 +53,22 @@ func (d *draft) note(name, value string) {
 // extra notes the members of an object that are not known, in byte order of
 // their names, until it is too much.
 func (d *draft) extra(object node, known ...string) {
-	room := maxExtra
-	for _, m := range object.members() {
-		if slices.Contains(known, m.name) {
-			continue
+	members := object.object()
+	var others []string
+	for name := range members {
+		if !slices.Contains(known, name) {
+			others = append(others, name)
 		}
-		value := cut(strings.TrimSpace(m.node.plain()), maxExtraValue)
-		if room -= len(m.name) + len(value); room < 0 {
+	}
+	slices.Sort(others)
+	room := maxExtra
+	for _, name := range others {
+		value := cut(strings.TrimSpace(plain(members[name])), maxExtraValue)
+		if room -= len(name) + len(value); room < 0 {
 			d.note("truncated_fields", "true")
 			return
 		}
-		d.note(m.name, value)
+		d.note(name, value)
 	}
 }
 

@@ -108,7 +108,7 @@ func generic(t *template.Template, in Input) (Output, error) {
 		value = []any{value}
 	}
 	var out Output
-	for _, n := range (node{top.doc, "alerts", value}).list() {
+	for _, n := range (node{doc: top.doc, name: "alerts", value: value}).list() {
 		out.Alerts = append(out.Alerts, genericAlert(n, in))
 	}
 	return out, top.doc.fault()
@@ -137,8 +137,8 @@ func genericBody(in Input) (any, error) {
 // not said again.
 func genericAlert(n node, in Input) *alert.Alert {
 	d := newDraft("")
-	for _, l := range n.get("labels").need().members() {
-		d.label(l.name, l.node.text())
+	for name, value := range n.get("labels").need().texts() {
+		d.label(name, value)
 	}
 	for _, a := range n.get("annotations").members() {
 		d.note(a.name, a.node.plain())
@@ -154,7 +154,7 @@ func genericAlert(n node, in Input) *alert.Alert {
 	case "":
 		d.Timeout = end.IsZero()
 	default:
-		status.doc.fail(status.path, "%q is neither firing nor resolved", cut(status.text(), maxQuote))
+		status.doc.fail(status.path(), "%q is neither firing nor resolved", cut(status.text(), maxQuote))
 	}
 	if over {
 		return d.ends(start, end, in.Now)

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -29,8 +30,17 @@ func (d *document) fault() error {
 // is not there.
 type node struct {
 	doc   *document
-	path  string
+	base  string // path of the object that it is in, "" for the whole message
+	name  string // there
 	value any
+}
+
+// path says where in the message the value is.
+func (n node) path() string {
+	if n.base == "" {
+		return cut(n.name, 2*maxQuote)
+	}
+	return cut(n.base+"."+n.name, 2*maxQuote)
 }
 
 // open parses a JSON body whose top is an object.
@@ -75,13 +85,7 @@ func (n node) get(names ...string) node {
 	return n.member(names[0], nil)
 }
 
-func (n node) member(name string, v any) node {
-	path := name
-	if n.path != "" {
-		path = n.path + "." + name
-	}
-	return node{n.doc, cut(path, 2*maxQuote), v}
-}
+func (n node) member(name string, v any) node { return node{n.doc, n.path(), name, v} }
 
 // is tells whether the value is there.
 func (n node) is() bool { return n.value != nil }
@@ -89,7 +93,7 @@ func (n node) is() bool { return n.value != nil }
 // need makes it a fault that the value is not there.
 func (n node) need() node {
 	if !n.is() {
-		n.doc.fail(n.path, "is missing")
+		n.doc.fail(n.path(), "is missing")
 	}
 	return n
 }
@@ -98,7 +102,7 @@ func (n node) need() node {
 func (n node) text() string {
 	s, ok := scalar(n.value)
 	if !ok {
-		n.doc.fail(n.path, "%s where text is expected", kind(n.value))
+		n.doc.fail(n.path(), "%s where text is expected", kind(n.value))
 	}
 	return s
 }
@@ -119,11 +123,13 @@ func scalar(v any) (s string, ok bool) {
 }
 
 // plain is any value as text: one that is no scalar is written as JSON.
-func (n node) plain() string {
-	if s, ok := scalar(n.value); ok {
+func (n node) plain() string { return plain(n.value) }
+
+func plain(v any) string {
+	if s, ok := scalar(v); ok {
 		return s
 	}
-	return compact(n.value)
+	return compact(v)
 }
 
 func compact(v any) string {
@@ -138,7 +144,7 @@ func compact(v any) string {
 func (n node) object() map[string]any {
 	members, ok := n.value.(map[string]any)
 	if !ok && n.is() {
-		n.doc.fail(n.path, "%s where an object is expected", kind(n.value))
+		n.doc.fail(n.path(), "%s where an object is expected", kind(n.value))
 	}
 	return members
 }
@@ -158,15 +164,34 @@ type member struct {
 	node node
 }
 
+// texts are the members of an object by their names, in no order. It is a fault
+// if one is no scalar.
+func (n node) texts() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for name, v := range n.object() {
+			s, ok := scalar(v)
+			if !ok {
+				for _, m := range n.members() { // the first of them is told, whatever the order here
+					m.node.text()
+				}
+				return
+			}
+			if !yield(name, s) {
+				return
+			}
+		}
+	}
+}
+
 // list is the items of an array, none when it is not there.
 func (n node) list() []node {
 	items, ok := n.value.([]any)
 	if !ok && n.is() {
-		n.doc.fail(n.path, "%s where an array is expected", kind(n.value))
+		n.doc.fail(n.path(), "%s where an array is expected", kind(n.value))
 	}
-	out := make([]node, len(items))
+	out, path := make([]node, len(items)), n.path()
 	for i, v := range items {
-		out[i] = node{n.doc, n.path + "[" + strconv.Itoa(i) + "]", v}
+		out[i] = node{doc: n.doc, name: path + "[" + strconv.Itoa(i) + "]", value: v}
 	}
 	return out
 }

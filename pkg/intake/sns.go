@@ -119,7 +119,7 @@ func notification(top node, now time.Time) (Output, error) {
 		}
 		return Output{}, err
 	}
-	message.path = "Message"
+	message.name = "Message"
 	al := cloudWatch(message, now)
 	return Output{Alerts: []*alert.Alert{al}}, message.doc.fault()
 }

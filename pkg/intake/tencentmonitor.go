@@ -30,7 +30,7 @@ func tencentAlert(top node, now time.Time) *alert.Alert {
 	conditions, dimensions := policy.get("conditions"), object.get("dimensions")
 	name := conditions.get("metricName", "eventName")
 	if name.text() == "" {
-		name.doc.fail(name.path, "is missing, and so is eventName")
+		name.doc.fail(name.path(), "is missing, and so is eventName")
 	}
 
 	d := newDraft(name.text())
@@ -70,7 +70,7 @@ func tencentAlert(top node, now time.Time) *alert.Alert {
 	case "0":
 		return d.ends(start, top.get("recoverTime").time(beijing), now)
 	default:
-		status.doc.fail(status.path, "%q is neither 1 (it fires) nor 0 (it is over)", cut(status.text(), maxQuote))
+		status.doc.fail(status.path(), "%q is neither 1 (it fires) nor 0 (it is over)", cut(status.text(), maxQuote))
 		return nil
 	}
 }

@@ -61,7 +61,7 @@ func (n node) time(zone *time.Location) time.Time {
 	}
 	t, ok := parseTime(s, zone)
 	if !ok {
-		n.doc.fail(n.path, "%q is not a time: write it like 2026-01-02T15:04:05Z", cut(s, maxQuote))
+		n.doc.fail(n.path(), "%q is not a time: write it like 2026-01-02T15:04:05Z", cut(s, maxQuote))
 	}
 	return t
 }

@@ -69,7 +69,7 @@ func zabbixAlert(top node, in Input) *alert.Alert {
 		end := zabbixTime(top, "event_recovery_timestamp", "event_recovery_date", "event_recovery_time", in.Zone)
 		return d.ends(start, end, in.Now)
 	default:
-		top.doc.fail(status.path, "%q is neither 1 (a problem) nor 0 (it is over)", cut(status.text(), maxQuote))
+		top.doc.fail(status.path(), "%q is neither 1 (a problem) nor 0 (it is over)", cut(status.text(), maxQuote))
 		return nil
 	}
 }

@@ -75,6 +75,7 @@ receivers: [{name: robot, webhook_configs: [{url: "http://%s/"}]}]
 	const d = 3 * time.Second
 	end := time.Now().Add(d)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	form := hookBody(alerts)
 	var next atomic.Int64
 	var mu sync.Mutex
 	var took sample
@@ -83,7 +84,7 @@ receivers: [{name: robot, webhook_configs: [{url: "http://%s/"}]}]
 	for range clients {
 		wait.Go(func() {
 			for time.Now().Before(end) {
-				body := hookBody(int(next.Add(1)), alerts)
+				body := bytes.ReplaceAll(form, []byte(requestMark), strconv.AppendInt(nil, next.Add(1), 10))
 				begin := time.Now()
 				resp, err := client.Post(s.url+"/hooks/alertmanager", "application/json", bytes.NewReader(body))
 				if err == nil {
@@ -110,8 +111,11 @@ receivers: [{name: robot, webhook_configs: [{url: "http://%s/"}]}]
 	return float64(len(took)) / d.Seconds(), took[len(took)*99/100], messages.Load(), nil
 }
 
+// requestMark stands for the number of the request in a message.
+const requestMark = "REQUEST"
+
 // hookBody is a message as an Alertmanager posts it.
-func hookBody(request, alerts int) []byte {
+func hookBody(alerts int) []byte {
 	type posted struct {
 		Status      string            `json:"status"`
 		Labels      map[string]string `json:"labels"`
@@ -124,7 +128,7 @@ func hookBody(request, alerts int) []byte {
 	for i := range alerts {
 		all = append(all, posted{
 			Status: "firing", Starts: time.Now(), Generator: "http://prometheus.example.com/graph?g0.expr=up&g0.tab=1", Fingerprint: strconv.Itoa(i),
-			Labels:      map[string]string{"alertname": "DiskFull", "request": strconv.Itoa(request), "instance": fmt.Sprintf("10.0.0.%d:9100", i), "severity": "warning"},
+			Labels:      map[string]string{"alertname": "DiskFull", "request": requestMark, "instance": fmt.Sprintf("10.0.0.%d:9100", i), "severity": "warning"},
 			Annotations: map[string]string{"summary": "something is not as it should be", "description": "the value is 96.2, which is too much"},
 		})
 	}
