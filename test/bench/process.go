@@ -23,13 +23,13 @@ var tick = []byte(`{"version":"0","id":"1","detail-type":"Scheduled Event","sour
 
 // once starts a binary, sends it one event and returns how long it took from the
 // start of the process to its answer, and the most memory that it held.
-func once(ctx context.Context, binary string, env map[string]string) (took time.Duration, answer []byte, memory int64, err error) {
+func once(ctx context.Context, binary string, event []byte, env map[string]string) (took time.Duration, answer []byte, memory int64, err error) {
 	begin := time.Now()
 	f, err := lambda.Start(lambda.Options{Binary: binary, Env: env})
 	if err != nil {
 		return 0, nil, 0, err
 	}
-	answer, err = f.Invoke(ctx, tick, lambda.Invoke{})
+	answer, err = f.Invoke(ctx, event, lambda.Invoke{})
 	took = time.Since(begin)
 	if err == nil {
 		memory, err = f.PeakMemory()
@@ -60,12 +60,12 @@ func (b *bench) coldStart(ctx context.Context) ([]row, error) {
 	}
 	var bare, lag sample
 	for range runs {
-		took, _, _, err := once(ctx, b.binary("bare"), nil)
+		took, _, _, err := once(ctx, b.binary("bare"), tick, nil)
 		if err != nil {
 			return nil, err
 		}
 		bare = append(bare, took)
-		if took, _, _, err = once(ctx, b.binary("lag"), map[string]string{"TOCSIN_CONFIG": config}); err != nil {
+		if took, _, _, err = once(ctx, b.binary("lag"), tick, map[string]string{"TOCSIN_CONFIG": config}); err != nil {
 			return nil, err
 		}
 		lag = append(lag, took)
@@ -153,7 +153,7 @@ func (b *bench) invocation(ctx context.Context) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		took, answer, _, err := once(ctx, b.binary("lag"), map[string]string{"TOCSIN_CONFIG": path, "SSL_CERT_FILE": env["SSL_CERT_FILE"], "SSL_CERT_DIR": env["SSL_CERT_DIR"]})
+		took, answer, _, err := once(ctx, b.binary("lag"), tick, map[string]string{"TOCSIN_CONFIG": path, "SSL_CERT_FILE": env["SSL_CERT_FILE"], "SSL_CERT_DIR": env["SSL_CERT_DIR"]})
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func (b *bench) invocation(ctx context.Context) ([]row, error) {
 			return nil, fmt.Errorf("the whole invocation answered %s, want %s", answer, want)
 		}
 		whole = append(whole, took)
-		if took, _, _, err = once(ctx, b.binary("bare"), nil); err != nil {
+		if took, _, _, err = once(ctx, b.binary("bare"), tick, nil); err != nil {
 			return nil, err
 		}
 		bare = append(bare, took)
@@ -178,7 +178,7 @@ func (b *bench) poll(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	defer cloud.Close()
-	took, answer, memory, err := once(ctx, b.binary("lag"), env)
+	took, answer, memory, err := once(ctx, b.binary("lag"), tick, env)
 	if err != nil {
 		return nil, err
 	}
@@ -191,5 +191,57 @@ func (b *bench) poll(ctx context.Context) ([]row, error) {
 		{"poll of 100 groups × 50 topics × 24 partitions: requests", fmt.Sprint(requests), fmt.Sprintf("%d pages", pages), ratio(requests, pages), "1.00"},
 		{"  time, paced to 50 requests a second", ms(took), "the pace alone 1240.0 ms", ratio(took.Milliseconds(), 1240), ""},
 		{"  peak memory of the process", fmt.Sprintf("%.1f MB", float64(memory)/1e6), "64.0 MB", fmt.Sprintf("%.2f", float64(memory)/64e6), "1.00"},
+	}, nil
+}
+
+// posted is an alert as Prometheus posts it, behind a function URL.
+const posted = `{"version":"2.0","routeKey":"$default","rawPath":"/api/v2/alerts","rawQueryString":"",
+"headers":{"content-type":"application/json","host":"id.lambda-url.us-east-1.on.aws","authorization":"Bearer token-0123456789"},
+"requestContext":{"accountId":"anonymous","apiId":"id","domainName":"id.lambda-url.us-east-1.on.aws","http":{"method":"POST","path":"/api/v2/alerts","protocol":"HTTP/1.1","sourceIp":"203.0.113.1"},"requestId":"1","routeKey":"$default","stage":"$default","timeEpoch":0},
+"isBase64Encoded":false,"body":"[{\"labels\":{\"alertname\":\"DiskFull\",\"instance\":\"10.0.0.1:9100\"},\"annotations\":{\"summary\":\"96.2 % used\"}}]"}`
+
+const hookConfig = `
+store: {url: "bolt:STATE"}
+webhook: {auth: {tokens: [{name: prometheus, token: token-0123456789}]}}
+route: {receiver: ops, group_by: [alertname], group_wait: 0s}
+receivers:
+  - name: ops
+    wecom_robot_configs: [{url: "WECOM/cgi-bin/webhook/send?key=KEY"}]
+`
+
+// hookStart measures the webhook function from exec to the answer to one alert,
+// which by then is stored, on a new file, and said to a robot over TLS.
+func (b *bench) hookStart(ctx context.Context) ([]row, error) {
+	cloud, env, err := b.cloud(ctx, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer cloud.Close()
+	var bare, hook sample
+	var most int64
+	for i := range runs {
+		key := fmt.Sprintf("HOOK%d", i)
+		cloud.WeCom.Add(key)
+		config, err := b.write("hook.yaml", strings.NewReplacer("STATE", filepath.Join(b.work, key+".db"), "WECOM", cloud.WeComURL, "KEY", key).Replace(hookConfig))
+		if err != nil {
+			return nil, err
+		}
+		env["TOCSIN_CONFIG"] = config
+		took, answer, memory, err := once(ctx, b.binary("webhook"), []byte(posted), env)
+		if err != nil {
+			return nil, err
+		}
+		if said := len(cloud.WeCom.Inbox()); !strings.Contains(string(answer), `"statusCode":200`) || said != i+1 {
+			return nil, fmt.Errorf("the webhook function answered %s, and %d messages were said of %d", answer, said, i+1)
+		}
+		hook, most = append(hook, took), max(most, memory)
+		if took, _, _, err = once(ctx, b.binary("bare"), tick, nil); err != nil {
+			return nil, err
+		}
+		bare = append(bare, took)
+	}
+	return []row{
+		{"exec to answer: one alert in, stored, said to a robot over TLS", "webhook " + hook.String(), "empty handler " + bare.String(), ratio(hook.median(), bare.median()), ""},
+		{"  peak memory of the process", fmt.Sprintf("%.1f MB", float64(most)/1e6), "", "", ""},
 	}, nil
 }

@@ -4,12 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/dingtalk"
+	"tocsin/pkg/notify/email"
+	"tocsin/pkg/notify/feishu"
+	"tocsin/pkg/notify/slack"
+	"tocsin/pkg/notify/sms"
+	"tocsin/pkg/notify/webhook"
+	"tocsin/pkg/notify/wecomapp"
 	"tocsin/pkg/notify/wecomrobot"
 	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
@@ -79,4 +87,51 @@ func topics(n, partitions int) *lag.Snapshot {
 		g.Topics = append(g.Topics, t)
 	}
 	return &lag.Snapshot{Groups: []lag.Group{g}, Complete: true}
+}
+
+// renderers measures the words of every channel: an alert alone, and each of 50
+// in one group.
+func (b *bench) renderers(context.Context) ([]row, error) {
+	now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
+	limit := int64(2000)
+	_, alerts := lag.NewJudge([]lag.Rule{{Alert: "KafkaConsumerLag", MaxLag: &limit}}, "orders", "zh").Seen(nil, topics(50, 3), now)
+	env := &notify.Env{Style: render.Style{Language: "zh", Location: time.UTC}, Now: func() time.Time { return now }, HTTP: http.DefaultClient}
+	key := setting.Secret("k")
+	var rows []row
+	for _, c := range []struct {
+		name   string
+		config interface {
+			New(*notify.Env, *render.Templates) (notify.Notifier, error)
+		}
+	}{
+		{"WeCom robot", &wecomrobot.Config{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"}},
+		{"WeCom application", &wecomapp.Config{CorpID: "ww1", AgentID: "1", APISecret: key, ToUser: "u1"}},
+		{"DingTalk", &dingtalk.Config{URL: "https://oapi.dingtalk.com/robot/send?access_token=k", Secret: key}},
+		{"Feishu", &feishu.Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/k", Secret: key}},
+		{"Slack", &slack.Config{APIURL: "https://hooks.slack.com/services/k"}},
+		{"webhook", &webhook.Config{URL: "https://example.com/"}},
+		{"SMS", &sms.Config{SdkAppID: "1400000000", SignName: "s", TemplateID: "100", Params: []string{"{{ .CommonLabels.consumer_group }}"}, To: []string{"+8613800000000"}}},
+		{"email", &email.Config{Smarthost: "smtp.example.com:465", From: "a@example.com", To: "b@example.com"}},
+	} {
+		notifier, err := c.config.New(env, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+		var each []testing.BenchmarkResult
+		for _, n := range []int{1, 50} {
+			r, err := cost(func() error {
+				messages, err := notifier.Messages(&alert.Notification{ID: "1", At: now, Alerts: alerts[:n], Receiver: "ops"})
+				if err == nil && len(messages) == 0 {
+					err = errors.New("nothing to say")
+				}
+				return err
+			})
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			each = append(each, r)
+		}
+		rows = append(rows, row{"words of an alert: " + c.name, "of 50: " + perAlert(each[1], 50), "of 1: " + perAlert(each[0], 1), ratio(each[1].NsPerOp()/50, each[0].NsPerOp()), ""})
+	}
+	return rows, nil
 }
