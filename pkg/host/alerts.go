@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/setting"
 )
 
 // Annotations of alerts about hosts.
@@ -35,7 +36,7 @@ func (j *judgement) labels(r *rule, v reading) alert.Labels {
 	data := labelData{maps.Clone(labels)}
 	for name, text := range r.Labels {
 		delete(labels, name)
-		set(labels, name, text.expand(data))
+		set(labels, name, text.Expand(data))
 	}
 	return labels
 }
@@ -43,7 +44,7 @@ func (j *judgement) labels(r *rule, v reading) alert.Labels {
 // say speaks of a value that fires, or that was seen to be back: ended is zero
 // while it fires.
 func (j *judgement) say(r *rule, v reading, e entry, ended time.Time) {
-	data := Data{Labels: e.Labels, Value: Value(v.value), Threshold: Value(r.limit())}
+	data := Data{Labels: e.Labels, Value: setting.Value(v.value), Threshold: setting.Value(r.limit())}
 	a := &alert.Alert{Labels: e.Labels, StartsAt: e.Since, EndsAt: ended, Annotations: alert.Labels{
 		valueAnnotation:     data.Value.String(),
 		thresholdAnnotation: data.Threshold.String(),
@@ -55,7 +56,7 @@ func (j *judgement) say(r *rule, v reading, e entry, ended time.Time) {
 	a.Annotations[summaryAnnotation] = fmt.Sprintf(summary, j.host.Name, r.place(v.element), figure(v.value), figure(r.limit()))
 	for name, text := range r.Annotations {
 		delete(a.Annotations, name)
-		set(a.Annotations, name, text.expand(data))
+		set(a.Annotations, name, text.Expand(data))
 	}
 	if ended.IsZero() {
 		j.firing = append(j.firing, a)

@@ -39,11 +39,11 @@ func pattern(s string) setting.Pattern {
 	return p
 }
 
-func texts(t testing.TB, pairs ...string) map[string]host.Text {
+func texts(t testing.TB, pairs ...string) map[string]setting.Template {
 	t.Helper()
-	m := map[string]host.Text{}
+	m := map[string]setting.Template{}
 	for i := 0; i < len(pairs); i += 2 {
-		text, err := host.NewText(pairs[i+1])
+		text, err := setting.NewTemplate(pairs[i+1])
 		if err != nil {
 			t.Fatal(err)
 		}

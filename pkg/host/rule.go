@@ -34,9 +34,9 @@ type Rule struct {
 	// (with Above) or greater (with Below).
 	Clear *float64 `yaml:"clear,omitempty"`
 	// Labels are added to the alert. They may use $labels only.
-	Labels map[string]Text `yaml:"labels,omitempty"`
+	Labels map[string]setting.Template `yaml:"labels,omitempty"`
 	// Annotations replace the built-in summary, or are added.
-	Annotations map[string]Text `yaml:"annotations,omitempty"`
+	Annotations map[string]setting.Template `yaml:"annotations,omitempty"`
 }
 
 // Match is what a rule is for; a pattern that is not given matches everything.

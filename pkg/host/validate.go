@@ -220,10 +220,10 @@ func (r *Rule) validateLimits(f *setting.Faults) {
 	}
 }
 
-func (r *Rule) validateTexts(f *setting.Faults, texts map[string]Text, data any, reserved []string, allowed string) {
+func (r *Rule) validateTexts(f *setting.Faults, texts map[string]setting.Template, data any, reserved []string, allowed string) {
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
 		validateName(f, key, reserved)
-		if _, err := texts[key].execute(data); err != nil {
+		if _, err := texts[key].Execute(data); err != nil {
 			f.Addf(key, "%v: %s", err, allowed)
 		}
 	}

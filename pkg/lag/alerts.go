@@ -72,7 +72,7 @@ func (v *verdict) say(i int, s *sight, old, is Entry) {
 		set(a.Annotations, descriptionAnnotation, v.words.detail(data.Partitions, s.unknown))
 	}
 	for name, text := range r.Annotations {
-		set(a.Annotations, name, text.expand(data))
+		set(a.Annotations, name, text.Expand(data))
 	}
 	v.said = append(v.said, statement{s.group.Name, s.topic.Name, i, a})
 }
@@ -81,7 +81,7 @@ func (v *verdict) say(i int, s *sight, old, is Entry) {
 func (v *verdict) data(r *rule, s *sight, firing bool) Data {
 	d := Data{
 		Labels: v.labels(r.Alert, r.Labels, s.group.Name, s.topic.Name),
-		Value:  Value(s.lag), Lag: s.lag, UnknownPartitions: s.unknown,
+		Value:  setting.Value(s.lag), Lag: s.lag, UnknownPartitions: s.unknown,
 		RateIn: math.NaN(), RateOut: math.NaN(),
 	}
 	if r.MaxLag != nil {
@@ -175,16 +175,16 @@ func (v *verdict) end(i int, id RuleID, group, topic string, e Entry, why string
 		r := &v.rules[i]
 		a.Labels = v.labels(r.Alert, r.Labels, group, topic)
 		for name, text := range r.Annotations {
-			if s, err := text.execute(labelData{a.Labels}); err == nil && name != descriptionAnnotation {
+			if s, err := text.Execute(labelData{a.Labels}); err == nil && name != descriptionAnnotation {
 				set(a.Annotations, name, s)
 			}
 		}
 	} else {
-		texts := make(map[string]Template, len(id.Labels))
+		texts := make(map[string]setting.Template, len(id.Labels))
 		for name, text := range id.Labels {
-			t, err := NewTemplate(text)
+			t, err := setting.NewTemplate(text)
 			if err != nil {
-				t = Template{text: text}
+				t = setting.Constant(text)
 			}
 			texts[name] = t
 		}
@@ -196,7 +196,7 @@ func (v *verdict) end(i int, id RuleID, group, topic string, e Entry, why string
 
 // labels returns an alert's labels. As in Prometheus, a label that comes out
 // empty is left out.
-func (v *verdict) labels(name string, texts map[string]Template, group, topic string) alert.Labels {
+func (v *verdict) labels(name string, texts map[string]setting.Template, group, topic string) alert.Labels {
 	labels := make(alert.Labels, 4+len(texts))
 	maps.Copy(labels, alert.Labels{alert.NameLabel: name, clusterLabel: v.cluster, groupLabel: group, topicLabel: topic})
 	if len(texts) == 0 {
@@ -204,7 +204,7 @@ func (v *verdict) labels(name string, texts map[string]Template, group, topic st
 	}
 	data := labelData{maps.Clone(labels)}
 	for name, text := range texts {
-		set(labels, name, text.expand(data))
+		set(labels, name, text.Expand(data))
 	}
 	return labels
 }

@@ -147,41 +147,6 @@ rules.0.annotations.summary the template cannot be used: it prints more than 64 
 	}
 }
 
-func TestTemplateFaults(t *testing.T) {
-	tests := map[string]string{
-		"{{ $nothing }}":           "undefined variable",
-		"{{ if }}":                 "missing value for if",
-		"a\n{{ .Lag ":              "line 2: unclosed action",
-		"{{ now }}":                `function "now" not defined`,
-		`{{ template "other" . }}`: "", // found when it is tried
-	}
-	for text, want := range tests {
-		var tmpl Template
-		err := tmpl.UnmarshalText([]byte(text))
-		if want == "" {
-			if err == nil {
-				_, err = tmpl.execute(sample)
-			}
-			want = "not defined"
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %s", text, err, want)
-		}
-	}
-}
-
-func TestHumanize(t *testing.T) {
-	// What Prometheus prints for the same numbers.
-	for in, want := range map[float64]string{0: "0", 1: "1", 999: "999", 1000: "1k", 1234567: "1.235M", -1500: "-1.5k", 2e9: "2G"} {
-		if got, err := humanize(Value(in)); got != want || err != nil {
-			t.Errorf("%v: %s, %v, want %s", in, got, err, want)
-		}
-	}
-	if _, err := humanize(t); err == nil {
-		t.Error("a thing that is no number was humanized")
-	}
-}
-
 func TestThousands(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
 		if got := thousands(n); got != want {

@@ -21,6 +21,6 @@ func DefaultRules() []Rule {
 	}
 }
 
-func severity(s string) map[string]Template {
-	return map[string]Template{alert.SeverityLabel: {text: s}}
+func severity(s string) map[string]setting.Template {
+	return map[string]setting.Template{alert.SeverityLabel: setting.Constant(s)}
 }

@@ -25,11 +25,11 @@ func pattern(t testing.TB, text string) setting.Pattern {
 	return p
 }
 
-func texts(t testing.TB, pairs ...string) map[string]Template {
+func texts(t testing.TB, pairs ...string) map[string]setting.Template {
 	t.Helper()
-	m := map[string]Template{}
+	m := map[string]setting.Template{}
 	for i := 0; i < len(pairs); i += 2 {
-		tmpl, err := NewTemplate(pairs[i+1])
+		tmpl, err := setting.NewTemplate(pairs[i+1])
 		if err != nil {
 			t.Fatal(err)
 		}

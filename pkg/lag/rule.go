@@ -40,9 +40,9 @@ type Rule struct {
 	// unread message is older than this.
 	ClearBelowDelay setting.Duration `yaml:"clear_below_delay,omitempty"`
 	// Labels are added to the alert. They may use $labels only.
-	Labels map[string]Template `yaml:"labels,omitempty"`
+	Labels map[string]setting.Template `yaml:"labels,omitempty"`
 	// Annotations replace the built-in summary and description, or are added.
-	Annotations map[string]Template `yaml:"annotations,omitempty"`
+	Annotations map[string]setting.Template `yaml:"annotations,omitempty"`
 }
 
 // Match is what a rule is for; a pattern that is not given matches everything.
@@ -121,7 +121,7 @@ var (
 	}
 )
 
-func (r *Rule) validateTexts(f *setting.Faults, texts map[string]Template, data any, reserved []string, allowed string) {
+func (r *Rule) validateTexts(f *setting.Faults, texts map[string]setting.Template, data any, reserved []string, allowed string) {
 	for _, key := range sortedKeys(texts) {
 		switch {
 		case !model.LegacyValidation.IsValidLabelName(key):
@@ -129,7 +129,7 @@ func (r *Rule) validateTexts(f *setting.Faults, texts map[string]Template, data 
 		case slices.Contains(reserved, key):
 			f.Addf(key, "is set by Tocsin: choose another name")
 		}
-		if _, err := texts[key].execute(data); err != nil {
+		if _, err := texts[key].Execute(data); err != nil {
 			f.Addf(key, "%v: %s", err, allowed)
 		}
 	}

@@ -1,0 +1,25 @@
+package host
+
+import (
+	"tocsin/pkg/alert"
+	"tocsin/pkg/setting"
+)
+
+// Data is what an annotation may use.
+type Data struct {
+	// Labels are those of the alert, with the rule's: $labels.
+	Labels alert.Labels
+	// Value is what was reported: $value.
+	Value setting.Value
+	// Threshold is the rule's above or below.
+	Threshold setting.Value
+}
+
+// labelData is what a label may use.
+type labelData struct{ Labels alert.Labels }
+
+// sampleLabels and sample are what texts are tried on when they are loaded.
+var (
+	sampleLabels = labelData{alert.Labels{alert.NameLabel: "HostCPUHigh", hostLabel: "web-1", hostnameLabel: "web-1"}}
+	sample       = Data{Labels: sampleLabels.Labels, Value: 95.5, Threshold: 90}
+)
