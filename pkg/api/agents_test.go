@@ -146,6 +146,9 @@ func TestReport(t *testing.T) {
 	if !strings.HasPrefix(body, `{"id":"web-1","name":"web-1","state":"online","groups":["web"],"labels":{"host":"web-1","hostname":"web-1","project":"oms"},"lastReport":"2026-11-20T22:00:00.123Z","upSince":"2026-11-20T22:00:00.123Z","address":"192.0.2.1","services":{`) {
 		t.Error(body) // 192.0.2.1 is httptest's
 	}
+	if _, body = w.read(w.ask(prometheusToken, http.MethodGet, "/agents/db-1", "")); !strings.Contains(body, `"groups":[]`) {
+		t.Errorf("a host in no group: %s", body)
+	}
 	_, body = w.read(w.ask(webToken, http.MethodGet, "/agents", ""))
 	if want := `[{"id":"web-1","name":"web-1","state":"online","groups":["web"],"labels":{"host":"web-1","hostname":"web-1","project":"oms"},"lastReport":"2026-11-20T22:00:00.123Z","upSince":"2026-11-20T22:00:00.123Z","address":"192.0.2.1"},` +
 		`{"id":"web-2","name":"web-2","state":"never","groups":["web"],"labels":{"host":"web-2","hostname":"web-2","project":"oms"}}]`; body != want {

@@ -98,7 +98,7 @@ func (r *Registry) List(ctx context.Context, now time.Time, from Sender) ([]*Sta
 }
 
 func (r *Registry) status(now time.Time, h *Host, it store.Item) *Status {
-	s := &Status{ID: h.ID, Name: h.Name, State: StateNever, Groups: slices.Concat([]string{}, h.Groups), Labels: h.Labels}
+	s := &Status{ID: h.ID, Name: h.Name, State: StateNever, Groups: append([]string{}, h.Groups...), Labels: h.Labels}
 	var b beat
 	there, err := read(it, &b)
 	switch {
