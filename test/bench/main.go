@@ -60,6 +60,7 @@ var measures = []struct {
 	{"memory", (*bench).memory},
 	{"hooks", (*bench).hooks},
 	{"kafka", (*bench).kafka},
+	{"history", (*bench).history},
 	{"reports", (*bench).reports},
 	{"silence", (*bench).silence},
 	{"agent", (*bench).agent},
