@@ -5,7 +5,6 @@
 package alert
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -75,7 +74,7 @@ func (l Labels) Fingerprint() Fingerprint {
 		}
 		h = (h ^ 0xFF) * fnvPrime
 	}
-	for _, name := range l.Names() {
+	for _, name := range l.appendNames(make([]string, 0, 16)) { // on the stack: every alert is hashed wherever it goes
 		add(name)
 		add(l[name])
 	}
@@ -83,7 +82,15 @@ func (l Labels) Fingerprint() Fingerprint {
 }
 
 // Names returns the label names in byte order.
-func (l Labels) Names() []string { return slices.Sorted(maps.Keys(l)) }
+func (l Labels) Names() []string { return l.appendNames(make([]string, 0, len(l))) }
+
+func (l Labels) appendNames(to []string) []string {
+	for name := range l {
+		to = append(to, name)
+	}
+	slices.Sort(to)
+	return to
+}
 
 // Merge combines what is stored of an alert with what came in for it, as
 // Alertmanager does. Alerts whose activity does not overlap are two incidents,

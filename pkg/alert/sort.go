@@ -11,13 +11,13 @@ import (
 func Sort(alerts []*Alert) {
 	type entry struct {
 		*Alert
-		names []string
+		names []string // once job and instance were equal
 	}
-	entries := make([]entry, len(alerts))
+	entries := make([]*entry, len(alerts))
 	for i, a := range alerts {
-		entries[i] = entry{a, a.Labels.Names()}
+		entries[i] = &entry{Alert: a}
 	}
-	slices.SortFunc(entries, func(a, b entry) int {
+	slices.SortFunc(entries, func(a, b *entry) int {
 		for _, name := range [...]string{"job", "instance"} {
 			av, aok := a.Labels[name]
 			bv, bok := b.Labels[name]
@@ -28,6 +28,11 @@ func Sort(alerts []*Alert) {
 				return 1
 			case av != bv:
 				return strings.Compare(av, bv)
+			}
+		}
+		for _, e := range []*entry{a, b} {
+			if e.names == nil {
+				e.names = e.Labels.Names()
 			}
 		}
 		return compare(a.Labels, b.Labels, a.names, b.names)

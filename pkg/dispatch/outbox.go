@@ -97,7 +97,7 @@ func (e *entry) UnmarshalBinary(b []byte) error {
 func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *alert.Notification) (since time.Time, changes []store.Change, err error) {
 	since = now
 	items, err := e.store.List(ctx, kindOwed+"/"+lane+"-", "", pageSize)
-	if err != nil {
+	if err != nil || len(items) == 0 {
 		return since, nil, err
 	}
 	known := map[alert.Fingerprint]bool{}

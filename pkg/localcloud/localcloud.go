@@ -26,6 +26,7 @@ import (
 const (
 	CKafkaHost   = "ckafka.tencentcloudapi.com"
 	SMSHost      = "sms.tencentcloudapi.com"
+	VoiceHost    = "vms.tencentcloudapi.com"
 	WeComHost    = "qyapi.weixin.qq.com"
 	DingTalkHost = "oapi.dingtalk.com"
 	FeishuHost   = "open.feishu.cn"
@@ -99,9 +100,9 @@ func (c *Cloud) start(ctx context.Context, topics map[string]int32, mail smtp.Co
 		at   *string
 		h    http.Handler
 	}{
-		{SMSHost, &unused, c.Tencent}, {CKafkaHost, &c.TencentURL, c.Tencent}, {WeComHost, &c.WeComURL, wecomAPI},
-		{DingTalkHost, &c.DingTalkURL, c.DingTalk}, {FeishuHost, &c.FeishuURL, c.Feishu}, {SlackHost, &c.SlackURL, c.Slack},
-		{WebhookHost, &c.WebhookURL, c.Webhook},
+		{SMSHost, &unused, c.Tencent}, {VoiceHost, &unused, c.Tencent}, {CKafkaHost, &c.TencentURL, c.Tencent},
+		{WeComHost, &c.WeComURL, wecomAPI}, {DingTalkHost, &c.DingTalkURL, c.DingTalk}, {FeishuHost, &c.FeishuURL, c.Feishu},
+		{SlackHost, &c.SlackURL, c.Slack}, {WebhookHost, &c.WebhookURL, c.Webhook},
 	} {
 		addr, err := c.Network.ServeHTTPS(s.host, s.h)
 		if err != nil {

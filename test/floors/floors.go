@@ -11,7 +11,7 @@ import (
 // the longest name that is its own or leads to it.
 var floors = [][]string{
 	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
-	{"pkg/render"},
+	{"pkg/render", "pkg/phone"},
 	{"pkg/notify"},                 // the contract
 	{"pkg/notify/*", "pkg/intake"}, // * is one folder, a room of its own
 	{"pkg/lag", "pkg/host", "pkg/dispatch", "pkg/api"},

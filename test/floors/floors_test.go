@@ -136,6 +136,8 @@ func TestCheck(t *testing.T) {
 		{"pkg/notify/wecom", "pkg/notify", ""},
 		{"pkg/notify/wecom/app", "pkg/notify/wecom/robot", ""},
 		{"pkg/notify/sms", "pkg/tencent", ""},
+		{"pkg/notify/sms", "pkg/phone", ""},
+		{"pkg/phone", "pkg/render", ""},
 		{"pkg/intake", "pkg/render", ""},
 		{"pkg/dispatch", "pkg/notify", ""},
 		{"pkg/dispatch", "pkg/lag", ""},

@@ -6,6 +6,7 @@
 //
 //	ckafka 2019-08-19  DescribeGroup, DescribeGroupOffsets, DescribeGroupInfo
 //	sms    2021-01-11  SendSms
+//	vms    2020-09-02  SendTtsVoice
 package tencentcloud
 
 import (
@@ -42,12 +43,15 @@ type Cloud struct {
 	keys      map[string]Key
 	instances map[string]Instance
 	apps      map[string]*app
+	voiceApps map[string]*voiceApp
 	faults    []Fault
 	log       journal
 	rates     map[string]rate
 	perSecond int
 	inbox     []SMS
 	onSMS     func(SMS)
+	calls     []VoiceCall
+	onCall    func(VoiceCall)
 	serial    int
 }
 
@@ -59,6 +63,7 @@ func New(now func() time.Time) *Cloud {
 		keys:      map[string]Key{},
 		instances: map[string]Instance{},
 		apps:      map[string]*app{},
+		voiceApps: map[string]*voiceApp{},
 		rates:     map[string]rate{},
 		log:       journal{counts: map[string]int{}},
 	}
@@ -96,6 +101,7 @@ var actions = map[[3]string]struct {
 	{"ckafka", "2019-08-19", "DescribeGroupOffsets"}: {(*Cloud).describeGroupOffsets, 100},
 	{"ckafka", "2019-08-19", "DescribeGroupInfo"}:    {(*Cloud).describeGroupInfo, 100},
 	{"sms", "2021-01-11", "SendSms"}:                 {(*Cloud).sendSms, 3000},
+	{"vms", "2020-09-02", "SendTtsVoice"}:            {(*Cloud).sendTtsVoice, 20},
 }
 
 // call is one request whose signature was found right.

@@ -51,7 +51,7 @@ func newClient(t *testing.T) *client {
 	server := httptest.NewServer(cloud)
 	t.Cleanup(server.Close)
 	return &client{Cloud: cloud, clock: at, url: server.URL, id: "AKIDtest", key: "key", region: "ap-guangzhou",
-		versionOf: map[string]string{"ckafka": "2019-08-19", "sms": "2021-01-11"}}
+		versionOf: map[string]string{"ckafka": "2019-08-19", "sms": "2021-01-11", "vms": "2020-09-02"}}
 }
 
 func (c *client) request(ctx context.Context, service, action, body string) *http.Request {

@@ -2,10 +2,10 @@ package sms
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/phone"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/tencent"
 )
@@ -13,12 +13,6 @@ import (
 const (
 	defaultRegion   = "ap-guangzhou"
 	defaultEndpoint = "https://sms.tencentcloudapi.com"
-
-	// defaultLength is what enterprise accounts usually may put into a variable.
-	// Individual accounts may put 12 characters, and accounts opened after
-	// January 2024 safeLength.
-	defaultLength = 20
-	safeLength    = 6
 )
 
 // Config is one entry of sms_configs.
@@ -75,30 +69,13 @@ func (c *Config) Validate(f *setting.Faults) {
 	if c.TemplateID == "" {
 		f.Addf("template_id", "is missing: it is the id of an approved template in the SMS console")
 	}
-	foreign := func(to string) bool { return !isTemplate(to) && !slices.ContainsFunc(split(to), isDomestic) }
 	switch {
 	case strings.ContainsAny(c.SignName, "【】"):
 		f.Addf("sign_name", "is the signature's text without 【】")
-	case c.SignName == "" && !(len(c.To) > 0 && allOf(c.To, foreign)):
+	case c.SignName == "" && !phone.OnlyForeign(c.To):
 		f.Addf("sign_name", "is missing: numbers in mainland China need an approved signature's text")
 	}
-	if len(c.To) == 0 {
-		f.Addf("to", "is missing: name the phone numbers, for example +8613800000000")
-	}
-	for i, to := range c.To {
-		if isTemplate(to) {
-			continue
-		}
-		numbers := split(to)
-		if len(numbers) == 0 {
-			f.In("to", i).Addf("", "is empty: write a phone number like +8613800000000")
-		}
-		for _, s := range numbers {
-			if _, err := parseNumber(s); err != nil {
-				f.In("to", i).Addf("", "%v", err)
-			}
-		}
-	}
+	phone.Validate(f, c.To, nil)
 	if c.ParamMaxLength < 0 {
 		f.Addf("param_max_length", "must be a number of characters: 20 is the default, 12 is for individual accounts, 6 for new ones")
 	}
@@ -114,14 +91,3 @@ func (c *Config) Validate(f *setting.Faults) {
 }
 
 func (c *Config) endpoint() string { return cmp.Or(c.Endpoint, defaultEndpoint) }
-
-func isTemplate(s string) bool { return strings.Contains(s, "{{") }
-
-func isDomestic(s string) bool {
-	number, err := parseNumber(s)
-	return err == nil && domestic(number)
-}
-
-func allOf[T any](list []T, is func(T) bool) bool {
-	return !slices.ContainsFunc(list, func(v T) bool { return !is(v) })
-}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/phone"
 	"tocsin/pkg/render"
 	"tocsin/pkg/tencent"
 )
@@ -97,12 +98,12 @@ func (r rule) fault(code, said string) *notify.Error {
 func callFault(err error, numbers []string) *notify.Error {
 	var e *tencent.Error
 	if !errors.As(err, &e) {
-		return &notify.Error{Class: notify.Retry, Message: hide(err.Error(), numbers)}
+		return &notify.Error{Class: notify.Retry, Message: phone.Hide(err.Error(), numbers...)}
 	}
 	if r, ok := find(rules, e.Code); ok {
-		return r.fault(e.Code, hide(e.Message, numbers)+" "+e.RequestID)
+		return r.fault(e.Code, phone.Hide(e.Message, numbers...)+" "+e.RequestID)
 	}
-	f := &notify.Error{Class: notify.Permanent, Code: e.Code, Message: hide(e.Error(), numbers), Ambiguous: e.Ambiguous}
+	f := &notify.Error{Class: notify.Permanent, Code: e.Code, Message: phone.Hide(e.Error(), numbers...), Ambiguous: e.Ambiguous}
 	if e.Temporary {
 		f.Class = notify.Retry
 	}
@@ -115,7 +116,7 @@ func outcomes(numbers []string, answer []sendStatus) []notify.Outcome {
 	statuses := map[string]*sendStatus{}
 	for i := range answer {
 		st := &answer[i]
-		if number, err := parseNumber(st.PhoneNumber); err == nil && st.Code != nil {
+		if number, err := phone.Parse(st.PhoneNumber); err == nil && st.Code != nil {
 			statuses[number] = st
 		}
 	}
@@ -141,9 +142,9 @@ func numberFault(st *sendStatus, number string) *notify.Error {
 		if !ok {
 			r, _ = find(refusals, *st.Code)
 		}
-		f = r.fault(*st.Code, hide(st.Message, []string{number}))
+		f = r.fault(*st.Code, phone.Hide(st.Message, number))
 	}
-	f.Message = mask(number) + ": " + f.Message
+	f.Message = phone.Mask(number) + ": " + f.Message
 	return f
 }
 
@@ -151,7 +152,7 @@ func numberFault(st *sendStatus, number string) *notify.Error {
 func refuse(units []string) []notify.Outcome {
 	out := make([]notify.Outcome, len(units))
 	for i, unit := range units {
-		out[i] = notify.Outcome{Unit: unit, Err: &notify.Error{Class: notify.Permanent, Message: "SMS: " + notNumber(unit).Error()}}
+		out[i] = notify.Outcome{Unit: unit, Err: &notify.Error{Class: notify.Permanent, Message: "SMS: " + phone.NotNumber(unit).Error()}}
 	}
 	return out
 }

@@ -6,16 +6,13 @@ package sms
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/phone"
 	"tocsin/pkg/render"
 	"tocsin/pkg/tencent"
 )
@@ -29,40 +26,26 @@ const (
 
 // sender is the notifier of one entry of sms_configs.
 type sender struct {
-	env        *notify.Env
-	config     Config
-	to, params []*render.Text
-	key        tencent.Credential
-	client     *common.Client
+	env    *notify.Env
+	config Config
+	form   *phone.Form
+	key    tencent.Credential
+	client *common.Client
 }
 
 // New returns the notifier that c describes. An error names the key whose
 // template cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
 	s := &sender{env: env, config: *c, key: tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}}
-	for i, src := range c.To {
-		x, err := t.Text(src)
-		if err != nil {
-			return nil, fmt.Errorf("to: %d: %w", i, err)
-		}
-		s.to = append(s.to, x)
-	}
-	for i, src := range c.Params {
-		x, err := t.Text(src)
-		if err != nil {
-			return nil, fmt.Errorf("params: %d: %w", i, err)
-		}
-		s.params = append(s.params, x)
+	var err error
+	if s.form, err = phone.NewForm(t, c.To, c.Params, c.ParamMaxLength); err != nil {
+		return nil, err
 	}
 	profile, err := tencent.Profile(c.endpoint())
 	if err != nil {
 		return nil, err
 	}
-	transport := env.HTTP.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	s.client = common.NewCommonClient(s.key, cmp.Or(c.Region, defaultRegion), profile).WithHttpTransport(tencent.Transport(transport))
+	s.client = common.NewCommonClient(s.key, cmp.Or(c.Region, defaultRegion), profile).WithHttpTransport(tencent.Transport(env.HTTP.Transport))
 	return s, nil
 }
 
@@ -72,17 +55,17 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // others.
 func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
 	view := render.NewView(n, &s.env.Style)
-	to, err := s.recipients(view)
+	to, err := s.form.Recipients(view, maxNumbers)
 	if err != nil {
 		return nil, err
 	}
-	to.drop(n.Done)
-	params := s.fill(view, n.Shrink)
+	to.Drop(n.Done)
+	params := s.form.Params(view, n.Shrink)
 	var out []notify.Message
-	for _, side := range [][]string{to.domestic, to.foreign} {
+	for _, side := range [][]string{to.Domestic, to.Foreign} {
 		for numbers := range slices.Chunk(side, perCall) {
 			out = append(out, notify.Message{
-				Target: target(numbers),
+				Target: phone.Names(numbers),
 				Units:  numbers,
 				Text:   s.preview(params),
 				Send: func(ctx context.Context) []notify.Outcome {
@@ -91,82 +74,15 @@ func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
 			})
 		}
 	}
-	if len(to.invalid) > 0 {
+	if len(to.Invalid) > 0 {
 		out = append(out, notify.Message{
-			Target: target(to.invalid),
-			Units:  to.invalid,
+			Target: phone.Names(to.Invalid),
+			Units:  to.Invalid,
 			Text:   s.preview(params),
-			Send:   func(context.Context) []notify.Outcome { return refuse(to.invalid) },
+			Send:   func(context.Context) []notify.Outcome { return refuse(to.Invalid) },
 		})
 	}
 	return out, nil
-}
-
-// recipients are the numbers of one notification, each there once.
-type recipients struct{ domestic, foreign, invalid []string }
-
-func (s *sender) recipients(view *render.View) (*recipients, error) {
-	to := new(recipients)
-	seen := map[string]bool{}
-	for i, x := range s.to {
-		list, err := x.Execute(view)
-		if err != nil {
-			return nil, fmt.Errorf("to: %d: %w", i, err)
-		}
-		for _, text := range split(list) {
-			number, err := parseNumber(text)
-			if err != nil {
-				number = render.Clean(text, maxNumber)
-			}
-			if seen[number] {
-				continue
-			}
-			seen[number] = true
-			switch {
-			case err != nil:
-				to.invalid = append(to.invalid, number)
-			case domestic(number):
-				to.domestic = append(to.domestic, number)
-			default:
-				to.foreign = append(to.foreign, number)
-			}
-		}
-	}
-	switch {
-	case len(seen) == 0:
-		return nil, errors.New("nobody to send to: the templates in to printed nothing")
-	case len(seen) > maxNumbers:
-		return nil, fmt.Errorf("%d phone numbers are more than the %d that one notification may have", len(seen), maxNumbers)
-	}
-	return to, nil
-}
-
-// drop takes out the numbers that are done.
-func (r *recipients) drop(done []string) {
-	for _, list := range []*[]string{&r.domestic, &r.foreign, &r.invalid} {
-		*list = slices.DeleteFunc(*list, func(unit string) bool { return slices.Contains(done, unit) })
-	}
-}
-
-// fill returns the template's variables. A template that fails leaves its
-// variable empty: half a message is better than a phone that stays silent. When
-// the vendor refused the values as they were, they are cut to what every account
-// may send and lose their dots, which some accounts are refused as links.
-func (s *sender) fill(view *render.View, shrink bool) []string {
-	limit := cmp.Or(s.config.ParamMaxLength, defaultLength)
-	params := make([]string, len(s.params))
-	for i, x := range s.params {
-		value, err := x.Execute(view)
-		if err != nil {
-			value = ""
-		}
-		if shrink {
-			params[i] = cleanParam(strings.ReplaceAll(dropLinks(value), ".", "_"), min(limit, safeLength))
-		} else {
-			params[i] = cleanParam(value, limit)
-		}
-	}
-	return params
 }
 
 // send makes one call. Its outcome for each number is that number's own.
@@ -184,27 +100,11 @@ func (s *sender) send(ctx context.Context, numbers, params []string) []notify.Ou
 	return outcomes(numbers, answer.Response.SendStatusSet)
 }
 
-// target names the numbers of a message without giving them away.
-func target(numbers []string) string {
-	if more := len(numbers) - 1; more > 0 {
-		return fmt.Sprintf("%s +%d", mask(numbers[0]), more)
-	}
-	return mask(numbers[0])
-}
-
-// preview is the message so far as it is known here: the template's text is the
-// vendor's.
+// preview is the message so far as it is known here.
 func (s *sender) preview(params []string) string {
-	word, colon := "模板 ", "："
-	if s.env.Language == "en" {
-		word, colon = "template ", ": "
-	}
-	text := word + s.config.TemplateID
+	text := phone.Preview(s.env.Language, s.config.TemplateID, params)
 	if s.config.SignName != "" {
 		text = "【" + s.config.SignName + "】" + text
-	}
-	if len(params) > 0 {
-		text += colon + strings.Join(params, ", ")
 	}
 	return text
 }
