@@ -18,9 +18,9 @@ import (
 )
 
 // admit makes everything that a configuration names exist in the local cloud:
-// its keys, instances, robots and SMS templates. So a real configuration can be
-// tried without anything real being touched. What a template will name is not
-// known, and does not exist.
+// its keys, instances, robots, and the templates of SMS and voice. So a real
+// configuration can be tried without anything real being touched. What a template
+// will name is not known, and does not exist.
 func admit(cloud *localcloud.Cloud, cfg *config.Config, box *inbox.Inbox) error {
 	cloud.WeCom.OnMessage(box.WeCom)
 	cloud.WeComApps.OnMessage(box.WeComApp)
@@ -29,6 +29,7 @@ func admit(cloud *localcloud.Cloud, cfg *config.Config, box *inbox.Inbox) error 
 	cloud.Slack.OnMessage(box.Slack)
 	cloud.Webhook.OnMessage(box.Webhook)
 	cloud.Tencent.OnSMS(box.SMS)
+	cloud.Tencent.OnCall(box.Call)
 	for _, c := range cfg.Lag.Clusters {
 		if c.Kafka != nil {
 			return fmt.Errorf("cluster %q: dev has no Kafka by that name; it takes clusters with ckafka", c.Name)
@@ -91,7 +92,14 @@ func admitReceiver(cloud *localcloud.Cloud, r *config.Receiver) error {
 		cloud.Tencent.SetKey(s.SecretID, tencentcloud.Key{Secret: string(s.SecretKey)})
 		cloud.Tencent.AddSMSApp(tencentcloud.SMSApp{
 			ID: s.SdkAppID, Signs: []string{s.SignName}, Balance: 1000, ParamLimit: 20, PerDay: 1000,
-			Templates: []tencentcloud.SMSTemplate{{ID: s.TemplateID, Text: smsTemplate(len(s.Params))}},
+			Templates: []tencentcloud.SMSTemplate{{ID: s.TemplateID, Text: approved(len(s.Params))}},
+		})
+	}
+	for _, v := range r.Voice {
+		cloud.Tencent.SetKey(v.SecretID, tencentcloud.Key{Secret: string(v.SecretKey)})
+		cloud.Tencent.AddVoiceApp(tencentcloud.VoiceApp{
+			ID: v.SdkAppID, Balance: 1000, PerDay: 1000, PerNight: 1000,
+			Templates: []tencentcloud.VoiceTemplate{{ID: v.TemplateID, Text: approved(len(v.Params))}},
 		})
 	}
 	return nil
@@ -121,9 +129,9 @@ func admitApp(cloud *localcloud.Cloud, c *wecomapp.Config) error {
 	return nil
 }
 
-// smsTemplate makes up the text of a template with so many variables: what the
-// real one says only its owner knows.
-func smsTemplate(variables int) string {
+// approved makes up the text of a template with so many variables: what the real
+// one says only its owner knows.
+func approved(variables int) string {
 	text := "告警通知"
 	for i := range variables {
 		text += fmt.Sprintf("，{%d}", i+1)

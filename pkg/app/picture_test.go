@@ -26,6 +26,7 @@ receivers:
     dingtalk_configs: [{url: "https://oapi.dingtalk.com/robot/send?access_token=t"}, {url: "https://oapi.dingtalk.com/robot/send?access_token=t", type: text}]
     feishu_configs: [{url: "https://open.feishu.cn/open-apis/bot/v2/hook/h"}]
     sms_configs: [{sdk_app_id: "1400006666", sign_name: s, template_id: "1", params: ['{{ template "__text_alert_list" .Alerts.Firing }}'], param_max_length: 500, to: ["+8613800000000"], secret_id: i, secret_key: k}]
+    voice_configs: [{sdk_app_id: "1400006666", template_id: "1", params: ['{{ template "__text_alert_list" .Alerts.Firing }}'], param_max_length: 500, to: ["+8613800000000"], secret_id: i, secret_key: k}]
     email_configs: [{to: a@example.com, from: b@example.com, smarthost: "smtp.example.com:465"}]
     slack_configs: [{api_url: "https://hooks.slack.com/services/T/B/x"}]
     webhook_configs: [{url: "https://hooks.example.com/a"}]
@@ -72,7 +73,7 @@ func TestHistoryIsNotSaid(t *testing.T) {
 		}
 	}
 	// A message each, and the robots' pictures.
-	if messages["builtin"] != 11 || messages["templated"] != 8 {
+	if messages["builtin"] != 12 || messages["templated"] != 8 {
 		t.Errorf("%v messages", messages)
 	}
 }

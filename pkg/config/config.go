@@ -171,6 +171,9 @@ func (c *Config) inherit() {
 		for j := range r.SMS {
 			r.SMS[j].Inherit(id, key)
 		}
+		for j := range r.Voice {
+			r.Voice[j].Inherit(id, key)
+		}
 		for j := range r.Email {
 			r.Email[j].Inherit(g.SMTP)
 		}

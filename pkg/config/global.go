@@ -24,8 +24,8 @@ type Global struct {
 	// ResolveTimeout ends an alert whose source neither gave an end nor said it
 	// again; default 5m, as in Alertmanager.
 	ResolveTimeout setting.Duration `yaml:"resolve_timeout"`
-	// TencentSecretID and TencentSecretKey are for CKafka and SMS where no key
-	// of their own is given. Without them it is the function's role.
+	// TencentSecretID and TencentSecretKey are for CKafka, SMS and voice where no
+	// key of their own is given. Without them it is the function's role.
 	TencentSecretID  string         `yaml:"tencent_secret_id,omitempty"`
 	TencentSecretKey setting.Secret `yaml:"tencent_secret_key,omitempty"`
 

@@ -61,6 +61,9 @@ receivers:
     sms_configs:
       - {sdk_app_id: "1", template_id: "2", sign_name: s, to: ["13800000000"]}
       - {sdk_app_id: "1", template_id: "2", sign_name: s, to: ["13800000000"], secret_id: own, secret_key: "${SMS_SECRET_KEY}"}
+    voice_configs:
+      - {sdk_app_id: "1", template_id: "2", to: ["13800000000"]}
+      - {sdk_app_id: "1", template_id: "2", to: ["13800000000"], secret_id: own, secret_key: "${VOICE_SECRET_KEY}"}
     email_configs:
       - to: a@example.com
       - {to: b@example.com, from: own@example.com, smarthost: "own.example.com:587"}
@@ -69,12 +72,14 @@ receivers:
 	got := []any{
 		clusters[0].CKafka.SecretID, string(clusters[0].CKafka.SecretKey), clusters[1].CKafka.SecretID, string(clusters[1].CKafka.SecretKey),
 		r.SMS[0].SecretID, string(r.SMS[0].SecretKey), r.SMS[1].SecretID, string(r.SMS[1].SecretKey),
+		r.Voice[0].SecretID, string(r.Voice[0].SecretKey), r.Voice[1].SecretID, string(r.Voice[1].SecretKey),
 		r.Email[0].From, r.Email[0].Smarthost, r.Email[0].AuthUsername, string(r.Email[0].AuthPassword),
 		r.Email[1].From, r.Email[1].Smarthost, r.Email[1].AuthUsername,
 	}
 	want := []any{
 		"AKIDglobal", "secret-global-key", "own", "secret-ckafka-key",
 		"AKIDglobal", "secret-global-key", "own", "secret-sms-key",
+		"AKIDglobal", "secret-global-key", "own", "secret-voice-key",
 		"alerts@example.com", "mail.example.com:465", "u", "secret-smtp-password",
 		"own@example.com", "own.example.com:587", "u",
 	}
@@ -91,6 +96,7 @@ receivers:
     email_configs: [{to: a@example.com, from: b@example.com, smarthost: "m.example.com:465", send_resolved: true}]
     wecom_robot_configs: [{url: "https://example.com/?key=1"}, {url: "https://example.com/?key=2", send_resolved: false}]
     sms_configs: [{sdk_app_id: "1", template_id: "2", sign_name: s, to: ["13800000000"]}]
+    voice_configs: [{sdk_app_id: "1", template_id: "2", to: ["13800000000"]}]
     fallback: {receiver: r2}
   - name: r2
     email_configs: [{to: a@example.com, from: b@example.com, smarthost: "m.example.com:465"}]
@@ -106,7 +112,7 @@ receivers:
 		}
 	}
 	want := []string{
-		"r wecom_robot0 true false", "r wecom_robot1 false false", "r sms0 false true", "r email0 true false",
+		"r wecom_robot0 true false", "r wecom_robot1 false false", "r sms0 false true", "r voice0 false true", "r email0 true false",
 		"r2 email0 false false", "r3 email0 false false",
 	}
 	if !slices.Equal(got, want) {
@@ -119,7 +125,7 @@ receivers:
 		"clusters   none",
 		"rules      none",
 		"routes     1",
-		"receivers  3: r (2 wecom_robot, 1 sms, 1 email; else r2 after 15m), r2 (1 email; else r3 after 0s), r3 (1 email)",
+		"receivers  3: r (2 wecom_robot, 1 sms, 1 voice, 1 email; else r2 after 15m), r2 (1 email; else r3 after 0s), r3 (1 email)",
 	}
 	if got := c.Summary(); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

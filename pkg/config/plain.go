@@ -24,6 +24,9 @@ func (c *Config) warnPlain(f *setting.Faults) {
 		for j := range r.SMS {
 			warn(f.In("receivers", i, "sms_configs", j), r.SMS[j].Endpoint)
 		}
+		for j := range r.Voice {
+			warn(f.In("receivers", i, "voice_configs", j), r.Voice[j].Endpoint)
+		}
 	}
 }
 

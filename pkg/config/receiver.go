@@ -10,6 +10,7 @@ import (
 	"tocsin/pkg/notify/feishu"
 	"tocsin/pkg/notify/slack"
 	"tocsin/pkg/notify/sms"
+	"tocsin/pkg/notify/voice"
 	"tocsin/pkg/notify/webhook"
 	"tocsin/pkg/notify/wecomapp"
 	"tocsin/pkg/notify/wecomrobot"
@@ -30,6 +31,7 @@ type Receiver struct {
 	DingTalk   []dingtalk.Config   `yaml:"dingtalk_configs,omitempty"`
 	Feishu     []feishu.Config     `yaml:"feishu_configs,omitempty"`
 	SMS        []sms.Config        `yaml:"sms_configs,omitempty"`
+	Voice      []voice.Config      `yaml:"voice_configs,omitempty"`
 	Email      []email.Config      `yaml:"email_configs,omitempty"`
 	Webhook    []webhook.Config    `yaml:"webhook_configs,omitempty"`
 	Slack      []slack.Config      `yaml:"slack_configs,omitempty"`
@@ -85,6 +87,7 @@ func (r *Receiver) Integrations() []Integration {
 		integrations(r.DingTalk),
 		integrations(r.Feishu),
 		integrations(r.SMS),
+		integrations(r.Voice),
 		integrations(r.Email),
 		integrations(r.Webhook),
 		integrations(r.Slack),

@@ -69,6 +69,9 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 				"reason", c.Reason, "alerts", len(c.Alerts), "units", accepted, "attempt", c.Attempts)
 			continue
 		}
+		if in.Kind.PerUnit {
+			continue // the others are for other people
+		}
 		// Later parts would only be refused the same way, or arrive without the earlier.
 		if res.retry == nil {
 			res.failRest(messages, c.Done)
@@ -77,8 +80,10 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 	}
 	switch {
 	case res.retry != nil && res.retry.Class == notify.TooLong:
-		// The parts will be others: what was accepted of the old ones is said again.
-		c.Shrink, c.Done, res.wait = true, nil, 0
+		c.Shrink, res.wait = true, 0
+		if !in.Kind.PerUnit {
+			c.Done = nil // the parts will be others: what was accepted of the old ones is said again
+		}
 	case res.retry != nil:
 		res.wait = max(res.wait, backoff(c.ID, c.Attempts))
 	case len(later) > 0:

@@ -166,3 +166,32 @@ func TestQuotaGivesNoNumberAway(t *testing.T) {
 		t.Errorf("%v, %v", items, err)
 	}
 }
+
+// A message that somebody refuses keeps none from those whom the next one is for:
+// numbers at home and abroad cannot be in one.
+func TestMessagesForOthersGoOn(t *testing.T) {
+	const said = "first notification:a;"
+	for name, tt := range map[string]struct {
+		answer              error
+		now, soon, fallback []string
+	}{
+		"refused":           {final("no"), []string{said, said}, nil, []string{said + " instead of ops: no"}},
+		"to be tried again": {passing("busy"), []string{said, said}, []string{said}, nil},
+		// A is told less at once, and nobody else is told again.
+		"too long": {&notify.Error{Class: notify.TooLong, Message: "long"}, []string{said, said, said}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, second := &channel{units: []string{"A", "B", "C"}}, &channel{}
+			ops := &dispatch.Receiver{Name: "ops", Fallback: "second", FallbackAfter: time.Hour,
+				Integrations: []dispatch.Integration{{Kind: notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true}, Notifier: c}}}
+			w := newWorld(t, byTopic(), ops, &dispatch.Receiver{Name: "second", Integrations: []dispatch.Integration{integration(second, "chat")}})
+			c.fail(tt.answer)
+			w.fire(at(0), "a")
+			w.tick(at(0))
+			w.expect(c, tt.now...)
+			w.tick(at(60))
+			w.expect(c, tt.soon...)
+			w.expect(second, tt.fallback...)
+		})
+	}
+}

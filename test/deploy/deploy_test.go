@@ -126,7 +126,7 @@ func TestSecretsArePassedOn(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	calls := []string{"ckafka:DescribeGroup", "ckafka:DescribeGroupInfo", "ckafka:DescribeGroupOffsets", "sms:SendSms"}
+	calls := []string{"ckafka:DescribeGroup", "ckafka:DescribeGroupInfo", "ckafka:DescribeGroupOffsets", "sms:SendSms", "vms:SendTtsVoice"}
 	for _, f := range CheckPolicy(read(t, "deploy/cam-policy.json"), calls) {
 		t.Errorf("deploy/cam-policy.json: %s", f)
 	}

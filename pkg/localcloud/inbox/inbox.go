@@ -32,6 +32,7 @@ const (
 	SlackChannel  = "Slack"
 	Hook          = "Webhook"
 	ShortMessage  = "SMS"
+	PhoneCall     = "Call"
 	MailBox       = "Mail"
 )
 
@@ -129,6 +130,11 @@ func (b *Inbox) Webhook(m webhook.Message) {
 // SMS takes a short message.
 func (b *Inbox) SMS(m tencentcloud.SMS) {
 	b.add(Entry{Channel: ShortMessage, To: m.Number, Text: m.Text, HTML: text(m.Text)})
+}
+
+// Call takes a call, as who answers it hears it.
+func (b *Inbox) Call(m tencentcloud.VoiceCall) {
+	b.add(Entry{Channel: PhoneCall, To: m.Number, Text: m.Text, HTML: text(m.Text)})
 }
 
 // Mail takes a mail. Its HTML is shown as a mail program does, apart from the

@@ -1,0 +1,230 @@
+package app_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/api"
+	"tocsin/pkg/app"
+	"tocsin/pkg/config"
+	"tocsin/pkg/localcloud"
+	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/metrics"
+	"tocsin/pkg/setting"
+)
+
+// callConfiguration calls two phones for each kind of alert, and tells a group
+// what could not be called.
+const callConfiguration = `
+webhook: {auth: {tokens: [{name: prometheus, token: "${HOOK_TOKEN}"}]}}
+route: {receiver: on-call, group_by: [alertname], group_wait: 0s}
+receivers:
+  - name: on-call
+    fallback: {receiver: group, after: 5m}
+    voice_configs:
+      - {sdk_app_id: "1400006666", template_id: "1234567", params: ["{{ (index .Alerts.Firing 0).Labels.alertname }}", "{{ .Alerts.Firing | len }}"], to: ["+8613800000000", "+8613800000001"], secret_id: "${TENCENT_SECRET_ID}", secret_key: "${TENCENT_SECRET_KEY}"}
+  - name: group
+    wecom_robot_configs: [{url: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=${WECOM_KEY}"}]
+`
+
+// night is late in the evening in China.
+var night = time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)
+
+// runVoice starts a configuration at a time. The vendor's clock is the real one,
+// by which signatures are made, so that its limits are what the test says.
+func runVoice(t *testing.T, text string, now time.Time, change func(*tencentcloud.VoiceApp)) *example {
+	t.Helper()
+	x := &example{t: t, now: now, logs: &logs{}, token: variable("HOOK_TOKEN")}
+	clock := func() time.Time { return x.now }
+	var err error
+	if x.cloud, err = localcloud.Start(t.Context(), localcloud.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(x.cloud.Close)
+	vendor := tencentcloud.VoiceApp{ID: "1400006666", Balance: 100, PerHalfMinute: 99, PerTenMinutes: 99, PerDay: 99, PerNight: 99,
+		Templates: []tencentcloud.VoiceTemplate{{ID: "1234567", Text: "严重告警，{1}等，共{2}条，请立即处理。"}}}
+	if change != nil {
+		change(&vendor)
+	}
+	x.cloud.Tencent.AddVoiceApp(vendor)
+	x.cloud.Tencent.SetKey(variable("TENCENT_SECRET_ID"), tencentcloud.Key{Secret: variable("TENCENT_SECRET_KEY")})
+	x.cloud.WeCom.Add(variable("WECOM_KEY"))
+
+	lookup := func(name string) (string, bool) { return variable(name), true }
+	cfg, warnings, err := config.Parse("tocsin.yaml", []byte(text), lookup)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	cfg.Store.URL = "memory:"
+	cfg.Dispatch.LateAfter = new(setting.Duration) // ticks are far between here
+	x.app, err = app.New(t.Context(), cfg, app.Options{
+		Outside: app.Outside{Dial: x.cloud.Network.DialContext, RootCAs: x.cloud.Network.RootCAs()},
+		Lookup:  lookup, Now: clock, Log: slog.New(slog.NewTextHandler(x.logs, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		x.app.Close()
+		for _, secret := range []string{"13800000000", "13800000001", variable("TENCENT_SECRET_KEY"), variable("WECOM_KEY")} {
+			if strings.Contains(x.logs.String(), secret) {
+				t.Errorf("%s is in the log", secret)
+			}
+		}
+	})
+	if x.http, err = app.Handler(x.app, api.Options{Now: clock, Metrics: new(metrics.Registry)}); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// heard tells what phones rang since the last time, by their last digit, with
+// what was said, and how often the group was told something.
+func (x *example) heard(calls, group *int) string {
+	var out []string
+	all := x.cloud.Tencent.Calls()
+	for _, c := range all[*calls:] {
+		said := strings.NewReplacer("严重告警，", "", "等，共", " ", "条，请立即处理。", "").Replace(c.Text)
+		out = append(out, c.Number[13:]+" "+said)
+	}
+	inbox := x.cloud.WeCom.Inbox()
+	out = append(out, fmt.Sprint("group ", len(inbox)-*group))
+	*calls, *group = len(all), len(inbox)
+	return strings.Join(out, ", ")
+}
+
+// follow plays steps, and compares what was heard after each.
+func (x *example) follow(steps []voiceStep) {
+	x.t.Helper()
+	calls, group := 0, 0
+	for _, s := range steps {
+		x.now = x.now.Add(s.after)
+		if s.fire != "" {
+			x.fire(strings.Fields(s.fire)...)
+		}
+		x.after(0)
+		if got := x.heard(&calls, &group); got != s.want {
+			x.t.Errorf("%s %s: heard %s, want %s\n%s", x.now.Format(time.TimeOnly), s.fire, got, s.want, x.logs)
+		}
+	}
+}
+
+type voiceStep struct {
+	after time.Duration
+	fire  string
+	want  string
+}
+
+// The example: by day the group alone is told, by night the phone rings as well,
+// if it is not over two minutes later; the second call of a night goes to somebody
+// else.
+func TestExampleVoice(t *testing.T) {
+	text, err := os.ReadFile("../../examples/voice/tocsin.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := runVoice(t, string(text), night.Add(-9*time.Hour), func(a *tencentcloud.VoiceApp) { a.PerDay = 1 })
+	x.follow([]voiceStep{
+		{0, "Day/p/a", "group 1"},
+		{2 * time.Minute, "", "group 0"},
+		{10 * time.Minute, "-Day/p/a", "group 1"},
+		{9*time.Hour - 12*time.Minute, "Brief/p/a Disk/p/b", "group 2"},
+		{time.Minute, "-Brief/p/a", "group 0"},
+		{time.Minute, "", "0 Disk 1, group 0"},
+		{3 * time.Minute, "", "group 1"}, // Brief is over
+		{5 * time.Minute, "Host/p/c", "group 1"},
+		{2 * time.Minute, "", "1 Disk 2, group 1"}, // the first number has had its call
+		{10 * time.Minute, "", "group 0"},
+	})
+	last := x.cloud.WeCom.Inbox()
+	if said := last[len(last)-1].Content; !strings.Contains(said, "on-call") || !strings.Contains(said, "+86138＊＊＊＊0000") {
+		t.Errorf("the group does not learn why:\n%s", said)
+	}
+}
+
+// What is more than a number may be called for waits for the short limits and
+// rings as one call; what would have to wait longer than the fallback's time goes
+// there.
+func TestCallsWaitForShortLimits(t *testing.T) {
+	x := runVoice(t, callConfiguration, night, nil)
+	x.follow([]voiceStep{
+		{0, "A/p/a B/p/b C/p/c", "0 A 3, 1 A 3, group 0"}, // a digest
+		{10 * time.Second, "D/p/d", "group 0"},
+		{10 * time.Second, "E/p/e", "group 0"},
+		{9 * time.Second, "", "group 0"},
+		{time.Second, "", "0 D 2, 1 D 2, group 0"},
+		{time.Minute, "F/p/f", "group 0"}, // two in ten minutes
+		{299 * time.Second, "", "group 0"},
+		{time.Second, "", "group 1"}, // five minutes after it was owed
+		{200 * time.Second, "G/p/g", "group 0"},
+		{9 * time.Second, "", "group 0"},
+		{time.Second, "", "0 G 1, 1 G 1, group 0"}, // ten minutes after the first
+	})
+}
+
+// What will not pass goes to the fallback at once, for the numbers that it
+// concerns, and nobody is called twice.
+func TestCallsThatCannotBeMade(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		happen func(*tencentcloud.VoiceApp)
+		fault  *tencentcloud.Fault
+		steps  []voiceStep
+		says   string // to the group
+	}{
+		{"the calls of a day are used up", func(a *tencentcloud.VoiceApp) { a.PerDay = 1 }, nil, []voiceStep{
+			{0, "A/p/a", "0 A 1, 1 A 1, group 0"},
+			{10 * time.Minute, "B/p/b", "group 1"},
+			{24 * time.Hour, "", "group 0"},
+		}, "LimitExceeded.PhoneNumberDailyLimit"},
+		{"the first number refuses, the second rings", func(a *tencentcloud.VoiceApp) { a.Blacklist = []string{"+8613800000000"} }, nil, []voiceStep{
+			{0, "A/p/a", "1 A 1, group 1"},
+			{10 * time.Minute, "", "group 0"},
+		}, "+86138＊＊＊＊0000"},
+		{"the answer is cut off: it may have rung", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Half}, []voiceStep{
+			{0, "A/p/a", "1 A 1, group 1"},
+			{10 * time.Minute, "", "group 0"},
+		}, "+86138＊＊＊＊0000"},
+		{"a proxy answers", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: tencentcloud.Answer(200, "text/html", "<html>please log in</html>")}, []voiceStep{
+			{0, "A/p/a", "group 1"},
+			{10 * time.Minute, "", "group 0"},
+		}, "a proxy stands between"},
+		{"the vendor is broken for a moment", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: tencentcloud.Refuse("InternalError", "try again")}, []voiceStep{
+			{0, "A/p/a", "group 0"},
+			{31 * time.Second, "", "0 A 1, 1 A 1, group 0"},
+		}, ""},
+		{"the vendor stays broken: two attempts, and then the fallback's time is over", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 9, Do: tencentcloud.Refuse("InternalError", "try again")}, []voiceStep{
+			{0, "A/p/a", "group 0"},
+			{31 * time.Second, "", "group 0"},
+			{268 * time.Second, "", "group 0"},
+			{time.Second, "", "group 1"},
+		}, "代 on-call 发送"},
+		{"the number was called by somebody else", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Refuse("LimitExceeded.PhoneNumberThirtySecondLimit", "wait")}, []voiceStep{
+			{0, "A/p/a", "1 A 1, group 0"},
+			{29 * time.Second, "", "group 0"},
+			{2 * time.Second, "", "0 A 1, group 0"},
+		}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			x := runVoice(t, callConfiguration, night, tt.happen)
+			if tt.fault != nil {
+				x.cloud.Tencent.Fail(*tt.fault)
+			}
+			x.follow(tt.steps)
+			if a := x.after(0); a.Owed != 0 {
+				t.Errorf("%d still owed", a.Owed)
+			}
+			said := ""
+			for _, m := range x.cloud.WeCom.Inbox() {
+				said += m.Content
+			}
+			if !strings.Contains(said, tt.says) {
+				t.Errorf("the group was told\n%s\nwant %q", said, tt.says)
+			}
+		})
+	}
+}
