@@ -2,10 +2,11 @@
 // channels that carry pictures, and as text for a terminal. What is not known is a
 // gap, never a zero.
 //
-// The picture is drawn on the standard library's image and golang.org/x/image. A
-// chart library (go-analyze/charts v0.6.0) draws no line at a given value, no
-// shaded span and no axis of time, and makes a function 2.5 MB larger instead of
-// 0.7.
+// The picture is drawn on the standard library's image, with characters that were
+// drawn before (glyphs). A chart library (go-analyze/charts v0.6.0) draws no line
+// at a given value, no shaded span and no axis of time, and makes a function 2.5 MB
+// larger; and what such a library and its fonts do when a process starts, every
+// function would do that never draws.
 package chart
 
 import (

@@ -71,7 +71,7 @@ func PNG(s Series) ([]byte, error) {
 	c.paint(curve)
 	if known(s.Threshold) {
 		y := d.y(s.Threshold)
-		for x := float32(plotLeft); x < plotRight; x += 14 {
+		for x := float64(plotLeft); x < plotRight; x += 14 {
 			c.rect(x, y-1, min(x+8, plotRight), y+1, limit)
 		}
 	}
@@ -91,14 +91,13 @@ type drawing struct {
 	end float64 // of the axis of values
 }
 
-// x is where a place in the series' time is, in pixels, and y where a value is. The
-// conversions keep processors from rounding sums of products in their own ways.
-func (d *drawing) x(place float64) float32 {
-	return plotLeft + float32(place*(plotRight-plotLeft))
+// x is where a place in the series' time is, in pixels, and y where a value is.
+func (d *drawing) x(place float64) float64 {
+	return plotLeft + float64(place*(plotRight-plotLeft))
 }
 
-func (d *drawing) y(v float64) float32 {
-	return plotBottom - float32(v/d.end*(plotBottom-plotTop))
+func (d *drawing) y(v float64) float64 {
+	return plotBottom - float64(v/d.end*(plotBottom-plotTop))
 }
 
 // axes draws the grid and the marks of values and times.
@@ -134,7 +133,7 @@ func (d *drawing) runs() (runs [][]point) {
 // value and the threshold.
 func (d *drawing) caption() {
 	const base, margin, longest = 30, 14, 100 // longest: characters that may fit
-	edge := float32(plotRight)
+	edge := float64(plotRight)
 	if known(d.Threshold) {
 		edge -= d.text("/ "+grouped(d.Threshold), edge, base, right, limit) + 6
 	}
@@ -144,7 +143,7 @@ func (d *drawing) caption() {
 	}
 	edge -= d.text(last, edge, base, right, bright) + margin
 	for most := min(len(d.Title), longest); most > 0; most-- {
-		if t := ascii(d.Title, most); margin+d.width(t) <= edge {
+		if t := ascii(d.Title, most); margin+d.glyphs.width(t) <= edge {
 			d.text(t, margin, base, left, bright)
 			return
 		}

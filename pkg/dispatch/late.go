@@ -15,13 +15,9 @@ const (
 	// noteEvery is how often it is written down that ticks happen.
 	noteEvery = time.Minute
 
+	// tickKey holds when the last tick was, to the minute.
 	tickKey = "meta/tick"
 )
-
-// tickNote is when the last tick was, to the minute.
-type tickNote struct {
-	At time.Time `json:"at"`
-}
 
 // WatchTicks notes that there is about to be a tick, and raises an alert when
 // the last one was longer ago than limit: what was due in between is late. The
@@ -32,21 +28,21 @@ func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Durat
 		if err != nil {
 			return err
 		}
-		var last tickNote
+		var last time.Time
 		known, err := read(items[0], &last)
 		if err != nil {
 			e.log.Error("cannot read when the last tick was; it is written anew", "err", err)
 		}
-		pause := now.Sub(last.At)
+		pause := now.Sub(last)
 		if known && pause < noteEvery {
 			return nil
 		}
 		if known && pause > limit {
-			if err := e.Ingest(ctx, now, []*alert.Alert{lateAlert(last.At, now, now.Add(limit))}); err != nil {
+			if err := e.Ingest(ctx, now, []*alert.Alert{lateAlert(last, now, now.Add(limit))}); err != nil {
 				return err
 			}
 		}
-		c, err := put(tickKey, tickNote{At: now})
+		c, err := put(tickKey, now)
 		if err != nil {
 			return err
 		}
