@@ -254,10 +254,10 @@ func TestDead(t *testing.T) {
 		}
 	}
 	serveUntil(func(cancel func()) {
-		cloud.WeCom.Fail(wecom.Fault{Do: func(w http.ResponseWriter, r *http.Request, next func()) {
+		cloud.WeCom.Fail(1, func(w http.ResponseWriter, r *http.Request, next func()) {
 			wecom.Refuse(93000, "invalid webhook url")(w, r, next)
 			cancel()
-		}})
+		})
 	})
 	status, out, errs := tocsinWith(t.Context(), env, "dead")
 	fields := strings.Fields(strings.Split(out+"\n\n", "\n")[1])

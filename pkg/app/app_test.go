@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/app"
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/smtp"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/localcloud/wecom"
@@ -67,8 +68,8 @@ func TestManyTopicsAreOneMessage(t *testing.T) {
 // Bad days of the channels: what could be delivered is, what could not is owed
 // to the next invocation or goes to the fallback, and nothing comes twice.
 func TestBadDaysOfChannels(t *testing.T) {
-	robot := func(times int, do func(w *world) wecom.Fault) func(*world) {
-		return func(w *world) { f := do(w); f.Times = times; w.cloud.WeCom.Fail(f) }
+	robot := func(do fault.Handler) func(*world) {
+		return func(w *world) { w.cloud.WeCom.Fail(1, do) }
 	}
 	for _, day := range []struct {
 		name   string
@@ -81,21 +82,19 @@ func TestBadDaysOfChannels(t *testing.T) {
 	}{
 		{
 			name:   "robot busy",
-			happen: robot(1, func(*world) wecom.Fault { return wecom.Fault{Do: wecom.Refuse(-1, "system busy")} }),
+			happen: robot(wecom.Refuse(-1, "system busy")),
 			first:  "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "system busy",
 		}, {
 			name:   "robot over its rate",
-			happen: robot(1, func(*world) wecom.Fault { return wecom.Fault{Do: wecom.Refuse(45009, "api freq out of limit")} }),
+			happen: robot(wecom.Refuse(45009, "api freq out of limit")),
 			first:  "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "45009",
 		}, {
-			name: "HTML from a proxy",
-			happen: robot(1, func(*world) wecom.Fault {
-				return wecom.Fault{Do: wecom.Answer(200, "text/html", "<html>please log in</html>")}
-			}),
-			first: "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "please log in",
+			name:   "HTML from a proxy",
+			happen: robot(fault.Answer(200, "text/html", "<html>please log in</html>")),
+			first:  "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "please log in",
 		}, {
 			name:   "half an answer, the message having arrived or not",
-			happen: robot(1, func(*world) wecom.Fault { return wecom.Fault{Do: wecom.Half} }),
+			happen: robot(fault.Half(`{"errcode":0,"errmsg":"ok"}`)),
 			first:  "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "not delivered",
 		}, {
 			name:   "robot removed",
@@ -226,7 +225,7 @@ func TestBadDaysOfPolling(t *testing.T) {
 // robot too: the answer comes in time, and what could not be said is owed.
 func TestDeadlineInTwoSeconds(t *testing.T) {
 	w := newWorld(t)
-	w.cloud.WeCom.Fail(wecom.Fault{Do: wecom.Hang})
+	w.cloud.WeCom.Fail(1, fault.Hang)
 	begin := time.Now()
 	if a := w.runFor(at(0), 2*time.Second); a.Owed != 1 || a.Alerts != 1 {
 		t.Errorf("with a robot that hangs: %+v, want one owed\n%s", a, w.logs)

@@ -12,7 +12,7 @@ import (
 var floors = [][]string{
 	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
 	{"pkg/render", "pkg/phone"},
-	{"pkg/notify"},                 // the contract
+	{"pkg/notify", "pkg/wecom"},    // the contract, and what two channels share
 	{"pkg/notify/*", "pkg/intake"}, // * is one folder, a room of its own
 	{"pkg/lag", "pkg/host", "pkg/dispatch", "pkg/api"},
 	{"pkg/config"},

@@ -137,6 +137,7 @@ func TestCheck(t *testing.T) {
 		{"pkg/notify/wecom/app", "pkg/notify/wecom/robot", ""},
 		{"pkg/notify/sms", "pkg/tencent", ""},
 		{"pkg/notify/sms", "pkg/phone", ""},
+		{"pkg/notify/wecomapp", "pkg/wecom", ""},
 		{"pkg/phone", "pkg/render", ""},
 		{"pkg/intake", "pkg/render", ""},
 		{"pkg/dispatch", "pkg/notify", ""},

@@ -26,7 +26,7 @@ route:
   receiver: robot
   group_by: [alertname, project, endpoint]
   group_wait: 0s
-  group_interval: 1ms
+  resolved_at_once: true
   routes: [{matchers: ['endpoint=~".+"'], receiver: app}]
 receivers:
   - name: robot

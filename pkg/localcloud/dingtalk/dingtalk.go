@@ -9,11 +9,15 @@ package dingtalk
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 const (
@@ -55,15 +59,15 @@ type Message struct {
 // Server answers robots' requests. It is an http.Handler, safe for concurrent
 // use.
 type Server struct {
+	// What befalls the requests, and what was accepted of them.
+	fault.Queue
+	mailbox.Box[Message]
+
 	now func() time.Time
 
-	mu        sync.Mutex
-	robots    map[string]*robot
-	callers   map[string]*caller
-	faults    []Fault
-	inbox     []Message
-	onMessage func(Message)
-	calls     int
+	mu      sync.Mutex
+	robots  map[string]*robot
+	callers map[string]*caller
 }
 
 // robot is one robot of a group.
@@ -103,28 +107,6 @@ func (s *Server) Stop(token string) {
 	}
 }
 
-// OnMessage sets what is called, outside any lock, with every message that was
-// accepted.
-func (s *Server) OnMessage(f func(Message)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onMessage = f
-}
-
-// Inbox returns the messages that were accepted, oldest first.
-func (s *Server) Inbox() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.inbox)
-}
-
-// Calls returns how many requests came in, whatever became of them.
-func (s *Server) Calls() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
-}
-
 // ServeHTTP takes one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != Path {
@@ -142,11 +124,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, 0, "ok")
 	}
-	if do := s.nextFault(); do != nil {
-		do(w, r, own)
-		return
-	}
-	own()
+	s.Handle(w, r, own)
 }
 
 // take judges a request and delivers its message.
@@ -155,7 +133,7 @@ func (s *Server) take(r *http.Request) *refusal {
 	message, bad := read(r)
 
 	s.mu.Lock()
-	now, notify := s.now(), s.onMessage
+	now := s.now()
 	if err := s.judge(token, r, message, now); err != nil {
 		bad = err
 	}
@@ -164,11 +142,8 @@ func (s *Server) take(r *http.Request) *refusal {
 		return bad
 	}
 	message.Token, message.At = token, now
-	s.inbox = append(s.inbox, *message)
 	s.mu.Unlock()
-	if notify != nil {
-		notify(*message)
-	}
+	s.Deliver(*message)
 	return nil
 }
 
@@ -214,6 +189,17 @@ func described(code int, what, solution string) *refusal {
 }
 
 func (e *refusal) write(w http.ResponseWriter) { writeJSON(w, e.code, e.msg) }
+
+// Refuse answers with an error of the API.
+func Refuse(code int, msg string) fault.Handler {
+	return func(w http.ResponseWriter, _ *http.Request, _ func()) { writeJSON(w, code, msg) }
+}
+
+// Deny answers as the limiter in front of the API does, which has no errcode.
+func Deny(w http.ResponseWriter, _ *http.Request, _ func()) {
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprint(w, `{"status":1111,"wait":5,"source":"x5","punish":"deny","uuid":"00000000000000000000000000000000"}`)
+}
 
 func writeJSON(w http.ResponseWriter, code int, msg string) {
 	w.Header().Set("Content-Type", "application/json")

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
 )
 
 type clock struct{ now time.Time }
@@ -261,8 +263,8 @@ func TestRobotsAndFaults(t *testing.T) {
 		t.Errorf("removed: %d", code)
 	}
 	s.Add("t1", Robot{})
-	s.Fail(Fault{Times: 2, Do: Refuse(-1, "系统繁忙")})
-	s.Fail(Fault{Do: Slow(time.Nanosecond)})
+	s.Fail(2, Refuse(-1, "系统繁忙"))
+	s.Fail(1, fault.Pass)
 	for i, want := range []int{-1, -1, 0, 0} {
 		if code := call(t, s, "access_token=t1", text("x")); code != want {
 			t.Errorf("call %d: %d, want %d", i, code, want)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"tocsin/pkg/localcloud/fault"
 )
 
 // refusal is an error of the API.
@@ -34,6 +36,11 @@ func badCard(inner int, why string) *refusal {
 }
 
 func unparsable() *refusal { return badCard(200621, "parse card json err") }
+
+// Refuse answers with an error of the API, most of which come with status 200.
+func Refuse(status, code int, msg string) fault.Handler {
+	return func(w http.ResponseWriter, _ *http.Request, _ func()) { (&refusal{status, code, msg}).write(w) }
+}
 
 func (e *refusal) write(w http.ResponseWriter) {
 	msg, _ := json.Marshal(e.msg) // a string always encodes

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 const (
@@ -60,14 +63,14 @@ type Message struct {
 // Server answers robots' requests. It is an http.Handler, safe for concurrent
 // use.
 type Server struct {
+	// What befalls the requests, and what was accepted of them.
+	fault.Queue
+	mailbox.Box[Message]
+
 	now func() time.Time
 
-	mu        sync.Mutex
-	robots    map[string]*robot
-	faults    []Fault
-	inbox     []Message
-	onMessage func(Message)
-	calls     int
+	mu     sync.Mutex
+	robots map[string]*robot
 }
 
 type robot struct {
@@ -94,28 +97,6 @@ func (s *Server) Remove(token string) {
 	delete(s.robots, token)
 }
 
-// OnMessage sets what is called, outside any lock, with every message that was
-// accepted.
-func (s *Server) OnMessage(f func(Message)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onMessage = f
-}
-
-// Inbox returns the messages that were accepted, oldest first.
-func (s *Server) Inbox() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.inbox)
-}
-
-// Calls returns how many requests came in, whatever became of them.
-func (s *Server) Calls() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
-}
-
 // ServeHTTP takes one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token, ok := strings.CutPrefix(r.URL.Path, Path)
@@ -130,11 +111,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		success(w)
 	}
-	if do := s.nextFault(); do != nil {
-		do(w, r, own)
-		return
-	}
-	own()
+	s.Handle(w, r, own)
 }
 
 // take judges a request and delivers its message.
@@ -148,13 +125,7 @@ func (s *Server) take(r *http.Request, token string) *refusal {
 		return refused
 	}
 	message.Token, message.At = token, now
-	s.mu.Lock()
-	s.inbox = append(s.inbox, *message)
-	notify := s.onMessage
-	s.mu.Unlock()
-	if notify != nil {
-		notify(*message)
-	}
+	s.Deliver(*message)
 	return nil
 }
 

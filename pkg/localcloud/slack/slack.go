@@ -6,13 +6,16 @@ package slack
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 const (
@@ -66,14 +69,14 @@ func (m Message) Mentions() []string {
 
 // Server answers hooks' requests. It is an http.Handler, safe for concurrent use.
 type Server struct {
+	// What befalls the requests, and what was accepted of them.
+	fault.Queue
+	mailbox.Box[Message]
+
 	now func() time.Time
 
-	mu        sync.Mutex
-	hooks     map[string]*hook
-	faults    []Fault
-	inbox     []Message
-	onMessage func(Message)
-	calls     int
+	mu    sync.Mutex
+	hooks map[string]*hook
 }
 
 // hook is one incoming webhook.
@@ -110,28 +113,6 @@ func (s *Server) Archive(name string) {
 	}
 }
 
-// OnMessage sets what is called, outside any lock, with every message that was
-// accepted.
-func (s *Server) OnMessage(f func(Message)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onMessage = f
-}
-
-// Inbox returns the messages that were accepted, oldest first.
-func (s *Server) Inbox() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.inbox)
-}
-
-// Calls returns how many requests came in, whatever became of them.
-func (s *Server) Calls() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
-}
-
 // ServeHTTP takes one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	own := func() {
@@ -139,13 +120,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if status == http.StatusTooManyRequests {
 			w.Header().Set("Retry-After", "1")
 		}
-		answer(w, status, word)
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(status)
+		fmt.Fprint(w, word)
 	}
-	if do := s.nextFault(); do != nil {
-		do(w, r, own)
-		return
-	}
-	own()
+	s.Handle(w, r, own)
 }
 
 // take judges a request and delivers its message.
@@ -157,7 +136,7 @@ func (s *Server) take(r *http.Request) (status int, word string) {
 	message, status, word := read(r)
 
 	s.mu.Lock()
-	h, now, notify := s.hooks[name], s.now(), s.onMessage
+	h, now := s.hooks[name], s.now()
 	switch {
 	case h == nil:
 		status, word = http.StatusNotFound, "no_service"
@@ -175,11 +154,8 @@ func (s *Server) take(r *http.Request) (status int, word string) {
 	}
 	h.last = now
 	message.Hook, message.At = name, now
-	s.inbox = append(s.inbox, *message)
 	s.mu.Unlock()
-	if notify != nil {
-		notify(*message)
-	}
+	s.Deliver(*message)
 	return status, word
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
 )
 
 type clock struct{ now time.Time }
@@ -73,7 +75,7 @@ func TestHooksAndFaults(t *testing.T) {
 	s, _ := start()
 	var seen []Message
 	s.OnMessage(func(m Message) { seen = append(seen, m) })
-	s.Fail(Fault{Times: 2, Do: Answer(500, "rollup_error")})
+	s.Fail(2, fault.Answer(500, "text/html", "rollup_error"))
 	for i, want := range []int{500, 500, 200} {
 		if status, _, _ := post(s, "/services/T/B/x", `{"text":"a <!here> &lt;!channel&gt;","channel":"#ops","attachments":[{"title":"<@U1|u>","text":"<https://example.com|x> <#C1"}]}`); status != want {
 			t.Errorf("call %d: %d, want %d", i, status, want)

@@ -10,9 +10,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 // maxBody is the longest body that is taken, in bytes.
@@ -29,15 +31,15 @@ type Message struct {
 // Server takes requests on any path. It is an http.Handler, safe for concurrent
 // use.
 type Server struct {
+	// What befalls the requests, and what was accepted of them.
+	fault.Queue
+	mailbox.Box[Message]
+
 	now func() time.Time
 
-	mu        sync.Mutex
-	keys      [][]byte // of signatures; none for no check
-	seen      map[string]bool
-	faults    []Fault
-	inbox     []Message
-	onMessage func(Message)
-	calls     int
+	mu   sync.Mutex
+	keys [][]byte // of signatures; none for no check
+	seen map[string]bool
 }
 
 // New returns a server that wants no signature. now is its clock.
@@ -45,36 +47,9 @@ func New(now func() time.Time) *Server {
 	return &Server{now: now, seen: map[string]bool{}}
 }
 
-// OnMessage sets what is called, outside any lock, with every message that was
-// accepted.
-func (s *Server) OnMessage(f func(Message)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onMessage = f
-}
-
-// Inbox returns the messages that were accepted, oldest first.
-func (s *Server) Inbox() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.inbox)
-}
-
-// Calls returns how many requests came in, whatever became of them.
-func (s *Server) Calls() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
-}
-
 // ServeHTTP takes one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	own := func() { s.take(w, r) }
-	if do := s.nextFault(); do != nil {
-		do(w, r, own)
-		return
-	}
-	own()
+	s.Handle(w, r, func() { s.take(w, r) })
 }
 
 func (s *Server) take(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +70,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request) {
 
 	now := s.now()
 	s.mu.Lock()
-	keys, notify := s.keys, s.onMessage
+	keys := s.keys
 	s.mu.Unlock()
 	id := ""
 	if len(keys) > 0 {
@@ -109,22 +84,17 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m := Message{Path: r.URL.RequestURI(), Header: r.Header.Clone(), Body: body, At: now}
-	if s.deliver(id, m) && notify != nil {
-		notify(m)
+	if s.fresh(id) {
+		s.Deliver(m)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// deliver puts a message into the inbox, unless one of its id is there.
-func (s *Server) deliver(id string, m Message) bool {
+// fresh tells whether no message of this id has come yet; "" is none.
+func (s *Server) fresh(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id != "" {
-		if s.seen[id] {
-			return false
-		}
-		s.seen[id] = true
-	}
-	s.inbox = append(s.inbox, m)
-	return true
+	again := s.seen[id]
+	s.seen[id] = id != ""
+	return !again
 }

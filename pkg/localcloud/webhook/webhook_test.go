@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
 )
 
 // The example of the Standard Webhooks specification.
@@ -104,7 +106,7 @@ func TestDeliversOnceAndFaults(t *testing.T) {
 	}
 	var told []Message
 	s.OnMessage(func(m Message) { told = append(told, m) })
-	s.Fail(Fault{Times: 2, Do: Status(503, "busy", "Retry-After", "7")})
+	s.Fail(2, fault.Answer(503, "text/plain", "busy", "Retry-After", "7"))
 	for i, want := range []int{503, 503, 204, 204} {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, signed(id, timestamp, body, signature))

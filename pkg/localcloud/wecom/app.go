@@ -2,9 +2,11 @@ package wecom
 
 import (
 	"net/http"
-	"slices"
 	"sync"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 // Paths of the application API.
@@ -41,17 +43,16 @@ type AppMessage struct {
 // to members. It is as strict as the vendor's where that says how it is, and an
 // http.Handler, safe for concurrent use.
 type Apps struct {
-	now func() time.Time
+	mailbox.Box[AppMessage]
 
-	mu        sync.Mutex
-	apps      []*app
-	blocked   time.Time // until when no token is given: wrong secrets
-	wrong     int       // secrets in a row
-	faults    map[string][]Fault
-	calls     map[string]int
-	inbox     []AppMessage
-	dropped   int
-	onMessage func(AppMessage)
+	now    func() time.Time
+	queues map[string]*fault.Queue // by path; what befalls its requests
+
+	mu      sync.Mutex
+	apps    []*app
+	blocked time.Time // until when no token is given: wrong secrets
+	wrong   int       // secrets in a row
+	dropped int
 }
 
 // app is an application and what it did.
@@ -69,7 +70,7 @@ type app struct {
 
 // NewApps returns an API without applications. now is its clock.
 func NewApps(now func() time.Time) *Apps {
-	return &Apps{now: now, faults: map[string][]Fault{}, calls: map[string]int{}}
+	return &Apps{now: now, queues: map[string]*fault.Queue{TokenPath: {}, SendPath: {}}}
 }
 
 // Add makes an application known.
@@ -114,21 +115,6 @@ func (a *app) expire() {
 	}
 }
 
-// OnMessage sets what is called, outside any lock, with every message that was
-// delivered to somebody.
-func (s *Apps) OnMessage(f func(AppMessage)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onMessage = f
-}
-
-// Inbox returns the messages that were delivered, oldest first.
-func (s *Apps) Inbox() []AppMessage {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.inbox)
-}
-
 // Dropped counts what members were not told although the call succeeded: above
 // the limits, and duplicates.
 func (s *Apps) Dropped() int {
@@ -137,53 +123,24 @@ func (s *Apps) Dropped() int {
 	return s.dropped
 }
 
-// Calls returns how many requests came in at a path, whatever became of them.
-func (s *Apps) Calls(path string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls[path]
-}
+// Calls returns how many requests came in at TokenPath or SendPath, whatever
+// became of them.
+func (s *Apps) Calls(path string) int { return s.queues[path].Calls() }
 
-// Fail lets a fault befall the next requests at a path, after those that
-// already wait.
-func (s *Apps) Fail(path string, f Fault) {
-	f.Times = max(f.Times, 1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults[path] = append(s.faults[path], f)
-}
+// Fail lets a fault befall the next requests at TokenPath or SendPath, after
+// those that already wait.
+func (s *Apps) Fail(path string, times int, do fault.Handler) { s.queues[path].Fail(times, do) }
 
 // ServeHTTP takes one request.
 func (s *Apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var own func()
+	own := s.giveToken
 	switch r.URL.Path {
 	case TokenPath:
-		own = func() { s.giveToken(w, r) }
 	case SendPath:
-		own = func() { s.send(w, r) }
+		own = s.send
 	default:
 		http.NotFound(w, r)
 		return
 	}
-	if do := s.nextFault(r.URL.Path); do != nil {
-		do(w, r, own)
-		return
-	}
-	own()
-}
-
-// nextFault counts a request and returns what befalls it, nil for nothing.
-func (s *Apps) nextFault(path string) func(http.ResponseWriter, *http.Request, func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls[path]++
-	waiting := s.faults[path]
-	if len(waiting) == 0 {
-		return nil
-	}
-	do := waiting[0].Do
-	if waiting[0].Times--; waiting[0].Times == 0 {
-		s.faults[path] = waiting[1:]
-	}
-	return do
+	s.queues[r.URL.Path].Handle(w, r, func() { own(w, r) })
 }

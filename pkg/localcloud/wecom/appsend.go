@@ -65,17 +65,13 @@ func (s *Apps) send(w http.ResponseWriter, r *http.Request) {
 
 	s.mu.Lock()
 	answer, delivered, bad := s.judge(r.URL.Query().Get("access_token"), ip, body)
-	if delivered != nil {
-		s.inbox = append(s.inbox, *delivered)
-	}
-	notify := s.onMessage
 	s.mu.Unlock()
 	if bad != nil {
 		bad.write(w)
 		return
 	}
-	if delivered != nil && notify != nil {
-		notify(*delivered)
+	if delivered != nil {
+		s.Deliver(*delivered)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	_ = json.NewEncoder(w).Encode(answer)

@@ -8,9 +8,11 @@ package wecom
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 const (
@@ -37,14 +39,14 @@ type Message struct {
 // Server answers robots' requests. It is an http.Handler, safe for concurrent
 // use.
 type Server struct {
+	// What befalls the requests, and what was accepted of them.
+	fault.Queue
+	mailbox.Box[Message]
+
 	now func() time.Time
 
-	mu        sync.Mutex
-	robots    map[string]*robot
-	faults    []Fault
-	inbox     []Message
-	onMessage func(Message)
-	calls     int
+	mu     sync.Mutex
+	robots map[string]*robot
 }
 
 // robot is one robot of a group.
@@ -81,28 +83,6 @@ func (s *Server) Disable(key string) {
 	}
 }
 
-// OnMessage sets what is called, outside any lock, with every message that was
-// accepted.
-func (s *Server) OnMessage(f func(Message)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onMessage = f
-}
-
-// Inbox returns the messages that were accepted, oldest first.
-func (s *Server) Inbox() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.inbox)
-}
-
-// Calls returns how many requests came in, whatever became of them.
-func (s *Server) Calls() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
-}
-
 // ServeHTTP takes one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != Path {
@@ -116,11 +96,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, 0, "ok")
 	}
-	if do := s.nextFault(); do != nil {
-		do(w, r, own)
-		return
-	}
-	own()
+	s.Handle(w, r, own)
 }
 
 // take judges a request and delivers its message.
@@ -129,14 +105,14 @@ func (s *Server) take(r *http.Request) *refusal {
 	message, bad := read(r)
 
 	s.mu.Lock()
-	robot, now, notify := s.robots[key], s.now(), s.onMessage
+	robot, now := s.robots[key], s.now()
 	switch {
 	case robot == nil:
 		bad = &refusal{93000, "invalid webhook url"}
 	case robot.refused != nil:
 		bad = robot.refused
 	case bad == nil:
-		robot.sent = slices.DeleteFunc(robot.sent, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+		robot.sent = within(robot.sent, now, time.Minute)
 		if len(robot.sent) >= PerMinute {
 			bad = &refusal{45009, "api freq out of limit"}
 		}
@@ -147,11 +123,8 @@ func (s *Server) take(r *http.Request) *refusal {
 	}
 	robot.sent = append(robot.sent, now)
 	message.Key, message.At = key, now
-	s.inbox = append(s.inbox, *message)
 	s.mu.Unlock()
-	if notify != nil {
-		notify(*message)
-	}
+	s.Deliver(*message)
 	return nil
 }
 
@@ -164,6 +137,11 @@ type refusal struct {
 // write answers with the refusal, in the vendor's wording.
 func (e *refusal) write(w http.ResponseWriter) {
 	writeJSON(w, e.code, fmt.Sprintf("%s, hint: [1700000000000000000000000], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=%d", e.msg, e.code))
+}
+
+// Refuse answers with an error of the API.
+func Refuse(code int, msg string) fault.Handler {
+	return func(w http.ResponseWriter, _ *http.Request, _ func()) { (&refusal{code, msg}).write(w) }
 }
 
 func writeJSON(w http.ResponseWriter, code int, msg string) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
 )
 
 type clock struct{ now time.Time }
@@ -138,8 +140,8 @@ func TestRobotsAndFaults(t *testing.T) {
 		t.Errorf("removed: %d", code)
 	}
 	s.Add("k1")
-	s.Fail(Fault{Times: 2, Do: Refuse(-1, "system busy")})
-	s.Fail(Fault{Do: Slow(time.Nanosecond)})
+	s.Fail(2, Refuse(-1, "system busy"))
+	s.Fail(1, fault.Pass)
 	for i, want := range []int{-1, -1, 0, 0} {
 		if code, _ := call(t, s, "POST", "k1", markdown("x")); code != want {
 			t.Errorf("call %d: %d, want %d", i, code, want)

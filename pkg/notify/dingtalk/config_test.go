@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -95,7 +96,7 @@ func TestNewErrors(t *testing.T) {
 		if c.URL == "" {
 			c.URL = "https://example.com/?access_token=" + token
 		}
-		_, err := c.New(env("zh"), nil)
+		_, err := c.New(notifytest.Env("zh"), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), token) {
 			t.Errorf("%v, want %q", err, want)
 		}

@@ -1,159 +1,73 @@
 package dingtalk
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
+	"tocsin/pkg/notify/notifytest"
 )
 
-var update = flag.Bool("update", false, "write the golden files; read them before you keep them")
-
-var shanghai = time.FixedZone("CST", 8*3600)
-
-// at is the moment that the notifications of these tests speak of.
-var at = time.Date(2026, 11, 20, 23, 10, 10, 0, shanghai)
-
-func ago(d time.Duration) time.Time { return at.Add(-d) }
-
-func env(language string) *notify.Env {
-	return &notify.Env{Style: render.Style{Language: language, Location: shanghai, ExternalURL: "https://alerts.example.com"}, Now: func() time.Time { return at }}
-}
-
-func notification(alerts ...*alert.Alert) *alert.Notification {
-	return &alert.Notification{ID: "1", Receiver: "ops", At: at, Alerts: alerts}
-}
-
-// lagAlert is an alert as pkg/lag makes it; lag has five digits.
-func lagAlert(topic, lag string, since time.Duration) *alert.Alert {
-	return &alert.Alert{
-		Labels: alert.Labels{"alertname": "KafkaConsumerLag", "cluster": "orders", "consumer_group": "order-worker", "topic": topic, "severity": "warning"},
-		Annotations: alert.Labels{
-			"lag": lag, "threshold": "2000", "partitions": "3:5000,7:4100",
-			"summary": "order-worker 消费 " + topic + " 积压 " + lag[:2] + "," + lag[2:] + " 条（阈值 2,000）",
-		},
-		StartsAt: ago(since), UpdatedAt: at,
-	}
-}
-
-// caughtUp is how such an alert ends.
-func caughtUp(topic string, since time.Duration) *alert.Alert {
-	a := lagAlert(topic, "10000", since)
-	a.EndsAt = at
-	a.Annotations = alert.Labels{"lag": "1200", "threshold": "2000", "summary": "order-worker 消费 " + topic + " 的积压已降到 1,200 条（阈值 2,000）"}
-	return a
-}
-
-func oneTopic() []*alert.Alert {
-	return []*alert.Alert{lagAlert("order_created_v2", "12345", 5*time.Minute)}
-}
-
-func manyTopics() []*alert.Alert {
-	var out []*alert.Alert
-	for i, lag := range []string{"25000", "90000", "31000", "71000", "22000", "30000", "88000"} {
-		out = append(out, lagAlert("orders-"+string(rune('a'+i)), lag, time.Duration(i+1)*time.Minute))
-	}
-	return out
-}
-
 func disk() []*alert.Alert {
-	return []*alert.Alert{{
-		Labels: alert.Labels{"alertname": "DiskFull", "instance": "10.0.0.8:9100", "job": "node", "mountpoint": "/data", "severity": "critical"},
-		Annotations: alert.Labels{
-			"summary":     "磁盘快满了",
-			"description": "/data 已用 96%\n  VALUE = 96.2，请 @ops_ 处理 *_tmp_*",
-			"runbook_url": "https://wiki.example.com/disk_(full)",
-		},
-		GeneratorURL: "http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&g0.tab=1",
-		StartsAt:     ago(26 * time.Hour),
-	}}
+	return notifytest.Disk(alert.Labels{
+		"summary":     "磁盘快满了",
+		"description": "/data 已用 96%\n  VALUE = 96.2，请 @ops_ 处理 *_tmp_*",
+		"runbook_url": "https://wiki.example.com/disk_(full)",
+	})
 }
 
-func host() []*alert.Alert {
-	return []*alert.Alert{{
-		Labels:   alert.Labels{"alertname": "HostOffline", "host": "web-1", "hostname": "web-1.example.com", "project": "oms"},
-		StartsAt: ago(70 * time.Second),
-	}}
-}
-
-func over(alerts []*alert.Alert) []*alert.Alert {
-	for _, a := range alerts {
-		a.EndsAt = at
+// scenes are what the group is told; topic is how a message writes
+// notifytest.Topic.
+func scenes(topic string) []notifytest.Scene {
+	return []notifytest.Scene{
+		{Name: "one-topic-firing", Alerts: notifytest.OneTopic(),
+			Both: []string{"12,345", "2,000", topic, "order-worker", "11-20 23:05:10", "@13800000000 @zhang-san"},
+			ZH:   []string{"[告警] 消费积压 · orders / order-worker / " + topic, "5 分钟"},
+			EN:   []string{"[FIRING]", "5m"}},
+		{Name: "one-topic-resolved", Alerts: notifytest.OneCaughtUp(),
+			Both: []string{"1,200", topic, "11-20 23:05:10", "11-20 23:10:10"},
+			ZH:   []string{"[恢复]", "持续了 5 分钟"},
+			EN:   []string{"[RESOLVED]", "after 5m"}},
+		{Name: "few-topics-firing", Alerts: notifytest.FewTopics(),
+			Both: []string{"42,345", "30,000", "12,345"},
+			ZH:   []string{"（2 个 topic）", "1 小时 5 分钟"},
+			EN:   []string{"(2 topics)", "1h 5m"}},
+		{Name: "many-topics-firing", Alerts: notifytest.ManyTopics(),
+			Both: []string{"357,000", "90,000", "22,000"},
+			ZH:   []string{"（7 个 topic）"},
+			EN:   []string{"(7 topics)"}},
+		{Name: "generic-firing", Alerts: disk(),
+			Both: []string{"DiskFull", "磁盘快满了", "请 ＠ops", "node", "11-19 21:10:10", "https://wiki.example.com/disk", "http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&g0.tab=1"},
+			ZH:   []string{"1 天 2 小时"},
+			EN:   []string{"1d 2h"}},
+		{Name: "generic-resolved", Alerts: notifytest.Over(disk()...),
+			Both: []string{"DiskFull", "磁盘快满了"},
+			ZH:   []string{"[恢复]", "持续了 1 天 2 小时"},
+			EN:   []string{"[RESOLVED]", "after 1d 2h"}},
+		{Name: "host-firing", Alerts: notifytest.Host(),
+			Both: []string{"web-1", "11-20 23:09:00", "oms"},
+			ZH:   []string{"主机失联", "1 分钟 10 秒没有上报"},
+			EN:   []string{"Host offline", "No report for 1m 10s"}},
+		{Name: "mixed-states", Alerts: notifytest.MixedStates(),
+			Both: []string{"12,345", "1,200"},
+			ZH:   []string{"（1 个 topic，另有 1 个已恢复）"},
+			EN:   []string{"(1 topic, 1 more resolved)"}},
 	}
-	return alerts
-}
-
-var scenes = []struct {
-	name   string
-	alerts []*alert.Alert
-	// both must be in the message whatever its language; zh and en in that
-	// language.
-	both, zh, en []string
-}{
-	{"one-topic-firing", oneTopic(), []string{"12,345", "2,000", "order_created_v2", "order-worker", "11-20 23:05:10", "@13800000000 @zhang-san"},
-		[]string{"[告警] 消费积压 · orders / order-worker / order_created_v2", "5 分钟"}, []string{"[FIRING]", "5m"}},
-	{"one-topic-resolved", []*alert.Alert{caughtUp("order_created_v2", 5*time.Minute)}, []string{"1,200", "order_created_v2", "11-20 23:05:10", "11-20 23:10:10"},
-		[]string{"[恢复]", "持续了 5 分钟"}, []string{"[RESOLVED]", "after 5m"}},
-	{"few-topics-firing", append(oneTopic(), lagAlert("order_paid", "30000", 65*time.Minute)), []string{"42,345", "30,000", "12,345"},
-		[]string{"（2 个 topic）", "1 小时 5 分钟"}, []string{"(2 topics)", "1h 5m"}},
-	{"many-topics-firing", manyTopics(), []string{"357,000", "90,000", "22,000"},
-		[]string{"（7 个 topic）"}, []string{"(7 topics)"}},
-	{"generic-firing", disk(), []string{"DiskFull", "磁盘快满了", "请 ＠ops", "node", "11-19 21:10:10", "https://wiki.example.com/disk", "http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&g0.tab=1"},
-		[]string{"1 天 2 小时"}, []string{"1d 2h"}},
-	{"generic-resolved", over(disk()), []string{"DiskFull", "磁盘快满了"},
-		[]string{"[恢复]", "持续了 1 天 2 小时"}, []string{"[RESOLVED]", "after 1d 2h"}},
-	{"host-firing", host(), []string{"web-1", "11-20 23:09:00", "oms"},
-		[]string{"主机失联", "1 分钟 10 秒没有上报"}, []string{"Host offline", "No report for 1m 10s"}},
-	{"mixed-states", append(oneTopic(), caughtUp("order_paid", 15*time.Minute)), []string{"12,345", "1,200"},
-		[]string{"（1 个 topic，另有 1 个已恢复）"}, []string{"(1 topic, 1 more resolved)"}},
 }
 
 func TestGolden(t *testing.T) {
-	for _, scene := range scenes {
-		for _, language := range []string{"zh", "en"} {
-			for _, kind := range []string{"markdown", "text"} {
-				name := scene.name + "." + language + "." + kind
-				t.Run(name, func(t *testing.T) {
-					g := newGroup(t, language)
-					say(t, g.notifier(t, Config{Type: kind, At: At{Mobiles: []string{"13800000000"}, Users: []string{"zhang-san"}}}), notification(scene.alerts...))
-					inbox := g.Inbox()
-					if len(inbox) != 1 || inbox[0].Type != kind {
-						t.Fatalf("%d messages, want one: %+v", len(inbox), inbox)
-					}
-					got := inbox[0].Text
-					if kind == "markdown" {
-						got = inbox[0].Title + "\n\n" + got
-					}
-					file := filepath.Join("testdata", name)
-					if *update {
-						if err := os.WriteFile(file, []byte(got+"\n"), 0o644); err != nil {
-							t.Fatal(err)
-						}
-					}
-					want, err := os.ReadFile(file)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got+"\n" != string(want) {
-						t.Errorf("differs from %s:\n%s", file, got)
-					}
-					own := scene.zh
-					if language == "en" {
-						own = scene.en
-					}
-					for _, part := range append(own, scene.both...) {
-						if !strings.Contains(got, part) {
-							t.Errorf("lacks %q:\n%s", part, got)
-						}
-					}
-				})
+	for kind, topic := range map[string]string{"markdown": "order_created＿＊", "text": "order_created_*"} {
+		notifytest.Golden(t, kind, scenes(topic), func(t *testing.T, language string, s notifytest.Scene) string {
+			g := newGroup(t, language)
+			to := g.notifier(t, Config{Type: kind, At: At{Mobiles: []string{"13800000000"}, Users: []string{"zhang-san"}}})
+			notifytest.Say(t, to, notifytest.Notification(s.Alerts...))
+			inbox := g.Inbox()
+			if len(inbox) != 1 || inbox[0].Type != kind {
+				t.Fatalf("%d messages, want one: %+v", len(inbox), inbox)
 			}
-		}
+			if kind == "text" {
+				return inbox[0].Text
+			}
+			return inbox[0].Title + "\n\n" + inbox[0].Text
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"tocsin/pkg/alert"
 	server "tocsin/pkg/localcloud/dingtalk"
+	"tocsin/pkg/notify/notifytest"
 )
 
 // hostile is what somebody who can name a topic or write an annotation might try.
@@ -66,10 +67,10 @@ func TestInjection(t *testing.T) {
 // speaker returns what says a notification and returns what the group got.
 func speaker(t *testing.T, config Config) func(*alert.Notification) []server.Message {
 	t.Helper()
-	s := server.New(func() time.Time { return at })
+	s := server.New(func() time.Time { return notifytest.At })
 	var got []server.Message
 	s.OnMessage(func(m server.Message) { got = append(got, m) })
-	e := env("zh")
+	e := notifytest.Env("zh")
 	e.HTTP = &http.Client{Transport: direct{s}}
 	config.URL = "https://oapi.dingtalk.com/robot/send?access_token=" + token
 	to, err := config.New(e, nil)
@@ -79,7 +80,7 @@ func speaker(t *testing.T, config Config) func(*alert.Notification) []server.Mes
 	return func(n *alert.Notification) []server.Message {
 		got = nil
 		s.Add(token, server.Robot{})
-		say(t, to, n)
+		notifytest.Say(t, to, n)
 		return got
 	}
 }
@@ -87,14 +88,14 @@ func speaker(t *testing.T, config Config) func(*alert.Notification) []server.Mes
 // filled is a notification that has a word in every place that an outsider can
 // fill.
 func filled(word string, count int, lag string) *alert.Notification {
-	n := notification()
+	n := notifytest.Notification()
 	n.Instead, n.Cause = word, word
 	for i := range count {
 		a := &alert.Alert{
 			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), "@" + word: word, word: word},
 			Annotations: alert.Labels{"summary": word, "description": "remark", "<" + word: word, "lag": word, "threshold": word, "partitions": word,
 				"unknown_partitions": word, "dashboard_url": "https://example.com/" + url.PathEscape(word)},
-			GeneratorURL: "https://example.com/?q=" + url.QueryEscape(word) + "&at=@13800000001", StartsAt: at,
+			GeneratorURL: "https://example.com/?q=" + url.QueryEscape(word) + "&at=@13800000001", StartsAt: notifytest.At,
 		}
 		if lag != "" {
 			a.Annotations["lag"] = lag

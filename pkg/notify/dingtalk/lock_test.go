@@ -1,14 +1,14 @@
 package dingtalk
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	server "tocsin/pkg/localcloud/dingtalk"
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
 )
@@ -52,11 +52,11 @@ func TestLock(t *testing.T) {
 
 // Only what shuts the robot is remembered, not what concerns one address.
 func TestNoLock(t *testing.T) {
-	for name, do := range map[string]server.Fault{"address": {Do: server.Deny}, "calls a second": {Do: server.Refuse(90018, "QPS")}, "busy": {Do: server.Refuse(-1, "busy")}} {
+	for name, do := range map[string]fault.Handler{"address": server.Deny, "calls a second": server.Refuse(90018, "QPS"), "busy": server.Refuse(-1, "busy")} {
 		g := newGroup(t, "zh")
 		g.env.Store = memory.New()
 		robot := g.notifier(t, Config{})
-		g.Fail(do)
+		g.Fail(1, do)
 		if err := sendOne(t, t.Context(), robot); err == nil {
 			t.Errorf("%s: it counts as sent", name)
 		}
@@ -72,18 +72,18 @@ func TestLockWithoutStore(t *testing.T) {
 	garbled, future := memory.New(), memory.New()
 	key := lockKey(targetOf("https://h/?access_token=" + token))
 	set := func(s store.Store, value string) {
-		if err := s.Commit(t.Context(), at, store.Change{Key: key, Value: []byte(value)}); err != nil {
+		if err := s.Commit(t.Context(), notifytest.At, store.Change{Key: key, Value: []byte(value)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	set(garbled, "garbage")
 	set(future, "2099-01-01T00:00:00Z")
-	for name, s := range map[string]store.Store{"none": nil, "broken": broken{}, "garbled": garbled, "of a wrong clock": future} {
+	for name, s := range map[string]store.Store{"none": nil, "broken": notifytest.BrokenStore{}, "garbled": garbled, "of a wrong clock": future} {
 		g := newGroup(t, "zh")
 		g.env.Store = s
 		robot := g.notifier(t, Config{})
-		g.Fail(server.Fault{Do: server.Refuse(410100, "too fast")})
-		g.Fail(server.Fault{Do: server.Refuse(-1, "busy")})
+		g.Fail(1, server.Refuse(410100, "too fast"))
+		g.Fail(1, server.Refuse(-1, "busy"))
 		if err := sendOne(t, t.Context(), robot); err == nil || err.Class != notify.Rate || err.RetryAfter != 10*time.Minute {
 			t.Errorf("%s: %+v", name, err)
 		}
@@ -92,15 +92,4 @@ func TestLockWithoutStore(t *testing.T) {
 			t.Errorf("%s: %+v", name, err)
 		}
 	}
-}
-
-// broken is a store that is out of reach.
-type broken struct{ store.Store }
-
-func (broken) Get(context.Context, ...string) ([]store.Item, error) {
-	return nil, store.ErrUnavailable
-}
-
-func (broken) Commit(context.Context, time.Time, ...store.Change) error {
-	return errors.Join(store.ErrUnavailable)
 }

@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/notify/notifytest"
 )
 
 func TestMention(t *testing.T) {
-	named := []*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, StartsAt: at,
+	named := []*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, StartsAt: notifytest.At,
 		Annotations: alert.Labels{"phones": "13800000001, +8613800000000;x、13800000001", "bad": "@all @13900000000 u\u200b1"}}}
 	tests := []struct {
 		name           string
@@ -18,14 +19,14 @@ func TestMention(t *testing.T) {
 		mobiles, users []string
 		all            bool
 	}{
-		{"nobody", At{}, oneTopic(), nil, nil, false},
-		{"phones", At{Mobiles: []string{"13800000000", "13800000001"}}, oneTopic(), []string{"13800000000", "13800000001"}, nil, false},
-		{"users", At{Users: []string{"u_1", "zhang-san"}}, oneTopic(), nil, []string{"u_1", "zhang-san"}, false},
-		{"everybody", At{All: true}, oneTopic(), nil, nil, true},
-		{"everybody, phones and users", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, oneTopic(), []string{"13800000000"}, []string{"u1"}, true},
-		{"a phone with its country", At{Mobiles: []string{"+8613800000000", "+852-00000000"}}, oneTopic(), []string{"13800000000", "+852-00000000"}, nil, false},
-		{"a phone that another one begins with", At{Mobiles: []string{"138000000001", "13800000000"}}, oneTopic(), []string{"138000000001", "13800000000"}, nil, false},
-		{"nobody when it is over", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, over(oneTopic()), nil, nil, false},
+		{"nobody", At{}, notifytest.OneTopic(), nil, nil, false},
+		{"phones", At{Mobiles: []string{"13800000000", "13800000001"}}, notifytest.OneTopic(), []string{"13800000000", "13800000001"}, nil, false},
+		{"users", At{Users: []string{"u_1", "zhang-san"}}, notifytest.OneTopic(), nil, []string{"u_1", "zhang-san"}, false},
+		{"everybody", At{All: true}, notifytest.OneTopic(), nil, nil, true},
+		{"everybody, phones and users", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, notifytest.OneTopic(), []string{"13800000000"}, []string{"u1"}, true},
+		{"a phone with its country", At{Mobiles: []string{"+8613800000000", "+852-00000000"}}, notifytest.OneTopic(), []string{"13800000000", "+852-00000000"}, nil, false},
+		{"a phone that another one begins with", At{Mobiles: []string{"138000000001", "13800000000"}}, notifytest.OneTopic(), []string{"138000000001", "13800000000"}, nil, false},
+		{"nobody when it is over", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, notifytest.Over(notifytest.OneTopic()...), nil, nil, false},
 		{"who the alert names", At{Mobiles: []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, Users: []string{"{{ .CommonAnnotations.bad }}", "{{ index .Alerts 9 }}", "u1"}}, named,
 			[]string{"13800000001", "13800000000"}, []string{"u1"}, false},
 	}
@@ -34,9 +35,9 @@ func TestMention(t *testing.T) {
 			for _, language := range []string{"zh", "en"} {
 				t.Run(strings.Join([]string{tt.name, kind, language}, "/"), func(t *testing.T) {
 					g := newGroup(t, language)
-					sent := g.tap()
+					sent := notifytest.Tap(g.env)
 					// The server notifies only who is in the list and in the text.
-					say(t, g.notifier(t, Config{Type: kind, At: tt.at}), notification(tt.alerts...))
+					notifytest.Say(t, g.notifier(t, Config{Type: kind, At: tt.at}), notifytest.Notification(tt.alerts...))
 					m := g.Inbox()[0]
 					if !slices.Equal(m.Mobiles, tt.mobiles) || !slices.Equal(m.Users, tt.users) || m.All != tt.all {
 						t.Errorf("mentions %v, %v, %v; want %v, %v, %v", m.Mobiles, m.Users, m.All, tt.mobiles, tt.users, tt.all)
@@ -48,8 +49,8 @@ func TestMention(t *testing.T) {
 					if n := strings.Count(m.Text, "@"); n != people {
 						t.Errorf("%d @ in the text, want %d:\n%s", n, people, m.Text)
 					}
-					if strings.Contains(sent.bodies[0], `"at":`) != (people > 0) {
-						t.Errorf("%s", sent.bodies[0])
+					if strings.Contains((*sent)[0], `"at":`) != (people > 0) {
+						t.Errorf("%s", (*sent)[0])
 					}
 				})
 			}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"tocsin/pkg/notify/notifytest"
 )
 
 func TestOwnTemplate(t *testing.T) {
@@ -33,20 +35,20 @@ func TestOwnTemplate(t *testing.T) {
 		title  string
 		want   string
 	}{
-		{"a constant", Config{Message: "look here"}, "[告警] 消费积压 · orders / order-worker / order_created_v2", "look here"},
+		{"a constant", Config{Message: "look here"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "look here"},
 		{"a title", Config{Title: "{{ .Status | toUpper }}\n!", Message: "x"}, "FIRING !", "x"},
-		{"a title that prints nothing", Config{Title: "{{ .CommonLabels.nope }}", Message: "x"}, "[告警] 消费积压 · orders / order-worker / order_created_v2", "x"},
-		{"from a file", Config{Message: `{{ template "short" . }}`}, "[告警] 消费积压 · orders / order-worker / order_created_v2", "firing: order_created_v2"},
-		{"lines", Config{Message: "# a\nb  \n\n* c\n"}, "[告警] 消费积压 · orders / order-worker / order_created_v2", "# a  \nb  \n\n* c"},
-		{"around the built-in text", Config{Message: "**oh**\n" + `{{ template "dingtalk.default" . }}`}, "[告警] 消费积压 · orders / order-worker / order_created_v2", "**oh**  \n" + first + "  \n" + rest},
+		{"a title that prints nothing", Config{Title: "{{ .CommonLabels.nope }}", Message: "x"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "x"},
+		{"from a file", Config{Message: `{{ template "short" . }}`}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "firing: order_created＿＊"},
+		{"lines", Config{Message: "# a\nb  \n\n* c\n"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "# a  \nb  \n\n* c"},
+		{"around the built-in text", Config{Message: "**oh**\n" + `{{ template "dingtalk.default" . }}`}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "**oh**  \n" + first + "  \n" + rest},
 		{"around the built-in text, as a text", Config{Type: "text", Message: "oh\n" + `{{ template "dingtalk.default" . }}`}, "", "oh\n" + text},
-		{"characters that do not belong", Config{Message: "a\x01b\tc\r\nd\u2028e"}, "[告警] 消费积压 · orders / order-worker / order_created_v2", "ab c  \nd  \ne"},
-		{"with a mention", Config{Message: "a\nb", At: At{Mobiles: []string{"13800000000"}}}, "[告警] 消费积压 · orders / order-worker / order_created_v2", "@13800000000  \na  \nb"},
+		{"characters that do not belong", Config{Message: "a\x01b\tc\r\nd\u2028e"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "ab c  \nd  \ne"},
+		{"with a mention", Config{Message: "a\nb", At: At{Mobiles: []string{"13800000000"}}}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "@13800000000  \na  \nb"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			say(t, g.notifier(t, tt.config, file), notification(oneTopic()...))
+			notifytest.Say(t, g.notifier(t, tt.config, file), notifytest.Notification(notifytest.OneTopic()...))
 			if m := g.Inbox()[0]; m.Text != tt.want || m.Title != tt.title {
 				t.Errorf("%q, titled %q\nwant %q, %q", m.Text, m.Title, tt.want, tt.title)
 			}
@@ -59,10 +61,10 @@ func TestOwnTemplateTooLong(t *testing.T) {
 	line := strings.Repeat("0123456789", 10)
 	long := strings.TrimSuffix(strings.Repeat(line+"\n", 400), "\n") // 400 lines of 101 bytes, with "  " 103
 	g := newGroup(t, "zh")
-	messages := say(t, g.notifier(t, Config{Message: long, At: At{Mobiles: []string{"13800000000"}}}), notification(oneTopic()...))
+	messages := notifytest.Say(t, g.notifier(t, Config{Message: long, At: At{Mobiles: []string{"13800000000"}}}), notifytest.Notification(notifytest.OneTopic()...))
 	// "(1/3)  " and 184 lines are 7 + 184 × 103 = 18959 bytes of the 19000 that are
 	// tried first.
-	if got := units(messages); !slices.Equal(got, []string{"1/3", "2/3", "3/3"}) {
+	if got := notifytest.Units(messages); !slices.Equal(got, []string{"1/3", "2/3", "3/3"}) {
 		t.Fatalf("units %v", got)
 	}
 	lines := 0
@@ -86,7 +88,7 @@ func TestOwnTemplateTooLong(t *testing.T) {
 		"plain":   {strings.Repeat("中", 9000), "中…"},
 	} {
 		g := newGroup(t, "zh")
-		say(t, g.notifier(t, Config{Message: tt.message}), notification(oneTopic()...))
+		notifytest.Say(t, g.notifier(t, Config{Message: tt.message}), notifytest.Notification(notifytest.OneTopic()...))
 		if m := g.Inbox()[0]; len(g.Inbox()) != 1 || !strings.HasSuffix(m.Text, tt.end) || strings.Contains(m.Text, "](") || !utf8.ValidString(m.Text) || len(m.Text) < 18000 {
 			t.Errorf("%s: %d messages, %d bytes, ends %q", name, len(g.Inbox()), len(m.Text), m.Text[max(len(m.Text)-12, 0):])
 		}
@@ -104,7 +106,7 @@ func TestFailingTemplate(t *testing.T) {
 		"field Nope":                      {Type: "text", Message: "{{ .Nope }}"},
 	} {
 		g := newGroup(t, "zh")
-		say(t, g.notifier(t, c), notification(oneTopic()...))
+		notifytest.Say(t, g.notifier(t, c), notifytest.Notification(notifytest.OneTopic()...))
 		m := g.Inbox()[0]
 		if !strings.Contains(m.Text, "积压 12,345 条") || !strings.Contains(m.Text, "自定义模板出错") || !strings.Contains(m.Text, why) || c.Type == "" && !strings.HasPrefix(m.Title, "[告警] ") {
 			t.Errorf("%s: %q %s", why, m.Title, m.Text)

@@ -3,9 +3,6 @@ package dingtalk
 import (
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +12,7 @@ import (
 	"tocsin/pkg/alert"
 	server "tocsin/pkg/localcloud/dingtalk"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -35,82 +32,23 @@ type group struct {
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{env: env(language), now: at}
+	g := &group{env: notifytest.Env(language), now: notifytest.At}
 	g.env.Now = func() time.Time { return g.now }
 	g.Server = server.New(g.env.Now)
 	g.Add(token, server.Robot{Secret: secret})
-	s := httptest.NewTLSServer(g.Server)
-	t.Cleanup(s.Close)
-	g.env.HTTP = s.Client()
-	g.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	g.address = s.URL + server.Path + "?access_token=" + token
+	g.address = notifytest.Serve(t, g.env, g.Server) + server.Path + "?access_token=" + token
 	return g
 }
 
 // notifier makes the notifier of c, whose URL is the group's, with the secret.
 func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
-	templates, err := render.ParseTemplates(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c.URL, c.Secret = setting.Secret(g.address), secret
 	var f setting.Faults
 	if c.Validate(&f); len(f.List()) > 0 {
 		t.Fatal(f.List())
 	}
-	n, err := c.New(g.env, templates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// say sends everything of n and fails the test unless all of it is accepted.
-func say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
-	t.Helper()
-	messages, err := to.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range messages {
-		for _, o := range m.Send(t.Context()) {
-			if o.Err != nil {
-				t.Fatalf("unit %s: %v", o.Unit, o.Err)
-			}
-		}
-	}
-	return messages
-}
-
-func units(messages []notify.Message) []string {
-	var out []string
-	for _, m := range messages {
-		out = append(out, m.Units...)
-	}
-	return out
-}
-
-// tap keeps the bodies of requests and lets them through.
-type tap struct {
-	http.RoundTripper
-	bodies []string
-}
-
-func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	t.bodies = append(t.bodies, string(body))
-	r.Body = io.NopCloser(strings.NewReader(string(body)))
-	if err != nil {
-		return nil, err
-	}
-	return t.RoundTripper.RoundTrip(r)
-}
-
-func (g *group) tap() *tap {
-	t := &tap{RoundTripper: g.env.HTTP.Transport}
-	g.env.HTTP.Transport = t
-	return t
+	return notifytest.New(t, &c, g.env, files...)
 }
 
 // A thousand topics do not fit into one message. Each part keeps the limit,
@@ -128,17 +66,17 @@ func TestSplit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g := newGroup(t, "zh")
-		sent := g.tap()
-		n := notification()
+		sent := notifytest.Tap(g.env)
+		n := notifytest.Notification()
 		n.Shrink = tt.shrink
 		for i := range 1000 {
-			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(99999-i), time.Hour))
+			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(99999-i), time.Hour))
 		}
 		robot := g.notifier(t, Config{Type: tt.kind, At: At{Mobiles: []string{"13800000000"}}})
-		messages := say(t, robot, n)
+		messages := notifytest.Say(t, robot, n)
 		next := 0
 		for i, m := range g.Inbox() {
-			size := len(sent.bodies[i])
+			size := len((*sent)[i])
 			if size > tt.limit || !utf8.ValidString(m.Text) || i+1 < len(messages) && size < tt.limit*9/10 {
 				t.Errorf("part %d has %d bytes", i+1, size)
 			}
@@ -146,7 +84,7 @@ func TestSplit(t *testing.T) {
 			if first, _, _ := strings.Cut(m.Text, "\n"); !strings.HasSuffix(first, mark) || m.Type == "markdown" && !strings.HasSuffix(m.Title, mark) {
 				t.Errorf("part %d begins %q, titled %q, want %q at the end", i+1, first, m.Title, mark)
 			}
-			if (len(m.Mobiles) == 1) != (i == 0) || strings.Contains(m.Text, "@") != (i == 0) || strings.Contains(sent.bodies[i], `"at":`) != (i == 0) {
+			if (len(m.Mobiles) == 1) != (i == 0) || strings.Contains(m.Text, "@") != (i == 0) || strings.Contains((*sent)[i], `"at":`) != (i == 0) {
 				t.Errorf("part %d mentions %v", i+1, m.Mobiles)
 			}
 			for line := range strings.SplitSeq(m.Text, "\n") {
@@ -163,9 +101,9 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%d topics said in %d messages", next, len(messages))
 		}
 		n.Done = []string{messages[0].Units[0], messages[2].Units[0]}
-		want := slices.Delete(slices.Delete(units(messages), 2, 3), 0, 1)
-		if rest, err := robot.Messages(n); err != nil || !slices.Equal(units(rest), want) {
-			t.Errorf("left %v, %v; want %v", units(rest), err, want)
+		want := slices.Delete(slices.Delete(notifytest.Units(messages), 2, 3), 0, 1)
+		if rest, err := robot.Messages(n); err != nil || !slices.Equal(notifytest.Units(rest), want) {
+			t.Errorf("left %v, %v; want %v", notifytest.Units(rest), err, want)
 		}
 	}
 }
@@ -174,14 +112,14 @@ func TestSplit(t *testing.T) {
 func TestSplitCountsTheRequest(t *testing.T) {
 	for _, shrink := range []bool{false, true} {
 		g := newGroup(t, "zh")
-		n := notification(lagAlert(strings.Repeat(`"`, 60), "10000", time.Hour))
+		n := notifytest.Notification(notifytest.LagAlert(strings.Repeat(`"`, 60), "10000", time.Hour))
 		n.Shrink = shrink
 		for i := range 400 {
-			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprint(i)+strings.Repeat(`"`, 110), "10000", time.Hour))
+			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprint(i)+strings.Repeat(`"`, 110), "10000", time.Hour))
 		}
 		phones := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"139%08d,\" $i }}{{ end }}"}
 		users := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"%064d,\" $i }}{{ end }}"}
-		say(t, g.notifier(t, Config{At: At{Mobiles: phones, Users: users, All: true}}), n) // the server judges
+		notifytest.Say(t, g.notifier(t, Config{At: At{Mobiles: phones, Users: users, All: true}}), n) // the server judges
 		first := g.Inbox()[0]
 		// Of each list as many as 1000 bytes hold, with "@" and a space.
 		if len(first.Mobiles) != 1000/13 || len(first.Users) != 1000/66 || !first.All {
@@ -191,7 +129,7 @@ func TestSplitCountsTheRequest(t *testing.T) {
 }
 
 func TestPayload(t *testing.T) {
-	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, StartsAt: at})
+	n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, StartsAt: notifytest.At})
 	people := At{Mobiles: []string{"13800000000"}, Users: []string{"u1"}, All: true}
 	tests := []struct {
 		config Config
@@ -203,10 +141,10 @@ func TestPayload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g := newGroup(t, "zh")
-		sent := g.tap()
-		say(t, g.notifier(t, tt.config), n)
-		if len(sent.bodies) != 1 || sent.bodies[0] != tt.want {
-			t.Errorf("%s\nwant %s", sent.bodies, tt.want)
+		sent := notifytest.Tap(g.env)
+		notifytest.Say(t, g.notifier(t, tt.config), n)
+		if len(*sent) != 1 || (*sent)[0] != tt.want {
+			t.Errorf("%s\nwant %s", *sent, tt.want)
 		}
 	}
 }
@@ -215,10 +153,10 @@ func TestPayload(t *testing.T) {
 // that a client makes a link of.
 func TestShrink(t *testing.T) {
 	g := newGroup(t, "zh")
-	n := notification(disk()...)
+	n := notifytest.Notification(disk()...)
 	n.Alerts[0].Annotations["description"] = "see http://evil.example.com/x_1"
 	n.Shrink = true
-	say(t, g.notifier(t, Config{Message: "**[own](https://evil.example.com)**", Title: "own", At: At{Mobiles: []string{"13800000000"}}}), n)
+	notifytest.Say(t, g.notifier(t, Config{Message: "**[own](https://evil.example.com)**", Title: "own", At: At{Mobiles: []string{"13800000000"}}}), n)
 	m := g.Inbox()[0]
 	want := `[告警] DiskFull · 10.0.0.8:9100
 @13800000000
@@ -238,9 +176,9 @@ mountpoint：/data`
 func TestDigest(t *testing.T) {
 	for language, note := range map[string]string{"zh": "合并了 25 条", "en": "in place of 25"} {
 		g := newGroup(t, language)
-		n := notification(append(disk(), oneTopic()...)...)
+		n := notifytest.Notification(append(disk(), notifytest.OneTopic()...)...)
 		n.Merged = 25
-		messages := say(t, g.notifier(t, Config{}), n)
+		messages := notifytest.Say(t, g.notifier(t, Config{}), n)
 		if m := g.Inbox()[0]; len(messages) != 1 || !strings.Contains(m.Text, note) || !strings.Contains(m.Text, "DiskFull") || !strings.Contains(m.Text, "12,345") {
 			t.Errorf("%d messages:\n%s", len(messages), m.Text)
 		}
@@ -249,7 +187,7 @@ func TestDigest(t *testing.T) {
 
 func TestTarget(t *testing.T) {
 	g := newGroup(t, "zh")
-	messages, err := g.notifier(t, Config{}).Messages(notification(oneTopic()...))
+	messages, err := g.notifier(t, Config{}).Messages(notifytest.Notification(notifytest.OneTopic()...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,8 +199,8 @@ func TestTarget(t *testing.T) {
 
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
-	n := notification(append(oneTopic(), caughtUp("order_paid", 15*time.Minute))...)
-	messages := say(t, g.notifier(t, Config{At: At{Mobiles: []string{"13800000000"}}}), n)
+	n := notifytest.Notification(notifytest.MixedStates()...)
+	messages := notifytest.Say(t, g.notifier(t, Config{At: At{Mobiles: []string{"13800000000"}}}), n)
 	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 1 个已恢复）
 @13800000000
   级别：warning
@@ -270,7 +208,7 @@ func TestPreview(t *testing.T) {
   消费组：order-worker
   阈值：2,000
 
-order_created_v2 积压 12,345 条
+order_created＿＊ 积压 12,345 条
   最慢分区：#3 5,000 · #7 4,100
   开始：11-20 23:05:10（已 5 分钟）
 
@@ -289,14 +227,14 @@ func TestAddressTemplate(t *testing.T) {
 	g := newGroup(t, "zh")
 	g.Add("other", server.Robot{Secret: secret})
 	g.address = strings.Replace(g.address, token, "{{ .CommonLabels.robot | urlquery }}", 1)
-	a := oneTopic()
+	a := notifytest.OneTopic()
 	a[0].Labels["robot"] = "other"
-	say(t, g.notifier(t, Config{}), notification(a...))
+	notifytest.Say(t, g.notifier(t, Config{}), notifytest.Notification(a...))
 	if got := g.Inbox(); len(got) != 1 || got[0].Token != "other" {
 		t.Errorf("%+v", got)
 	}
 	g.address = strings.Replace(g.address, ".CommonLabels.robot", "index .Alerts 9", 1)
-	_, err := g.notifier(t, Config{}).Messages(notification(a...))
+	_, err := g.notifier(t, Config{}).Messages(notifytest.Notification(a...))
 	var e *notify.Error
 	if !errors.As(err, &e) || e.Class != notify.Permanent {
 		t.Errorf("a template that fails: %v", err)
@@ -306,11 +244,11 @@ func TestAddressTemplate(t *testing.T) {
 func BenchmarkMessages(b *testing.B) {
 	for _, count := range []int{1, 50, 5000} {
 		b.Run(fmt.Sprint(count), func(b *testing.B) {
-			n := notification()
+			n := notifytest.Notification()
 			for i := range count {
-				n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10000+i*7919%89999), time.Hour))
+				n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10000+i*7919%89999), time.Hour))
 			}
-			robot, err := (&Config{URL: "https://example.com/?access_token=t", At: At{Mobiles: []string{"13800000000"}}}).New(env("zh"), nil)
+			robot, err := (&Config{URL: "https://example.com/?access_token=t", At: At{Mobiles: []string{"13800000000"}}}).New(notifytest.Env("zh"), nil)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -13,36 +12,15 @@ import (
 	"time"
 
 	server "tocsin/pkg/localcloud/dingtalk"
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 )
 
 // sendOne says one alert and returns what became of it.
 func sendOne(t *testing.T, ctx context.Context, to notify.Notifier) *notify.Error {
 	t.Helper()
-	messages, err := to.Messages(notification(oneTopic()...))
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
-	}
-	outcomes := messages[0].Send(ctx)
-	if len(outcomes) != 1 || outcomes[0].Unit != "1/1" {
-		t.Fatalf("%+v", outcomes)
-	}
-	if outcomes[0].Err == nil {
-		return nil
-	}
-	var e *notify.Error
-	if !errors.As(outcomes[0].Err, &e) {
-		t.Fatalf("%v is no *notify.Error", outcomes[0].Err)
-	}
-	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
-		said := fmt.Sprintf("%v %+v", cause, cause)
-		for _, part := range []string{token, secret, "sign=", url.QueryEscape(signature)} {
-			if strings.Contains(said, part) {
-				t.Errorf("%q is in %T: %v", part, cause, cause)
-			}
-		}
-	}
-	return e
+	return notifytest.Attempt(t, ctx, to, notifytest.Notification(notifytest.OneTopic()...), token, secret, "sign=", url.QueryEscape(signature))
 }
 
 // signature is what belongs to the secret at the moment of these tests,
@@ -77,7 +55,7 @@ func TestSigned(t *testing.T) {
 // a signature holds.
 func TestSignedAtEveryAttempt(t *testing.T) {
 	g := newGroup(t, "zh")
-	messages, err := g.notifier(t, Config{}).Messages(notification(oneTopic()...))
+	messages, err := g.notifier(t, Config{}).Messages(notifytest.Notification(notifytest.OneTopic()...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +115,7 @@ func TestErrcodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.code, tt.said), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(server.Fault{Do: server.Refuse(tt.code, tt.said)})
+			g.Fail(1, server.Refuse(tt.code, tt.said))
 			err := sendOne(t, t.Context(), g.notifier(t, Config{}))
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -154,21 +132,21 @@ func TestErrcodes(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	const html = "<html>\n<title>Login</title>" + token + "\x1b[31m</html>"
-	answer := func(body string) func(http.ResponseWriter, *http.Request, func()) {
-		return server.Answer(200, "application/json", body)
+	answer := func(body string) fault.Handler {
+		return fault.Answer(200, "application/json", body)
 	}
 	tests := []struct {
 		name      string
-		do        func(http.ResponseWriter, *http.Request, func())
+		do        fault.Handler
 		class     notify.Class
 		after     time.Duration
 		ambiguous bool
 		says      string
 	}{
 		{"the limiter of addresses", server.Deny, notify.Rate, 5 * time.Minute, false, "this machine's address"},
-		{"the limiter, with another status", server.Answer(403, "application/json", `{"status":1111,"wait":5,"source":"x5","punish":"deny"}`), notify.Rate, 5 * time.Minute, false, "this machine's address"},
-		{"the limiter as a page", server.Answer(200, "text/html", "<html>deny</html>"), notify.Retry, 0, true, "proxy stands in between"},
-		{"a proxy's page with status 200", server.Answer(200, "text/html", html), notify.Retry, 0, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"the limiter, with another status", fault.Answer(403, "application/json", `{"status":1111,"wait":5,"source":"x5","punish":"deny"}`), notify.Rate, 5 * time.Minute, false, "this machine's address"},
+		{"the limiter as a page", fault.Answer(200, "text/html", "<html>deny</html>"), notify.Retry, 0, true, "proxy stands in between"},
+		{"a proxy's page with status 200", fault.Answer(200, "text/html", html), notify.Retry, 0, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
 		{"JSON without errcode", answer(`{"code":0,"msg":"ok"}`), notify.Retry, 0, true, "no errcode"},
 		{"null", answer(`null`), notify.Retry, 0, true, "no errcode"},
 		{"an errcode of null", answer(`{"errcode":null,"errmsg":"ok"}`), notify.Retry, 0, true, "no errcode"},
@@ -178,13 +156,13 @@ func TestAnswers(t *testing.T) {
 		{"a sub code as a number", answer(`{"errcode":88,"sub_code":90018}`), notify.Rate, time.Minute, false, "too many calls"},
 		{"another sub code", answer(`{"errcode":88,"sub_code":"60011","sub_msg":"没有调用该接口的权限"}`), notify.Permanent, 0, false, `DingTalk says "没有调用该接口的权限"`},
 		{"nothing", answer(""), notify.Retry, 0, true, "not the vendor's JSON"},
-		{"a bad gateway", server.Answer(502, "text/html", html), notify.Retry, 0, true, "the server failed"},
-		{"unavailable", server.Answer(503, "text/html", ""), notify.Retry, 0, false, "the server failed"},
-		{"slow down", server.Answer(429, "text/html", ""), notify.Rate, 0, false, "slow down"},
-		{"forbidden", server.Answer(403, "text/html", html), notify.Permanent, 0, false, "refuses the request"},
-		{"an errcode of zero with status 404", server.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, 0, false, "refuses the request"},
-		{"an errcode with status 400", server.Answer(400, "application/json", `{"errcode":-1}`), notify.Retry, 0, false, "DingTalk is busy"},
-		{"half an answer", server.Half, notify.Retry, 0, true, "read the answer of 127.0.0.1"},
+		{"a bad gateway", fault.Answer(502, "text/html", html), notify.Retry, 0, true, "the server failed"},
+		{"unavailable", fault.Answer(503, "text/html", ""), notify.Retry, 0, false, "the server failed"},
+		{"slow down", fault.Answer(429, "text/html", ""), notify.Rate, 0, false, "slow down"},
+		{"forbidden", fault.Answer(403, "text/html", html), notify.Permanent, 0, false, "refuses the request"},
+		{"an errcode of zero with status 404", fault.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, 0, false, "refuses the request"},
+		{"an errcode with status 400", fault.Answer(400, "application/json", `{"errcode":-1}`), notify.Retry, 0, false, "DingTalk is busy"},
+		{"half an answer", fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, 0, true, "read the answer of 127.0.0.1"},
 		{"a very long errmsg", server.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, 0, false, "…"},
 		{"an errmsg with the address", func(w http.ResponseWriter, r *http.Request, _ func()) {
 			server.Refuse(-1, "bad "+r.URL.String()+" "+token+" "+r.URL.Query().Get("sign"))(w, r, nil)
@@ -193,7 +171,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(server.Fault{Do: tt.do})
+			g.Fail(1, tt.do)
 			robot := g.notifier(t, Config{})
 			err := sendOne(t, t.Context(), robot)
 			if err == nil {
@@ -208,7 +186,7 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 	g := newGroup(t, "zh")
-	g.Fail(server.Fault{Do: answer(`{"errcode":"0","errmsg":"ok"}`)})
+	g.Fail(1, answer(`{"errcode":"0","errmsg":"ok"}`))
 	if err := sendOne(t, t.Context(), g.notifier(t, Config{})); err != nil {
 		t.Errorf("an errcode of zero as a text: %v", err)
 	}
@@ -224,16 +202,16 @@ func TestServerRules(t *testing.T) {
 		now   time.Time
 		says  string // "" for success
 	}{
-		{"a good signature", server.Robot{Secret: secret}, at, ""},
-		{"another secret", server.Robot{Secret: "SECother"}, at, "the signature does not match"},
-		{"a clock that is an hour late", server.Robot{Secret: secret}, at.Add(-time.Hour), ""},
-		{"a clock that is later", server.Robot{Secret: secret}, at.Add(-time.Hour - time.Millisecond), "set the clock"},
-		{"a clock that is an hour fast", server.Robot{Secret: secret}, at.Add(time.Hour), ""},
-		{"a clock that is faster", server.Robot{Secret: secret}, at.Add(time.Hour + time.Millisecond), "set the clock"},
-		{"a keyword", server.Robot{Keywords: []string{"发布", "消费积压"}}, at, ""},
-		{"another keyword", server.Robot{Keywords: []string{"发布", "巡检"}}, at, "keywords"},
-		{"this address", server.Robot{From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, at, ""},
-		{"another address", server.Robot{From: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, at, "address is not among those"},
+		{"a good signature", server.Robot{Secret: secret}, notifytest.At, ""},
+		{"another secret", server.Robot{Secret: "SECother"}, notifytest.At, "the signature does not match"},
+		{"a clock that is an hour late", server.Robot{Secret: secret}, notifytest.At.Add(-time.Hour), ""},
+		{"a clock that is later", server.Robot{Secret: secret}, notifytest.At.Add(-time.Hour - time.Millisecond), "set the clock"},
+		{"a clock that is an hour fast", server.Robot{Secret: secret}, notifytest.At.Add(time.Hour), ""},
+		{"a clock that is faster", server.Robot{Secret: secret}, notifytest.At.Add(time.Hour + time.Millisecond), "set the clock"},
+		{"a keyword", server.Robot{Keywords: []string{"发布", "消费积压"}}, notifytest.At, ""},
+		{"another keyword", server.Robot{Keywords: []string{"发布", "巡检"}}, notifytest.At, "keywords"},
+		{"this address", server.Robot{From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, notifytest.At, ""},
+		{"another address", server.Robot{From: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, notifytest.At, "address is not among those"},
 	}
 	for _, tt := range tests {
 		g.Add(token, tt.robot)
@@ -260,7 +238,7 @@ func TestRemovedAndStopped(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(server.Fault{Do: server.Hang})
+	g.Fail(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	err := sendOne(t, ctx, g.notifier(t, Config{}))
@@ -270,13 +248,8 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestRefusedConnection(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
 	g := newGroup(t, "zh")
-	g.address = "https://" + free.Addr().String() + server.Path + "?access_token=" + token
+	g.address = notifytest.Closed(t) + server.Path + "?access_token=" + token
 	got := sendOne(t, t.Context(), g.notifier(t, Config{}))
 	if got == nil || got.Class != notify.Retry || got.Ambiguous || !strings.Contains(got.Error(), "connection refused") {
 		t.Errorf("%+v", got)
@@ -286,9 +259,9 @@ func TestRefusedConnection(t *testing.T) {
 // A redirect is not followed: it would carry the token elsewhere.
 func TestRedirect(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(server.Fault{Do: func(w http.ResponseWriter, r *http.Request, _ func()) {
+	g.Fail(1, func(w http.ResponseWriter, r *http.Request, _ func()) {
 		http.Redirect(w, r, "https://elsewhere.example.com/?"+r.URL.RawQuery, http.StatusTemporaryRedirect)
-	}})
+	})
 	err := sendOne(t, t.Context(), g.notifier(t, Config{}))
 	if err == nil || err.Class != notify.Permanent || !strings.Contains(err.Message, "redirects") || g.Calls() != 1 {
 		t.Errorf("%d calls: %+v", g.Calls(), err)

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -84,7 +85,7 @@ func TestNewErrors(t *testing.T) {
 		"at: open_ids: ":                         {URL: good, At: At{OpenIDs: []string{"{{ nope }}"}}},
 		"url: ":                                  {URL: good + token + "{{ nope }}"},
 	} {
-		_, err := c.New(env("zh"), nil)
+		_, err := c.New(notifytest.Env("zh"), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), token) {
 			t.Errorf("%v, want %q", err, want)
 		}
@@ -112,7 +113,7 @@ func TestOwnTemplates(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.say(t, g.notifier(t, Config{Title: tt.title, Message: tt.message}, file), notification(oneTopic()...))
+			g.say(t, g.notifier(t, Config{Title: tt.title, Message: tt.message}, file), notifytest.Notification(notifytest.OneTopic()...))
 			if m := g.Inbox()[0]; m.Title != tt.wantTitle || m.Content != tt.want {
 				t.Errorf("%q\n%q, want\n%q\n%q", m.Title, m.Content, tt.wantTitle, tt.want)
 			}
@@ -129,7 +130,7 @@ func TestFailingTemplates(t *testing.T) {
 		"more than 1 MiB":           {Message: "{{ range 99999 }}" + strings.Repeat("x", 99) + "{{ end }}"},
 	} {
 		g := newGroup(t, "zh")
-		g.say(t, g.notifier(t, config), notification(oneTopic()...))
+		g.say(t, g.notifier(t, config), notifytest.Notification(notifytest.OneTopic()...))
 		if m := g.Inbox()[0]; !strings.Contains(m.Content, "积压 12,345 条") || !strings.Contains(m.Content, "自定义模板出错") || !strings.Contains(m.Content, why) || !strings.HasPrefix(m.Title, "[告警] ") {
 			t.Errorf("%s: %+v", why, m)
 		}

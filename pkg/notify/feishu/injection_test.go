@@ -1,16 +1,14 @@
 package feishu
 
 import (
-	"fmt"
 	"html"
-	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"tocsin/pkg/alert"
 	server "tocsin/pkg/localcloud/feishu"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/render"
 )
 
@@ -34,7 +32,7 @@ func TestInjection(t *testing.T) {
 	for _, config := range []Config{{}, {Message: own, Title: "{{ .CommonLabels.alertname }} {{ .CommonAnnotations.summary }}"}} {
 		to := g.notifier(t, config)
 		for _, count := range []int{1, 2, 7} {
-			for _, lag := range []bool{true, false} {
+			for _, lag := range []string{"", "3000"} {
 				want := g.markup(t, to, "x", count, lag)
 				for _, evil := range hostile {
 					if got := g.markup(t, to, evil, count, lag); got != want {
@@ -52,27 +50,14 @@ type tokens struct{ tags, code, stars, underlines, tildes, links, images, emoji,
 
 // markup says a notification that has a word in every place that an outsider can
 // fill, and counts.
-func (g *group) markup(t *testing.T, to notify.Notifier, word string, count int, lag bool) tokens {
+func (g *group) markup(t *testing.T, to notify.Notifier, word string, count int, lag string) tokens {
 	t.Helper()
-	n := notification()
-	n.Instead, n.Cause = word, word
-	for i := range count {
-		a := &alert.Alert{
-			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), word: word},
-			Annotations: alert.Labels{"summary": word, "description": "remark", word: word, "lag": word, "threshold": word, "partitions": word,
-				"unknown_partitions": word, "dashboard_url": "https://example.com/" + url.PathEscape(word)},
-			GeneratorURL: "https://example.com/?q=" + strings.Map(printable, word), StartsAt: at,
-		}
-		if lag {
-			a.Annotations["lag"] = "3000"
-		}
-		n.Alerts = append(n.Alerts, a)
-	}
+	n := notifytest.Filled(word, count, lag)
 	// The first card is refused, so that its text is seen as well.
 	var c tokens
 	for _, refused := range []bool{false, true} {
 		if refused {
-			g.Fail(server.Fault{Do: server.Refuse(200, 11310, "")})
+			g.Fail(1, server.Refuse(200, 11310, ""))
 		}
 		g.say(t, to, n)
 	}
@@ -108,15 +93,6 @@ func (g *group) markup(t *testing.T, to notify.Notifier, word string, count int,
 		}
 	}
 	return c
-}
-
-// printable leaves out what an address cannot have at all, so that there is a
-// link to compare.
-func printable(r rune) rune {
-	if r < ' ' || r == '\u2028' || r == ' ' {
-		return -1
-	}
-	return r
 }
 
 // visible leaves out what one line cannot have.

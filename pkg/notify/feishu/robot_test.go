@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"tocsin/pkg/alert"
 	server "tocsin/pkg/localcloud/feishu"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -34,55 +33,31 @@ type group struct {
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{env: env(language), now: at}
+	g := &group{env: notifytest.Env(language), now: notifytest.At}
 	g.Server = server.New(func() time.Time { return g.now })
 	g.Add(server.Robot{Token: token, Secret: secret, Members: []string{member}, MentionAll: true})
-	s := httptest.NewTLSServer(g.Server)
-	t.Cleanup(s.Close)
-	g.env.HTTP = s.Client()
-	g.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	g.address = s.URL + server.Path + token
+	g.address = notifytest.Serve(t, g.env, g.Server) + server.Path + token
 	return g
 }
 
 // notifier makes the notifier of c, whose robot is the group's.
 func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
-	templates, err := render.ParseTemplates(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c.URL, c.Secret = setting.Secret(g.address), secret
-	n, err := c.New(g.env, templates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return notifytest.New(t, &c, g.env, files...)
 }
 
 // say sends everything of n, a message a second, and fails the test unless all
 // of it is accepted.
 func (g *group) say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
-	messages, err := to.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range messages {
-		g.now = g.now.Add(time.Second)
-		for _, o := range m.Send(t.Context()) {
-			if o.Err != nil {
-				t.Fatalf("unit %s: %v", o.Unit, o.Err)
-			}
-		}
-	}
-	return messages
+	return notifytest.Say(t, to, n, func() { g.now = g.now.Add(time.Second) })
 }
 
 func TestMention(t *testing.T) {
 	const other = "ou_other"
 	named := func() []*alert.Alert {
-		a := oneTopic()
+		a := notifytest.OneTopic()
 		a[0].Annotations["who"] = "ou_other; " + member + "|nobody,all,ou_x></at><at id=all"
 		return a
 	}
@@ -92,18 +67,18 @@ func TestMention(t *testing.T) {
 		alerts []*alert.Alert
 		want   []string
 	}{
-		{"nobody", At{}, oneTopic(), nil},
-		{"a member", At{OpenIDs: []string{member}}, oneTopic(), []string{member}},
-		{"everybody", At{All: true}, oneTopic(), []string{"all"}},
-		{"both, and nobody twice", At{OpenIDs: []string{member, member}, All: true}, oneTopic(), []string{"all", member}},
-		{"nobody when it is over", At{OpenIDs: []string{member}, All: true}, over(oneTopic()), nil},
+		{"nobody", At{}, notifytest.OneTopic(), nil},
+		{"a member", At{OpenIDs: []string{member}}, notifytest.OneTopic(), []string{member}},
+		{"everybody", At{All: true}, notifytest.OneTopic(), []string{"all"}},
+		{"both, and nobody twice", At{OpenIDs: []string{member, member}, All: true}, notifytest.OneTopic(), []string{"all", member}},
+		{"nobody when it is over", At{OpenIDs: []string{member}, All: true}, notifytest.Over(notifytest.OneTopic()...), nil},
 		{"who the alert names", At{OpenIDs: []string{"{{ .CommonAnnotations.who }}", "{{ index .Alerts 9 }}"}}, named(), []string{other, member}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
 			g.Add(server.Robot{Token: token, Secret: secret, Members: []string{member, other}, MentionAll: true})
-			messages := g.say(t, g.notifier(t, Config{At: tt.at}), notification(tt.alerts...))
+			messages := g.say(t, g.notifier(t, Config{At: tt.at}), notifytest.Notification(tt.alerts...))
 			inbox := g.Inbox()
 			if len(inbox) != 1 || inbox[0].Type != "interactive" || !slices.Equal(inbox[0].Mentions, tt.want) {
 				t.Fatalf("%+v", inbox)
@@ -120,18 +95,18 @@ func TestMention(t *testing.T) {
 func TestPayload(t *testing.T) {
 	g := newGroup(t, "zh")
 	var got []string
-	g.Fail(server.Fault{Times: 2, Do: func(w http.ResponseWriter, r *http.Request, _ func()) {
+	g.Fail(2, func(w http.ResponseWriter, r *http.Request, _ func()) {
 		body, _ := io.ReadAll(r.Body)
 		got = append(got, string(body))
 		server.Refuse(200, 11310, "")(w, r, nil)
-	}})
-	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, Annotations: alert.Labels{"summary": "x > \"y\""}, StartsAt: at})
+	})
+	n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, Annotations: alert.Labels{"summary": "x > \"y\""}, StartsAt: notifytest.At})
 	messages, err := g.notifier(t, Config{At: At{OpenIDs: []string{member}}}).Messages(n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	messages[0].Send(t.Context())
-	// at is 1795187410; the signature was computed as those of TestSign.
+	// At is 1795187410; the signature was computed as those of TestSign.
 	const signed = `{"timestamp":"1795187410","sign":"PDl2p/YgPNdJIK5+EG2ISSMP+Ob3RZUsReJ/DZf3XVk=",`
 	want := []string{
 		signed + `"msg_type":"interactive","card":{"config":{"wide_screen_mode":true},"header":{"template":"orange","title":{"tag":"plain_text","content":"[告警] A＜B&C"}},` +
@@ -147,7 +122,7 @@ func TestPayload(t *testing.T) {
 func TestNothingToSay(t *testing.T) {
 	g := newGroup(t, "zh")
 	g.env.ExternalURL = ""
-	g.say(t, g.notifier(t, Config{}), notification(&alert.Alert{Labels: alert.Labels{"alertname": "A_b"}}))
+	g.say(t, g.notifier(t, Config{}), notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A_b"}}))
 	if m := g.Inbox()[0]; m.Title != "[告警] A_b" || m.Content != "&#91;告警&#93; A&#95;b" {
 		t.Errorf("%+v", m)
 	}
@@ -158,9 +133,9 @@ func TestAddressTemplate(t *testing.T) {
 	g := newGroup(t, "zh")
 	g.Add(server.Robot{Token: "other-project"})
 	g.address = strings.Replace(g.address, token, "{{ .CommonLabels.project }}", 1)
-	a := host()
+	a := notifytest.Host()
 	a[0].Labels["project"] = "other-project"
-	g.say(t, g.notifier(t, Config{}), notification(a...))
+	g.say(t, g.notifier(t, Config{}), notifytest.Notification(a...))
 	if got := g.Inbox(); len(got) != 1 || got[0].Token != "other-project" {
 		t.Errorf("%+v", got)
 	}
@@ -169,17 +144,17 @@ func TestAddressTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Messages(notification(a...)); err == nil || notify.AsError(err).Class != notify.Permanent || strings.Contains(err.Error(), "project") {
+	if _, err := n.Messages(notifytest.Notification(a...)); err == nil || notify.AsError(err).Class != notify.Permanent || strings.Contains(err.Error(), "project") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestTarget(t *testing.T) {
-	notifier, err := (&Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/" + token}).New(env("zh"), nil)
+	notifier, err := (&Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/" + token}).New(notifytest.Env("zh"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	messages, err := notifier.Messages(notification(oneTopic()...))
+	messages, err := notifier.Messages(notifytest.Notification(notifytest.OneTopic()...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,8 +166,8 @@ func TestTarget(t *testing.T) {
 
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
-	a := append(oneTopic(), caughtUp("order-paid", 15*time.Minute))
-	messages := g.say(t, g.notifier(t, Config{At: At{OpenIDs: []string{member}}}), notification(a...))
+	a := notifytest.MixedStates()
+	messages := g.say(t, g.notifier(t, Config{At: At{OpenIDs: []string{member}}}), notifytest.Notification(a...))
 	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 1 个已恢复）
 级别：warning
 集群：orders
@@ -203,7 +178,7 @@ order_created_* 积压 12,345 条
 最慢分区：#3 5,000 · #7 4,100
 开始：11-20 23:05:10（已 5 分钟）
 
-order-paid 已恢复，持续了 15 分钟，最后读数 1,200 条
+order_paid 已恢复，持续了 15 分钟，最后读数 1,200 条
 开始：11-20 22:55:10
 恢复：11-20 23:10:10
 
@@ -216,11 +191,11 @@ order-paid 已恢复，持续了 15 分钟，最后读数 1,200 条
 }
 
 func BenchmarkMessages(b *testing.B) {
-	n := notification()
+	n := notifytest.Notification()
 	for i := range 5000 {
-		n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10001+i*7919%80000), time.Hour))
+		n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10001+i*7919%80000), time.Hour))
 	}
-	robot, err := (&Config{URL: "https://example.com/hook/x"}).New(env("zh"), nil)
+	robot, err := (&Config{URL: "https://example.com/hook/x"}).New(notifytest.Env("zh"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"tocsin/pkg/localcloud/fault"
 	server "tocsin/pkg/localcloud/feishu"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 )
 
 // The signatures were computed with
@@ -32,12 +32,12 @@ func TestSign(t *testing.T) {
 // The signature is of the moment of sending, not of the wording.
 func TestSignedWhenSent(t *testing.T) {
 	g := newGroup(t, "zh")
-	messages, err := g.notifier(t, Config{}).Messages(notification(oneTopic()...))
+	messages, err := g.notifier(t, Config{}).Messages(notifytest.Notification(notifytest.OneTopic()...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, late := range []time.Duration{0, 3 * time.Hour} {
-		g.now = at.Add(late)
+		g.now = notifytest.At.Add(late)
 		g.env.Now = func() time.Time { return g.now }
 		if err := messages[0].Send(t.Context())[0].Err; err != nil {
 			t.Errorf("%v later: %v", late, err)
@@ -52,27 +52,7 @@ func TestSignedWhenSent(t *testing.T) {
 // sendOne says one alert and returns what became of it.
 func (g *group) sendOne(t *testing.T, ctx context.Context, c Config) *notify.Error {
 	t.Helper()
-	messages, err := g.notifier(t, c).Messages(notification(oneTopic()...))
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
-	}
-	outcomes := messages[0].Send(ctx)
-	if len(outcomes) != 1 || outcomes[0].Unit != "1/1" {
-		t.Fatalf("%+v", outcomes)
-	}
-	if outcomes[0].Err == nil {
-		return nil
-	}
-	var e *notify.Error
-	if !errors.As(outcomes[0].Err, &e) {
-		t.Fatalf("%v is no *notify.Error", outcomes[0].Err)
-	}
-	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
-		if s := fmt.Sprintf("%v %+v", cause, cause); strings.Contains(s, token) || strings.Contains(s, secret) {
-			t.Errorf("a secret is in %T: %v", cause, cause)
-		}
-	}
-	return e
+	return notifytest.Attempt(t, ctx, g.notifier(t, c), notifytest.Notification(notifytest.OneTopic()...), token, secret)
 }
 
 // TestCodes is the reference's table: what is done, and what the operator reads.
@@ -110,7 +90,7 @@ func TestCodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, tt.code, tt.said), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(server.Fault{Times: tt.calls, Do: server.Refuse(tt.status, tt.code, tt.said)})
+			g.Fail(tt.calls, server.Refuse(tt.status, tt.code, tt.said))
 			err := g.sendOne(t, t.Context(), Config{})
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -131,7 +111,7 @@ func TestCodes(t *testing.T) {
 func TestRateHeader(t *testing.T) {
 	for header, want := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "x": 0, "-1": 0, "999999999": time.Hour} {
 		g := newGroup(t, "zh")
-		g.Fail(server.Fault{Do: server.Answer(429, `{"code":99991400,"msg":"request trigger frequency limit"}`, "x-ogw-ratelimit-reset", header)})
+		g.Fail(1, fault.Answer(429, "application/json", `{"code":99991400,"msg":"request trigger frequency limit"}`, "x-ogw-ratelimit-reset", header))
 		if err := g.sendOne(t, t.Context(), Config{}); err == nil || err.Class != notify.Rate || err.RetryAfter != want {
 			t.Errorf("%q: %+v", header, err)
 		}
@@ -142,31 +122,31 @@ func TestAnswers(t *testing.T) {
 	const html = "<html>\n<title>Login</title>" + token + "\x1b[31m</html>"
 	tests := []struct {
 		name      string
-		do        func(http.ResponseWriter, *http.Request, func())
+		do        fault.Handler
 		class     notify.Class
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", server.Answer(200, html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
-		{"JSON without a code", server.Answer(200, `{"errcode":0,"msg":"ok"}`), notify.Retry, true, "no code"},
-		{"null", server.Answer(200, `null`), notify.Retry, true, "no code"},
-		{"a code that is a word", server.Answer(200, `{"code":"0"}`), notify.Retry, true, "not the vendor's JSON"},
-		{"nothing", server.Answer(200, ""), notify.Retry, true, "not the vendor's JSON"},
-		{"a bad gateway", server.Answer(502, html), notify.Retry, true, "the server failed"},
-		{"unavailable", server.Answer(503, ""), notify.Retry, false, "the server failed"},
-		{"slow down", server.Answer(429, ""), notify.Rate, false, "slow down"},
-		{"forbidden", server.Answer(403, html), notify.Permanent, false, "refuses the request"},
-		{"a code of zero with status 404", server.Answer(404, `{"code":0}`), notify.Permanent, false, "refuses the request"},
-		{"an old answer that refuses", server.Answer(200, `{"StatusCode":19024,"StatusMessage":"Key Words Not Found"}`), notify.Permanent, false, "keywords"},
-		{"elsewhere", server.Answer(307, "", "Location", "https://elsewhere.example.com/"+token), notify.Permanent, false, "redirects"},
-		{"half an answer", server.Half, notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"a proxy's page with status 200", fault.Answer(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"JSON without a code", fault.Answer(200, "application/json", `{"errcode":0,"msg":"ok"}`), notify.Retry, true, "no code"},
+		{"null", fault.Answer(200, "application/json", `null`), notify.Retry, true, "no code"},
+		{"a code that is a word", fault.Answer(200, "application/json", `{"code":"0"}`), notify.Retry, true, "not the vendor's JSON"},
+		{"nothing", fault.Answer(200, "text/html", ""), notify.Retry, true, "not the vendor's JSON"},
+		{"a bad gateway", fault.Answer(502, "text/html", html), notify.Retry, true, "the server failed"},
+		{"unavailable", fault.Answer(503, "text/html", ""), notify.Retry, false, "the server failed"},
+		{"slow down", fault.Answer(429, "text/html", ""), notify.Rate, false, "slow down"},
+		{"forbidden", fault.Answer(403, "text/html", html), notify.Permanent, false, "refuses the request"},
+		{"a code of zero with status 404", fault.Answer(404, "application/json", `{"code":0}`), notify.Permanent, false, "refuses the request"},
+		{"an old answer that refuses", fault.Answer(200, "application/json", `{"StatusCode":19024,"StatusMessage":"Key Words Not Found"}`), notify.Permanent, false, "keywords"},
+		{"elsewhere", fault.Answer(307, "text/html", "", "Location", "https://elsewhere.example.com/"+token), notify.Permanent, false, "redirects"},
+		{"half an answer", fault.Half(`{"code":0,"data":{},"msg":"success"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
 		{"a very long msg", server.Refuse(200, 19002, strings.Repeat("长", 9999)), notify.Permanent, false, "…"},
 		{"a msg with the token", server.Refuse(200, 19001, "bad "+token), notify.Permanent, false, "bad <secret>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(server.Fault{Do: tt.do})
+			g.Fail(1, tt.do)
 			err := g.sendOne(t, t.Context(), Config{})
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -182,7 +162,7 @@ func TestAnswers(t *testing.T) {
 func TestOldSuccess(t *testing.T) {
 	for _, answer := range []string{`{"StatusCode":0,"StatusMessage":"success"}`, `{"Extra":null,"StatusCode":0,"StatusMessage":"success","code":0}`} {
 		g := newGroup(t, "zh")
-		g.Fail(server.Fault{Do: server.Answer(200, answer)})
+		g.Fail(1, fault.Answer(200, "application/json", answer))
 		if err := g.sendOne(t, t.Context(), Config{}); err != nil {
 			t.Errorf("%s: %v", answer, err)
 		}
@@ -191,18 +171,13 @@ func TestOldSuccess(t *testing.T) {
 
 func TestNoAnswer(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(server.Fault{Do: server.Hang})
+	g.Fail(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := g.sendOne(t, ctx, Config{}); err == nil || err.Class != notify.Retry || !err.Ambiguous || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%+v", err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
-	g.address = "https://" + free.Addr().String() + server.Path + token
+	g.address = notifytest.Closed(t) + server.Path + token
 	if err := g.sendOne(t, t.Context(), Config{}); err == nil || err.Class != notify.Retry || err.Ambiguous || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("%+v", err)
 	}

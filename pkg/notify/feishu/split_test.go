@@ -10,14 +10,16 @@ import (
 	"unicode/utf8"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/fault"
 	server "tocsin/pkg/localcloud/feishu"
+	"tocsin/pkg/notify/notifytest"
 )
 
 // topics are n topics that lag, the first by most.
 func topics(n int) []*alert.Alert {
 	out := make([]*alert.Alert, n)
 	for i := range out {
-		out[i] = lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour)
+		out[i] = notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour)
 	}
 	return out
 }
@@ -28,7 +30,7 @@ func TestSplit(t *testing.T) {
 	for _, limit := range []int{20000, 10000} {
 		g := newGroup(t, "zh")
 		sizes := g.measure()
-		n := notification(topics(900)...)
+		n := notifytest.Notification(topics(900)...)
 		n.Shrink = limit == 10000
 		messages := g.say(t, g.notifier(t, Config{}), n)
 		next := 0
@@ -62,10 +64,10 @@ func TestSplit(t *testing.T) {
 // measure notes how long the bodies of requests are.
 func (g *group) measure() *[]int {
 	sizes := &[]int{}
-	g.Fail(server.Fault{Times: 1000, Do: func(_ http.ResponseWriter, r *http.Request, next func()) {
+	g.Fail(1000, func(_ http.ResponseWriter, r *http.Request, next func()) {
 		*sizes = append(*sizes, int(r.ContentLength))
 		next()
-	}})
+	})
 	return sizes
 }
 
@@ -83,7 +85,7 @@ func TestTooLong(t *testing.T) {
 			for i := range 60 {
 				a.Annotations[fmt.Sprintf("note-%02d", i)] = strings.Repeat(char, 3000)
 			}
-			g.say(t, to, notification(a))
+			g.say(t, to, notifytest.Notification(a))
 			inbox := g.Inbox()
 			for i, m := range inbox {
 				if !utf8.ValidString(m.Content) || strings.Contains(m.Content, "\ufffd") || strings.Count(m.Content, "**")%2 != 0 && config.Message == own {
@@ -100,10 +102,10 @@ func TestTooLong(t *testing.T) {
 			}
 			for _, code := range []int{11310, 11246} { // a text each; the card without mentions
 				for range inbox {
-					g.Fail(server.Fault{Do: server.Refuse(200, code, "")})
-					g.Fail(server.Fault{Do: server.Pass})
+					g.Fail(1, server.Refuse(200, code, ""))
+					g.Fail(1, fault.Pass)
 				}
-				g.say(t, to, notification(a))
+				g.say(t, to, notifytest.Notification(a))
 			}
 		}
 	}

@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,9 +13,10 @@ import (
 	"unicode/utf8"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/fault"
 	server "tocsin/pkg/localcloud/slack"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -37,57 +34,34 @@ type channel struct {
 
 func newChannel(t *testing.T, language string) *channel {
 	t.Helper()
-	c := &channel{env: env(language), now: at}
+	c := &channel{env: notifytest.Env(language), now: notifytest.At}
+	c.env.ExternalURL = "https://alerts.example.com/?a=1&b=2"
 	c.Server = server.New(func() time.Time { return c.now })
 	c.Add(name)
-	s := httptest.NewTLSServer(c.Server)
-	t.Cleanup(s.Close)
-	c.env.HTTP = s.Client()
-	c.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.address = s.URL + server.Path + name
+	c.address = notifytest.Serve(t, c.env, c.Server) + server.Path + name
 	return c
 }
 
 func (c *channel) notifier(t *testing.T, config Config, files ...string) notify.Notifier {
 	t.Helper()
-	templates, err := render.ParseTemplates(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	config.Inherit(Global{APIURL: setting.Secret(c.address)})
-	n, err := config.New(c.env, templates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return notifytest.New(t, &config, c.env, files...)
 }
 
 // say sends everything of n, a message a second, and fails the test unless all
 // of it is accepted.
 func (c *channel) say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
-	messages, err := to.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range messages {
-		c.now = c.now.Add(time.Second)
-		for _, o := range m.Send(t.Context()) {
-			if o.Err != nil {
-				t.Fatalf("unit %s: %v", o.Unit, o.Err)
-			}
-		}
-	}
-	return messages
+	return notifytest.Say(t, to, n, func() { c.now = c.now.Add(time.Second) })
 }
 
 func TestSplit(t *testing.T) {
 	for _, limit := range []int{3000, 1500} {
 		c := newChannel(t, "zh")
-		n := notification()
+		n := notifytest.Notification()
 		n.Shrink = limit == 1500
 		for i := range 300 {
-			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
+			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
 		}
 		messages := c.say(t, c.notifier(t, Config{}), n)
 		next := 0
@@ -124,7 +98,7 @@ func TestOwnTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newChannel(t, "zh")
-	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A", "team": "db", "x": "*a*\n`b` <!here> & c_d"}, StartsAt: at})
+	n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A", "team": "db", "x": "*a*\n`b` <!here> & c_d"}, StartsAt: notifytest.At})
 	c.say(t, c.notifier(t, Config{
 		Channel: `{{ template "team" . }}`, Username: "Tocsin {{ .Status }}", IconEmoji: ":bell:", IconURL: "https://example.com/i.png",
 		Color: `{{ template "slack.default.color" . }}`, Title: "*{{ .CommonLabels.x }}*", TitleLink: "{{ .ExternalURL }}",
@@ -146,29 +120,15 @@ func TestOwnTemplates(t *testing.T) {
 
 func TestPayload(t *testing.T) {
 	c := newChannel(t, "zh")
-	messages, err := c.notifier(t, Config{}).Messages(notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B"}, StartsAt: at}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var body string
-	c.env.HTTP.Transport = tap(func(b string) { body = b })
-	messages[0].Send(t.Context())
+	sent := notifytest.Tap(c.env)
+	messages := c.say(t, c.notifier(t, Config{}), notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B"}, StartsAt: notifytest.At}))
 	want := `{"attachments":[{"fallback":"[告警] A&lt;B","color":"warning","title":"[告警] A&lt;B","text":"开始：11-20 23:10:10\n\n<https://alerts.example.com/?a=1&amp;b=2|全部告警>","mrkdwn_in":[]}]}`
-	if body != want {
-		t.Errorf("%s\nwant %s", body, want)
+	if len(*sent) != 1 || (*sent)[0] != want {
+		t.Errorf("%s\nwant %s", *sent, want)
 	}
 	if m := messages[0]; m.Text != "[告警] A<B\n开始：11-20 23:10:10\n\n全部告警: https://alerts.example.com/?a=1&b=2" {
 		t.Errorf("%q", m.Text)
 	}
-}
-
-// tap shows the body of a request and answers nothing of use.
-type tap func(body string)
-
-func (t tap) RoundTrip(r *http.Request) (*http.Response, error) {
-	b, err := io.ReadAll(r.Body)
-	t(string(b))
-	return nil, errors.Join(err, errors.New("only looking"))
 }
 
 // An alert is not lost over its wording.
@@ -182,7 +142,7 @@ func TestFailingTemplates(t *testing.T) {
 		"color: template: :1:3:": {Color: "{{ .Nope }}", Text: ""},
 	} {
 		c := newChannel(t, "zh")
-		c.say(t, c.notifier(t, config), notification(oneTopic()...))
+		c.say(t, c.notifier(t, config), notifytest.Notification(notifytest.OneTopic()...))
 		a := c.Inbox()[0].Attachments[0]
 		if !strings.Contains(a.Text, "积压 12,345 条") || !strings.Contains(a.Text, "自定义模板出错") || !strings.Contains(a.Text, why) || !strings.HasPrefix(a.Title, "[告警] ") || a.Color != "warning" {
 			t.Errorf("%s: %+v", why, a)
@@ -190,7 +150,7 @@ func TestFailingTemplates(t *testing.T) {
 	}
 	// A title that prints nothing is the built-in one, as a title must be there.
 	c := newChannel(t, "zh")
-	c.say(t, c.notifier(t, Config{Title: "{{ .CommonLabels.nope }}"}), notification(oneTopic()...))
+	c.say(t, c.notifier(t, Config{Title: "{{ .CommonLabels.nope }}"}), notifytest.Notification(notifytest.OneTopic()...))
 	if a := c.Inbox()[0].Attachments[0]; !strings.HasPrefix(a.Title, "[告警] ") {
 		t.Errorf("%+v", a)
 	}
@@ -202,7 +162,7 @@ func TestNewErrors(t *testing.T) {
 		"channel: ":                           {Channel: "{{"},
 		"title_link: ":                        {TitleLink: "{{ nope }}"},
 	} {
-		if _, err := config.New(env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := config.New(notifytest.Env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -223,13 +183,13 @@ func TestInjection(t *testing.T) {
 		for _, count := range []int{1, 2, 7} {
 			for _, evil := range hostile {
 				c := newChannel(t, "zh")
-				n := notification()
+				n := notifytest.Notification()
 				n.Instead, n.Cause = evil, evil
 				for i := range count {
 					n.Alerts = append(n.Alerts, &alert.Alert{
 						Labels:       alert.Labels{"alertname": evil, "topic": evil, "consumer_group": evil, "cluster": evil, "n": fmt.Sprint(i), evil: evil},
 						Annotations:  alert.Labels{"summary": evil, "description": evil + "x", evil: evil, "lag": "3000", "threshold": evil, "partitions": evil, "dashboard_url": "https://example.com/" + evil},
-						GeneratorURL: "https://example.com/?q=" + evil, StartsAt: at,
+						GeneratorURL: "https://example.com/?q=" + evil, StartsAt: notifytest.At,
 					})
 				}
 				c.say(t, c.notifier(t, config), n)
@@ -251,27 +211,7 @@ func TestInjection(t *testing.T) {
 // sendOne says one alert and returns what became of it.
 func (c *channel) sendOne(t *testing.T, ctx context.Context) *notify.Error {
 	t.Helper()
-	messages, err := c.notifier(t, Config{}).Messages(notification(oneTopic()...))
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
-	}
-	outcomes := messages[0].Send(ctx)
-	if len(outcomes) != 1 || outcomes[0].Unit != "1/1" {
-		t.Fatalf("%+v", outcomes)
-	}
-	if outcomes[0].Err == nil {
-		return nil
-	}
-	var e *notify.Error
-	if !errors.As(outcomes[0].Err, &e) {
-		t.Fatalf("%v is no *notify.Error", outcomes[0].Err)
-	}
-	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
-		if strings.Contains(fmt.Sprintf("%v %+v", cause, cause), "XXXXXXXX") {
-			t.Errorf("the address is in %T: %v", cause, cause)
-		}
-	}
-	return e
+	return notifytest.Attempt(t, ctx, c.notifier(t, Config{}), notifytest.Notification(notifytest.OneTopic()...), "XXXXXXXX")
 }
 
 func TestAnswers(t *testing.T) {
@@ -309,7 +249,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, tt.said), func(t *testing.T) {
 			c := newChannel(t, "zh")
-			c.Fail(server.Fault{Do: server.Answer(tt.status, tt.said, "Retry-After", tt.after, "Location", "https://elsewhere.example.com/"+name)})
+			c.Fail(1, fault.Answer(tt.status, "text/html", tt.said, "Retry-After", tt.after, "Location", "https://elsewhere.example.com/"+name))
 			err := c.sendOne(t, t.Context())
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -344,29 +284,24 @@ func TestServerRules(t *testing.T) {
 
 func TestNoAnswer(t *testing.T) {
 	c := newChannel(t, "zh")
-	c.Fail(server.Fault{Do: server.Hang})
+	c.Fail(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := c.sendOne(t, ctx); err == nil || err.Class != notify.Retry || !err.Ambiguous || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%+v", err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
-	c.address = "https://" + free.Addr().String() + server.Path + name
+	c.address = notifytest.Closed(t) + server.Path + name
 	if err := c.sendOne(t, t.Context()); err == nil || err.Class != notify.Retry || err.Ambiguous || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("%+v", err)
 	}
 }
 
 func TestTarget(t *testing.T) {
-	notifier, err := (&Config{APIURL: "https://hooks.slack.com/services/" + setting.Secret(name)}).New(env("zh"), nil)
+	notifier, err := (&Config{APIURL: "https://hooks.slack.com/services/" + setting.Secret(name)}).New(notifytest.Env("zh"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	messages, err := notifier.Messages(notification(oneTopic()...))
+	messages, err := notifier.Messages(notifytest.Notification(notifytest.OneTopic()...))
 	if err != nil {
 		t.Fatal(err)
 	}

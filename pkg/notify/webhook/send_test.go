@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"tocsin/pkg/localcloud/fault"
 	server "tocsin/pkg/localcloud/webhook"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -26,11 +26,7 @@ type place struct {
 func start(t *testing.T) *place {
 	t.Helper()
 	p := &place{Server: server.New(func() time.Time { return at }), env: env()}
-	s := httptest.NewTLSServer(p.Server)
-	t.Cleanup(s.Close)
-	p.env.HTTP = s.Client()
-	p.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	p.address = s.URL + "/alerts?key=" + key
+	p.address = notifytest.Serve(t, p.env, p.Server) + "/alerts?key=" + key
 	return p
 }
 
@@ -40,31 +36,7 @@ func (p *place) attempt(t *testing.T, ctx context.Context, c Config) *notify.Err
 	if c.URL == "" {
 		c.URL = setting.Secret(p.address)
 	}
-	notifier, err := c.New(p.env, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, err := notifier.Messages(disk())
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
-	}
-	outcomes := messages[0].Send(ctx)
-	if len(outcomes) != 1 || outcomes[0].Unit != "1/1" {
-		t.Fatalf("%+v", outcomes)
-	}
-	if outcomes[0].Err == nil {
-		return nil
-	}
-	var e *notify.Error
-	if !errors.As(outcomes[0].Err, &e) {
-		t.Fatalf("%v is no *notify.Error", outcomes[0].Err)
-	}
-	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
-		if text := fmt.Sprintf("%v %+v", cause, cause); strings.Contains(text, key) || strings.Contains(text, secret1[6:]) {
-			t.Errorf("a secret is in %T: %v", cause, cause)
-		}
-	}
-	return e
+	return notifytest.Attempt(t, ctx, notifytest.New(t, &c, p.env), disk(), key, secret1[6:])
 }
 
 // The signature is the one of the specification's own example, and the one that
@@ -103,7 +75,7 @@ func TestSigned(t *testing.T) {
 		t.Errorf("with another secret: %+v", err)
 	}
 	both := Config{Secret: secret1 + " " + secret2}
-	p.Fail(server.Fault{Do: server.Forget})
+	p.Fail(1, fault.Forget)
 	if err := p.attempt(t, t.Context(), both); err == nil || err.Class != notify.Retry || !err.Ambiguous {
 		t.Errorf("no answer: %+v", err)
 	}
@@ -166,7 +138,7 @@ func TestEchoedCredentials(t *testing.T) {
 		{Authorization: &Authorization{Credentials: key}},
 	} {
 		p := start(t)
-		p.Fail(server.Fault{Do: echo})
+		p.Fail(1, echo)
 		err := p.attempt(t, t.Context(), Config{HTTP: &c})
 		// printf 'u:%s' KEY | base64 begins with dTo3ZDNj
 		if err == nil || !strings.Contains(err.Message, "<secret>") || strings.Contains(err.Message, "dTo3ZDNj") {
@@ -201,7 +173,7 @@ func TestStatuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status), func(t *testing.T) {
 			p := start(t)
-			p.Fail(server.Fault{Do: server.Status(tt.status, "", "Retry-After", tt.after)})
+			p.Fail(1, fault.Answer(tt.status, "text/plain", "", "Retry-After", tt.after))
 			err := p.attempt(t, t.Context(), Config{})
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -216,7 +188,7 @@ func TestStatuses(t *testing.T) {
 	}
 	for _, status := range []int{200, 201, 202, 204} {
 		p := start(t)
-		p.Fail(server.Fault{Do: server.Status(status, "")})
+		p.Fail(1, fault.Answer(status, "text/plain", ""))
 		if err := p.attempt(t, t.Context(), Config{}); err != nil {
 			t.Errorf("%d: %v", status, err)
 		}
@@ -227,7 +199,7 @@ func TestStatuses(t *testing.T) {
 // elsewhere.
 func TestRedirect(t *testing.T) {
 	p := start(t)
-	p.Fail(server.Fault{Do: server.Status(307, "", "Location", "https://elsewhere.example.com/?key="+key)})
+	p.Fail(1, fault.Answer(307, "text/plain", "", "Location", "https://elsewhere.example.com/?key="+key))
 	err := p.attempt(t, t.Context(), Config{})
 	if err == nil || err.Class != notify.Permanent || !strings.Contains(err.Message, "redirects") || p.Calls() != 1 {
 		t.Errorf("%d calls: %+v", p.Calls(), err)
@@ -239,7 +211,7 @@ func TestTimeout(t *testing.T) {
 	if err := p.attempt(t, t.Context(), Config{}); err != nil { // it is connected before the time counts
 		t.Fatal(err)
 	}
-	p.Fail(server.Fault{Times: 2, Do: server.Hang})
+	p.Fail(2, fault.Hang)
 	err := p.attempt(t, t.Context(), Config{Timeout: setting.Duration(300 * time.Millisecond)})
 	if err == nil || err.Class != notify.Retry || !err.Ambiguous || !strings.Contains(err.Message, "no answer within timeout, 300ms") {
 		t.Errorf("%+v", err)
@@ -256,13 +228,8 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestRefusedConnection(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
 	p := start(t)
-	got := p.attempt(t, t.Context(), Config{URL: setting.Secret("https://" + free.Addr().String() + "/" + key)})
+	got := p.attempt(t, t.Context(), Config{URL: setting.Secret(notifytest.Closed(t) + "/" + key)})
 	if got == nil || got.Class != notify.Retry || got.Ambiguous || !strings.Contains(got.Error(), "connection refused") {
 		t.Errorf("%+v", got)
 	}
@@ -283,11 +250,7 @@ func TestAddressTemplate(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	failing := Config{URL: setting.Secret(p.address + "{{ .Nope }}")}
-	notifier, err := failing.New(p.env, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := notifier.Messages(disk()); err == nil || strings.Contains(err.Error(), key) || notify.AsError(err).Class != notify.Permanent {
+	if _, err := notifytest.New(t, &failing, p.env).Messages(disk()); err == nil || strings.Contains(err.Error(), key) || notify.AsError(err).Class != notify.Permanent {
 		t.Errorf("%v", err)
 	}
 }

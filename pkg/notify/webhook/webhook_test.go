@@ -12,11 +12,12 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/render"
 )
 
 // at is the moment that the notifications of these tests speak of.
-var at = time.Date(2026, 11, 20, 15, 10, 10, 0, time.UTC)
+var at = notifytest.At.UTC()
 
 func env() *notify.Env {
 	return &notify.Env{Style: render.Style{Language: "zh", Location: time.UTC, ExternalURL: "https://alerts.example.com"}, Now: func() time.Time { return at }}
@@ -84,15 +85,7 @@ func message(t *testing.T, c *Config, n *alert.Notification, files ...string) no
 	if c.URL == "" {
 		c.URL = "https://hooks.example.com/alerts"
 	}
-	templates, err := render.ParseTemplates(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	notifier, err := c.New(env(), templates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, err := notifier.Messages(n)
+	messages, err := notifytest.New(t, c, env(), files...).Messages(n)
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages, %v", len(messages), err)
 	}
@@ -154,13 +147,9 @@ func TestManyAlertsAreOneMessage(t *testing.T) {
 }
 
 func TestDone(t *testing.T) {
-	notifier, err := (&Config{URL: "https://h/"}).New(env(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := disk()
 	n.Done = []string{"1/1"}
-	if messages, err := notifier.Messages(n); err != nil || len(messages) != 0 {
+	if messages, err := notifytest.New(t, &Config{URL: "https://h/"}, env()).Messages(n); err != nil || len(messages) != 0 {
 		t.Errorf("%v, %v", messages, err)
 	}
 }
@@ -192,10 +181,7 @@ func TestPayload(t *testing.T) {
 
 func TestPayloadFails(t *testing.T) {
 	for _, text := range []string{"{{ .Nope }}", "{{ index .Alerts 9 }}"} {
-		notifier, err := (&Config{URL: "https://h/", Payload: []any{text}}).New(env(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		notifier := notifytest.New(t, &Config{URL: "https://h/", Payload: []any{text}}, env())
 		if _, err := notifier.Messages(disk()); err == nil || !strings.HasPrefix(err.Error(), "payload: ") {
 			t.Errorf("%s: %v", text, err)
 		}

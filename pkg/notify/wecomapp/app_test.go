@@ -2,10 +2,6 @@ package wecomapp
 
 import (
 	"fmt"
-	"io"
-	"log"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +13,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -38,17 +34,11 @@ type office struct {
 
 func newOffice(t *testing.T, language string) *office {
 	t.Helper()
-	o := &office{env: env(language), now: at}
+	o := &office{env: notifytest.Env(language), now: notifytest.At}
 	o.env.Now = func() time.Time { return o.now }
 	o.Apps = wecom.NewApps(o.env.Now)
 	o.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"7"}, Tags: []string{"9"}})
-	server := httptest.NewUnstartedServer(o.Apps)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that hang up
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	o.env.HTTP = server.Client()
-	o.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	o.api = server.URL + "/cgi-bin/"
+	o.api = notifytest.Serve(t, o.env, o.Apps) + "/cgi-bin/"
 	return o
 }
 
@@ -56,10 +46,6 @@ func newOffice(t *testing.T, language string) *office {
 // recipients it is u1.
 func (o *office) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
-	templates, err := render.ParseTemplates(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if c.AgentID == "" {
 		c.AgentID = fmt.Sprint(agent)
 	}
@@ -67,36 +53,7 @@ func (o *office) notifier(t *testing.T, c Config, files ...string) notify.Notifi
 		c.ToUser = "u1"
 	}
 	c.Inherit(Global{APIURL: o.api, APISecret: secret, CorpID: corp})
-	n, err := c.New(o.env, templates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// say sends everything of n and fails the test unless all of it is accepted.
-func say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
-	t.Helper()
-	messages, err := to.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range messages {
-		for _, o := range m.Send(t.Context()) {
-			if o.Err != nil {
-				t.Fatalf("unit %s: %v", o.Unit, o.Err)
-			}
-		}
-	}
-	return messages
-}
-
-func units(messages []notify.Message) []string {
-	var out []string
-	for _, m := range messages {
-		out = append(out, m.Units...)
-	}
-	return out
+	return notifytest.New(t, &c, o.env, files...)
 }
 
 // Three hundred topics do not fit into one message. Each part keeps the limit,
@@ -106,10 +63,10 @@ func TestSplit(t *testing.T) {
 	for _, kind := range []string{"text", "markdown"} {
 		for _, limit := range []int{2048, 1024} {
 			o := newOffice(t, "zh")
-			n := notification()
+			n := notifytest.Notification()
 			n.Shrink = limit == 1024
 			for i := range 300 {
-				n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
+				n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
 			}
 			messages, err := o.notifier(t, Config{MessageType: kind}).Messages(n)
 			if err != nil {
@@ -150,7 +107,7 @@ func TestSplit(t *testing.T) {
 func TestDone(t *testing.T) {
 	o := newOffice(t, "zh")
 	to := o.notifier(t, Config{ToUser: "u1|u2", ToParty: "7", ToTag: "x"})
-	n := notification(oneTopic()...)
+	n := notifytest.Notification(notifytest.OneTopic()...)
 	for _, tt := range []struct{ done, want []string }{
 		{nil, []string{"1/1 u1", "1/1 u2", "1/1 party 7", "x"}},
 		{[]string{"1/1 u1", "x"}, []string{"1/1 u2", "1/1 party 7"}},
@@ -159,13 +116,13 @@ func TestDone(t *testing.T) {
 	} {
 		n.Done = tt.done
 		messages, err := to.Messages(n)
-		if err != nil || !slices.Equal(units(messages), tt.want) {
-			t.Errorf("done %v: left %v, %v; want %v", tt.done, units(messages), err, tt.want)
+		if err != nil || !slices.Equal(notifytest.Units(messages), tt.want) {
+			t.Errorf("done %v: left %v, %v; want %v", tt.done, notifytest.Units(messages), err, tt.want)
 		}
 	}
 	// Only those who have not got it get it.
 	n.Done = []string{"1/1 u1", "x"}
-	say(t, to, n)
+	notifytest.Say(t, to, n)
 	if got := o.Inbox(); len(got) != 1 || !slices.Equal(got[0].Users, []string{"u2"}) || !slices.Equal(got[0].Parties, []string{"7"}) {
 		t.Errorf("%+v", got)
 	}
@@ -183,7 +140,7 @@ func TestDone(t *testing.T) {
 }
 
 func TestRecipients(t *testing.T) {
-	named := oneTopic()
+	named := notifytest.OneTopic()
 	named[0].Annotations["tos"] = "u1, U2;u1"
 	tests := []struct {
 		name                 string
@@ -203,12 +160,12 @@ func TestRecipients(t *testing.T) {
 			o := newOffice(t, "zh")
 			to := o.notifier(t, tt.config)
 			if tt.fails != "" {
-				if _, err := to.Messages(notification(named...)); err == nil || !strings.HasPrefix(err.Error(), tt.fails) {
+				if _, err := to.Messages(notifytest.Notification(named...)); err == nil || !strings.HasPrefix(err.Error(), tt.fails) {
 					t.Errorf("%v, want %q", err, tt.fails)
 				}
 				return
 			}
-			say(t, to, notification(named...))
+			notifytest.Say(t, to, notifytest.Notification(named...))
 			got := o.Inbox()
 			if len(got) != 1 || !slices.Equal(got[0].Users, tt.users) || !slices.Equal(got[0].Parties, tt.parties) || !slices.Equal(got[0].Tags, tt.tags) {
 				t.Errorf("%+v", got)
@@ -218,22 +175,17 @@ func TestRecipients(t *testing.T) {
 }
 
 func TestPayload(t *testing.T) {
-	n := notification(&alert.Alert{Labels: alert.Labels{"alertname": "A&B"}, StartsAt: at})
+	n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A&B"}, StartsAt: notifytest.At})
 	for kind, want := range map[string]string{
 		"":         `{"touser":"u1|u2","toparty":"7","msgtype":"text","agentid":1000002,"text":{"content":"[告警] A&B\n开始：11-20 23:10:10\n\n<a href=\"https://alerts.example.com\">全部告警</a>"},"enable_duplicate_check":1,"duplicate_check_interval":300}`,
 		"markdown": `{"touser":"u1|u2","toparty":"7","msgtype":"markdown","agentid":1000002,"markdown":{"content":"**<font color=\"warning\">[告警] A&B</font>**\n> 开始：11-20 23:10:10\n\n[全部告警](https://alerts.example.com)"},"enable_duplicate_check":1,"duplicate_check_interval":300}`,
 	} {
 		o := newOffice(t, "zh")
-		var got string
 		to := o.notifier(t, Config{ToUser: "u1,u2", ToParty: "7", MessageType: kind})
-		o.env.HTTP.Transport = tap{o.env.HTTP.Transport, func(r *http.Request, body string) {
-			if r.URL.Path == wecom.SendPath {
-				got = body
-			}
-		}}
-		messages := say(t, to, n)
-		if got != want {
-			t.Errorf("%s\nwant %s", got, want)
+		sent := notifytest.Tap(o.env)
+		messages := notifytest.Say(t, to, n)
+		if len(*sent) != 1 || (*sent)[0] != want {
+			t.Errorf("%s\nwant %s", *sent, want)
 		}
 		const text = "[告警] A&B\n开始：11-20 23:10:10\n\n全部告警: https://alerts.example.com"
 		if preview := strings.ReplaceAll(messages[0].Text, "\n  ", "\n"); preview != text || messages[0].Target != "wecom_app/"+corp+"/1000002" {
@@ -257,14 +209,14 @@ func TestOwnTemplate(t *testing.T) {
 		want    []string
 	}{
 		{"look here", []string{"look here"}},
-		{`{{ template "short" . }}`, []string{"firing: order-created"}},
+		{`{{ template "short" . }}`, []string{"firing: order_created_*"}},
 		{"oh\n" + `{{ template "wecom.default" . }}`, []string{"oh\n" + strings.TrimSuffix(string(builtin), "\n")}},
 		{"a\x01b\tc\r\nd\u2028e", []string{"ab c\nd\ne"}},
 		// "(1/2)" and 49 lines are 5 + 49 × 41 = 2014 bytes.
 		{long, []string{"(1/2)\n" + long[:49*41-1], "(2/2)\n" + long[49*41:]}},
 	} {
 		o := newOffice(t, "zh")
-		say(t, o.notifier(t, Config{Message: tt.message}, file), notification(oneTopic()...))
+		notifytest.Say(t, o.notifier(t, Config{Message: tt.message}, file), notifytest.Notification(notifytest.OneTopic()...))
 		var got []string
 		for _, m := range o.Inbox() {
 			got = append(got, m.Content)
@@ -282,7 +234,7 @@ func TestFailingTemplate(t *testing.T) {
 		`{{ "  \n" }}`: "it prints nothing",
 	} {
 		o := newOffice(t, "zh")
-		say(t, o.notifier(t, Config{Message: message}), notification(oneTopic()...))
+		notifytest.Say(t, o.notifier(t, Config{Message: message}), notifytest.Notification(notifytest.OneTopic()...))
 		if got := o.Inbox()[0].Content; !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
 			t.Errorf("%s: %s", message, got)
 		}
@@ -298,7 +250,7 @@ func TestNewErrors(t *testing.T) {
 		"agent_id: ":                             {},
 	} {
 		c.APISecret = setting.Secret(secret)
-		if _, err := c.New(env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := c.New(notifytest.Env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -4,36 +4,24 @@ import (
 	"strings"
 
 	"tocsin/pkg/render"
+	"tocsin/pkg/wecom"
 )
 
-// escape makes untrusted text harmless inside a line. WeCom documents no escape
-// character, so what would be markup is replaced by characters that look alike:
-// "<" opens links, mentions and colours, and in markdown "`" code, "**" bold and
-// "](" a link.
+// escape makes untrusted text harmless inside a line. In a message of text only
+// "<" means something: it opens links.
 func (l layout) escape(s string) string {
-	if !strings.ContainsAny(s, "<`*]") {
-		return s
-	}
-	s = strings.ReplaceAll(s, "<", "＜")
 	if !l.markdown {
-		return s
+		return strings.ReplaceAll(s, "<", "＜")
 	}
-	s = strings.ReplaceAll(s, "`", "'")
-	s = strings.ReplaceAll(s, "**", "＊＊")
-	return strings.ReplaceAll(s, "](", "]（")
+	return wecom.Escape(s)
 }
 
-// escapeLine is escape for text at the start of a line, where ">" is a quote and
-// "#" a heading.
+// escapeLine is escape for text at the start of a line.
 func (l layout) escapeLine(s string) string {
-	switch {
-	case !l.markdown:
-	case strings.HasPrefix(s, ">"):
-		s = "＞" + s[1:]
-	case strings.HasPrefix(s, "#"):
-		s = "＃" + s[1:]
+	if !l.markdown {
+		return l.escape(s)
 	}
-	return l.escape(s)
+	return wecom.EscapeLine(s)
 }
 
 // escapeValue is what a user's templates see of a label or an annotation: one

@@ -1,12 +1,10 @@
 package wecomapp
 
 import (
-	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 
-	"tocsin/pkg/alert"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/render"
 )
 
@@ -45,21 +43,8 @@ type marks struct{ tags, code, bold, links, quotes, headings, refused int }
 // fill, and counts.
 func markup(t *testing.T, kind, message, word string, count int, lag string) marks {
 	t.Helper()
-	n := notification()
-	n.Instead, n.Cause = word, word
-	for i := range count {
-		a := &alert.Alert{
-			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), "<" + word: word, word: word},
-			Annotations: alert.Labels{"summary": word, "description": "remark", "<" + word: word, "lag": word, "threshold": word, "partitions": word,
-				"unknown_partitions": word, "dashboard_url": "https://example.com/" + url.PathEscape(word)},
-			GeneratorURL: "https://example.com/?q=" + strings.Map(printable, word), StartsAt: at,
-		}
-		if lag != "" {
-			a.Annotations["lag"] = lag
-		}
-		n.Alerts = append(n.Alerts, a)
-	}
-	to, err := (&Config{AgentID: "1", MessageType: kind, Message: message}).New(env("zh"), nil)
+	n := notifytest.Filled(word, count, lag)
+	to, err := (&Config{AgentID: "1", MessageType: kind, Message: message}).New(notifytest.Env("zh"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,13 +75,4 @@ func markup(t *testing.T, kind, message, word string, count int, lag string) mar
 		}
 	}
 	return c
-}
-
-// printable leaves out what an address cannot have at all, so that there is a
-// link to compare.
-func printable(r rune) rune {
-	if r < ' ' || r == '\u2028' || r == ' ' {
-		return -1
-	}
-	return r
 }

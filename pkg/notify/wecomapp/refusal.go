@@ -1,13 +1,12 @@
 package wecomapp
 
 import (
-	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/wecom"
 )
 
 // Codes of an access token that WeCom does not take any more.
@@ -21,13 +20,9 @@ const (
 const patience = time.Minute
 
 // refusal turns an errcode into an error; said is the vendor's errmsg, cleaned.
-// The codes are documented at developer.work.weixin.qq.com/document/path/90313.
-// WeCom warns not to rely on errmsg: it decides only where a code is overloaded.
 func refusal(code int, said string) *notify.Error {
-	e := &notify.Error{Class: notify.Permanent, Code: strconv.Itoa(code)}
+	e := &notify.Error{Class: notify.Permanent}
 	switch code {
-	case -1:
-		e.Class, e.Message = notify.Retry, "WeCom is busy"
 	case 40001:
 		e.Message = "api_secret is wrong: copy the application's secret from the admin console. It is not tried again for a while, because wrong secrets block the address"
 	case 40091:
@@ -56,28 +51,8 @@ func refusal(code int, said string) *notify.Error {
 		e.Message = "there are no recipients: see what the templates under to_user, to_party and to_tag print"
 	case 40056:
 		e.Message = "agent_id is wrong: the admin console shows it with the application"
-	case 45002:
-		e.Class, e.Message = notify.TooLong, "the message is too long"
-	case 40058:
-		e.Message = "WeCom finds a parameter illegal"
-		if aboutLength(said) {
-			e.Class, e.Message = notify.TooLong, "the message is too long"
-		}
-	case 44004:
-		e.Message = "the message is empty: see what the template under message prints"
-	case 40063:
-		e.Message = "a required field is empty"
-	case 40008:
-		e.Message = "WeCom does not know this type of message"
-	case 40033:
-		e.Message = `WeCom finds an illegal character, of the form \uxxxx`
-	default:
-		// What is not known may pass, and is handed to the fallback if it does not.
-		e.Class, e.Message = notify.Retry, "WeCom refuses the message"
 	}
-	if said != "" {
-		e.Message += fmt.Sprintf("; WeCom says %q", said)
-	}
+	wecom.Complete(e, code, said)
 	return e
 }
 
@@ -90,9 +65,4 @@ func untrusted(said string) string {
 		from = ip.String()
 	}
 	return "WeCom does not let " + from + " call: add it to the application's trusted addresses (企业可信IP); a function needs a fixed address for that, from a NAT gateway"
-}
-
-func aboutLength(said string) bool {
-	said = strings.ToLower(said)
-	return strings.Contains(said, "length") || strings.Contains(said, "too long") || strings.Contains(said, "长度")
 }

@@ -4,67 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 )
-
-// tap shows every request to see before it goes on.
-type tap struct {
-	http.RoundTripper
-	see func(r *http.Request, body string)
-}
-
-func (t tap) RoundTrip(r *http.Request) (*http.Response, error) {
-	body := ""
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		body, r.Body = string(b), io.NopCloser(strings.NewReader(string(b)))
-	}
-	t.see(r, body)
-	return t.RoundTripper.RoundTrip(r)
-}
 
 // sendOne says one alert to u1 and returns what became of it.
 func sendOne(t *testing.T, ctx context.Context, to notify.Notifier) *notify.Error {
 	t.Helper()
-	messages, err := to.Messages(notification(oneTopic()...))
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
-	}
-	outcomes := messages[0].Send(ctx)
-	if len(outcomes) != 1 || outcomes[0].Unit != "1/1 u1" {
-		t.Fatalf("%+v", outcomes)
-	}
-	return checked(t, outcomes[0].Err)
-}
-
-// checked returns err as an *Error that gives neither the secret nor a token
-// away.
-func checked(t *testing.T, err error) *notify.Error {
-	t.Helper()
-	if err == nil {
-		return nil
-	}
-	var e *notify.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%v is no *notify.Error", err)
-	}
-	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
-		if text := fmt.Sprintf("%v %+v", cause, cause); strings.Contains(text, secret) || strings.Contains(text, firstToken) {
-			t.Errorf("a secret is in %T: %v", cause, cause)
-		}
-	}
-	return e
+	return notifytest.Attempt(t, ctx, to, notifytest.Notification(notifytest.OneTopic()...), secret, firstToken)
 }
 
 // firstToken is the first token of the local office's application:
@@ -111,7 +65,7 @@ func TestErrcodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.code), func(t *testing.T) {
 			o := newOffice(t, "zh")
-			o.Fail(wecom.SendPath, wecom.Fault{Do: wecom.Refuse(tt.code, tt.said)})
+			o.Fail(wecom.SendPath, 1, wecom.Refuse(tt.code, tt.said))
 			err := sendOne(t, t.Context(), o.notifier(t, Config{}))
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -130,33 +84,33 @@ func TestAnswers(t *testing.T) {
 	tests := []struct {
 		name      string
 		path      string
-		do        func(http.ResponseWriter, *http.Request, func())
+		do        fault.Handler
 		class     notify.Class
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", wecom.SendPath, wecom.Answer(200, "text/html", "<b>"+firstToken), notify.Retry, true, `proxy stands in between: it says "<b><secret>"`},
-		{"JSON without errcode", wecom.SendPath, wecom.Answer(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "not WeCom's"},
-		{"an errcode that is a word", wecom.SendPath, wecom.Answer(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
-		{"nothing", wecom.SendPath, wecom.Answer(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
-		{"a bad gateway", wecom.SendPath, wecom.Answer(502, "text/html", "x"), notify.Retry, true, "the server failed"},
-		{"an errcode of zero with status 404", wecom.SendPath, wecom.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
-		{"half an answer", wecom.SendPath, wecom.Half, notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"a proxy's page with status 200", wecom.SendPath, fault.Answer(200, "text/html", "<b>"+firstToken), notify.Retry, true, `proxy stands in between: it says "<b><secret>"`},
+		{"JSON without errcode", wecom.SendPath, fault.Answer(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "not WeCom's"},
+		{"an errcode that is a word", wecom.SendPath, fault.Answer(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
+		{"nothing", wecom.SendPath, fault.Answer(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
+		{"a bad gateway", wecom.SendPath, fault.Answer(502, "text/html", "x"), notify.Retry, true, "the server failed"},
+		{"an errcode of zero with status 404", wecom.SendPath, fault.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
+		{"half an answer", wecom.SendPath, fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
 		{"a very long errmsg", wecom.SendPath, wecom.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, false, "…"},
 
-		{"a page instead of a token", wecom.TokenPath, wecom.Answer(200, "text/html", "<b>"+secret), notify.Retry, false, "<secret>"},
-		{"a bad gateway instead of a token", wecom.TokenPath, wecom.Answer(502, "text/html", secret), notify.Retry, false, "the server failed"},
-		{"half a token", wecom.TokenPath, wecom.Half, notify.Retry, false, "read the answer of 127.0.0.1"},
-		{"an answer without a token", wecom.TokenPath, wecom.Answer(200, "application/json", `{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "access token is missing"},
-		{"a token in a strange answer", wecom.TokenPath, wecom.Answer(200, "application/json", `{"errcode":"0","access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
-		{"a token of no duration", wecom.TokenPath, wecom.Answer(200, "application/json", `{"errcode":0,"access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
+		{"a page instead of a token", wecom.TokenPath, fault.Answer(200, "text/html", "<b>"+secret), notify.Retry, false, "<secret>"},
+		{"a bad gateway instead of a token", wecom.TokenPath, fault.Answer(502, "text/html", secret), notify.Retry, false, "the server failed"},
+		{"half a token", wecom.TokenPath, fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "read the answer of 127.0.0.1"},
+		{"an answer without a token", wecom.TokenPath, fault.Answer(200, "application/json", `{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "access token is missing"},
+		{"a token in a strange answer", wecom.TokenPath, fault.Answer(200, "application/json", `{"errcode":"0","access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
+		{"a token of no duration", wecom.TokenPath, fault.Answer(200, "application/json", `{"errcode":0,"access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
 		{"too many tokens", wecom.TokenPath, wecom.Refuse(45009, "api freq out of limit"), notify.Rate, false, "too often"},
 		{"busy", wecom.TokenPath, wecom.Refuse(-1, "system busy"), notify.Retry, false, "busy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOffice(t, "zh")
-			o.Fail(tt.path, wecom.Fault{Do: tt.do})
+			o.Fail(tt.path, 1, tt.do)
 			to := o.notifier(t, Config{})
 			err := sendOne(t, t.Context(), to)
 			if err == nil {
@@ -176,7 +130,7 @@ func TestAnswers(t *testing.T) {
 // told to the operator, and is not tried again.
 func TestPartlyDelivered(t *testing.T) {
 	o := newOffice(t, "zh")
-	messages, err := o.notifier(t, Config{ToUser: "u1,U2,u3,Ghost,<@all>", ToParty: "7,8", ToTag: "9|10"}).Messages(notification(oneTopic()...))
+	messages, err := o.notifier(t, Config{ToUser: "u1,U2,u3,Ghost,<@all>", ToParty: "7,8", ToTag: "9|10"}).Messages(notifytest.Notification(notifytest.OneTopic()...))
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages, %v", len(messages), err)
 	}
@@ -208,11 +162,11 @@ func TestPartlyDelivered(t *testing.T) {
 
 func TestNobodyKnown(t *testing.T) {
 	o := newOffice(t, "zh")
-	messages, err := o.notifier(t, Config{ToUser: "ghost"}).Messages(notification(oneTopic()...))
+	messages, err := o.notifier(t, Config{ToUser: "ghost"}).Messages(notifytest.Notification(notifytest.OneTopic()...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := checked(t, messages[0].Send(t.Context())[0].Err); e == nil || e.Class != notify.Permanent || e.Code != "81013" {
+	if e := notifytest.Error(t, messages[0].Send(t.Context())[0].Err, secret, firstToken); e == nil || e.Class != notify.Permanent || e.Code != "81013" {
 		t.Errorf("%+v", e)
 	}
 }
@@ -221,10 +175,7 @@ func TestNobodyKnown(t *testing.T) {
 func TestSentOnceAfterLostAnswer(t *testing.T) {
 	o := newOffice(t, "zh")
 	to := o.notifier(t, Config{})
-	o.Fail(wecom.SendPath, wecom.Fault{Do: func(w http.ResponseWriter, r *http.Request, next func()) {
-		next()
-		panic(http.ErrAbortHandler)
-	}})
+	o.Fail(wecom.SendPath, 1, fault.Forget)
 	if err := sendOne(t, t.Context(), to); err == nil || !err.Ambiguous || err.Class != notify.Retry {
 		t.Fatalf("%+v", err)
 	}
@@ -246,7 +197,7 @@ func TestUntrustedAddress(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	for _, path := range []string{wecom.TokenPath, wecom.SendPath} {
 		o := newOffice(t, "zh")
-		o.Fail(path, wecom.Fault{Do: wecom.Hang})
+		o.Fail(path, 1, fault.Hang)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		err := sendOne(t, ctx, o.notifier(t, Config{}))
 		cancel()

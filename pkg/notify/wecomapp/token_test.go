@@ -11,6 +11,7 @@ import (
 
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
@@ -21,14 +22,14 @@ func together(t *testing.T, notifiers ...notify.Notifier) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for i, to := range notifiers {
-		n := notification(oneTopic()...)
+		n := notifytest.Notification(notifytest.OneTopic()...)
 		n.Alerts[0].Labels["topic"] += strings.Repeat("x", i) // each says something else
 		messages, err := to.Messages(n)
 		if err != nil {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if err := checked(t, messages[0].Send(t.Context())[0].Err); err != nil {
+			if err := notifytest.Error(t, messages[0].Send(t.Context())[0].Err, secret, firstToken); err != nil {
 				t.Error(err)
 			}
 		})
@@ -99,7 +100,7 @@ func TestInstancesShareToken(t *testing.T) {
 func TestTokensOfOthers(t *testing.T) {
 	keys := map[string]bool{}
 	for _, c := range []Config{{CorpID: "a", APISecret: "b"}, {CorpID: "ab"}, {CorpID: "a", APISecret: "c"}, {CorpID: "a", APISecret: "b", APIURL: "https://relay.example.com"}} {
-		keys[newTokens(&c, env("zh")).key] = true
+		keys[newTokens(&c, notifytest.Env("zh")).key] = true
 	}
 	if len(keys) != 4 {
 		t.Errorf("%v", keys)
@@ -129,7 +130,7 @@ func TestTokenEndsEarly(t *testing.T) {
 // again.
 func TestTokenRefusedTwice(t *testing.T) {
 	o := newOffice(t, "zh")
-	o.Fail(wecom.SendPath, wecom.Fault{Times: 2, Do: wecom.Refuse(42001, "access_token expired")})
+	o.Fail(wecom.SendPath, 2, wecom.Refuse(42001, "access_token expired"))
 	err := sendOne(t, t.Context(), o.notifier(t, Config{}))
 	if err == nil || err.Class != notify.Retry || o.Calls(wecom.TokenPath) != 2 || o.Calls(wecom.SendPath) != 2 {
 		t.Errorf("%d tokens, %d calls: %+v", o.Calls(wecom.TokenPath), o.Calls(wecom.SendPath), err)
@@ -144,7 +145,7 @@ func TestTokenLife(t *testing.T) {
 		at     time.Duration
 		tokens int
 	}{{0, 1}, {time.Hour, 1}, {2*time.Hour - 5*time.Minute - 1, 1}, {2*time.Hour - 5*time.Minute, 2}} {
-		o.now = at.Add(tt.at)
+		o.now = notifytest.At.Add(tt.at)
 		if err := sendOne(t, t.Context(), to); err != nil || o.Calls(wecom.TokenPath) != tt.tokens {
 			t.Errorf("after %v: %d tokens, %v; want %d", tt.at, o.Calls(wecom.TokenPath), err, tt.tokens)
 		}
@@ -186,11 +187,11 @@ func TestTokenDeadline(t *testing.T) {
 	o := newOffice(t, "zh")
 	asked := make(chan struct{})
 	release := make(chan struct{})
-	o.Fail(wecom.TokenPath, wecom.Fault{Do: func(_ http.ResponseWriter, _ *http.Request, next func()) {
+	o.Fail(wecom.TokenPath, 1, func(_ http.ResponseWriter, _ *http.Request, next func()) {
 		close(asked)
 		<-release
 		next()
-	}})
+	})
 	to := o.notifier(t, Config{})
 	var wg sync.WaitGroup
 	wg.Go(func() { together(t, to) })
@@ -204,20 +205,9 @@ func TestTokenDeadline(t *testing.T) {
 	wg.Wait()
 }
 
-// broken is a store that is out of reach.
-type broken struct{ store.Store }
-
-func (broken) Get(context.Context, ...string) ([]store.Item, error) {
-	return nil, store.ErrUnavailable
-}
-
-func (broken) Commit(context.Context, time.Time, ...store.Change) error {
-	return store.ErrUnavailable
-}
-
 func TestStoreOutOfReach(t *testing.T) {
 	o := newOffice(t, "zh")
-	o.env.Store = broken{}
+	o.env.Store = notifytest.BrokenStore{}
 	together(t, repeat(o.notifier(t, Config{}), 3)...)
 	if o.Calls(wecom.TokenPath) != 1 || len(o.Inbox()) != 3 {
 		t.Errorf("%d tokens, %d messages", o.Calls(wecom.TokenPath), len(o.Inbox()))
@@ -230,7 +220,7 @@ func TestStrangeTokenInStore(t *testing.T) {
 		o := newOffice(t, "zh")
 		o.env.Store = memory.New()
 		key := newTokens(&Config{CorpID: corp, APISecret: setting.Secret(secret), APIURL: o.api}, o.env).key
-		if err := o.env.Store.Commit(t.Context(), at, store.Change{Key: key, Value: []byte(value)}); err != nil {
+		if err := o.env.Store.Commit(t.Context(), notifytest.At, store.Change{Key: key, Value: []byte(value)}); err != nil {
 			t.Fatal(err)
 		}
 		together(t, o.notifier(t, Config{}))

@@ -1,12 +1,10 @@
 package wecomrobot
 
 import (
-	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 
-	"tocsin/pkg/alert"
+	"tocsin/pkg/notify/notifytest"
 )
 
 // hostile is what somebody who can name a topic or write an annotation might try.
@@ -23,7 +21,7 @@ func TestInjection(t *testing.T) {
 {{ .Labels.topic }} [source]({{ .GeneratorURL }}){{ end }}{{ template "wecom.default" . }}`
 	for _, message := range []string{"", own} {
 		for count := 1; count <= 7; count++ {
-			for _, lag := range []bool{true, false} {
+			for _, lag := range []string{"", "3000"} {
 				want := markup(t, message, "x", count, lag)
 				for _, evil := range hostile {
 					if got := markup(t, message, evil, count, lag); got != want {
@@ -40,24 +38,11 @@ type tokens struct{ tags, code, bold, links, quotes, headings, refused int }
 
 // markup says a notification that has a word in every place that an outsider can
 // fill, and counts.
-func markup(t *testing.T, message, word string, count int, lag bool) tokens {
+func markup(t *testing.T, message, word string, count int, lag string) tokens {
 	t.Helper()
-	n := notification()
-	n.Instead, n.Cause = word, word
-	for i := range count {
-		a := &alert.Alert{
-			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), "<" + word: word, word: word},
-			Annotations: alert.Labels{"summary": word, "description": "remark", "<" + word: word, "lag": word, "threshold": word, "partitions": word,
-				"unknown_partitions": word, "dashboard_url": "https://example.com/" + url.PathEscape(word)},
-			GeneratorURL: "https://example.com/?q=" + strings.Map(printable, word), StartsAt: at,
-		}
-		if lag {
-			a.Annotations["lag"] = "3000"
-		}
-		n.Alerts = append(n.Alerts, a)
-	}
+	n := notifytest.Filled(word, count, lag)
 	var c tokens
-	for _, body := range bodies(t, n, env("zh"), &Config{URL: "https://example.com/?key=k", Message: message, MentionMobiles: []string{"13800000000"}}) {
+	for _, body := range bodies(t, n, notifytest.Env("zh"), &Config{URL: "https://example.com/?key=k", Message: message, MentionMobiles: []string{"13800000000"}}) {
 		text := content(t, body)
 		c.tags += strings.Count(text, "<")
 		c.code += strings.Count(text, "`")
@@ -76,13 +61,4 @@ func markup(t *testing.T, message, word string, count int, lag bool) tokens {
 		}
 	}
 	return c
-}
-
-// printable leaves out what an address cannot have at all, so that there is a
-// link to compare.
-func printable(r rune) rune {
-	if r < ' ' || r == '\u2028' || r == ' ' {
-		return -1
-	}
-	return r
 }

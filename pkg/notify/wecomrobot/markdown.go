@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tocsin/pkg/render"
+	"tocsin/pkg/wecom"
 )
 
 // The markup used is the part of WeCom's markdown that every client shows: bold,
@@ -34,7 +35,7 @@ func head(doc *render.Doc) func(part, parts int) string {
 	case doc.Severity == render.Info:
 		colour = "comment"
 	}
-	title := escape(doc.Title)
+	title := wecom.Escape(doc.Title)
 	return func(part, parts int) string {
 		return "**" + font(colour, title+marker(part, parts)) + "**"
 	}
@@ -52,7 +53,7 @@ func marker(part, parts int) string {
 func blocks(doc *render.Doc, inline string) []string {
 	out := make([]string, 0, len(doc.Items)+8)
 	if doc.Lead != "" {
-		out = append(out, escapeLine(doc.Lead))
+		out = append(out, wecom.EscapeLine(doc.Lead))
 	}
 	if len(doc.Facts) > 0 {
 		out = append(out, quote(doc, doc.Facts))
@@ -60,7 +61,7 @@ func blocks(doc *render.Doc, inline string) []string {
 	for i, item := range doc.Items {
 		block := name(item)
 		if item.Headline != "" {
-			block += " " + escape(item.Headline)
+			block += " " + wecom.Escape(item.Headline)
 		}
 		if len(item.Fields) > 0 {
 			block += "\n" + quote(doc, item.Fields)
@@ -71,12 +72,12 @@ func blocks(doc *render.Doc, inline string) []string {
 		out = append(out, block)
 	}
 	for _, note := range doc.Notes {
-		out = append(out, "\n"+font("comment", escape(note)))
+		out = append(out, "\n"+font("comment", wecom.Escape(note)))
 	}
 	if len(doc.Links) > 0 {
 		links := make([]string, len(doc.Links))
 		for i, l := range doc.Links {
-			links[i] = "[" + escape(l.Name) + "](" + escapeURL(l.URL) + ")"
+			links[i] = "[" + wecom.Escape(l.Name) + "](" + escapeURL(l.URL) + ")"
 		}
 		out = append(out, "\n"+strings.Join(links, " · "))
 	}
@@ -87,7 +88,7 @@ func blocks(doc *render.Doc, inline string) []string {
 }
 
 func name(item render.Item) string {
-	title := escape(item.Title)
+	title := wecom.Escape(item.Title)
 	switch {
 	case item.Resolved:
 		title = font("info", title)
@@ -100,7 +101,7 @@ func name(item render.Item) string {
 func quote(doc *render.Doc, fields []render.Field) string {
 	lines := make([]string, len(fields))
 	for i, f := range fields {
-		lines[i] = "> " + escapeLine(f.Name+doc.Colon+f.Value)
+		lines[i] = "> " + wecom.EscapeLine(f.Name+doc.Colon+f.Value)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -118,34 +119,9 @@ func packText(text, inline string, limit int) []string {
 	return render.Pack(limit, func(part, parts int) string { return strings.TrimSpace(marker(part, parts)) }, blocks)
 }
 
-// escape makes untrusted text harmless inside a line. WeCom documents no escape
-// character, so what would be markup is replaced by characters that look alike:
-// "<" opens mentions and colours, "`" code, "**" bold, "](" a link.
-func escape(s string) string {
-	if !strings.ContainsAny(s, "<`*]") {
-		return s
-	}
-	s = strings.ReplaceAll(s, "<", "＜")
-	s = strings.ReplaceAll(s, "`", "'")
-	s = strings.ReplaceAll(s, "**", "＊＊")
-	return strings.ReplaceAll(s, "](", "]（")
-}
-
-// escapeLine is escape for text at the start of a line, where ">" is a quote and
-// "#" a heading.
-func escapeLine(s string) string {
-	switch {
-	case strings.HasPrefix(s, ">"):
-		s = "＞" + s[1:]
-	case strings.HasPrefix(s, "#"):
-		s = "＃" + s[1:]
-	}
-	return escape(s)
-}
-
 // escapeValue is what a user's templates see of a label or an annotation: one
 // line that can stand anywhere.
-func escapeValue(s string) string { return escapeLine(render.Clean(s, maxMarkdown)) }
+func escapeValue(s string) string { return wecom.EscapeLine(render.Clean(s, maxMarkdown)) }
 
 // escapeURL keeps an address from ending the link it stands in.
 func escapeURL(s string) string {

@@ -12,6 +12,7 @@ import (
 	"tocsin/pkg/chart"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 )
 
 // history is six minutes of lag up to 23:10, one of them unknown.
@@ -26,16 +27,16 @@ func watched(topic, lag string) *alert.Alert {
 // After the text comes the picture of the worst topic, in a message of its own.
 func TestPicture(t *testing.T) {
 	g := newGroup(t, "zh")
-	n := notification(watched("order-created", "12345"), watched("order-paid", "30000"))
-	messages := say(t, g.notifier(t, Config{MentionMobiles: []string{"13800000000"}}), n)
-	if !slices.Equal(units(messages), []string{"1/1", "mention", "picture"}) {
-		t.Fatalf("units %v", units(messages))
+	n := notifytest.Notification(watched(notifytest.Topic, "12345"), watched("order_paid", "30000"))
+	messages := notifytest.Say(t, g.notifier(t, Config{MentionMobiles: []string{"13800000000"}}), n)
+	if !slices.Equal(notifytest.Units(messages), []string{"1/1", "mention", "picture"}) {
+		t.Fatalf("units %v", notifytest.Units(messages))
 	}
 	m := messages[2]
 	if !m.Optional || messages[0].Optional || messages[1].Optional || m.Target != messages[0].Target {
 		t.Errorf("%+v", messages)
 	}
-	if want := "[order-worker / order-paid 最近 5 分钟的积压曲线]"; m.Text != want {
+	if want := "[order-worker / order_paid 最近 5 分钟的积压曲线]"; m.Text != want {
 		t.Errorf("%q, want %q", m.Text, want)
 	}
 	got := g.Inbox()[2]
@@ -43,7 +44,7 @@ func TestPicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	series.Title, series.Threshold, series.From, series.Zone = "order-worker / order-paid", 2000, ago(2*time.Minute), shanghai
+	series.Title, series.Threshold, series.From, series.Zone = "order-worker / order_paid", 2000, notifytest.Ago(2*time.Minute), notifytest.Shanghai
 	want, err := chart.PNG(series)
 	if err != nil || got.Type != "image" || !bytes.Equal(got.Image, want) {
 		t.Errorf("%s of %d bytes, want the image of %d, %v", got.Type, len(got.Image), len(want), err)
@@ -69,34 +70,34 @@ func TestNoPicture(t *testing.T) {
 	}{
 		{"no history", Config{}, oneTopic(), nil},
 		{"not wanted", Config{Picture: &no}, []*alert.Alert{watched("a", "5000")}, nil},
-		{"over", Config{}, over(watched("a", "5000")), nil},
+		{"over", Config{}, notifytest.Over(watched("a", "5000")), nil},
 		{"spoiled", Config{}, []*alert.Alert{spoiled}, nil},
 		{"hardly known", Config{}, []*alert.Alert{unknown}, nil},
 		{"sent", Config{}, []*alert.Alert{watched("a", "5000")}, []string{"picture"}},
 	} {
 		g := newGroup(t, "zh")
-		n := notification(tt.alerts...)
+		n := notifytest.Notification(tt.alerts...)
 		n.Done = tt.done
-		if got := units(say(t, g.notifier(t, tt.config), n)); !slices.Equal(got, []string{"1/1"}) {
+		if got := notifytest.Units(notifytest.Say(t, g.notifier(t, tt.config), n)); !slices.Equal(got, []string{"1/1"}) {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 	// The first that can be drawn is.
 	g := newGroup(t, "zh")
-	mixed := append([]*alert.Alert{spoiled, watched("good", "3000")}, over(watched("old", "9000"))...)
-	if m := say(t, g.notifier(t, Config{}), notification(mixed...)); len(m) != 2 || !strings.Contains(m[1].Text, "good") {
-		t.Errorf("%v", units(m))
+	mixed := append([]*alert.Alert{spoiled, watched("good", "3000")}, notifytest.Over(watched("old", "9000"))...)
+	if m := notifytest.Say(t, g.notifier(t, Config{}), notifytest.Notification(mixed...)); len(m) != 2 || !strings.Contains(m[1].Text, "good") {
+		t.Errorf("%v", notifytest.Units(m))
 	}
 }
 
 // What WeCom finds wrong with a picture is an error like any other.
 func TestPictureRefused(t *testing.T) {
 	g := newGroup(t, "zh")
-	messages, err := g.notifier(t, Config{}).Messages(notification(watched("a", "5000")))
+	messages, err := g.notifier(t, Config{}).Messages(notifytest.Notification(watched("a", "5000")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Fail(wecom.Fault{Do: wecom.Refuse(45009, "api freq out of limit")})
+	g.Fail(1, wecom.Refuse(45009, "api freq out of limit"))
 	if out := messages[1].Send(t.Context()); len(out) != 1 || out[0].Unit != "picture" || notify.AsError(out[0].Err).Class != notify.Rate {
 		t.Errorf("%+v", out)
 	}

@@ -20,6 +20,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/render"
+	"tocsin/pkg/wecom"
 )
 
 const (
@@ -128,7 +129,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 		}
 	}
 	if people.any() {
-		content := render.Cut(escape(doc.Title), maxText/share)
+		content := render.Cut(wecom.Escape(doc.Title), maxText/share)
 		if err := add(mentionUnit, content+people.suffix(), textMessage(content, people)); err != nil {
 			return nil, err
 		}

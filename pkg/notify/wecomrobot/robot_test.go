@@ -3,7 +3,6 @@ package wecomrobot
 import (
 	"encoding/json"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
+	"tocsin/pkg/notify/notifytest"
 )
 
 const key = "693a91f6-7aaa-4bc4-97a0-0ec2sifa5aaa"
@@ -27,57 +26,17 @@ type group struct {
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{Server: wecom.New(func() time.Time { return at }), env: env(language)}
+	g := &group{Server: wecom.New(func() time.Time { return notifytest.At }), env: notifytest.Env(language)}
 	g.Add(key)
-	server := httptest.NewTLSServer(g.Server)
-	t.Cleanup(server.Close)
-	g.env.HTTP = server.Client()
-	g.address = server.URL + wecom.Path + "?key=" + key
+	g.address = notifytest.Serve(t, g.env, g.Server) + wecom.Path + "?key=" + key
 	return g
 }
 
 // notifier makes the notifier of c, whose URL is the group's.
 func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
-	templates, err := render.ParseTemplates(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c.URL = secret(g.address)
-	n, err := c.New(g.env, templates)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// say sends everything of n and fails the test unless all of it is accepted.
-func say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
-	t.Helper()
-	messages, err := to.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range messages {
-		for _, o := range m.Send(t.Context()) {
-			if o.Err != nil {
-				t.Fatalf("unit %s: %v", o.Unit, o.Err)
-			}
-		}
-	}
-	return messages
-}
-
-func notification(alerts ...*alert.Alert) *alert.Notification {
-	return &alert.Notification{ID: "1", Receiver: "ops", At: at, Alerts: alerts}
-}
-
-func units(messages []notify.Message) []string {
-	var out []string
-	for _, m := range messages {
-		out = append(out, m.Units...)
-	}
-	return out
+	return notifytest.New(t, &c, g.env, files...)
 }
 
 // Three hundred topics do not fit into one message. Each part keeps the limit,
@@ -85,12 +44,12 @@ func units(messages []notify.Message) []string {
 func TestSplit(t *testing.T) {
 	for _, shrink := range []bool{false, true} {
 		g := newGroup(t, "zh")
-		n := notification()
+		n := notifytest.Notification()
 		n.Shrink = shrink
 		for i := range 300 {
 			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(100000-i), "5000", "", time.Hour))
 		}
-		messages := say(t, g.notifier(t, Config{}), n)
+		messages := notifytest.Say(t, g.notifier(t, Config{}), n)
 		limit := 4096
 		if shrink {
 			limit = 2048
@@ -106,7 +65,7 @@ func TestSplit(t *testing.T) {
 			}
 			for line := range strings.SplitSeq(m.Content, "\n") {
 				if strings.HasPrefix(line, "**topic-") {
-					if want := fmt.Sprintf("**topic-%03d** %s 条 · 已 1 小时", next, grouped(fmt.Sprint(100000-next))); line != want {
+					if want := fmt.Sprintf("**topic-%03d** %s 条 · 已 1 小时", next, notifytest.Grouped(fmt.Sprint(100000-next))); line != want {
 						t.Errorf("%q, want %q", line, want)
 					}
 					next++
@@ -123,8 +82,8 @@ func TestSplit(t *testing.T) {
 		for i := range messages {
 			want = append(want, fmt.Sprintf("%d/%d", i+1, len(messages)))
 		}
-		if !slices.Equal(units(messages), want) {
-			t.Errorf("units %v, want %v", units(messages), want)
+		if !slices.Equal(notifytest.Units(messages), want) {
+			t.Errorf("units %v, want %v", notifytest.Units(messages), want)
 		}
 	}
 }
@@ -132,7 +91,7 @@ func TestSplit(t *testing.T) {
 func TestDone(t *testing.T) {
 	g := newGroup(t, "zh")
 	robot := g.notifier(t, Config{MentionMobiles: []string{"13800000000"}})
-	n := notification(oneTopic()...)
+	n := notifytest.Notification(oneTopic()...)
 	for _, tt := range []struct{ done, want []string }{
 		{nil, []string{"1/1", "mention"}},
 		{[]string{"1/1"}, []string{"mention"}},
@@ -141,8 +100,8 @@ func TestDone(t *testing.T) {
 	} {
 		n.Done = tt.done
 		messages, err := robot.Messages(n)
-		if err != nil || !slices.Equal(units(messages), tt.want) {
-			t.Errorf("done %v: left %v, %v; want %v", tt.done, units(messages), err, tt.want)
+		if err != nil || !slices.Equal(notifytest.Units(messages), tt.want) {
+			t.Errorf("done %v: left %v, %v; want %v", tt.done, notifytest.Units(messages), err, tt.want)
 		}
 	}
 }
@@ -160,15 +119,15 @@ func TestMention(t *testing.T) {
 		{"everybody in a second message", Config{MentionUsers: []string{"@all"}}, oneTopic(), [][]string{nil, {"@all"}}, [][]string{nil, nil}},
 		{"users and phones in the second", Config{MentionUsers: []string{"u1"}, MentionMobiles: []string{"13800000000", "@all"}}, oneTopic(),
 			[][]string{nil, {"u1"}}, [][]string{nil, {"13800000000", "@all"}}},
-		{"nobody when it is over", Config{MentionUsers: []string{"u1", "@all"}, MentionMobiles: []string{"13800000000"}}, over(oneTopic()...), [][]string{nil}, [][]string{nil}},
+		{"nobody when it is over", Config{MentionUsers: []string{"u1", "@all"}, MentionMobiles: []string{"13800000000"}}, notifytest.Over(oneTopic()...), [][]string{nil}, [][]string{nil}},
 		{"who the alert names", Config{MentionMobiles: []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, MentionUsers: []string{"{{ .CommonAnnotations.bad }}", "{{ index .Alerts 9 }}"}},
-			[]*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, Annotations: alert.Labels{"phones": "13800000001, 13800000000;x", "bad": "u><@all>"}, StartsAt: at}},
+			[]*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, Annotations: alert.Labels{"phones": "13800000001, 13800000000;x", "bad": "u><@all>"}, StartsAt: notifytest.At}},
 			[][]string{nil, nil}, [][]string{nil, {"13800000001", "13800000000"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			say(t, g.notifier(t, tt.config), notification(tt.alerts...))
+			notifytest.Say(t, g.notifier(t, tt.config), notifytest.Notification(tt.alerts...))
 			inbox := g.Inbox()
 			if len(inbox) != len(tt.users) {
 				t.Fatalf("%d messages, want %d: %+v", len(inbox), len(tt.users), inbox)
@@ -186,9 +145,9 @@ func TestMention(t *testing.T) {
 }
 
 func TestPayload(t *testing.T) {
-	a := &alert.Alert{Labels: alert.Labels{"alertname": "A&B"}, StartsAt: at}
-	n := notification(a)
-	got := bodies(t, n, env("zh"), &Config{URL: "https://example.com/?key=k", MentionMobiles: []string{"13800000000"}, MentionUsers: []string{"u1"}})
+	a := &alert.Alert{Labels: alert.Labels{"alertname": "A&B"}, StartsAt: notifytest.At}
+	n := notifytest.Notification(a)
+	got := bodies(t, n, notifytest.Env("zh"), &Config{URL: "https://example.com/?key=k", MentionMobiles: []string{"13800000000"}, MentionUsers: []string{"u1"}})
 	want := []string{
 		`{"msgtype":"markdown","markdown":{"content":"**<font color=\"warning\">[告警] A&B</font>**\n> 开始：11-20 23:10:10\n\n[全部告警](https://alerts.example.com)"}}`,
 		`{"msgtype":"text","text":{"content":"[告警] A&B","mentioned_list":["u1"],"mentioned_mobile_list":["13800000000"]}}`,
@@ -200,7 +159,7 @@ func TestPayload(t *testing.T) {
 
 func TestTarget(t *testing.T) {
 	g := newGroup(t, "zh")
-	messages, err := g.notifier(t, Config{}).Messages(notification(oneTopic()...))
+	messages, err := g.notifier(t, Config{}).Messages(notifytest.Notification(oneTopic()...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,18 +171,18 @@ func TestTarget(t *testing.T) {
 
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
-	n := notification(mixed()...)
-	messages := say(t, g.notifier(t, Config{MentionUsers: []string{"u1", "u2"}}), n)
+	n := notifytest.Notification(mixed()...)
+	messages := notifytest.Say(t, g.notifier(t, Config{MentionUsers: []string{"u1", "u2"}}), n)
 	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 2 个已恢复）
   级别：warning
   集群：orders
   消费组：order-worker
 
-order-created 积压 12,345 条，阈值 2,000 条
+order_created_＊ 积压 12,345 条，阈值 2,000 条
   最慢分区：#3 5,000 · #7 4,100
   开始：11-20 23:05:10（已 5 分钟）
 
-order-paid 已恢复，持续了 15 分钟，最后读数 800 条
+order_paid 已恢复，持续了 15 分钟，最后读数 800 条
   开始：11-20 22:55:10
   恢复：11-20 23:10:10
 
@@ -245,11 +204,7 @@ func bodies(t *testing.T, n *alert.Notification, e *notify.Env, c *Config) [][]b
 	t.Helper()
 	record := &recorder{}
 	e.HTTP = record.client()
-	notifier, err := c.New(e, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	say(t, notifier, n)
+	notifytest.Say(t, notifytest.New(t, c, e), n)
 	return record.bodies
 }
 
@@ -269,18 +224,18 @@ func TestAddressTemplate(t *testing.T) {
 	g.address = strings.Replace(g.address, key, "{{ .CommonLabels.robot | urlquery }}", 1)
 	a := oneTopic()
 	a[0].Labels["robot"] = "other"
-	say(t, g.notifier(t, Config{}), notification(a...))
+	notifytest.Say(t, g.notifier(t, Config{}), notifytest.Notification(a...))
 	if got := g.Inbox(); len(got) != 1 || got[0].Key != "other" {
 		t.Errorf("%+v", got)
 	}
 }
 
 func BenchmarkMessages(b *testing.B) {
-	n := notification()
+	n := notifytest.Notification()
 	for i := range 5000 {
 		n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(2001+i*7919%100000), "2000", "", time.Hour))
 	}
-	robot, err := (&Config{URL: "https://example.com/?key=k"}).New(env("zh"), nil)
+	robot, err := (&Config{URL: "https://example.com/?key=k"}).New(notifytest.Env("zh"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/wecom"
 )
 
 // lockout is how long WeCom refuses a robot that has sent too much: until the
@@ -46,13 +45,9 @@ func send(ctx context.Context, client *http.Client, address string, payload []by
 }
 
 // refusal turns an errcode into an error; said is the vendor's errmsg, cleaned.
-// The codes are documented at developer.work.weixin.qq.com/document/path/90313.
-// WeCom warns not to rely on errmsg: it decides only where a code is overloaded.
 func refusal(code int, said string) *notify.Error {
-	e := &notify.Error{Class: notify.Permanent, Code: strconv.Itoa(code)}
+	e := &notify.Error{Class: notify.Permanent}
 	switch code {
-	case -1:
-		e.Class, e.Message = notify.Retry, "WeCom is busy"
 	case 45009:
 		e.Class, e.RetryAfter, e.Message = notify.Rate, lockout, "the robot has sent its 20 messages of this minute"
 	case 45033:
@@ -63,32 +58,7 @@ func refusal(code int, said string) *notify.Error {
 		e.Message = "the robot is disabled: have it enabled in the group, or use another one"
 	case 93008:
 		e.Message = "the robot is not in the group any more: add it again, or use another one"
-	case 45002:
-		e.Class, e.Message = notify.TooLong, "the message is too long"
-	case 40058:
-		e.Message = "WeCom finds a parameter illegal"
-		if aboutLength(said) {
-			e.Class, e.Message = notify.TooLong, "the message is too long"
-		}
-	case 44004:
-		e.Message = "the message is empty: see what the template under message prints"
-	case 40063:
-		e.Message = "a required field is empty"
-	case 40008:
-		e.Message = "WeCom does not know this type of message"
-	case 40033:
-		e.Message = `WeCom finds an illegal character, of the form \uxxxx`
-	default:
-		// What is not known may pass, and is handed to the fallback if it does not.
-		e.Class, e.Message = notify.Retry, "WeCom refuses the message"
 	}
-	if said != "" {
-		e.Message += fmt.Sprintf("; WeCom says %q", said)
-	}
+	wecom.Complete(e, code, said)
 	return e
-}
-
-func aboutLength(said string) bool {
-	said = strings.ToLower(said)
-	return strings.Contains(said, "length") || strings.Contains(said, "too long") || strings.Contains(said, "长度")
 }

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -32,27 +33,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 // sendOne says one alert and returns what became of it.
 func sendOne(t *testing.T, ctx context.Context, to notify.Notifier) *notify.Error {
 	t.Helper()
-	messages, err := to.Messages(notification(oneTopic()...))
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
-	}
-	outcomes := messages[0].Send(ctx)
-	if len(outcomes) != 1 || outcomes[0].Unit != "1/1" {
-		t.Fatalf("%+v", outcomes)
-	}
-	if outcomes[0].Err == nil {
-		return nil
-	}
-	var e *notify.Error
-	if !errors.As(outcomes[0].Err, &e) {
-		t.Fatalf("%v is no *notify.Error", outcomes[0].Err)
-	}
-	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
-		if strings.Contains(fmt.Sprintf("%v %+v", cause, cause), key) {
-			t.Errorf("the key is in %T: %v", cause, cause)
-		}
-	}
-	return e
+	return notifytest.Attempt(t, ctx, to, notifytest.Notification(oneTopic()...), key)
 }
 
 // TestErrcodes is the table of reference errcodes: what is done, and what the
@@ -83,7 +64,7 @@ func TestErrcodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.code), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(wecom.Fault{Do: wecom.Refuse(tt.code, tt.said)})
+			g.Fail(1, wecom.Refuse(tt.code, tt.said))
 			err := sendOne(t, t.Context(), g.notifier(t, Config{}))
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -102,29 +83,29 @@ func TestAnswers(t *testing.T) {
 	const html = "<html>\n<title>Login</title>" + key + "\x1b[31m</html>"
 	tests := []struct {
 		name      string
-		do        func(http.ResponseWriter, *http.Request, func())
+		do        fault.Handler
 		class     notify.Class
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", wecom.Answer(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
-		{"JSON without errcode", wecom.Answer(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "no errcode"},
-		{"null", wecom.Answer(200, "application/json", `null`), notify.Retry, true, "no errcode"},
-		{"an errcode that is a word", wecom.Answer(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
-		{"nothing", wecom.Answer(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
-		{"a bad gateway", wecom.Answer(502, "text/html", html), notify.Retry, true, "the server failed"},
-		{"unavailable", wecom.Answer(503, "text/html", ""), notify.Retry, false, "the server failed"},
-		{"slow down", wecom.Answer(429, "text/html", ""), notify.Rate, false, "slow down"},
-		{"forbidden", wecom.Answer(403, "text/html", html), notify.Permanent, false, "refuses the request"},
-		{"an errcode of zero with status 404", wecom.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
-		{"half an answer", wecom.Half, notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"a proxy's page with status 200", fault.Answer(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"JSON without errcode", fault.Answer(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "no errcode"},
+		{"null", fault.Answer(200, "application/json", `null`), notify.Retry, true, "no errcode"},
+		{"an errcode that is a word", fault.Answer(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
+		{"nothing", fault.Answer(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
+		{"a bad gateway", fault.Answer(502, "text/html", html), notify.Retry, true, "the server failed"},
+		{"unavailable", fault.Answer(503, "text/html", ""), notify.Retry, false, "the server failed"},
+		{"slow down", fault.Answer(429, "text/html", ""), notify.Rate, false, "slow down"},
+		{"forbidden", fault.Answer(403, "text/html", html), notify.Permanent, false, "refuses the request"},
+		{"an errcode of zero with status 404", fault.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
+		{"half an answer", fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
 		{"a very long errmsg", wecom.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, false, "…"},
 		{"an errmsg with the key", wecom.Refuse(-1, "bad "+key), notify.Retry, false, "bad <secret>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(wecom.Fault{Do: tt.do})
+			g.Fail(1, tt.do)
 			robot := g.notifier(t, Config{})
 			err := sendOne(t, t.Context(), robot)
 			if err == nil {
@@ -142,7 +123,7 @@ func TestAnswers(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(wecom.Fault{Do: wecom.Hang})
+	g.Fail(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	err := sendOne(t, ctx, g.notifier(t, Config{}))
@@ -152,13 +133,8 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestRefusedConnection(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
 	g := newGroup(t, "zh")
-	g.address = "https://" + free.Addr().String() + wecom.Path + "?key=" + key
+	g.address = notifytest.Closed(t) + wecom.Path + "?key=" + key
 	got := sendOne(t, t.Context(), g.notifier(t, Config{}))
 	if got == nil || got.Class != notify.Retry || got.Ambiguous || !strings.Contains(got.Error(), "connection refused") {
 		t.Errorf("%+v", got)
@@ -168,10 +144,9 @@ func TestRefusedConnection(t *testing.T) {
 // A redirect is not followed: it would carry the key elsewhere.
 func TestRedirect(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.env.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	g.Fail(wecom.Fault{Do: func(w http.ResponseWriter, r *http.Request, _ func()) {
+	g.Fail(1, func(w http.ResponseWriter, r *http.Request, _ func()) {
 		http.Redirect(w, r, "https://elsewhere.example.com/?key="+key, http.StatusTemporaryRedirect)
-	}})
+	})
 	err := sendOne(t, t.Context(), g.notifier(t, Config{}))
 	if err == nil || err.Class != notify.Permanent || !strings.Contains(err.Message, "redirects") || g.Calls() != 1 {
 		t.Errorf("%d calls: %+v", g.Calls(), err)

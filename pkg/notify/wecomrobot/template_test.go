@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tocsin/pkg/notify/notifytest"
 )
 
 func TestOwnTemplate(t *testing.T) {
@@ -23,7 +25,7 @@ func TestOwnTemplate(t *testing.T) {
 		want          []string
 	}{
 		{"a constant", "look here", []string{"look here"}},
-		{"from a file", `{{ template "short" . }}`, []string{"firing: order-created"}},
+		{"from a file", `{{ template "short" . }}`, []string{"firing: order_created_＊"}},
 		{"around the built-in text", `**oh**` + "\n" + `{{ template "wecom.default" . }}`, []string{"**oh**\n" + strings.TrimSuffix(string(builtin), "\n")}},
 		// "(1/2)" and 99 lines are 5 + 99 × 41 = 4064 bytes.
 		{"too long", long, []string{"(1/2)\n" + long[:99*41-1], "(2/2)\n" + long[99*41:]}},
@@ -32,7 +34,7 @@ func TestOwnTemplate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			say(t, g.notifier(t, Config{Message: tt.message}, file), notification(oneTopic()...))
+			notifytest.Say(t, g.notifier(t, Config{Message: tt.message}, file), notifytest.Notification(oneTopic()...))
 			var got []string
 			for _, m := range g.Inbox() {
 				got = append(got, m.Content)
@@ -54,7 +56,7 @@ func TestFailingTemplate(t *testing.T) {
 		`{{ range 99999 }}` + strings.Repeat("x", 99) + `{{ end }}`: "more than 1 MiB",
 	} {
 		g := newGroup(t, "zh")
-		say(t, g.notifier(t, Config{Message: message}), notification(oneTopic()...))
+		notifytest.Say(t, g.notifier(t, Config{Message: message}), notifytest.Notification(oneTopic()...))
 		got := g.Inbox()[0].Content
 		if !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
 			t.Errorf("%s: %s", message, got)
@@ -72,7 +74,7 @@ func TestNewErrors(t *testing.T) {
 		if c.URL == "" {
 			c.URL = "https://example.com/?key=k"
 		}
-		_, err := c.New(env("zh"), nil)
+		_, err := c.New(notifytest.Env("zh"), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), key) {
 			t.Errorf("%v, want %q", err, want)
 		}

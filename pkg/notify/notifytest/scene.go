@@ -1,0 +1,113 @@
+// Package notifytest is what the tests of the channels share: the scenes that
+// each of them words, golden files, and the ways to send.
+package notifytest
+
+import (
+	"time"
+
+	"tocsin/pkg/alert"
+)
+
+// Shanghai is the zone that messages are written in.
+var Shanghai = time.FixedZone("CST", 8*3600)
+
+// At is the moment that notifications speak of.
+var At = time.Date(2026, 11, 20, 23, 10, 10, 0, Shanghai)
+
+// Topic is a name with signs that are markup somewhere, inside a word and at its
+// end.
+const Topic = "order_created_*"
+
+// Ago returns the moment that is d before At.
+func Ago(d time.Duration) time.Time { return At.Add(-d) }
+
+// Notification tells a receiver of alerts, at At.
+func Notification(alerts ...*alert.Alert) *alert.Notification {
+	return &alert.Notification{ID: "1", Receiver: "ops", At: At, Alerts: alerts}
+}
+
+// LagAlert is an alert as pkg/lag makes it, with two partitions that are behind;
+// lag has at most six digits.
+func LagAlert(topic, lag string, since time.Duration) *alert.Alert {
+	return &alert.Alert{
+		Labels: alert.Labels{"alertname": "KafkaConsumerLag", "cluster": "orders", "consumer_group": "order-worker", "topic": topic, "severity": "warning"},
+		Annotations: alert.Labels{
+			"lag": lag, "threshold": "2000", "partitions": "3:5000,7:4100",
+			"summary": "order-worker 消费 " + topic + " 积压 " + Grouped(lag) + " 条（阈值 2,000）",
+		},
+		StartsAt: Ago(since), UpdatedAt: At,
+	}
+}
+
+// CaughtUp is how such an alert ends.
+func CaughtUp(topic, lag string, since time.Duration) *alert.Alert {
+	a := LagAlert(topic, lag, since)
+	a.EndsAt = At
+	a.Annotations = alert.Labels{"lag": lag, "threshold": "2000", "summary": "order-worker 消费 " + topic + " 的积压已降到 " + Grouped(lag) + " 条（阈值 2,000）"}
+	return a
+}
+
+// Grouped writes a number of at most six digits with its thousands apart, as
+// pkg/lag does.
+func Grouped(s string) string {
+	if len(s) < 4 {
+		return s
+	}
+	return s[:len(s)-3] + "," + s[len(s)-3:]
+}
+
+// OneTopic is Topic, which has been lagging for five minutes.
+func OneTopic() []*alert.Alert {
+	return []*alert.Alert{LagAlert(Topic, "12345", 5*time.Minute)}
+}
+
+// OneCaughtUp is how OneTopic ends.
+func OneCaughtUp() []*alert.Alert {
+	return []*alert.Alert{CaughtUp(Topic, "1200", 5*time.Minute)}
+}
+
+// FewTopics are Topic and one that is further behind.
+func FewTopics() []*alert.Alert {
+	return append(OneTopic(), LagAlert("order_paid", "30000", 65*time.Minute))
+}
+
+// ManyTopics are seven, orders-a to orders-g, of which orders-b is furthest
+// behind. Together it is 357,000.
+func ManyTopics() []*alert.Alert {
+	var out []*alert.Alert
+	for i, lag := range []string{"25000", "90000", "31000", "71000", "22000", "30000", "88000"} {
+		out = append(out, LagAlert("orders-"+string(rune('a'+i)), lag, time.Duration(i+1)*time.Minute))
+	}
+	return out
+}
+
+// MixedStates are Topic and one that has caught up.
+func MixedStates() []*alert.Alert {
+	return append(OneTopic(), CaughtUp("order_paid", "1200", 15*time.Minute))
+}
+
+// Disk is an alert of Prometheus's with the annotations that its rule gives it.
+func Disk(annotations alert.Labels) []*alert.Alert {
+	return []*alert.Alert{{
+		Labels:       alert.Labels{"alertname": "DiskFull", "instance": "10.0.0.8:9100", "job": "node", "mountpoint": "/data", "severity": "critical"},
+		Annotations:  annotations,
+		GeneratorURL: "http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&g0.tab=1",
+		StartsAt:     Ago(26 * time.Hour),
+	}}
+}
+
+// Host is a host that has gone silent.
+func Host() []*alert.Alert {
+	return []*alert.Alert{{
+		Labels:   alert.Labels{"alertname": "HostOffline", "host": "web-1", "hostname": "web-1.example.com", "project": "oms"},
+		StartsAt: Ago(70 * time.Second),
+	}}
+}
+
+// Over ends alerts at At.
+func Over(alerts ...*alert.Alert) []*alert.Alert {
+	for _, a := range alerts {
+		a.EndsAt = At
+	}
+	return alerts
+}
