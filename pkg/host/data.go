@@ -18,8 +18,7 @@ type Data struct {
 // labelData is what a label may use.
 type labelData struct{ Labels alert.Labels }
 
-// sampleLabels and sample are what texts are tried on when they are loaded.
-var (
-	sampleLabels = labelData{alert.Labels{alert.NameLabel: "HostCPUHigh", hostLabel: "web-1", hostnameLabel: "web-1"}}
-	sample       = Data{Labels: sampleLabels.Labels, Value: 95.5, Threshold: 90}
-)
+// sample is what texts are tried on when they are loaded.
+func sample() Data {
+	return Data{Labels: alert.Labels{alert.NameLabel: "HostCPUHigh", hostLabel: "web-1", hostnameLabel: "web-1"}, Value: 95.5, Threshold: 90}
+}

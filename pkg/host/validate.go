@@ -194,9 +194,9 @@ func (r *Rule) validate(f *setting.Faults) {
 	if r.By != "" {
 		reserved = append(slices.Clip(reserved), r.By)
 	}
-	r.validateTexts(f.In("labels"), r.Labels, sampleLabels, reserved,
+	r.validateTexts(f.In("labels"), r.Labels, labelData{sample().Labels}, reserved,
 		"labels are what the alert is, so they may use $labels only")
-	r.validateTexts(f.In("annotations"), r.Annotations, sample, reservedAnnotations,
+	r.validateTexts(f.In("annotations"), r.Annotations, sample(), reservedAnnotations,
 		"an annotation may use $labels, $value and .Threshold")
 }
 

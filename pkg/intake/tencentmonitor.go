@@ -10,7 +10,7 @@ import (
 
 // beijing is the zone of the times in the callbacks of Tencent Cloud and of
 // Alibaba Cloud, which name none.
-var beijing = time.FixedZone("", 8*60*60)
+var beijing = time.FixedZone("CST", 8*60*60)
 
 // TencentMonitor reads the callbacks of Tencent Cloud Monitor
 // (document/product/248/9066), of metrics and of events. The sender repeats what

@@ -42,15 +42,15 @@ type Data struct {
 // is gone: there is no value to speak of.
 type labelData struct{ Labels alert.Labels }
 
-// sample and sampleLabels are what templates are tried on when they are loaded.
-var (
-	sampleLabels = labelData{alert.Labels{alert.NameLabel: "Lag", clusterLabel: "c", groupLabel: "g", topicLabel: "t"}}
-	sample       = Data{
-		Labels: sampleLabels.Labels, Value: 2001, Lag: 2001, Threshold: 2000, UnknownPartitions: 1,
+// sample is what templates are tried on when they are loaded.
+func sample() Data {
+	return Data{
+		Labels: alert.Labels{alert.NameLabel: "Lag", clusterLabel: "c", groupLabel: "g", topicLabel: "t"},
+		Value:  2001, Lag: 2001, Threshold: 2000, UnknownPartitions: 1,
 		Partitions: []Partition{{ID: 0, Committed: 1000, End: 3001, Lag: 2001, Known: true}},
 		Delay:      setting.Duration(12 * time.Minute), Status: "growing", GrowingFor: setting.Duration(time.Minute),
 		Lost: 1, RateIn: 20, RateOut: 10.5, Drain: "never",
 	}
-)
+}
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -81,9 +81,9 @@ func (r *Rule) validate(f *setting.Faults) {
 			f.In("status", i).Addf("", "%q is not one of stalled, stopped, rewind, growing", string(s))
 		}
 	}
-	r.validateTexts(f.In("labels"), r.Labels, sampleLabels, reservedLabels,
+	r.validateTexts(f.In("labels"), r.Labels, labelData{sample().Labels}, reservedLabels,
 		"labels are what the alert is, so they may use $labels only")
-	r.validateTexts(f.In("annotations"), r.Annotations, sample, reservedAnnotations,
+	r.validateTexts(f.In("annotations"), r.Annotations, sample(), reservedAnnotations,
 		"an annotation may use $labels, $value, "+dataNames)
 }
 

@@ -184,7 +184,7 @@ func (b *bench) agent(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	held, err := (&server{cmd: cmd}).memory()
+	held, err := memoryOf(cmd.Process.Pid, "VmRSS")
 	if err != nil {
 		return nil, err
 	}

@@ -61,15 +61,18 @@ func (s *server) stop() {
 	s.cmd.Wait()
 }
 
-// memory is what the process holds now, in bytes.
-func (s *server) memory() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+// memoryOf is what a process holds, in bytes: now (VmRSS), or at most (VmHWM).
+func memoryOf(pid int, which string) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	_, after, _ := strings.Cut(string(status), "VmRSS:")
-	kb, err := strconv.Atoi(strings.Fields(after)[0])
-	return float64(kb) * 1024, err
+	_, after, found := strings.Cut(string(status), which+":")
+	if !found {
+		return 0, fmt.Errorf("/proc/%d/status has no %s", pid, which)
+	}
+	kb, err := strconv.ParseInt(strings.Fields(after)[0], 10, 64)
+	return kb << 10, err
 }
 
 // request is what is posted to a server.

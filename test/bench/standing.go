@@ -124,7 +124,7 @@ func (b *bench) memory(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := map[string]float64{}
+	held := map[string]int64{}
 	for _, binary := range []string{"tocsin", "alertmanager"} {
 		s, err := serve(b.binary(binary), config, filepath.Join(b.work, "memory-"+binary))
 		if err != nil {
@@ -132,7 +132,7 @@ func (b *bench) memory(ctx context.Context) ([]row, error) {
 		}
 		_, err = s.post(ctx, 4, bodies(100_000, 1000), 0)
 		if err == nil {
-			held[binary], err = s.memory()
+			held[binary], err = memoryOf(s.cmd.Process.Pid, "VmRSS")
 		}
 		s.stop()
 		if err != nil {
@@ -140,7 +140,7 @@ func (b *bench) memory(ctx context.Context) ([]row, error) {
 		}
 	}
 	return []row{{"memory with 100,000 alerts standing, on bolt", mb(held["tocsin"]), "Alertmanager: " + mb(held["alertmanager"]),
-		fmt.Sprintf("%.2f", held["tocsin"]/held["alertmanager"]), ""}}, nil
+		ratio(held["tocsin"], held["alertmanager"]), ""}}, nil
 }
 
-func mb(bytes float64) string { return fmt.Sprintf("%.0f MB", bytes/1e6) }
+func mb(bytes int64) string { return fmt.Sprintf("%.0f MB", float64(bytes)/1e6) }
