@@ -1,7 +1,9 @@
 package ckafka
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -24,7 +26,14 @@ const (
 // virtual time.
 type direct struct{ cloud http.Handler }
 
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+func (d direct) RoundTrip(r *http.Request) (_ *http.Response, err error) {
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler { // as a server does, it breaks off
+			err = cmp.Or(r.Context().Err(), io.ErrUnexpectedEOF)
+		} else if p != nil {
+			panic(p)
+		}
+	}()
 	w := httptest.NewRecorder()
 	d.cloud.ServeHTTP(w, r)
 	if err := r.Context().Err(); err != nil {

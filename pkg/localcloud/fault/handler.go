@@ -28,6 +28,7 @@ func Hang(_ http.ResponseWriter, r *http.Request, _ func()) {
 	// net/http notices that a client has gone only once the body is read.
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
+	panic(http.ErrAbortHandler) // to return is to answer, which a client that is just going may still read
 }
 
 // Forget takes the message, and then closes the connection without an answer.

@@ -55,7 +55,10 @@ func Answer(status int, contentType, body string) func(http.ResponseWriter, *htt
 }
 
 // Hang answers nothing until the client has gone away.
-func Hang(_ http.ResponseWriter, r *http.Request, _ func()) { <-r.Context().Done() }
+func Hang(_ http.ResponseWriter, r *http.Request, _ func()) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler) // to return is to answer, which a client that is just going may still read
+}
 
 // Slow answers as usual, but late.
 func Slow(by time.Duration) func(http.ResponseWriter, *http.Request, func()) {
