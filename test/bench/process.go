@@ -122,7 +122,7 @@ receivers:
 		cloud.Close()
 		return nil, nil, err
 	}
-	return cloud, map[string]string{"TOCSIN_CONFIG": config, "SSL_CERT_FILE": ca, "SSL_CERT_DIR": b.work}, nil
+	return cloud, map[string]string{"TOCSIN_CONFIG": config, "SSL_CERT_FILE": ca, "SSL_CERT_DIR": filepath.Join(b.work, "none")}, nil
 }
 
 // table makes groups with topics of partitions that are behind by lag messages
