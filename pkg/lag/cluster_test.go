@@ -73,6 +73,16 @@ func TestOneClusterBothWays(t *testing.T) {
 	api, err := ckafka.New(cluster, tencent.Credential{}, server.Client().Transport)
 	must(err)
 
+	// Row by row they read the same.
+	want := []string{"done orders #0 15/15 0 true", "left orders #0 3/15 12 true", "live orders #0 10/15 5 true"}
+	for name, r := range map[string]lag.Reader{"protocol": protocol, "API": api} {
+		snap, err := r.Read(ctx)
+		must(err)
+		if got := rows(snap); !slices.Equal(got, want) {
+			t.Errorf("by the %s the rows are\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+
 	rules := []lag.Rule{
 		{Alert: "Stalled", Status: []trend.State{trend.Stalled}}, {Alert: "Stopped", Status: []trend.State{trend.Stopped}},
 		{Alert: "Late", MaxDelay: setting.Duration(10 * time.Minute)},
@@ -117,6 +127,20 @@ func TestOneClusterBothWays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// rows are the partitions of a snapshot: who reads what, how far of how much, and
+// what is left.
+func rows(snap *lag.Snapshot) (all []string) {
+	for _, g := range snap.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				all = append(all, fmt.Sprintf("%s %s #%d %d/%d %d %v", g.Name, t.Name, p.ID, p.Committed, p.End, p.Lag, p.Known))
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // late is the delay that an alert about it tells, to the nearest ten seconds: it
