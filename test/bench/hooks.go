@@ -41,7 +41,7 @@ func (b *bench) hooks(ctx context.Context) ([]row, error) {
 			beside = 290
 		}
 		rows = append(rows, row{what + ": requests a second", fmt.Sprintf("%.0f, p99 %s, %d said meanwhile", perSecond, ms(p99), said),
-			fmt.Sprintf("prometheus-webhook-dingtalk: %.0f", beside), fmt.Sprintf("%.1f", perSecond/beside), fmt.Sprintf("at least %.0f", limit)})
+			fmt.Sprintf("prometheus-webhook-dingtalk: %.0f", beside), fmt.Sprintf("%.1f", perSecond/beside), fmt.Sprintf("aim: %.0f", limit)})
 	}
 	return rows, nil
 }
