@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"net/url"
 
 	"tocsin/pkg/setting"
@@ -11,7 +10,7 @@ import (
 // on this machine.
 func (c *Config) warnPlain(f *setting.Faults) {
 	warn := func(f *setting.Faults, endpoint string) {
-		if u, err := url.Parse(endpoint); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		if u, err := url.Parse(endpoint); err == nil && u.Scheme == "http" && !setting.Loopback(u.Hostname()) {
 			f.Warnf("endpoint", "is plain http: everybody on the way can read along")
 		}
 	}
@@ -28,9 +27,4 @@ func (c *Config) warnPlain(f *setting.Faults) {
 			warn(f.In("receivers", i, "voice_configs", j), r.Voice[j].Endpoint)
 		}
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

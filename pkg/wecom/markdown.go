@@ -10,7 +10,10 @@ func Escape(s string) string {
 	if !strings.ContainsAny(s, "<`*]") {
 		return s
 	}
-	s = strings.NewReplacer("<", "＜", "`", "'", "**", "＊＊", "](", "]（").Replace(s)
+	s = strings.ReplaceAll(s, "<", "＜")
+	s = strings.ReplaceAll(s, "`", "'")
+	s = strings.ReplaceAll(s, "**", "＊＊")
+	s = strings.ReplaceAll(s, "](", "]（")
 	if rest, star := strings.CutPrefix(s, "*"); star {
 		s = "＊" + rest
 	}

@@ -90,7 +90,7 @@ func New(now func() time.Time) *Server {
 	return &Server{now: now, hooks: map[string]*hook{}}
 }
 
-// Add makes a hook known, such as T000/B000/XXXX. Its address is Path + hook.
+// Add makes a hook known, such as T000/B000/abcd. Its address is Path + hook.
 func (s *Server) Add(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,8 +1,6 @@
 package dingtalk
 
 import (
-	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -58,7 +56,7 @@ const (
 
 // Validate says what is wrong with c. Templates are checked by New.
 func (c *Config) Validate(f *setting.Faults) {
-	c.validateURL(f)
+	notify.ValidateRobotURL(f, c.URL, "access_token", example)
 	switch c.Type {
 	case "", typeMarkdown:
 	case typeText:
@@ -79,31 +77,4 @@ func (c *Config) Validate(f *setting.Faults) {
 			at.In("users", i).Addf("", "%q is not a user id: it has letters, digits, and _ - . @, up to 64, and begins with a letter or digit; for everybody write all: true", s)
 		}
 	}
-}
-
-func (c *Config) validateURL(f *setting.Faults) {
-	address := string(c.URL)
-	if address == "" {
-		f.Addf("url", "is missing: it is the robot's webhook address, %s", example)
-		return
-	}
-	fixed, _, templated := strings.Cut(address, "{{")
-	if templated && !strings.Contains(fixed, "?") {
-		f.Addf("url", "only what follows the question mark can be a template: alerts must not choose the server")
-		return
-	}
-	u, err := url.Parse(fixed)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		f.Addf("url", "is not an https address: it looks like %s", example)
-	case !templated && u.Query().Get("access_token") == "":
-		f.Addf("url", "has no access_token: copy the robot's whole webhook address, it looks like %s", example)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		f.Warnf("url", "is plain http: everybody on the way can read the robot's access_token")
-	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -144,7 +144,7 @@ func (c *Config) validateServer(f *setting.Faults) {
 	if port == 25 {
 		f.Warnf("smarthost", "port 25 is closed for outgoing traffic on Tencent Cloud, Aliyun and AWS: use 465, or 587")
 	}
-	if !c.requireTLS() && !c.implicitTLS(port) && !isLoopback(host) {
+	if !c.requireTLS() && !c.implicitTLS(port) && !setting.Loopback(host) {
 		f.Warnf("require_tls", "is false: mails may travel unencrypted")
 	}
 }
@@ -174,11 +174,6 @@ func (c *Config) implicitTLS(port int) bool {
 func (t Threading) enabled() bool { return t.Enabled == nil || *t.Enabled }
 
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
 
 // headerName holds the characters of header names that anybody uses; RFC 5322
 // allows more.

@@ -43,7 +43,7 @@ func (r *robot) mentions(v *render.View) string {
 // <at id=ou_1></at>, or any other form that a user's own text has. Untrusted text
 // has none.
 func replaceMentions(markdown string, with func(id string) string) string {
-	return between(markdown, "<at ", "</at>", func(inner string) string {
+	return render.ReplaceBetween(markdown, "<at ", "</at>", func(inner string) string {
 		attribute, _, _ := strings.Cut(inner, ">")
 		_, id, _ := strings.Cut(attribute, "=")
 		return with(strings.Trim(id, `"' `))

@@ -21,7 +21,7 @@ import (
 )
 
 // name is the secret part of the hook's address.
-const name = "T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
+const name = "T00000000/B00000000/0123456789abcdefghijklmn"
 
 // channel is a channel with one webhook, on a server of its own. Its clock
 // stands still.
@@ -211,7 +211,7 @@ func TestInjection(t *testing.T) {
 // sendOne says one alert and returns what became of it.
 func (c *channel) sendOne(t *testing.T, ctx context.Context) *notify.Error {
 	t.Helper()
-	return notifytest.Attempt(t, ctx, c.notifier(t, Config{}), notifytest.Notification(notifytest.OneTopic()...), "XXXXXXXX")
+	return notifytest.Attempt(t, ctx, c.notifier(t, Config{}), notifytest.Notification(notifytest.OneTopic()...), "0123456789abcdef")
 }
 
 func TestAnswers(t *testing.T) {
@@ -305,8 +305,8 @@ func TestTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// printf %s https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX | sha256sum
-	if got := messages[0].Target; got != "slack/f5c38873" {
+	// printf %s https://hooks.slack.com/services/T00000000/B00000000/0123456789abcdefghijklmn | sha256sum
+	if got := messages[0].Target; got != "slack/d3f9b438" {
 		t.Error(got)
 	}
 }

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"net"
 	"net/url"
 	"strings"
 
@@ -90,7 +89,7 @@ func (c *Config) validateURL(f *setting.Faults) {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		f.Addf("url", "is not an https address: it looks like https://hooks.example.com/alerts")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !setting.Loopback(u.Hostname()):
 		f.Warnf("url", "is plain http: everybody on the way can read along")
 	}
 }
@@ -126,8 +125,3 @@ func (a *Authorization) scheme() string {
 
 func notText(r rune) bool  { return r < ' ' || r == 0x7F }
 func notToken(r rune) bool { return r <= ' ' || r >= 0x7F }
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}

@@ -2,7 +2,6 @@ package wecomapp
 
 import (
 	"cmp"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -122,7 +121,7 @@ func (c *Config) validateAPI(f *setting.Faults) {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "":
 		f.Addf("api_url", "is not an https address: it looks like %s", defaultAPI)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !setting.Loopback(u.Hostname()):
 		f.Warnf("api_url", "is plain http: everybody on the way can read the application's secret")
 	}
 }
@@ -130,9 +129,4 @@ func (c *Config) validateAPI(f *setting.Faults) {
 // api returns the API's address with a slash at its end.
 func (c *Config) api() string {
 	return strings.TrimSuffix(cmp.Or(c.APIURL, defaultAPI), "/") + "/"
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

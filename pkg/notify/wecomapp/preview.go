@@ -1,6 +1,10 @@
 package wecomapp
 
-import "strings"
+import (
+	"strings"
+
+	"tocsin/pkg/wecom"
+)
 
 // preview returns a message as its reader sees it: without the markup that this
 // package writes. A link shows its address.
@@ -8,20 +12,7 @@ func (l layout) preview(content string) string {
 	if !l.markdown {
 		return anchors(content)
 	}
-	lines := strings.Split(content, "\n")
-	for i, line := range lines {
-		line, quoted := strings.CutPrefix(line, "> ")
-		line = strings.ReplaceAll(line, "**", "")
-		line = strings.ReplaceAll(line, "</font>", "")
-		for _, colour := range []string{"info", "comment", "warning"} {
-			line = strings.ReplaceAll(line, `<font color="`+colour+`">`, "")
-		}
-		if line = links(line); quoted {
-			line = "  " + line
-		}
-		lines[i] = line
-	}
-	return strings.Join(lines, "\n")
+	return wecom.Preview(content)
 }
 
 // anchors writes <a href="address">name</a> as name: address.
@@ -36,22 +27,5 @@ func anchors(s string) string {
 		}
 		b.WriteString(before + name + ": " + address)
 		s = after
-	}
-}
-
-// links writes [name](address) as name: address.
-func links(s string) string {
-	var b strings.Builder
-	for {
-		middle := strings.Index(s, "](")
-		if middle < 0 {
-			return b.String() + s
-		}
-		start, end := strings.LastIndex(s[:middle], "["), strings.IndexByte(s[middle:], ')')
-		if start < 0 || end < 0 {
-			return b.String() + s
-		}
-		b.WriteString(s[:start] + s[start+1:middle] + ": " + s[middle+2:middle+end])
-		s = s[middle+end+1:]
 	}
 }

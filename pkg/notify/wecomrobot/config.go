@@ -1,8 +1,6 @@
 package wecomrobot
 
 import (
-	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -39,7 +37,7 @@ const example = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…"
 
 // Validate says what is wrong with c. Templates are checked by New.
 func (c *Config) Validate(f *setting.Faults) {
-	c.validateURL(f)
+	notify.ValidateRobotURL(f, c.URL, "key", example)
 	for i, s := range c.MentionMobiles {
 		if !strings.Contains(s, "{{") && !isMobile(s) {
 			f.In("mention_mobiles", i).Addf("", "%q is not a phone number: write digits only, or @all", s)
@@ -50,31 +48,4 @@ func (c *Config) Validate(f *setting.Faults) {
 			f.In("mention_users", i).Addf("", "%q is not a user id: it has letters, digits, and _ - . @, up to 64; or write @all", s)
 		}
 	}
-}
-
-func (c *Config) validateURL(f *setting.Faults) {
-	address := string(c.URL)
-	if address == "" {
-		f.Addf("url", "is missing: it is the robot's webhook address, %s", example)
-		return
-	}
-	fixed, _, templated := strings.Cut(address, "{{")
-	if templated && !strings.Contains(fixed, "?") {
-		f.Addf("url", "only what follows the question mark can be a template: alerts must not choose the server")
-		return
-	}
-	u, err := url.Parse(fixed)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		f.Addf("url", "is not an https address: it looks like %s", example)
-	case !templated && u.Query().Get("key") == "":
-		f.Addf("url", "has no key: copy the robot's whole webhook address, it looks like %s", example)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		f.Warnf("url", "is plain http: everybody on the way can read the robot's key")
-	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -116,7 +116,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 		out = append(out, notify.Message{
 			Target: target,
 			Units:  units,
-			Text:   preview(content),
+			Text:   wecom.Preview(content),
 			Send: func(ctx context.Context) []notify.Outcome {
 				return notify.Outcomes(units, send(ctx, r.env.HTTP, address, payload))
 			},
