@@ -26,6 +26,21 @@ func Cut(s string, limit int) string {
 	return s[:at] + end
 }
 
+// Lines makes a text of a user's own fit for a vendor, whatever a template put
+// into it: every line break is \n, a tab is a space, and control characters and
+// bytes that are not UTF-8, which vendors refuse, go. White space around it goes too.
+func Lines(s string) string {
+	s = strings.ToValidUTF8(s, "")
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(s)
+	s = strings.Map(func(r rune) rune {
+		if r != '\n' && (r < ' ' || r == 0x7F) {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.TrimSpace(s)
+}
+
 // Clean makes one line of at most limit bytes out of a text that came from
 // outside: runs of white space become one space; control characters, marks that
 // turn the direction of writing, and bytes that are not UTF-8 go.

@@ -149,3 +149,17 @@ func FuzzPack(f *testing.F) {
 		}
 	})
 }
+
+func TestLines(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                             "",
+		" \r\n\t a\tb \n":              "a b",
+		"a\r\nb\rc\u2028d\u2029e\n\nf": "a\nb\nc\nd\ne\n\nf",
+		"a\x00\x1b[31m\x7fb\xff":       "a[31mb",
+		"中文 👍\u00a0":                   "中文 👍",
+	} {
+		if got := Lines(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}

@@ -29,15 +29,7 @@ func (l layout) packText(text, mention string, limit int) []string {
 // tidy leaves no control characters in a user's text, and makes every line of it
 // a line of its own.
 func (l layout) tidy(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(s)
-	s = strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r == 0x7F) {
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.TrimSpace(s)
+	s = render.Lines(s)
 	if !l.markdown {
 		return s
 	}

@@ -123,19 +123,6 @@ func escapeURL(s string) string {
 // escape for "<".
 func harmless(s string) string { return strings.ReplaceAll(s, "<", "＜") }
 
-// tidy leaves no control characters in a user's text.
-func tidy(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(s)
-	s = strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r == 0x7F) {
-			return -1
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
-}
-
 // cut shortens a line of markdown to at most limit bytes. It leaves no half of an
 // escape, a tag or a link, and closes what is open.
 func cut(line string, limit int) string {

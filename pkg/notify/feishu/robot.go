@@ -133,7 +133,7 @@ func (r *robot) cards(n *alert.Notification, view *render.View, limit int) ([]ca
 		escaped := view.Escape(escapeValue, escapeURL)
 		escaped.Builtin = func() string { return strings.Join(blocks(doc), "\n") }
 		text, err := r.message.Execute(escaped)
-		if text = tidy(text); err == nil && text == "" {
+		if text = render.Lines(text); err == nil && text == "" {
 			err = errEmpty
 		}
 		if err == nil {

@@ -125,19 +125,6 @@ func cut(s string, limit int) string {
 	return short
 }
 
-// tidy leaves no control characters in a user's text.
-func tidy(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ").Replace(s)
-	s = strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r == 0x7F) {
-			return -1
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
-}
-
 // preview returns a text as its reader sees it. A link shows its address.
 func preview(s string) string {
 	var b strings.Builder

@@ -133,7 +133,7 @@ func (h *hook) letter(n *alert.Notification, limit int) *letter {
 	}
 	if !h.text.Builtin() {
 		text, err := h.text.Execute(escaped)
-		if text = tidy(text); err == nil && text == "" {
+		if text = render.Lines(text); err == nil && text == "" {
 			err = errEmpty
 		}
 		if err == nil {

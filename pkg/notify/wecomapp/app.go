@@ -122,7 +122,7 @@ func (a *app) parts(view *render.View, doc *render.Doc, limit int) []string {
 		escaped := view.Escape(a.escapeValue, escapeURL)
 		escaped.Builtin = func() string { return a.whole(doc) }
 		text, err := a.message.Execute(escaped)
-		if text = tidy(text); err == nil && text == "" {
+		if text = render.Lines(text); err == nil && text == "" {
 			err = errEmpty
 		}
 		if err == nil {

@@ -36,17 +36,3 @@ func escapeURL(s string) string {
 	}
 	return strings.NewReplacer("(", "%28", ")", "%29", "<", "%3C", ">", "%3E", "*", "%2A", "`", "%60", " ", "%20", `"`, "%22", "'", "%27").Replace(s)
 }
-
-// tidy leaves nothing in a user's text that the vendor refuses: control
-// characters and what is not UTF-8 would be encoded as \uxxxx (error 40033).
-func tidy(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(s)
-	s = strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r == 0x7F) {
-			return -1
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
-}

@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
@@ -145,7 +144,7 @@ func (r *robot) parts(view *render.View, doc *render.Doc, inline string, limit i
 		escaped := view.Escape(escapeValue, escapeURL)
 		escaped.Builtin = func() string { return whole(doc) }
 		text, err := r.message.Execute(escaped)
-		if text = tidy(text); err == nil && text == "" {
+		if text = render.Lines(text); err == nil && text == "" {
 			err = errEmpty
 		}
 		if err == nil {
@@ -186,18 +185,4 @@ func textMessage(content string, people mentions) any {
 		MsgType string `json:"msgtype"`
 		Text    text   `json:"text"`
 	}{"text", text{content, people.users, people.mobiles}}
-}
-
-// tidy leaves nothing in a user's text that the vendor refuses: control
-// characters and what is not UTF-8 would be encoded as \uxxxx (error 40033).
-func tidy(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(s)
-	s = strings.Map(func(r rune) rune {
-		if r != '\n' && (r < ' ' || r == 0x7F) {
-			return -1
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
 }
