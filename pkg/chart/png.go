@@ -142,8 +142,9 @@ func (d *drawing) caption() {
 		last = grouped(v)
 	}
 	edge -= d.text(last, edge, base, right, bright) + margin
-	for most := min(len(d.Title), longest); most > 0; most-- {
-		if t := ascii(d.Title, most); margin+d.glyphs.width(t) <= edge {
+	title := ascii(d.Title, longest) // once: it may be a megabyte
+	for most := len(title); most > 0; most-- {
+		if t := ascii(title, most); margin+d.glyphs.width(t) <= edge {
 			d.text(t, margin, base, left, bright)
 			return
 		}

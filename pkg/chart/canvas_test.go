@@ -1,0 +1,62 @@
+package chart
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"testing"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/gomedium"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+)
+
+// Every character is drawn, and advances, as the font library does it.
+func TestText(t *testing.T) {
+	f, err := opentype.Parse(gomedium.TTF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: 19, DPI: 72, Hinting: font.HintingFull})
+	if err != nil {
+		t.Fatal(err)
+	}
+	white := color.RGBA{0xff, 0xff, 0xff, 0xff}
+	for r := ' '; r <= '~'; r++ {
+		c, err := newCanvas(image.Rect(0, 0, 60, 40), image.Rectangle{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := image.NewRGBA(c.image.Rect)
+		draw.Draw(want, want.Rect, image.NewUniform(background), image.Point{}, draw.Src)
+		d := font.Drawer{Dst: want, Src: image.NewUniform(white), Face: face, Dot: fixed.P(20, 25)}
+		d.DrawString(string(r))
+		width := c.text(string(r), 20, 25, left, white)
+		if advance := d.Dot.X.Round() - 20; !bytes.Equal(c.image.Pix, want.Pix) || width != float64(advance) {
+			t.Errorf("%q looks otherwise, or advances %v pixels, want %d", r, width, advance)
+		}
+	}
+}
+
+// A text ends where it is anchored at its right, and what is no ASCII is a
+// question mark.
+func TestAnchors(t *testing.T) {
+	for _, tt := range []struct {
+		text, as string
+		x        float64
+		anchor   int
+	}{{"iW?", "iW?", 50, right}, {"iW?", "iW?", 50, centre}, {"积", "?", 10, left}} {
+		a, err := newCanvas(image.Rect(0, 0, 100, 40), image.Rectangle{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := newCanvas(a.image.Rect, image.Rectangle{})
+		width := a.text(tt.text, tt.x, 25, tt.anchor, bright)
+		b.text(tt.as, tt.x-width*float64(tt.anchor)/2, 25, left, bright)
+		if !bytes.Equal(a.image.Pix, b.image.Pix) || bytes.Count(a.image.Pix, []byte{bright.R, bright.G, bright.B}) == 0 {
+			t.Errorf("%q by its place %d looks otherwise", tt.text, tt.anchor)
+		}
+	}
+}
