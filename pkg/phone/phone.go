@@ -15,7 +15,12 @@ import (
 // 13800000000, 8613800000000 and 008613800000000 are the same. The error is
 // NotNumber.
 func Parse(s string) (string, error) {
-	digits := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(s)
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" -()", r) {
+			return -1
+		}
+		return r
+	}, s)
 	if rest, ok := strings.CutPrefix(digits, "+"); ok {
 		digits = rest
 	} else if rest, ok := strings.CutPrefix(digits, "00"); ok {

@@ -29,7 +29,9 @@ func read(lists []string, most int) (*Recipients, error) {
 			if seen[number] {
 				continue
 			}
-			seen[number] = true
+			if seen[number] = true; len(seen) > most {
+				return nil, fmt.Errorf("there are more than the %d phone numbers that one notification may have", most)
+			}
 			switch {
 			case err != nil:
 				r.Invalid = append(r.Invalid, number)
@@ -40,11 +42,8 @@ func read(lists []string, most int) (*Recipients, error) {
 			}
 		}
 	}
-	switch {
-	case len(seen) == 0:
+	if len(seen) == 0 {
 		return nil, errors.New("nobody to send to: the templates in to printed nothing")
-	case len(seen) > most:
-		return nil, fmt.Errorf("%d phone numbers are more than the %d that one notification may have", len(seen), most)
 	}
 	return r, nil
 }

@@ -274,7 +274,7 @@ func TestNobodyToCall(t *testing.T) {
 	_, env := vendor(t, nil)
 	for to, want := range map[string]string{
 		"{{ .CommonAnnotations.nobody }}":                                             "nobody to send to",
-		"{{ range .Alerts }}{{ .Annotations.many }}{{ end }}":                         "101 phone numbers are more than the 100",
+		"{{ range .Alerts }}{{ .Annotations.many }}{{ end }}":                         "more than the 100 phone numbers",
 		"{{ (index .Alerts 7).Annotations.x }}{{/* fails once there is an alert */}}": "to: 0: ",
 	} {
 		notifier, err := config(to).New(env, nil)
