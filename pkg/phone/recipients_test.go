@@ -20,7 +20,7 @@ func TestRead(t *testing.T) {
 	for list, want := range map[string]string{
 		" ,; ":                         "nobody to send to",
 		"13800000000,+8613800000000,a": "", // two
-		"13800000000,13800000001,a":    "more than the 2 phone numbers",
+		"13800000000,13800000001,a":    "there are more than the 2 phone numbers",
 	} {
 		if _, err := read([]string{list}, 2); want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", list, err, want)
