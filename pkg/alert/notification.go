@@ -2,34 +2,35 @@ package alert
 
 import "time"
 
-// Notification is what one group of alerts has to say to one receiver.
+// Notification is one group of alerts on its way to one receiver.
 type Notification struct {
-	// ID names this notification; it is the same in every attempt to deliver it.
+	// ID identifies this notification; it is the same in every attempt to deliver it.
 	ID string `json:"id"`
-	// GroupKey identifies the group of alerts over its lifetime: threads hang on it.
+	// GroupKey identifies the group of alerts over its lifetime. Channels that
+	// thread messages use it as the thread's key.
 	GroupKey string `json:"groupKey"`
 	Receiver string `json:"receiver"`
-	// Reason is why it is said now, in Alertmanager's words: "first
-	// notification", "new alerts added", "all alerts resolved", …
+	// Reason is Alertmanager's notification reason: "first notification", "new
+	// alerts added", "all alerts resolved", …
 	Reason string `json:"reason"`
-	// At is the moment that the notification speaks of: an alert is firing or
-	// resolved as of then, however late the message goes out.
+	// At is the time of the flush. Whether an alert is firing or resolved is
+	// decided as of At, however late the message is sent.
 	At          time.Time `json:"at"`
 	GroupLabels Labels    `json:"groupLabels,omitempty"`
 	RouteLabels Labels    `json:"routeLabels,omitempty"`
 	Alerts      []*Alert  `json:"alerts"`
-	// Merged counts the notifications that this one stands for, when a channel's
-	// quota was too short for each of them; 0 means that it is no digest.
+	// Merged is the number of notifications that this digest replaces because the
+	// channel's quota was used up; 0 for a notification that is not a digest.
 	Merged int `json:"merged,omitempty"`
-	// Instead names the receiver that could not be reached, when this
-	// notification stands in for it, and Cause says why.
-	Instead string `json:"instead,omitempty"`
-	Cause   string `json:"cause,omitempty"`
-	// Done lists the units that channels have already accepted.
-	Done []string `json:"done,omitempty"`
-	// Shrink asks for a message of half the usual limit: the vendor found the
-	// last one too long.
-	Shrink bool `json:"shrink,omitempty"`
+	// FallbackFor is the receiver whose notification failed, when this one is its
+	// fallback; Cause is the error.
+	FallbackFor string `json:"instead,omitempty"`
+	Cause       string `json:"cause,omitempty"`
+	// AcceptedUnits lists the units that the channel has already accepted.
+	AcceptedUnits []string `json:"done,omitempty"`
+	// HalfSize halves the size limit of the message, because the vendor rejected
+	// the last one as too long.
+	HalfSize bool `json:"shrink,omitempty"`
 }
 
 // Firing returns the alerts that fire as of n.At, in order.

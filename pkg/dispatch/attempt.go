@@ -55,7 +55,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 	}
 	if len(later) > 0 {
 		within := c.Notification
-		within.Done = slices.Concat(within.Done, later)
+		within.AcceptedUnits = slices.Concat(within.AcceptedUnits, later)
 		if messages, _, err = in.messages(&within); err != nil {
 			res.failed[""] = notify.AsError(err)
 			return res
@@ -74,15 +74,15 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 		}
 		// Later parts would only be refused the same way, or arrive without the earlier.
 		if res.retry == nil {
-			res.failRest(messages, c.Done)
+			res.failRest(messages, c.AcceptedUnits)
 		}
 		break
 	}
 	switch {
 	case res.retry != nil && res.retry.Class == notify.TooLong:
-		c.Shrink, res.wait = true, 0
+		c.HalfSize, res.wait = true, 0
 		if !in.Kind.PerUnit {
-			c.Done = nil // the parts will be others: what was accepted of the old ones is said again
+			c.AcceptedUnits = nil // the parts will be others: what was accepted of the old ones is said again
 		}
 	case res.retry != nil:
 		res.wait = max(res.wait, backoff(c.ID, c.Attempts))
@@ -104,14 +104,14 @@ func (e *Engine) send(ctx context.Context, in Integration, c *claimed, m notify.
 	for _, o := range outcomes {
 		if o.Err == nil {
 			accepted++
-			c.Done = append(c.Done, o.Unit)
+			c.AcceptedUnits = append(c.AcceptedUnits, o.Unit)
 			continue
 		}
 		err := notify.AsError(o.Err)
 		e.log.Warn("not delivered", "receiver", c.Receiver, "channel", c.Kind, "target", m.Target,
 			"class", err.Class.String(), "attempt", c.Attempts, "err", err)
 		switch {
-		case in.Kind.AtMostOnce && err.Ambiguous, err.Class == notify.Permanent, err.Class == notify.TooLong && c.Shrink:
+		case in.Kind.AtMostOnce && err.Ambiguous, err.Class == notify.Permanent, err.Class == notify.TooLong && c.HalfSize:
 			res.failed[o.Unit] = err
 		default:
 			res.retry = err

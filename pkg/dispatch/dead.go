@@ -64,7 +64,7 @@ func (e *Engine) Resend(ctx context.Context, now time.Time, id string) error {
 		} else if !ok {
 			return ErrNoDeadLetter
 		}
-		d.Done = slices.DeleteFunc(d.Done, func(unit string) bool { _, failed := d.Failed[unit]; return failed })
+		d.AcceptedUnits = slices.DeleteFunc(d.AcceptedUnits, func(unit string) bool { _, failed := d.Failed[unit]; return failed })
 		d.Failed, d.Attempts, d.Attempting, d.Since, d.LastError, d.Fault = nil, 0, false, now, "", ""
 		again, err := put(kindOwed+"/"+id, d)
 		if err != nil {

@@ -173,7 +173,7 @@ func (e *Engine) settle(ctx context.Context, now time.Time, c *claimed, res resu
 		c.Failed[unit] = err.Error()
 		// A failed unit is not tried again; Done leaves it out of later messages.
 		if unit != "" {
-			c.Done = append(c.Done, unit)
+			c.AcceptedUnits = append(c.AcceptedUnits, unit)
 		}
 		c.LastError, c.Fault = err.Error(), fault(err)
 	}
@@ -212,11 +212,11 @@ func (e *Engine) handOver(now time.Time, c *claimed, r *Receiver) ([]store.Chang
 		to = r.Fallback
 	}
 	var changes []store.Change
-	if to != "" && to != c.Receiver && c.Instead == "" {
+	if to != "" && to != c.Receiver && c.FallbackFor == "" {
 		for _, in := range e.receivers[to].Integrations {
 			n := c.Notification
-			n.Instead, n.Cause, n.Receiver = c.Receiver, c.LastError, to
-			n.Done, n.Shrink = nil, false
+			n.FallbackFor, n.Cause, n.Receiver = c.Receiver, c.LastError, to
+			n.AcceptedUnits, n.HalfSize = nil, false
 			n.ID = digest(c.ID, to, in.name())
 			if !in.SendResolved {
 				if n.Alerts = n.Firing(); len(n.Alerts) == 0 {

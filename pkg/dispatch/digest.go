@@ -84,7 +84,7 @@ func (in Integration) counted(c *claimed) (keys []string, set string, err error)
 func (e *Engine) merge(ctx context.Context, now time.Time, in Integration, part []*claimed, set string) ([]*claimed, error) {
 	var rest, merged []*claimed
 	for _, c := range part {
-		if len(c.Done) > 0 || c.Attempting {
+		if len(c.AcceptedUnits) > 0 || c.Attempting {
 			rest = append(rest, c)
 		} else {
 			merged = append(merged, c)
@@ -142,8 +142,8 @@ func digestOf(merged []*claimed) (alert.Notification, time.Time) {
 		if c.Since.Before(since) {
 			since = c.Since
 		}
-		if n.Instead == "" {
-			n.Instead, n.Cause = c.Instead, c.Cause
+		if n.FallbackFor == "" {
+			n.FallbackFor, n.Cause = c.FallbackFor, c.Cause
 		}
 		for _, a := range c.Alerts {
 			if fp := a.Fingerprint(); !known[fp] {

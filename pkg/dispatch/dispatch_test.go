@@ -279,7 +279,7 @@ func TestTooLong(t *testing.T) {
 	c.fail(tooLong)
 	w.fire(at(0), "a")
 	w.tick(at(0))
-	if len(c.said) != 1 || !c.said[0].Shrink {
+	if len(c.said) != 1 || !c.said[0].HalfSize {
 		t.Fatalf("said %+v, want it once and shrunk", c.said)
 	}
 	c.heard()

@@ -39,7 +39,7 @@ func (c *channel) Messages(n *alert.Notification) ([]notify.Message, error) {
 	}
 	var out []notify.Message
 	for _, u := range units {
-		if slices.Contains(n.Done, u) {
+		if slices.Contains(n.AcceptedUnits, u) {
 			continue
 		}
 		said := *n
@@ -70,8 +70,8 @@ func (c *channel) heard() []string {
 	var out []string
 	for _, n := range c.said {
 		line := n.Reason + ":" + names(n.Firing()) + ";" + names(n.Resolved())
-		if n.Instead != "" {
-			line += " instead of " + n.Instead + ": " + n.Cause
+		if n.FallbackFor != "" {
+			line += " instead of " + n.FallbackFor + ": " + n.Cause
 		}
 		out = append(out, line)
 	}

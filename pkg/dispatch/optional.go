@@ -25,7 +25,7 @@ type optional struct {
 // is over there are none of the latter.
 func (in Integration) messages(n *alert.Notification) (owed, extra []notify.Message, err error) {
 	owed, err = in.Notifier.Messages(n)
-	wanted := n.Merged == 0 && n.Instead == "" && slices.ContainsFunc(n.Alerts, func(a *alert.Alert) bool { return !a.ResolvedAt(n.At) })
+	wanted := n.Merged == 0 && n.FallbackFor == "" && slices.ContainsFunc(n.Alerts, func(a *alert.Alert) bool { return !a.ResolvedAt(n.At) })
 	owed = slices.DeleteFunc(owed, func(m notify.Message) bool {
 		if m.Optional && wanted {
 			extra = append(extra, m)

@@ -30,7 +30,7 @@ func (a *album) Messages(n *alert.Notification) ([]notify.Message, error) {
 	}
 	var out []notify.Message
 	for _, u := range append(slices.Clone(units), "picture") {
-		if slices.Contains(n.Done, u) {
+		if slices.Contains(n.AcceptedUnits, u) {
 			continue
 		}
 		out = append(out, notify.Message{Target: "album", Units: strings.Split(u, ","), Optional: u == "picture", Send: func(ctx context.Context) []notify.Outcome {

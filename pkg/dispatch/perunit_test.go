@@ -27,7 +27,7 @@ func to(numbers ...string) *phones {
 }
 
 func (p *phones) Messages(n *alert.Notification) ([]notify.Message, error) {
-	left := slices.DeleteFunc(slices.Clone(p.numbers(n)), func(u string) bool { return slices.Contains(n.Done, u) })
+	left := slices.DeleteFunc(slices.Clone(p.numbers(n)), func(u string) bool { return slices.Contains(n.AcceptedUnits, u) })
 	if len(left) == 0 {
 		return nil, nil
 	}

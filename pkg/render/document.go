@@ -41,8 +41,8 @@ func Document(n *alert.Notification, env *Style) *Doc {
 	if n.Merged > 1 {
 		doc.Notes = append(doc.Notes, d.words.merged(n.Merged))
 	}
-	if n.Instead != "" {
-		doc.Notes = append(doc.Notes, d.words.insteadOf(Clean(n.Instead, maxName), Clean(n.Cause, maxValue)))
+	if n.FallbackFor != "" {
+		doc.Notes = append(doc.Notes, d.words.insteadOf(Clean(n.FallbackFor, maxName), Clean(n.Cause, maxValue)))
 	}
 	return doc
 }

@@ -219,7 +219,7 @@ func TestPollFailed(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	n := &alert.Notification{At: at, Alerts: []*alert.Alert{lagAlert("t", "3000")}, Instead: "ops-wecom", Cause: "the robot was removed\n(93000)"}
+	n := &alert.Notification{At: at, Alerts: []*alert.Alert{lagAlert("t", "3000")}, FallbackFor: "ops-wecom", Cause: "the robot was removed\n(93000)"}
 	doc := Document(n, env("zh"))
 	if want := []string{"代 ops-wecom 发送：the robot was removed (93000)"}; !slices.Equal(doc.Notes, want) {
 		t.Errorf("%q, want %q", doc.Notes, want)
@@ -307,7 +307,7 @@ func FuzzDocument(f *testing.F) {
 			}
 			alerts = append(alerts, a)
 		}
-		n := &alert.Notification{At: at, Alerts: alerts, Instead: text, Cause: name}
+		n := &alert.Notification{At: at, Alerts: alerts, FallbackFor: text, Cause: name}
 		for _, language := range []string{"zh", "en"} {
 			doc := Document(n, env(language))
 			for _, s := range doc.texts() {

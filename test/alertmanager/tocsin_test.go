@@ -128,7 +128,7 @@ type ourEar struct {
 }
 
 func (e ourEar) Messages(n *alert.Notification) ([]notify.Message, error) {
-	if len(n.Done) > 0 {
+	if len(n.AcceptedUnits) > 0 {
 		return nil, nil
 	}
 	send := func(context.Context) []notify.Outcome {

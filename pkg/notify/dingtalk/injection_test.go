@@ -50,7 +50,7 @@ func TestInjection(t *testing.T) {
 			for _, lag := range []string{"", "3000"} {
 				marks := func(word string) marks {
 					n := filled(word, count, lag)
-					n.Shrink = way.shrink
+					n.HalfSize = way.shrink
 					return markup(say(n), way.shrink)
 				}
 				want := marks("x")
@@ -89,7 +89,7 @@ func speaker(t *testing.T, config Config) func(*alert.Notification) []server.Mes
 // fill.
 func filled(word string, count int, lag string) *alert.Notification {
 	n := notifytest.Notification()
-	n.Instead, n.Cause = word, word
+	n.FallbackFor, n.Cause = word, word
 	for i := range count {
 		a := &alert.Alert{
 			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), "@" + word: word, word: word},

@@ -88,7 +88,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	out := make([]notify.Message, 0, len(bodies))
 	for i, body := range bodies {
 		units := []string{strconv.Itoa(i+1) + "/" + strconv.Itoa(len(bodies))}
-		if slices.Contains(n.Done, units[0]) {
+		if slices.Contains(n.AcceptedUnits, units[0]) {
 			continue
 		}
 		out = append(out, notify.Message{
@@ -112,7 +112,7 @@ func (r *robot) letter(n *alert.Notification, view *render.View) *letter {
 	if !doc.Resolved {
 		l.people = r.people.execute(view, r.env.Language)
 	}
-	if n.Shrink {
+	if n.HalfSize {
 		l.layout, l.limit = layout{bare: true}, maxBody/2
 		return l
 	}

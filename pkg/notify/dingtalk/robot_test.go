@@ -68,7 +68,7 @@ func TestSplit(t *testing.T) {
 		g := newGroup(t, "zh")
 		sent := notifytest.Tap(g.env)
 		n := notifytest.Notification()
-		n.Shrink = tt.shrink
+		n.HalfSize = tt.shrink
 		for i := range 1000 {
 			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(99999-i), time.Hour))
 		}
@@ -100,7 +100,7 @@ func TestSplit(t *testing.T) {
 		if next != 1000 || len(g.Inbox()) != len(messages) {
 			t.Errorf("%d topics said in %d messages", next, len(messages))
 		}
-		n.Done = []string{messages[0].Units[0], messages[2].Units[0]}
+		n.AcceptedUnits = []string{messages[0].Units[0], messages[2].Units[0]}
 		want := slices.Delete(slices.Delete(notifytest.Units(messages), 2, 3), 0, 1)
 		if rest, err := robot.Messages(n); err != nil || !slices.Equal(notifytest.Units(rest), want) {
 			t.Errorf("left %v, %v; want %v", notifytest.Units(rest), err, want)
@@ -113,7 +113,7 @@ func TestSplitCountsTheRequest(t *testing.T) {
 	for _, shrink := range []bool{false, true} {
 		g := newGroup(t, "zh")
 		n := notifytest.Notification(notifytest.LagAlert(strings.Repeat(`"`, 60), "10000", time.Hour))
-		n.Shrink = shrink
+		n.HalfSize = shrink
 		for i := range 400 {
 			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprint(i)+strings.Repeat(`"`, 110), "10000", time.Hour))
 		}
@@ -155,7 +155,7 @@ func TestShrink(t *testing.T) {
 	g := newGroup(t, "zh")
 	n := notifytest.Notification(disk()...)
 	n.Alerts[0].Annotations["description"] = "see http://evil.example.com/x_1"
-	n.Shrink = true
+	n.HalfSize = true
 	notifytest.Say(t, g.notifier(t, Config{Message: "**[own](https://evil.example.com)**", Title: "own", At: At{Mobiles: []string{"13800000000"}}}), n)
 	m := g.Inbox()[0]
 	want := `[告警] DiskFull · 10.0.0.8:9100

@@ -103,7 +103,7 @@ func (m *mailer) Messages(n *alert.Notification) ([]notify.Message, error) {
 	for _, a := range good {
 		todo = append(todo, a.Address)
 	}
-	done := func(unit string) bool { return slices.Contains(n.Done, unit) }
+	done := func(unit string) bool { return slices.Contains(n.AcceptedUnits, unit) }
 	todo, bad = slices.DeleteFunc(todo, done), slices.DeleteFunc(bad, done)
 	if len(todo)+len(bad) == 0 {
 		return nil, nil
@@ -172,7 +172,7 @@ func (m *mailer) letter(n *alert.Notification, view *render.View, to []*mail.Add
 		}
 	}
 	limit := maxItems
-	if n.Shrink {
+	if n.HalfSize {
 		limit /= 2
 	}
 	b := newBody(doc, m.env.Language, limit)

@@ -348,12 +348,12 @@ func TestNoLogin(t *testing.T) {
 func TestDoneRecipientsAreLeftOut(t *testing.T) {
 	server, e := provider(t, smtp.Config{})
 	n := diskFull()
-	n.Done = []string{"a@example.com"}
+	n.AcceptedUnits = []string{"a@example.com"}
 	all(t, send(t.Context(), t, config("a@example.com, b@example.com"), e, n), "b@example.com")
 	if inbox := server.Inbox(); len(inbox) != 1 || inbox[0].Header.Get("To") != "<a@example.com>, <b@example.com>" {
 		t.Errorf("%d mails, want one that names both", len(inbox))
 	}
-	n.Done = append(n.Done, "b@example.com")
+	n.AcceptedUnits = append(n.AcceptedUnits, "b@example.com")
 	if list := messages(t, config("a@example.com, b@example.com"), e, n); len(list) != 0 {
 		t.Errorf("%d messages, want none", len(list))
 	}

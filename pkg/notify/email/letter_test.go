@@ -218,7 +218,7 @@ func TestManyAlerts(t *testing.T) {
 		n.Alerts = append(n.Alerts, &alert.Alert{Labels: alert.Labels{"alertname": "DiskFull", "instance": fmt.Sprintf("db-%04d", i)}, StartsAt: now})
 	}
 	for shrink, items := range map[bool]int{false: 200, true: 100} {
-		n.Shrink = shrink
+		n.HalfSize = shrink
 		m := delivered(t, config("ops@example.com"), n)
 		more := fmt.Sprintf("另有 %d 条未列出", 1000-items)
 		for _, body := range []string{m.Text, m.HTML} {

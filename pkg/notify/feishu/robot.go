@@ -79,7 +79,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // Messages returns one card, or several that are cut between alerts.
 func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	limit := maxBody
-	if n.Shrink {
+	if n.HalfSize {
 		limit /= 2
 	}
 	view := render.NewView(n, &r.env.Style)
@@ -95,7 +95,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	var out []notify.Message
 	for i, c := range cards {
 		units := []string{strconv.Itoa(i+1) + "/" + strconv.Itoa(len(cards))}
-		if slices.Contains(n.Done, units[0]) {
+		if slices.Contains(n.AcceptedUnits, units[0]) {
 			continue
 		}
 		out = append(out, notify.Message{

@@ -31,7 +31,7 @@ func TestSplit(t *testing.T) {
 		g := newGroup(t, "zh")
 		sizes := g.measure()
 		n := notifytest.Notification(topics(900)...)
-		n.Shrink = limit == 10000
+		n.HalfSize = limit == 10000
 		messages := g.say(t, g.notifier(t, Config{}), n)
 		next := 0
 		for i, m := range g.Inbox() {
@@ -54,7 +54,7 @@ func TestSplit(t *testing.T) {
 		if next != 900 || len(messages) < 2 {
 			t.Errorf("%d topics said in %d cards", next, len(messages))
 		}
-		n.Done = []string{messages[0].Units[0]}
+		n.AcceptedUnits = []string{messages[0].Units[0]}
 		if rest, err := g.notifier(t, Config{}).Messages(n); err != nil || len(rest) != len(messages)-1 || rest[0].Units[0] != messages[1].Units[0] {
 			t.Errorf("%d messages left, %v", len(rest), err)
 		}

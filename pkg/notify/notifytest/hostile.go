@@ -13,7 +13,7 @@ import (
 // the word.
 func Filled(word string, count int, lag string) *alert.Notification {
 	n := Notification()
-	n.Instead, n.Cause = word, word
+	n.FallbackFor, n.Cause = word, word
 	for i := range count {
 		a := &alert.Alert{
 			Labels: alert.Labels{"alertname": word, "topic": word, "consumer_group": word, "cluster": word, "n": fmt.Sprint(i), "<" + word: word, "@" + word: word, word: word},

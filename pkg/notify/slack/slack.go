@@ -75,7 +75,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // Messages returns one message, or several that are cut between alerts.
 func (h *hook) Messages(n *alert.Notification) ([]notify.Message, error) {
 	limit := maxText
-	if n.Shrink {
+	if n.HalfSize {
 		limit /= 2
 	}
 	l := h.letter(n, limit)
@@ -84,7 +84,7 @@ func (h *hook) Messages(n *alert.Notification) ([]notify.Message, error) {
 	var out []notify.Message
 	for i, text := range l.texts {
 		units := []string{strconv.Itoa(i+1) + "/" + strconv.Itoa(len(l.texts))}
-		if slices.Contains(n.Done, units[0]) {
+		if slices.Contains(n.AcceptedUnits, units[0]) {
 			continue
 		}
 		text = strings.Trim(text, "\n")

@@ -59,7 +59,7 @@ func TestSplit(t *testing.T) {
 	for _, limit := range []int{3000, 1500} {
 		c := newChannel(t, "zh")
 		n := notifytest.Notification()
-		n.Shrink = limit == 1500
+		n.HalfSize = limit == 1500
 		for i := range 300 {
 			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
 		}
@@ -85,7 +85,7 @@ func TestSplit(t *testing.T) {
 		if next != 300 {
 			t.Errorf("%d topics said", next)
 		}
-		n.Done = []string{messages[0].Units[0]}
+		n.AcceptedUnits = []string{messages[0].Units[0]}
 		if rest, err := c.notifier(t, Config{}).Messages(n); err != nil || len(rest) != len(messages)-1 || rest[0].Units[0] != messages[1].Units[0] {
 			t.Errorf("%d messages left, %v", len(rest), err)
 		}
@@ -184,7 +184,7 @@ func TestInjection(t *testing.T) {
 			for _, evil := range hostile {
 				c := newChannel(t, "zh")
 				n := notifytest.Notification()
-				n.Instead, n.Cause = evil, evil
+				n.FallbackFor, n.Cause = evil, evil
 				for i := range count {
 					n.Alerts = append(n.Alerts, &alert.Alert{
 						Labels:       alert.Labels{"alertname": evil, "topic": evil, "consumer_group": evil, "cluster": evil, "n": fmt.Sprint(i), evil: evil},

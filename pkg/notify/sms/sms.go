@@ -59,8 +59,8 @@ func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	to.Drop(n.Done)
-	params := s.form.Params(view, n.Shrink)
+	to.Drop(n.AcceptedUnits)
+	params := s.form.Params(view, n.HalfSize)
 	var out []notify.Message
 	for _, side := range [][]string{to.Domestic, to.Foreign} {
 		for numbers := range slices.Chunk(side, perCall) {

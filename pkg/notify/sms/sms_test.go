@@ -238,9 +238,9 @@ func TestOneBadNumberAmongThree(t *testing.T) {
 func TestDoneNumbersAreLeftOut(t *testing.T) {
 	cloud, env := vendor(t, nil)
 	n := diskFull()
-	n.Done = []string{"+8613800000001"}
+	n.AcceptedUnits = []string{"+8613800000001"}
 	delivered(t, send(t.Context(), t, config("13800000001", "13800000002"), env, n), "+8613800000002")
-	n.Done = append(n.Done, "+8613800000002")
+	n.AcceptedUnits = append(n.AcceptedUnits, "+8613800000002")
 	if list := messages(t, config("13800000001", "13800000002"), env, n); len(list) != 0 {
 		t.Errorf("%d messages, want none", len(list))
 	}
@@ -279,7 +279,7 @@ func TestTooLongIsSaidShorter(t *testing.T) {
 		t.Fatalf("long values: %v, want too long", f)
 	}
 	n := diskFull()
-	n.Shrink = true
+	n.HalfSize = true
 	delivered(t, send(t.Context(), t, c, env, n), "+8613800000001")
 	if got, want := cloud.Inbox()[0].Text, "【示例公司】告警：订单消费积压，级别 critic，请处理。"; got != want {
 		t.Errorf("the phone shows %q, want %q", got, want)
@@ -399,7 +399,7 @@ func TestGolden(t *testing.T) {
 	over := func(a *alert.Alert) *alert.Alert { a.EndsAt = at; return a }
 	for name, n := range map[string]alert.Notification{
 		"lag-firing":         {Alerts: []*alert.Alert{lag("order-created"), lag("order-paid")}},
-		"lag-firing-shorter": {Alerts: []*alert.Alert{lag("order-created"), lag("order-paid")}, Shrink: true},
+		"lag-firing-shorter": {Alerts: []*alert.Alert{lag("order-created"), lag("order-paid")}, HalfSize: true},
 		"lag-resolved":       {Alerts: []*alert.Alert{over(lag("order-created"))}},
 		"generic-firing":     {Alerts: diskFull().Alerts},
 		"generic-resolved":   {Alerts: []*alert.Alert{over(diskFull().Alerts[0])}},

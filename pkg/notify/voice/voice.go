@@ -62,13 +62,13 @@ func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	to.Drop(n.Done)
+	to.Drop(n.AcceptedUnits)
 	units := slices.Concat(to.Domestic, to.Foreign, to.Invalid)
 	if len(units) == 0 {
 		return nil, nil
 	}
 	request := sendTtsVoice{
-		TemplateId: c.config.TemplateID, VoiceSdkAppid: c.config.SdkAppID, TemplateParamSet: c.form.Params(view, n.Shrink),
+		TemplateId: c.config.TemplateID, VoiceSdkAppid: c.config.SdkAppID, TemplateParamSet: c.form.Params(view, n.HalfSize),
 		PlayTimes: cmp.Or(c.config.PlayTimes, defaultPlayTimes), SessionContext: n.ID[:min(len(n.ID), maxSession)],
 	}
 	return []notify.Message{{

@@ -200,9 +200,9 @@ func TestOneOfManyIsRefused(t *testing.T) {
 func TestDoneNumbersAreLeftOut(t *testing.T) {
 	cloud, env := vendor(t, nil)
 	n := diskFull()
-	n.Done = []string{"+8613800000001"}
+	n.AcceptedUnits = []string{"+8613800000001"}
 	rang(t, send(t.Context(), t, config("13800000001", "13800000002"), env, n), "+8613800000002")
-	n.Done = append(n.Done, "+8613800000002")
+	n.AcceptedUnits = append(n.AcceptedUnits, "+8613800000002")
 	if list := messages(t, config("13800000001", "13800000002"), env, n); len(list) != 0 {
 		t.Errorf("%d messages, want none", len(list))
 	}
@@ -252,7 +252,7 @@ func TestTooLongIsSaidShorter(t *testing.T) {
 		t.Fatalf("long values: %v, want too long", f)
 	}
 	n := diskFull()
-	n.Shrink = true
+	n.HalfSize = true
 	rang(t, send(t.Context(), t, c, env, n), "+8613800000001")
 	if got, want := cloud.Calls()[0].Text, strings.Repeat("长", 336)+"订单 10_，critic。"; got != want {
 		t.Errorf("said %q, want %q", got, want)

@@ -51,7 +51,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 
 // Messages returns one message, however many the alerts are.
 func (h *hook) Messages(n *alert.Notification) ([]notify.Message, error) {
-	if slices.Contains(n.Done, unit) {
+	if slices.Contains(n.AcceptedUnits, unit) {
 		return nil, nil
 	}
 	n, truncated := h.truncate(n)

@@ -140,7 +140,7 @@ func TestMaxAlerts(t *testing.T) {
 func TestManyAlertsAreOneMessage(t *testing.T) {
 	n := disk()
 	n.Alerts = slices.Repeat(n.Alerts, 2000)
-	n.Shrink, n.Merged = true, 3
+	n.HalfSize, n.Merged = true, 3
 	if got := decode(t, message(t, &Config{}, n).Text); len(got["alerts"].([]any)) != 4000 {
 		t.Errorf("%d alerts", len(got["alerts"].([]any)))
 	}
@@ -148,7 +148,7 @@ func TestManyAlertsAreOneMessage(t *testing.T) {
 
 func TestDone(t *testing.T) {
 	n := disk()
-	n.Done = []string{"1/1"}
+	n.AcceptedUnits = []string{"1/1"}
 	if messages, err := notifytest.New(t, &Config{URL: "https://h/"}, env()).Messages(n); err != nil || len(messages) != 0 {
 		t.Errorf("%v, %v", messages, err)
 	}

@@ -86,16 +86,16 @@ func (a *app) Messages(n *alert.Notification) ([]notify.Message, error) {
 		return nil, err
 	}
 	limit := maxContent
-	if n.Shrink {
+	if n.HalfSize {
 		limit /= 2
 	}
-	bad = slices.DeleteFunc(bad, func(unit string) bool { return slices.Contains(n.Done, unit) })
+	bad = slices.DeleteFunc(bad, func(unit string) bool { return slices.Contains(n.AcceptedUnits, unit) })
 	var out []notify.Message
 	parts := a.parts(view, render.Document(n, &a.env.Style), limit)
 	for i, part := range parts {
 		m := &message{part: strconv.Itoa(i+1) + "/" + strconv.Itoa(len(parts)), content: part}
 		for _, r := range good {
-			if !slices.Contains(n.Done, m.unit(r)) {
+			if !slices.Contains(n.AcceptedUnits, m.unit(r)) {
 				m.to = append(m.to, r)
 			}
 		}

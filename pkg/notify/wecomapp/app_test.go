@@ -64,7 +64,7 @@ func TestSplit(t *testing.T) {
 		for _, limit := range []int{2048, 1024} {
 			o := newOffice(t, "zh")
 			n := notifytest.Notification()
-			n.Shrink = limit == 1024
+			n.HalfSize = limit == 1024
 			for i := range 300 {
 				n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
 			}
@@ -114,20 +114,20 @@ func TestDone(t *testing.T) {
 		{[]string{"1/1 u1", "1/1 u2", "1/1 party 7"}, []string{"x"}},
 		{[]string{"1/1 u1", "1/1 u2", "1/1 party 7", "x"}, nil},
 	} {
-		n.Done = tt.done
+		n.AcceptedUnits = tt.done
 		messages, err := to.Messages(n)
 		if err != nil || !slices.Equal(notifytest.Units(messages), tt.want) {
 			t.Errorf("done %v: left %v, %v; want %v", tt.done, notifytest.Units(messages), err, tt.want)
 		}
 	}
 	// Only those who have not got it get it.
-	n.Done = []string{"1/1 u1", "x"}
+	n.AcceptedUnits = []string{"1/1 u1", "x"}
 	notifytest.Say(t, to, n)
 	if got := o.Inbox(); len(got) != 1 || !slices.Equal(got[0].Users, []string{"u2"}) || !slices.Equal(got[0].Parties, []string{"7"}) {
 		t.Errorf("%+v", got)
 	}
 	// What is no recipient needs no call.
-	n.Done = []string{"1/1 u1", "1/1 u2", "1/1 party 7"}
+	n.AcceptedUnits = []string{"1/1 u1", "1/1 u2", "1/1 party 7"}
 	messages, err := to.Messages(n)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ const pictureUnit = "picture"
 // when none has. It is drawn when it is sent: the text has gone out by then.
 func (r *robot) picture(n *alert.Notification, doc *render.Doc, address string) []notify.Message {
 	pictures := doc.Pictures(1)
-	if !r.pictures || len(pictures) == 0 || slices.Contains(n.Done, pictureUnit) {
+	if !r.pictures || len(pictures) == 0 || slices.Contains(n.AcceptedUnits, pictureUnit) {
 		return nil
 	}
 	p, units := pictures[0], []string{pictureUnit}

@@ -77,7 +77,7 @@ func TestNoPicture(t *testing.T) {
 	} {
 		g := newGroup(t, "zh")
 		n := notifytest.Notification(tt.alerts...)
-		n.Done = tt.done
+		n.AcceptedUnits = tt.done
 		if got := notifytest.Units(notifytest.Say(t, g.notifier(t, tt.config), n)); !slices.Equal(got, []string{"1/1"}) {
 			t.Errorf("%s: %v", tt.name, got)
 		}

@@ -82,7 +82,7 @@ func texts(t *render.Templates, srcs []string) ([]*render.Text, error) {
 // text that mentions them. A picture may follow.
 func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	share := 1 // of a message's limit
-	if n.Shrink {
+	if n.HalfSize {
 		share = 2
 	}
 	view := render.NewView(n, &r.env.Style)
@@ -104,7 +104,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	out := make([]notify.Message, 0, len(parts)+1)
 	target := targetOf(address)
 	add := func(unit, content string, body any) error {
-		if slices.Contains(n.Done, unit) {
+		if slices.Contains(n.AcceptedUnits, unit) {
 			return nil
 		}
 		payload, err := notify.EncodeJSON(body)

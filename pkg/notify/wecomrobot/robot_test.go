@@ -45,7 +45,7 @@ func TestSplit(t *testing.T) {
 	for _, shrink := range []bool{false, true} {
 		g := newGroup(t, "zh")
 		n := notifytest.Notification()
-		n.Shrink = shrink
+		n.HalfSize = shrink
 		for i := range 300 {
 			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(100000-i), "5000", "", time.Hour))
 		}
@@ -98,7 +98,7 @@ func TestDone(t *testing.T) {
 		{[]string{"mention"}, []string{"1/1"}},
 		{[]string{"mention", "1/1"}, nil},
 	} {
-		n.Done = tt.done
+		n.AcceptedUnits = tt.done
 		messages, err := robot.Messages(n)
 		if err != nil || !slices.Equal(notifytest.Units(messages), tt.want) {
 			t.Errorf("done %v: left %v, %v; want %v", tt.done, notifytest.Units(messages), err, tt.want)
