@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Encode returns a change that writes v under key: in v's binary form if it is an
+// encoding.BinaryMarshaler, as JSON otherwise. The caller adds due time, expiry
+// and condition.
+func Encode(key string, v any) (Change, error) {
+	marshal := func() ([]byte, error) { return json.Marshal(v) }
+	if m, ok := v.(encoding.BinaryMarshaler); ok {
+		marshal = m.MarshalBinary
+	}
+	value, err := marshal()
+	if err != nil {
+		return Change{}, fmt.Errorf("encode %s: %w", key, err)
+	}
+	return Change{Key: key, Value: value}, nil
+}
+
+// Decode decodes into v what Encode wrote, and reports whether the key is present.
+// An error means that the value is damaged or that a newer version wrote it; v may
+// then be half filled.
+func Decode(it Item, v any) (found bool, err error) {
+	if it.Version == 0 {
+		return false, nil
+	}
+	unmarshal := func(b []byte) error { return json.Unmarshal(b, v) }
+	if m, ok := v.(encoding.BinaryUnmarshaler); ok {
+		unmarshal = m.UnmarshalBinary
+	}
+	if err := unmarshal(it.Value); err != nil {
+		return false, fmt.Errorf("decode %s, which is damaged or was written by a newer version: %w", it.Key, err)
+	}
+	return true, nil
+}
+
+// conflictAttempts is how often RetryOnConflict calls its function.
+const conflictAttempts = 16
+
+// RetryOnConflict calls fn, which reads, decides and commits, again for as long as
+// it returns ErrConflict, at most 16 times in all. It returns fn's error; after the
+// last attempt that is one which wraps ErrConflict. When ctx is done between two
+// attempts, it returns ctx's error.
+func RetryOnConflict(ctx context.Context, fn func() error) error {
+	var err error
+	for range conflictAttempts {
+		if err = fn(); !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return fmt.Errorf("%d attempts: %w", conflictAttempts, err)
+}
