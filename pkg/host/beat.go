@@ -1,26 +1,19 @@
 package host
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
-const (
-	kindBeat       = "host"
-	valuePrefix    = "host_value/"
-	overPrefix     = "host_over/"
-	offlinePrefix  = "host_offline/"
-	enrolledPrefix = "host_enrolled/"
-	checkKey       = "meta/host_check"
-	enrolKey       = "meta/host_enrol"
-)
+// hostQueue is the queue in which hosts are due when they have been silent for too
+// long.
+var hostQueue = store.Kind(keyspace.Host)
 
-func beatKey(id string) string           { return kindBeat + "/" + id }
-func valueKey(id, service string) string { return valuePrefix + id + "/" + service }
-func overKey(id, service string) string  { return overPrefix + id + "/" + service }
+func beatKey(id string) string           { return keyspace.Host + id }
+func valueKey(id, service string) string { return keyspace.HostValue + id + "/" + service }
+func overKey(id, service string) string  { return keyspace.HostBreach + id + "/" + service }
 
 // beat is when a host last reported. It is due when the host is silent too long.
 type beat struct {
@@ -72,24 +65,4 @@ func made(at, now time.Time) time.Time {
 		at = oldest
 	}
 	return at.UTC().Truncate(time.Millisecond)
-}
-
-// put is a change that writes v as JSON.
-func put(key string, v any) (store.Change, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return store.Change{}, fmt.Errorf("encode %s: %w", key, err)
-	}
-	return store.Change{Key: key, Value: b}, nil
-}
-
-// read decodes what put wrote. It reports whether the key is there.
-func read(it store.Item, v any) (bool, error) {
-	if it.Version == 0 {
-		return false, nil
-	}
-	if err := json.Unmarshal(it.Value, v); err != nil {
-		return false, fmt.Errorf("the store holds %s in a form that this version does not know: %w", it.Key, err)
-	}
-	return true, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // enrolment is what is kept of a host that enrolled itself.
@@ -26,7 +27,7 @@ func (inv *Inventory) enrolled(id string, it store.Item) (*Host, error) {
 		return nil, nil
 	}
 	var e enrolment
-	if there, err := read(it, &e); !there || err != nil {
+	if there, err := store.Decode(it, &e); !there || err != nil {
 		return nil, err
 	}
 	return inv.newcomer(id, e.Token), nil
@@ -35,7 +36,7 @@ func (inv *Inventory) enrolled(id string, it store.Item) (*Host, error) {
 // enrol returns the changes that enrol a host, with its first report. All
 // enrolments change one key, so that no two at a time pass the bound.
 func (r *Registry) enrol(ctx context.Context, now time.Time, h *Host) ([]store.Change, error) {
-	items, err := r.Store.Get(ctx, enrolKey, enrolledPrefix+h.ID)
+	items, err := r.Store.Get(ctx, keyspace.HostEnrolment, keyspace.HostEnrolled+h.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -43,18 +44,18 @@ func (r *Registry) enrol(ctx context.Context, now time.Time, h *Host) ([]store.C
 		return nil, nil // by another report, a moment ago
 	}
 	most := r.Inventory.register.max
-	there, err := r.Store.List(ctx, enrolledPrefix, "", most)
+	there, err := r.Store.List(ctx, keyspace.HostEnrolled, "", most)
 	if err != nil {
 		return nil, err
 	}
 	if len(there) >= most {
 		return nil, ErrFull
 	}
-	self, err := put(items[1].Key, enrolment{h.owner, now.UTC()})
+	self, err := store.Encode(items[1].Key, enrolment{h.owner, now.UTC()})
 	if err != nil {
 		return nil, err
 	}
 	self.If = store.Unchanged(items[1])
-	last := store.Change{Key: enrolKey, Value: []byte(`"` + h.ID + `"`), If: store.Unchanged(items[0])}
+	last := store.Change{Key: keyspace.HostEnrolment, Value: []byte(`"` + h.ID + `"`), If: store.Unchanged(items[0])}
 	return []store.Change{self, last}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // recovery bounds how long hosts have to report again after a gap: an agent that
@@ -52,12 +53,12 @@ func (n checkNote) next(now time.Time, gap bool, offlineAfter time.Duration) che
 // watching notes that there is a check at now, and tells whether silence may be
 // judged.
 func (w *Watcher) watching(ctx context.Context, now time.Time) (bool, error) {
-	items, err := w.Store.Get(ctx, checkKey)
+	items, err := w.Store.Get(ctx, keyspace.HostCheck)
 	if err != nil {
 		return false, fmt.Errorf("read when silence was last looked for: %w", err)
 	}
 	var last checkNote
-	if _, err := read(items[0], &last); err != nil {
+	if _, err := store.Decode(items[0], &last); err != nil {
 		w.Log.Error("cannot read when silence was last looked for; it is written anew", "err", err)
 	}
 	gap := last.gap(now, w.Inventory.every, w.Inventory.offlineAfter)
@@ -72,7 +73,7 @@ func (w *Watcher) watching(ctx context.Context, now time.Time) (bool, error) {
 	if gap {
 		w.Log.Warn("the silence of hosts was not watched; they have time to report again before it is judged", "from", last.At, "judged_from", next.JudgeFrom)
 	}
-	c, err := put(checkKey, next)
+	c, err := store.Encode(keyspace.HostCheck, next)
 	if err != nil {
 		return false, err
 	}
@@ -87,13 +88,13 @@ func (w *Watcher) watching(ctx context.Context, now time.Time) (bool, error) {
 // reported all the time from one moment to another: then reports were taken, and
 // who is silent is so indeed.
 func (w *Watcher) reportedThrough(ctx context.Context, from, to time.Time) (bool, error) {
-	items, err := w.Store.Due(ctx, kindBeat, to.Add(w.Inventory.offlineAfter), batch)
+	items, err := w.Store.Due(ctx, hostQueue, to.Add(w.Inventory.offlineAfter), batch)
 	if err != nil {
 		return false, fmt.Errorf("see whether hosts report: %w", err)
 	}
 	for _, it := range items {
 		var b beat
-		if _, err := read(it, &b); err == nil && !b.Up.After(from) && b.Live.After(from) && inTime(to, b.Live, w.Inventory.offlineAfter) {
+		if _, err := store.Decode(it, &b); err == nil && !b.Up.After(from) && b.Live.After(from) && inTime(to, b.Live, w.Inventory.offlineAfter) {
 			return true, nil
 		}
 	}

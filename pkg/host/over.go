@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // remember is the change that stores what is beyond limits, and whether there is
@@ -17,7 +18,7 @@ func remember(it store.Item, o over) (c store.Change, changed bool, err error) {
 	if len(o.Entries) == 0 {
 		c = store.Change{Key: it.Key, Delete: true}
 		changed = it.Version != 0
-	} else if c, err = put(it.Key, o); err == nil {
+	} else if c, err = store.Encode(it.Key, o); err == nil {
 		changed = !bytes.Equal(c.Value, it.Value)
 	}
 	c.If = store.Unchanged(it)
@@ -53,8 +54,8 @@ func forget(ctx context.Context, st store.Store, now time.Time, key string, j *j
 func (w *Watcher) prune(ctx context.Context, now time.Time) (firing int, err error) {
 	var items []store.Item
 	var ids, services []string
-	err = scan(ctx, w.Store, overPrefix, func(it store.Item) error {
-		id, service, _ := strings.Cut(it.Key[len(overPrefix):], "/")
+	err = scan(ctx, w.Store, keyspace.HostBreach, func(it store.Item) error {
+		id, service, _ := strings.Cut(it.Key[len(keyspace.HostBreach):], "/")
 		items, ids, services = append(items, it), append(ids, id), append(services, service)
 		return nil
 	})
@@ -67,7 +68,7 @@ func (w *Watcher) prune(ctx context.Context, now time.Time) (firing int, err err
 	}
 	for i, it := range items {
 		var o over
-		if _, err := read(it, &o); err != nil {
+		if _, err := store.Decode(it, &o); err != nil {
 			w.Log.Error("cannot read which values are beyond their limits", "host", ids[i], "err", err)
 			continue
 		}

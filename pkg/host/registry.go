@@ -3,13 +3,13 @@ package host
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // Registry hands out what hosts must collect, and takes their reports in.
@@ -24,13 +24,8 @@ type Registry struct {
 	Log      *slog.Logger
 }
 
-const (
-	// valueRetention is how long the latest value of a service is kept.
-	valueRetention = 30 * 24 * time.Hour
-	// conflictTries is how often a write that another one forestalled is decided
-	// anew.
-	conflictTries = 16
-)
+// valueRetention is how long the latest value of a service is kept.
+const valueRetention = 30 * 24 * time.Hour
 
 // value is the latest value of a service.
 type value struct {
@@ -63,7 +58,7 @@ func (r *Registry) find(ctx context.Context, id string) (*Host, error) {
 	if h := r.Inventory.hosts[id]; h != nil || r.Inventory.register == nil || unfitID(id) != "" {
 		return h, nil
 	}
-	items, err := r.Store.Get(ctx, enrolledPrefix+id)
+	items, err := r.Store.Get(ctx, keyspace.HostEnrolled+id)
 	if err != nil {
 		return nil, fmt.Errorf("read the host %s: %w", id, err)
 	}
@@ -87,16 +82,15 @@ func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Rep
 	if err != nil {
 		return 0, err
 	}
-	for range conflictTries {
-		var j *judgement
-		if j, err = r.take(ctx, now, h, rep, data); err == nil {
-			return r.tell(ctx, now, rep.Service, j)
-		}
-		if !errors.Is(err, store.ErrConflict) || ctx.Err() != nil {
-			break
-		}
+	var j *judgement
+	err = store.RetryOnConflict(ctx, func() (err error) {
+		j, err = r.take(ctx, now, h, rep, data)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("take in a report of the host %s: %w", id, err)
 	}
-	return 0, fmt.Errorf("take in a report of the host %s: %w", id, err)
+	return r.tell(ctx, now, rep.Service, j)
 }
 
 // take commits what a report changes. It returns what is to be told, with the
@@ -107,12 +101,12 @@ func (r *Registry) take(ctx context.Context, now time.Time, h *Host, rep Report,
 		return nil, err
 	}
 	var last beat
-	if _, err := read(items[0], &last); err != nil {
+	if _, err := store.Decode(items[0], &last); err != nil {
 		r.Log.Error("cannot read when a host last reported; it begins anew", "host", h.ID, "err", err)
 	}
 	at := made(rep.At, now)
 	next, due := last.next(now, at, rep.Address, r.Inventory.offlineAfter)
-	c, err := put(items[0].Key, next)
+	c, err := store.Encode(items[0].Key, next)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +122,7 @@ func (r *Registry) take(ctx context.Context, now time.Time, h *Host, rep Report,
 
 	var j *judgement
 	if _, collects := h.Services[rep.Service]; collects && !r.newer(items[1], at) {
-		c, err := put(items[1].Key, value{at, rep.Data})
+		c, err := store.Encode(items[1].Key, value{at, rep.Data})
 		if err != nil {
 			return nil, err
 		}
@@ -153,7 +147,7 @@ func (r *Registry) newer(it store.Item, at time.Time) bool {
 	var v struct {
 		At time.Time `json:"at"`
 	}
-	if _, err := read(it, &v); err != nil {
+	if _, err := store.Decode(it, &v); err != nil {
 		r.Log.Error("cannot read a stored value; the report takes its place", "err", err)
 		return false
 	}
@@ -161,7 +155,7 @@ func (r *Registry) newer(it store.Item, at time.Time) bool {
 }
 
 func (r *Registry) over(it store.Item) (o over) {
-	if _, err := read(it, &o); err != nil {
+	if _, err := store.Decode(it, &o); err != nil {
 		r.Log.Error("cannot read which values are beyond their limits: alerts that fired may have to be ended by hand", "err", err)
 		return over{}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // mark is that a host is offline, as it was told. While it is there the host has
@@ -74,9 +75,9 @@ func offlineLabels(h *Host) alert.Labels {
 // offline returns the hosts that were told to be offline.
 func (w *Watcher) offline(ctx context.Context) ([]*mark, error) {
 	var marks []*mark
-	err := scan(ctx, w.Store, offlinePrefix, func(it store.Item) error {
-		m := &mark{id: it.Key[len(offlinePrefix):], item: it}
-		if _, err := read(it, m); err != nil {
+	err := scan(ctx, w.Store, keyspace.HostOffline, func(it store.Item) error {
+		m := &mark{id: it.Key[len(keyspace.HostOffline):], item: it}
+		if _, err := store.Decode(it, m); err != nil {
 			w.Log.Error("cannot read that a host is offline: its alert may have to be ended by hand", "host", m.id, "err", err)
 			return nil
 		}
@@ -141,7 +142,7 @@ func (w *Watcher) judgeMark(now time.Time, m *mark, k sighting) (end *alert.Aler
 		}
 		return m.back(back, words, k.beat.Address), []store.Change{unmark}
 	case k.host.owner != "" && now.Sub(m.Since) >= register.forgetAfter:
-		return m.gone(now, words.removed), []store.Change{unmark, drop(k.item), {Key: enrolledPrefix + m.id, Delete: true}}
+		return m.gone(now, words.removed), []store.Change{unmark, drop(k.item), {Key: keyspace.HostEnrolled + m.id, Delete: true}}
 	case !maps.Equal(m.Labels, offlineLabels(k.host)):
 		// It is silent still: the next look finds it again, under its new labels.
 		return m.gone(now, words.renamed), []store.Change{unmark,

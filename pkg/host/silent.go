@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // later is when a host that is not active is looked at again.
@@ -18,7 +19,7 @@ const later = time.Hour
 // are. It adds them to left, and returns how many hosts it read.
 func (w *Watcher) silent(ctx context.Context, now time.Time, left map[string]*mark) (polled int, err error) {
 	for {
-		due, err := w.Store.Due(ctx, kindBeat, now, batch)
+		due, err := w.Store.Due(ctx, hostQueue, now, batch)
 		if err != nil {
 			return polled, fmt.Errorf("read which hosts are silent: %w", err)
 		}
@@ -43,7 +44,7 @@ func (w *Watcher) silent(ctx context.Context, now time.Time, left map[string]*ma
 func (w *Watcher) mark(ctx context.Context, now time.Time, due []store.Item, left map[string]*mark) (changed bool, err error) {
 	ids := make([]string, len(due))
 	for i, it := range due {
-		ids[i] = it.Key[len(kindBeat)+1:]
+		ids[i] = it.Key[len(keyspace.Host):]
 	}
 	hosts, err := w.hosts(ctx, ids)
 	if err != nil {
@@ -73,7 +74,7 @@ func (w *Watcher) judge(ctx context.Context, now time.Time, h *Host, it store.It
 	}
 	seen := store.Change{Key: it.Key, Value: it.Value, If: store.Unchanged(it)} // due no more
 	var b beat
-	if _, err := read(it, &b); err != nil {
+	if _, err := store.Decode(it, &b); err != nil {
 		w.Log.Error("cannot read when a host last reported; its silence is not judged until it reports again", "host", h.ID, "err", err)
 		return []store.Change{seen}, nil, nil
 	}
@@ -96,7 +97,7 @@ func (w *Watcher) judge(ctx context.Context, now time.Time, h *Host, it store.It
 		data[name] = v.Data
 	}
 	m = &mark{id: h.ID, Since: b.At, Labels: offlineLabels(h), Address: b.Address, Reported: wordsIn(w.Language).reported(h, data)}
-	c, err := put(offlinePrefix+h.ID, m)
+	c, err := store.Encode(keyspace.HostOffline+h.ID, m)
 	return []store.Change{seen, c}, m, err
 }
 
@@ -134,7 +135,7 @@ func (w *Watcher) hosts(ctx context.Context, ids []string) ([]*Host, error) {
 	var places []int
 	for i, id := range ids {
 		if hosts[i] = w.Inventory.hosts[id]; hosts[i] == nil && w.Inventory.register != nil {
-			keys, places = append(keys, enrolledPrefix+id), append(places, i)
+			keys, places = append(keys, keyspace.HostEnrolled+id), append(places, i)
 		}
 	}
 	if len(keys) == 0 {
@@ -175,7 +176,7 @@ func (w *Watcher) know(ctx context.Context, ids []string) ([]sighting, error) {
 	all := make([]sighting, len(ids))
 	for i, it := range items {
 		all[i] = sighting{host: hosts[i], item: it}
-		if _, err := read(it, &all[i].beat); err != nil {
+		if _, err := store.Decode(it, &all[i].beat); err != nil {
 			w.Log.Error("cannot read when a host last reported; it stays offline until it reports again", "host", ids[i], "err", err)
 		}
 	}

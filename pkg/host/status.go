@@ -10,6 +10,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // Status is how a host stands.
@@ -70,8 +71,8 @@ func (r *Registry) Latest(ctx context.Context, now time.Time, from Sender, id st
 // their ids.
 func (r *Registry) List(ctx context.Context, now time.Time, from Sender) ([]*Status, error) {
 	hosts := maps.Clone(r.Inventory.hosts)
-	err := scan(ctx, r.Store, enrolledPrefix, func(it store.Item) error {
-		id := it.Key[len(enrolledPrefix):]
+	err := scan(ctx, r.Store, keyspace.HostEnrolled, func(it store.Item) error {
+		id := it.Key[len(keyspace.HostEnrolled):]
 		h, err := r.Inventory.enrolled(id, it)
 		if h != nil && hosts[id] == nil {
 			hosts[id] = h
@@ -82,8 +83,8 @@ func (r *Registry) List(ctx context.Context, now time.Time, from Sender) ([]*Sta
 		return nil, fmt.Errorf("read which hosts are enrolled: %w", err)
 	}
 	beats := make(map[string]store.Item, len(hosts))
-	if err := scan(ctx, r.Store, kindBeat+"/", func(it store.Item) error {
-		beats[it.Key[len(kindBeat)+1:]] = it
+	if err := scan(ctx, r.Store, keyspace.Host, func(it store.Item) error {
+		beats[it.Key[len(keyspace.Host):]] = it
 		return nil
 	}); err != nil {
 		return nil, fmt.Errorf("read when hosts last reported: %w", err)
@@ -100,7 +101,7 @@ func (r *Registry) List(ctx context.Context, now time.Time, from Sender) ([]*Sta
 func (r *Registry) status(now time.Time, h *Host, it store.Item) *Status {
 	s := &Status{ID: h.ID, Name: h.Name, State: StateNever, Groups: append([]string{}, h.Groups...), Labels: h.Labels}
 	var b beat
-	there, err := read(it, &b)
+	there, err := store.Decode(it, &b)
 	switch {
 	case err != nil:
 		r.Log.Error("cannot read when a host last reported", "host", h.ID, "err", err)
@@ -135,7 +136,7 @@ func values(ctx context.Context, st store.Store, h *Host) (map[string]value, err
 	for i, it := range items {
 		var v value
 		// One that cannot be read is replaced by the next report.
-		if there, err := read(it, &v); there && err == nil {
+		if there, err := store.Decode(it, &v); there && err == nil {
 			out[names[i]] = v
 		}
 	}

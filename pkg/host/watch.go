@@ -81,7 +81,7 @@ func (w *Watcher) say(ctx context.Context, now time.Time, left map[string]*mark)
 	if len(left) == 0 {
 		return nil
 	}
-	next, err := w.Store.NextDue(ctx, kindBeat)
+	next, err := w.Store.NextDue(ctx, hostQueue)
 	if err != nil {
 		return fmt.Errorf("see whether any host reports: %w", err)
 	}
