@@ -2,15 +2,14 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"tocsin/pkg/api"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 const (
-	peerPrefix = "peer/"
 	// peerEvery is how often a process says that it lives, and peerGone how long
 	// after the last time it counts as gone.
 	peerEvery = 10 * time.Second
@@ -27,17 +26,18 @@ type peer struct {
 
 // announce says to the other processes on the store that this one lives.
 func (s *Server) announce(ctx context.Context, now time.Time) error {
-	b, err := json.Marshal(peer{Name: s.options.Name, Address: s.options.Address, At: now})
+	c, err := store.Encode(keyspace.Peer+s.options.Name, peer{Name: s.options.Name, Address: s.options.Address, At: now})
 	if err != nil {
 		return err
 	}
-	return s.store.Commit(ctx, now, store.Change{Key: peerPrefix + s.options.Name, Value: b, Expires: now.Add(peerGone)})
+	c.Expires = now.Add(peerGone)
+	return s.store.Commit(ctx, now, c)
 }
 
 // peers returns the processes that live, this one first if no other is known.
 func (s *Server) peers(ctx context.Context) []api.Peer {
 	self := api.Peer{Name: s.options.Name, Address: s.options.Address}
-	items, err := s.store.List(ctx, peerPrefix, "", maxPeers)
+	items, err := s.store.List(ctx, keyspace.Peer, "", maxPeers)
 	if err != nil {
 		return []api.Peer{self}
 	}
@@ -45,7 +45,7 @@ func (s *Server) peers(ctx context.Context) []api.Peer {
 	var all []api.Peer
 	for _, it := range items {
 		var p peer
-		if json.Unmarshal(it.Value, &p) == nil && now.Sub(p.At) < peerGone {
+		if found, err := store.Decode(it, &p); found && err == nil && now.Sub(p.At) < peerGone {
 			all = append(all, api.Peer{Name: p.Name, Address: p.Address})
 		}
 	}

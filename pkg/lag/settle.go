@@ -10,6 +10,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // settlement is a cluster's judgement on its way into the store.
@@ -46,7 +47,7 @@ func (w *Watcher) decode(p *poll) *trend.Window {
 	window, err := p.stored.window.window()
 	switch {
 	case errors.Is(err, trend.ErrNewer):
-		p.stop = fmt.Errorf("%s%s: %w", windowPrefix, p.cluster, err)
+		p.stop = fmt.Errorf("%s%s: %w", keyspace.LagTrend, p.cluster, err)
 	case err != nil:
 		w.Log.Warn("the stored window of lag is damaged and was started anew", "cluster", p.cluster, "err", err)
 	}

@@ -12,13 +12,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store"
-)
-
-// statePrefix is what the keys of clusters' states begin with; bothPrefix is what
-// those of their windows do as well.
-const (
-	statePrefix = "lag/"
-	bothPrefix  = "lag"
+	"tocsin/pkg/store/keyspace"
 )
 
 // parallelReads is how many clusters are read at a time.
@@ -107,7 +101,7 @@ func (w *Watcher) Poll(ctx context.Context, now time.Time) (Summary, error) {
 
 // LoadState returns the stored state of a cluster; nil when there is none.
 func LoadState(ctx context.Context, st store.Store, cluster string) (*State, error) {
-	items, err := st.Get(ctx, statePrefix+cluster)
+	items, err := st.Get(ctx, keyspace.Lag+cluster)
 	if err != nil {
 		return nil, fmt.Errorf("read the state of cluster %s: %w", cluster, err)
 	}
@@ -155,7 +149,7 @@ func (w *Watcher) read(ctx context.Context, now time.Time, before map[string]*st
 		if w.Readers[c.Name] == nil {
 			continue
 		}
-		p := poll{cluster: c.Name, stored: stored{state: store.Item{Key: statePrefix + c.Name}}}
+		p := poll{cluster: c.Name, stored: stored{state: store.Item{Key: keyspace.Lag + c.Name}}}
 		if m := before[c.Name]; m != nil {
 			p.stored = *m
 		}

@@ -10,15 +10,15 @@ import (
 
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // A cluster's window is stored beside its state, in chunks under
-// windowPrefix + cluster + "/0000" and so on. Each begins with when the window
+// keyspace.LagTrend + cluster + "/0000" and so on. Each begins with when the window
 // took its last poll in, in unix milliseconds, and of how many chunks it is.
 const (
-	windowPrefix = "lagtrend/"
-	chunkHeader  = 8 + 2
-	maxChunks    = 1000
+	chunkHeader = 8 + 2
+	maxChunks   = 1000
 )
 
 // pictureStep is how often the history of lag is stored of a cluster whose rules
@@ -64,7 +64,7 @@ func (c chunks) changes(cluster string, w *trend.Window, now time.Time) ([]store
 	}
 	var out []store.Change
 	for i := range max(len(parts), len(c)) {
-		it := store.Item{Key: fmt.Sprintf("%s%s/%04d", windowPrefix, cluster, i)}
+		it := store.Item{Key: fmt.Sprintf("%s%s/%04d", keyspace.LagTrend, cluster, i)}
 		if i < len(c) {
 			it = c[i]
 		}
@@ -93,18 +93,18 @@ func (w *Watcher) load(ctx context.Context) (map[string]*stored, error) {
 	all := map[string]*stored{}
 	of := func(cluster string) *stored {
 		if all[cluster] == nil {
-			all[cluster] = &stored{state: store.Item{Key: statePrefix + cluster}}
+			all[cluster] = &stored{state: store.Item{Key: keyspace.Lag + cluster}}
 		}
 		return all[cluster]
 	}
 	for after := ""; ; {
-		items, err := w.Store.List(ctx, bothPrefix, after, page)
+		items, err := w.Store.List(ctx, keyspace.LagAll, after, page)
 		if err != nil {
 			return nil, fmt.Errorf("read the state of lag: %w", err)
 		}
 		for _, it := range items {
 			after = it.Key
-			if cluster, ok := strings.CutPrefix(it.Key, statePrefix); ok {
+			if cluster, ok := strings.CutPrefix(it.Key, keyspace.Lag); ok {
 				of(cluster).state = it
 			} else if cluster, ok := chunkOf(it.Key); ok {
 				of(cluster).window = append(of(cluster).window, it)
@@ -118,7 +118,7 @@ func (w *Watcher) load(ctx context.Context) (map[string]*stored, error) {
 
 // chunkOf returns the cluster of a chunk's key.
 func chunkOf(key string) (cluster string, ok bool) {
-	rest, ok := strings.CutPrefix(key, windowPrefix)
+	rest, ok := strings.CutPrefix(key, keyspace.LagTrend)
 	if !ok {
 		return "", false
 	}
@@ -128,7 +128,7 @@ func chunkOf(key string) (cluster string, ok bool) {
 
 // LoadWindow returns the stored window of a cluster; nil when there is none.
 func LoadWindow(ctx context.Context, st store.Store, cluster string) (*trend.Window, error) {
-	items, err := st.List(ctx, windowPrefix+cluster+"/", "", maxChunks)
+	items, err := st.List(ctx, keyspace.LagTrend+cluster+"/", "", maxChunks)
 	if err != nil {
 		return nil, fmt.Errorf("read the window of cluster %s: %w", cluster, err)
 	}
@@ -140,7 +140,7 @@ func LoadWindow(ctx context.Context, st store.Store, cluster string) (*trend.Win
 	}
 	w, err := c.window()
 	if err != nil {
-		return nil, fmt.Errorf("read the window of cluster %s (%s%s): %w", cluster, windowPrefix, cluster, err)
+		return nil, fmt.Errorf("read the window of cluster %s (%s%s): %w", cluster, keyspace.LagTrend, cluster, err)
 	}
 	return w, nil
 }

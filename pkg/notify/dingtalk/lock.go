@@ -6,6 +6,7 @@ import (
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 // lockTime is how long DingTalk shuts a robot that has sent too much
@@ -13,7 +14,7 @@ import (
 const lockTime = 10 * time.Minute
 
 // lockKey is where all instances read until when a robot is shut.
-func lockKey(target string) string { return "channel/" + target + "/shut" }
+func lockKey(target string) string { return keyspace.Channel + target + "/shut" }
 
 // shut returns an error while the robot is known to be shut, so that nobody
 // knocks at it. A store that is out of reach keeps no message back.

@@ -11,6 +11,7 @@ import (
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 const (
@@ -48,7 +49,7 @@ func newTokens(c *Config, env *notify.Env) *tokens {
 	return &tokens{
 		env:     env,
 		address: c.api() + "gettoken?" + query.Encode(),
-		key:     "channel/wecom-token/" + hex.EncodeToString(sum[:16]),
+		key:     keyspace.Channel + "wecom-token/" + hex.EncodeToString(sum[:16]),
 		busy:    make(chan struct{}, 1),
 	}
 }
@@ -119,7 +120,10 @@ func (t *tokens) read(ctx context.Context) token {
 		return shared
 	}
 	items, err := t.env.Store.Get(ctx, t.key)
-	if err != nil || json.Unmarshal(items[0].Value, &shared) != nil {
+	if err != nil {
+		return shared
+	}
+	if _, err := store.Decode(items[0], &shared); err != nil {
 		return token{}
 	}
 	return shared
@@ -131,9 +135,10 @@ func (t *tokens) write(ctx context.Context, now time.Time) {
 	if t.env.Store == nil {
 		return
 	}
-	value, err := json.Marshal(t.last)
+	c, err := store.Encode(t.key, t.last)
 	if err != nil {
 		return
 	}
-	_ = t.env.Store.Commit(ctx, now, store.Change{Key: t.key, Value: value, Expires: t.last.Expires})
+	c.Expires = t.last.Expires
+	_ = t.env.Store.Commit(ctx, now, c)
 }
