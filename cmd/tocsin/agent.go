@@ -50,8 +50,8 @@ func runAgent(ctx context.Context, c *call) error {
 		return err
 	}
 	a, err := agent.New(agent.Options{
-		Server: *server, ID: *id, Token: secret, State: *state, Plugins: *plugins,
-		Buffer: int64(buffer), Version: app.Version, Log: log,
+		Server: *server, ID: *id, Token: secret, StateDir: *state, PluginDir: *plugins,
+		BufferSize: int64(buffer), Version: app.Version, Log: log,
 	})
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func agentStatus(ctx context.Context, c *call) error {
 	if *format != "table" && *format != "json" {
 		return usagef("-o %s: it is table or json", *format)
 	}
-	s, err := agent.Ask(ctx, *state)
+	s, err := agent.QueryStatus(ctx, *state)
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func TestAgentIsKilled(t *testing.T) {
 	for range 3 {
 		last = next()
 	}
-	status, err := agent.Ask(t.Context(), state)
+	status, err := agent.QueryStatus(t.Context(), state)
 	if err != nil || status.Waiting < 4 || status.ReportError == "" {
 		t.Errorf("status while the server is away: %+v, %v", status, err)
 	}

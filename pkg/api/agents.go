@@ -40,7 +40,7 @@ func (a *api) getAgentConfig(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, r, nil, a.refusedAgent(r, err))
 		return
 	}
-	body, etag := h.Config()
+	body, etag := h.AgentConfig()
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", etag)
 	if unchanged(r.Header.Values("If-None-Match"), etag) {
@@ -66,7 +66,7 @@ func (a *api) getAgents(r *http.Request, now time.Time) (any, error) {
 }
 
 func (a *api) getAgent(r *http.Request, now time.Time) (any, error) {
-	s, err := a.Hosts.Latest(r.Context(), now, sender(r), r.PathValue("id"))
+	s, err := a.Hosts.Status(r.Context(), now, sender(r), r.PathValue("id"))
 	if err != nil {
 		return nil, a.refusedAgent(r, err)
 	}

@@ -33,7 +33,7 @@ func agents(t testing.TB) (*world, *faulty) {
 			"LinuxCPU": {Plugin: "cpu", Interval: setting.Duration(15 * time.Second)}, "LinuxMemory": {Plugin: "memory", Interval: setting.Duration(time.Minute)},
 		}}},
 		Groups:   []host.Group{{Name: "web", Templates: []string{"linux"}, Labels: alert.Labels{"project": "oms"}, Tokens: []string{"web"}}},
-		Hosts:    []host.Entry{{ID: "web-1", Groups: []string{"web"}}, {ID: "web-2", Groups: []string{"web"}}, {ID: "db-1", Templates: []string{"linux"}}},
+		Hosts:    []host.InventoryEntry{{ID: "web-1", Groups: []string{"web"}}, {ID: "web-2", Groups: []string{"web"}}, {ID: "db-1", Templates: []string{"linux"}}},
 		Rules:    []host.Rule{{Alert: "HostCPUHigh", Value: "cpu.usage_percent", Above: &high}},
 		Register: &host.Register{Tokens: []string{"enrol"}, Max: new(int)},
 	}
@@ -199,7 +199,7 @@ func TestReportIsRefused(t *testing.T) {
 		{"wide", report("[" + strings.Repeat("1,", 20_000) + "1]"), nil, 400, "more than 20000"},
 		{"a number as id", strings.Replace(cpuReport, `"web-1"`, "7", 1), nil, 400, "client_id: number where a string is expected"},
 		{"no time", strings.Replace(cpuReport, "{", `{"at": "yesterday", `, 1), nil, 400, "is not a time"},
-		{"large data", report(`"` + strings.Repeat("x", host.MaxData) + `"`), nil, 413, "64 KiB"},
+		{"large data", report(`"` + strings.Repeat("x", host.MaxDataSize) + `"`), nil, 413, "64 KiB"},
 		{"a large body", report(`"` + strings.Repeat("x", 1<<20) + `"`), nil, 413, "1048576 bytes"},
 		{"another type", cpuReport, []string{"Content-Type", "text/plain"}, 415, "unsupported media type"},
 		{"no form", "%zz", form, 400, "not a form"},

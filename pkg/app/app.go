@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 		Language: cfg.Global.Language, Log: o.Log,
 	}
 	a.hosts = &host.Watcher{
-		Store: a.store, Inventory: host.NewInventory(&cfg.Hosts), Within: a.engine.Within, Ingest: a.engine.Ingest,
+		Store: a.store, Inventory: host.NewInventory(&cfg.Hosts), InTimeInterval: a.engine.Within, Ingest: a.engine.Ingest,
 		Language: cfg.Global.Language, Log: o.Log,
 	}
 	return a, nil

@@ -56,7 +56,7 @@ func (s *Server) Loop(ctx context.Context) {
 	begin := now().Add(s.options.StartDelay)
 	watches := []*watch{
 		{next: begin, every: func(a *App) time.Duration { return a.config.Lag.Every() }, do: (*App).Lag},
-		{next: begin, every: func(a *App) time.Duration { return a.config.Hosts.Every() }, do: (*App).Hosts},
+		{next: begin, every: func(a *App) time.Duration { return a.config.Hosts.CheckInterval() }, do: (*App).Hosts},
 	}
 	timer := time.NewTimer(s.options.StartDelay)
 	defer timer.Stop()

@@ -111,8 +111,8 @@ func value(text string) (float64, error) {
 	return v, nil
 }
 
-// Known counts the values that are known.
-func (s *Series) Known() int {
+// KnownValues counts the values that are known.
+func (s *Series) KnownValues() int {
 	n := 0
 	for _, v := range s.Values {
 		if known(v) {

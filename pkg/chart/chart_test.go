@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 	if want := []float64{0, 12, unknown, 340}; !slices.EqualFunc(s.Values, want, equal) || !math.IsNaN(s.Threshold) {
 		t.Errorf("values %v, threshold %v", s.Values, s.Threshold)
 	}
-	if n := s.Known(); n != 3 {
+	if n := s.KnownValues(); n != 3 {
 		t.Errorf("%d values are known", n)
 	}
 	for _, tt := range []struct {

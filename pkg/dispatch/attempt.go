@@ -30,7 +30,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 	defer cancel()
 	res := result{failed: map[string]*notify.Error{}}
 	if c.Attempts == 1 {
-		e.metrics.Begun(c.Kind)
+		e.metrics.Attempted(c.Kind)
 	}
 	in, ok := e.integration(c)
 	if !ok {
@@ -99,7 +99,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 // send sends one message and notes what came of it. It returns how many of its
 // units were accepted.
 func (e *Engine) send(ctx context.Context, in Integration, c *claimed, m notify.Message, res *result) (accepted int) {
-	answered := e.metrics.Request(c.Kind)
+	answered := e.metrics.StartRequest(c.Kind)
 	outcomes := m.Send(ctx)
 	for _, o := range outcomes {
 		if o.Err == nil {

@@ -129,7 +129,7 @@ func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	for _, r := range c.Receivers {
 		e.receivers[r.Name] = r
 		for _, in := range r.Integrations {
-			e.metrics.Expect(in.Kind.Name)
+			e.metrics.InitIntegration(in.Kind.Name)
 		}
 	}
 	for _, r := range c.Receivers {
@@ -193,7 +193,7 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 		return sum, fmt.Errorf("count what is owed: %w", err)
 	}
 	sum.Owed = len(owed)
-	e.metrics.Owed(sum.Owed)
+	e.metrics.SetPending(sum.Owed)
 	sum.Sent += e.sayOptional(start, send, now, done.extra)
 	return sum, nil
 }

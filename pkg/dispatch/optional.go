@@ -51,7 +51,7 @@ func (e *Engine) sayOptional(start, send context.Context, now time.Time, all []o
 			log.Debug("optional message left out: the quota is wanted for others", "err", err)
 			continue
 		}
-		answered := e.metrics.Request(o.c.Kind)
+		answered := e.metrics.StartRequest(o.c.Kind)
 		failed := slices.DeleteFunc(o.m.Send(ctx), func(out notify.Outcome) bool { return out.Err == nil })
 		answered(len(failed) == 0)
 		if len(failed) > 0 {

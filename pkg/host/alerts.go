@@ -44,7 +44,7 @@ func (j *judgement) labels(r *rule, v reading) alert.Labels {
 // say speaks of a value that fires, or that was seen to be back: ended is zero
 // while it fires.
 func (j *judgement) say(r *rule, v reading, e entry, ended time.Time) {
-	data := Data{Labels: e.Labels, Value: setting.Value(v.value), Threshold: setting.Value(r.limit())}
+	data := TemplateData{Labels: e.Labels, Value: setting.Value(v.value), Threshold: setting.Value(r.limit())}
 	a := &alert.Alert{Labels: e.Labels, StartsAt: e.Since, EndsAt: ended, Annotations: alert.Labels{
 		valueAnnotation:     data.Value.String(),
 		thresholdAnnotation: data.Threshold.String(),

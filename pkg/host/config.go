@@ -36,10 +36,10 @@ type Config struct {
 	Ignore      []string          `yaml:"ignore,omitempty"`
 	IgnoreGrace *setting.Duration `yaml:"ignore_grace,omitempty"`
 
-	Templates []Template `yaml:"templates,omitempty"`
-	Groups    []Group    `yaml:"groups,omitempty"`
-	Hosts     []Entry    `yaml:"hosts,omitempty"`
-	Rules     []Rule     `yaml:"rules,omitempty"`
+	Templates []Template       `yaml:"templates,omitempty"`
+	Groups    []Group          `yaml:"groups,omitempty"`
+	Hosts     []InventoryEntry `yaml:"hosts,omitempty"`
+	Rules     []Rule           `yaml:"rules,omitempty"`
 	// Register lets hosts that are not listed enrol themselves.
 	Register *Register `yaml:"register,omitempty"`
 }
@@ -68,8 +68,8 @@ type Group struct {
 	Tokens []string `yaml:"tokens,omitempty"`
 }
 
-// Entry is one host.
-type Entry struct {
+// InventoryEntry is one host.
+type InventoryEntry struct {
 	// ID is what its agent goes by.
 	ID string `yaml:"id"`
 	// Name is what people call it; default ID.
@@ -95,8 +95,8 @@ type Register struct {
 	ForgetAfter *setting.Duration `yaml:"forget_after,omitempty"`
 }
 
-// Every is the interval, or its default.
-func (c *Config) Every() time.Duration { return orDefault(c.Interval, DefaultInterval) }
+// CheckInterval is the interval, or its default.
+func (c *Config) CheckInterval() time.Duration { return orDefault(c.Interval, DefaultInterval) }
 
 func (c *Config) offlineAfter() time.Duration {
 	return orDefault(c.OfflineAfter, DefaultOfflineAfter)

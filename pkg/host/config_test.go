@@ -73,7 +73,7 @@ func TestValidate(t *testing.T) {
 			c.Groups[0].Labels, c.Hosts[0].Labels = alert.Labels{"host": "x"}, alert.Labels{"a-b": "x", "a": "\xff"}
 		}, []string{"hosts.groups.0.labels.host: is set by Tocsin", "hosts.hosts.0.labels.a: is not UTF-8", "hosts.hosts.0.labels.a-b: is not a name"}},
 		"ids": {func(c *host.Config) {
-			c.Hosts = []host.Entry{{ID: "a"}, {ID: "a"}, {}, {ID: "a/b"}, {ID: ".."}, {ID: "é"}, {ID: strings.Repeat("x", 129), Name: strings.Repeat("x", 129)}, {ID: "A.b_c-1:2@x"}}
+			c.Hosts = []host.InventoryEntry{{ID: "a"}, {ID: "a"}, {}, {ID: "a/b"}, {ID: ".."}, {ID: "é"}, {ID: strings.Repeat("x", 129), Name: strings.Repeat("x", 129)}, {ID: "A.b_c-1:2@x"}}
 		}, []string{`hosts.hosts.1.id: "a" is taken by another host`, "hosts.hosts.2.id: is missing", `hosts.hosts.3.id: "a/b" has other characters`, `hosts.hosts.4.id: ".." is nothing but dots`, `hosts.hosts.5.id: "é" has other characters`, "hosts.hosts.6.id: has 129 bytes", "hosts.hosts.6.id: ", "hosts.hosts.6.name: has 129 bytes"}},
 		"register": {func(c *host.Config) {
 			c.Register = &host.Register{Groups: []string{"x"}, Templates: []string{"x"}, Max: ptr(0), ForgetAfter: duration("0s")}
@@ -131,7 +131,7 @@ func TestInventory(t *testing.T) {
 			{Name: "web", Templates: []string{"linux"}, Labels: alert.Labels{"project": "oms", "site": "gz"}},
 			{Name: "calm", Templates: []string{"calm"}, Labels: alert.Labels{"site": "sh", "calm": "yes"}},
 		},
-		Hosts: []host.Entry{
+		Hosts: []host.InventoryEntry{
 			{ID: "a", Groups: []string{"web", "calm"}, Templates: []string{"odd"}, Labels: alert.Labels{"calm": "no"}},
 			{ID: "b", Name: "b.example.com", Active: ptr(false), Groups: []string{"calm", "web"}},
 			{ID: "c", Templates: []string{"linux", "calm"}},
@@ -151,7 +151,7 @@ func TestInventory(t *testing.T) {
 		"d": {"d", true, alert.Labels{"host": "d", "hostname": "d"}, `{"services":{}}`},
 	} {
 		h := hosts[id]
-		body, etag := h.Config()
+		body, etag := h.AgentConfig()
 		if h.Name != tt.name || h.Active != tt.active || !maps.Equal(h.Labels, tt.labels) || string(body) != tt.config {
 			t.Errorf("%s: %q %v %v %s", id, h.Name, h.Active, h.Labels, body)
 		}
@@ -174,17 +174,17 @@ func TestInventory(t *testing.T) {
 func tags(c host.Config) map[string]string {
 	tags := map[string]string{}
 	for id, h := range host.NewInventory(&c).Hosts() {
-		_, tags[id] = h.Config()
+		_, tags[id] = h.AgentConfig()
 	}
 	return tags
 }
 
 func TestDefaults(t *testing.T) {
 	var c host.Config
-	if c.Every() != time.Minute {
-		t.Error(c.Every())
+	if c.CheckInterval() != time.Minute {
+		t.Error(c.CheckInterval())
 	}
-	w := newWorld(t, host.Config{Hosts: []host.Entry{{ID: "a"}}})
+	w := newWorld(t, host.Config{Hosts: []host.InventoryEntry{{ID: "a"}}})
 	w.check(0)
 	w.report(0, "a")
 	w.expect(59)

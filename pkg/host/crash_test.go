@@ -203,7 +203,7 @@ func TestReportMeetsReport(t *testing.T) {
 	}
 	w.reg.Store = s
 	w.report(1, "web-1")
-	st, err := w.reg.Latest(t.Context(), at(3), host.Sender{}, "web-1")
+	st, err := w.reg.Status(t.Context(), at(3), host.Sender{}, "web-1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,8 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Data is what an annotation may use.
-type Data struct {
+// TemplateData is what an annotation may use.
+type TemplateData struct {
 	// Labels are those of the alert, with the rule's: $labels.
 	Labels alert.Labels
 	// Value is what was reported: $value.
@@ -19,6 +19,6 @@ type Data struct {
 type labelData struct{ Labels alert.Labels }
 
 // sample is what texts are tried on when they are loaded.
-func sample() Data {
-	return Data{Labels: alert.Labels{alert.NameLabel: "HostCPUHigh", hostLabel: "web-1", hostnameLabel: "web-1"}, Value: 95.5, Threshold: 90}
+func sample() TemplateData {
+	return TemplateData{Labels: alert.Labels{alert.NameLabel: "HostCPUHigh", hostLabel: "web-1", hostnameLabel: "web-1"}, Value: 95.5, Threshold: 90}
 }

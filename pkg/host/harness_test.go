@@ -65,7 +65,7 @@ func linux(ids ...string) host.Config {
 		Groups: []host.Group{{Name: "web", Templates: []string{"linux"}, Labels: alert.Labels{"project": "oms"}}},
 	}
 	for _, id := range ids {
-		c.Hosts = append(c.Hosts, host.Entry{ID: id, Groups: []string{"web"}})
+		c.Hosts = append(c.Hosts, host.InventoryEntry{ID: id, Groups: []string{"web"}})
 	}
 	return c
 }
@@ -164,7 +164,7 @@ func (w *world) load(c host.Config) {
 	log := slog.New(slog.DiscardHandler)
 	w.reg = &host.Registry{Store: w.store, Inventory: inv, Ingest: w.ear.Ingest, Language: "en", Log: log}
 	w.watch = &host.Watcher{Store: w.store, Inventory: inv, Ingest: w.ear.Ingest, Language: "en", Log: log,
-		Within: func(interval string, t time.Time) bool { return w.within != nil && w.within(interval, t) }}
+		InTimeInterval: func(interval string, t time.Time) bool { return w.within != nil && w.within(interval, t) }}
 }
 
 // report takes in the CPU of hosts, at a time in seconds.
@@ -182,7 +182,7 @@ func (w *world) send(seconds float64, id string, rep host.Report) {
 	}
 }
 
-func (w *world) check(seconds float64) host.Checked {
+func (w *world) check(seconds float64) host.CheckResult {
 	w.t.Helper()
 	sum, err := w.watch.Check(w.t.Context(), at(seconds))
 	if err != nil {

@@ -26,8 +26,8 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Offline is the name of the alert that a host has fallen silent.
-const Offline = "HostOffline"
+// offlineAlertName is the name of the alert that a host has fallen silent.
+const offlineAlertName = "HostOffline"
 
 // Labels of every alert about a host, beside alertname.
 const (
@@ -37,8 +37,8 @@ const (
 
 // Bounds of what a host may bring.
 const (
-	// MaxData is the bytes of a report's data.
-	MaxData = 64 << 10
+	// MaxDataSize is the bytes of a report's data.
+	MaxDataSize = 64 << 10
 	// maxName is the bytes of an id, of a name, and of a service's name: they are
 	// parts of keys and of labels.
 	maxName = 128
@@ -51,7 +51,7 @@ var (
 	ErrForbidden = errors.New("the token is for other hosts")
 	// ErrFull says that no more hosts may enrol themselves.
 	ErrFull = errors.New("as many hosts as hosts.register.max allows have enrolled themselves")
-	// ErrTooLarge says that a report has more data than MaxData.
+	// ErrTooLarge says that a report has more data than MaxDataSize.
 	ErrTooLarge = errors.New("the data has more than 64 KiB")
 )
 
@@ -79,10 +79,10 @@ type Service struct {
 	Interval time.Duration
 }
 
-// Config is what the host's agent is told, as JSON: each service's plugin and
+// AgentConfig is what the host's agent is told, as JSON: each service's plugin and
 // interval in seconds, {"services": {"LinuxCPU": ["cpu", 15]}}; and an entity tag
 // that changes with it (RFC 9110, 8.8.3). Neither may be changed.
-func (h *Host) Config() (body []byte, etag string) { return h.config, h.etag }
+func (h *Host) AgentConfig() (body []byte, etag string) { return h.config, h.etag }
 
 // Sender is who speaks for a host.
 type Sender struct {

@@ -10,7 +10,7 @@ import (
 // looking back by minutes misses none.
 func (w *Watcher) ignored(now time.Time) bool {
 	within := func(t time.Time) bool {
-		return slices.ContainsFunc(w.Inventory.ignore, func(name string) bool { return w.Within(name, t) })
+		return slices.ContainsFunc(w.Inventory.ignore, func(name string) bool { return w.InTimeInterval(name, t) })
 	}
 	grace := w.Inventory.grace
 	for back := time.Duration(0); back < grace; back += time.Minute {

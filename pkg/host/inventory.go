@@ -41,7 +41,7 @@ type registration struct {
 // NewInventory works a configuration out.
 func NewInventory(c *Config) *Inventory {
 	inv := &Inventory{
-		every: c.Every(), offlineAfter: c.offlineAfter(), ignore: c.Ignore, grace: c.ignoreGrace(),
+		every: c.CheckInterval(), offlineAfter: c.offlineAfter(), ignore: c.Ignore, grace: c.ignoreGrace(),
 		hosts: make(map[string]*Host, len(c.Hosts)), rules: compile(c.Rules), bound: map[string]bool{}, scopes: map[string][]string{},
 	}
 	parts := newParts(c)
@@ -59,7 +59,7 @@ func NewInventory(c *Config) *Inventory {
 	}
 	if r := c.Register; r != nil {
 		inv.register = &registration{
-			tokens: r.Tokens, as: *parts.host(&Entry{Groups: r.Groups, Templates: r.Templates}),
+			tokens: r.Tokens, as: *parts.host(&InventoryEntry{Groups: r.Groups, Templates: r.Templates}),
 			max: DefaultRegisterMax, forgetAfter: orDefault(r.ForgetAfter, DefaultForgetAfter),
 		}
 		if r.Max != nil {
@@ -139,7 +139,7 @@ func newParts(c *Config) parts {
 
 // host puts a host together: of services and labels with one name, those of a
 // later template or group count, and above all the host's own.
-func (p parts) host(e *Entry) *Host {
+func (p parts) host(e *InventoryEntry) *Host {
 	h := &Host{Active: e.Active == nil || *e.Active, Groups: e.Groups, Labels: alert.Labels{}, Services: map[string]Service{}}
 	for _, name := range e.Groups {
 		if g := p.groups[name]; g != nil {

@@ -71,7 +71,7 @@ func (r *Registry) find(ctx context.Context, id string) (*Host, error) {
 // is how many were handed on. Errors are those of Host, ErrTooLarge, ErrFull, and
 // those of the store and of Ingest: after these two the report may be sent again.
 func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Report) (alerts int, err error) {
-	if len(rep.Data) > MaxData {
+	if len(rep.Data) > MaxDataSize {
 		return 0, ErrTooLarge
 	}
 	h, err := r.Host(ctx, rep.From, id)

@@ -19,7 +19,7 @@ func TestLatest(t *testing.T) {
 	w := newWorld(t, linux("web-1"))
 	get := func(seconds float64) *host.Status {
 		t.Helper()
-		s, err := w.reg.Latest(t.Context(), at(seconds), nobody, "web-1")
+		s, err := w.reg.Status(t.Context(), at(seconds), nobody, "web-1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestReportIsRefused(t *testing.T) {
 	}{
 		"unknown":            {"web-2", host.Report{Service: "LinuxCPU", Data: json.RawMessage(`{}`)}, host.ErrUnknown},
 		"another's id":       {"web-1", host.Report{From: host.Sender{Token: "x", Hosts: []string{"web-2"}}, Service: "LinuxCPU", Data: json.RawMessage(`{}`)}, host.ErrForbidden},
-		"too large":          {"web-1", host.Report{Service: "LinuxCPU", Data: json.RawMessage(`"` + strings.Repeat("x", host.MaxData) + `"`)}, host.ErrTooLarge},
+		"too large":          {"web-1", host.Report{Service: "LinuxCPU", Data: json.RawMessage(`"` + strings.Repeat("x", host.MaxDataSize) + `"`)}, host.ErrTooLarge},
 		"an id with a slash": {"web-1/LinuxCPU", host.Report{Service: "LinuxCPU", Data: json.RawMessage(`{}`)}, host.ErrUnknown},
 	} {
 		if _, err := w.reg.Report(t.Context(), at(0), tt.id, tt.rep); !errors.Is(err, tt.want) {
@@ -83,7 +83,7 @@ func TestReportIsRefused(t *testing.T) {
 	if items, _ := w.store.List(t.Context(), "host", "", 9); len(items) != 0 {
 		t.Errorf("left in the store: %v", items)
 	}
-	full := `"` + strings.Repeat("x", host.MaxData-2) + `"`
+	full := `"` + strings.Repeat("x", host.MaxDataSize-2) + `"`
 	w.send(0, "web-1", host.Report{Service: "LinuxCPU", Data: json.RawMessage(full)})
 }
 
@@ -157,10 +157,10 @@ func TestEnrol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body, _ := h.Config(); !strings.Contains(string(body), `"LinuxCPU":["cpu",15]`) {
+	if body, _ := h.AgentConfig(); !strings.Contains(string(body), `"LinuxCPU":["cpu",15]`) {
 		t.Errorf("%s", body)
 	}
-	if _, err := w.reg.Latest(t.Context(), at(0), from, "vm-1"); !errors.Is(err, host.ErrUnknown) {
+	if _, err := w.reg.Status(t.Context(), at(0), from, "vm-1"); !errors.Is(err, host.ErrUnknown) {
 		t.Errorf("%v", err)
 	}
 	for _, id := range []string{"a/b", "", "..", strings.Repeat("x", 129), "x y"} {
@@ -247,7 +247,7 @@ func TestStoreAway(t *testing.T) {
 	w := newWorld(t, linux("web-1"))
 	w.reg.Store, w.watch.Store = away{}, away{}
 	_, report := w.reg.Report(t.Context(), at(0), "web-1", host.Report{Service: "LinuxCPU", Data: json.RawMessage(`{}`)})
-	_, latest := w.reg.Latest(t.Context(), at(0), nobody, "web-1")
+	_, latest := w.reg.Status(t.Context(), at(0), nobody, "web-1")
 	_, list := w.reg.List(t.Context(), at(0), nobody)
 	_, check := w.watch.Check(t.Context(), at(0))
 	for i, err := range []error{report, latest, list, check} {

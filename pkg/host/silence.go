@@ -68,7 +68,7 @@ func (m *mark) over(at time.Time) *alert.Alert {
 // offlineLabels are those of the alert of a host that is offline.
 func offlineLabels(h *Host) alert.Labels {
 	l := maps.Clone(h.Labels)
-	l[alert.NameLabel] = Offline
+	l[alert.NameLabel] = offlineAlertName
 	return l
 }
 

@@ -25,13 +25,13 @@ type Status struct {
 	LastReport time.Time `json:"lastReport,omitzero"`
 	UpSince    time.Time `json:"upSince,omitzero"`
 	Address    string    `json:"address,omitempty"`
-	// Services are what it must collect, with the latest values; only Latest
+	// Services are what it must collect, with the latest values; only Status
 	// tells them.
-	Services map[string]Latest `json:"services,omitempty"`
+	Services map[string]LatestValue `json:"services,omitempty"`
 }
 
-// Latest is what a service reported last.
-type Latest struct {
+// LatestValue is what a service reported last.
+type LatestValue struct {
 	Plugin string `json:"plugin"`
 	// Interval is in seconds.
 	Interval int `json:"interval"`
@@ -40,9 +40,9 @@ type Latest struct {
 	Data json.RawMessage `json:"data,omitempty"`
 }
 
-// Latest returns how a host stands and what it reported last. Errors are those of
+// Status returns how a host stands and what it reported last. Errors are those of
 // Host and of the store.
-func (r *Registry) Latest(ctx context.Context, now time.Time, from Sender, id string) (*Status, error) {
+func (r *Registry) Status(ctx context.Context, now time.Time, from Sender, id string) (*Status, error) {
 	h, err := r.Host(ctx, from, id)
 	if err != nil {
 		return nil, err
@@ -59,10 +59,10 @@ func (r *Registry) Latest(ctx context.Context, now time.Time, from Sender, id st
 	if err != nil {
 		return nil, fmt.Errorf("read the values of the host %s: %w", id, err)
 	}
-	s.Services = make(map[string]Latest, len(h.Services))
+	s.Services = make(map[string]LatestValue, len(h.Services))
 	for name, service := range h.Services {
 		v := values[name]
-		s.Services[name] = Latest{service.Plugin, int(service.Interval / time.Second), v.At, v.Data}
+		s.Services[name] = LatestValue{service.Plugin, int(service.Interval / time.Second), v.At, v.Data}
 	}
 	return s, nil
 }

@@ -15,8 +15,8 @@ import (
 type Watcher struct {
 	Store     store.Store
 	Inventory *Inventory
-	// Within tells whether a time interval of the configuration contains a time.
-	Within func(interval string, t time.Time) bool
+	// InTimeInterval tells whether a time interval of the configuration contains a time.
+	InTimeInterval func(interval string, t time.Time) bool
 	// Ingest takes alerts in durably. It is given an alert for every offline host
 	// at every check, and some alerts' ends more than once.
 	Ingest func(ctx context.Context, now time.Time, alerts []*alert.Alert) error
@@ -25,8 +25,8 @@ type Watcher struct {
 	Log      *slog.Logger
 }
 
-// Checked is what a check came to.
-type Checked struct {
+// CheckResult is what a check came to.
+type CheckResult struct {
 	Polled int // hosts read
 	Firing int // alerts firing, those about values included
 }
@@ -41,9 +41,9 @@ type Checked struct {
 // check does. Any number of instances may check, and each may die at any moment:
 // that a host is offline is stored before it is told, and forgotten after its end
 // was told. So whatever got lost on the way is said again at the next check.
-func (w *Watcher) Check(ctx context.Context, now time.Time) (Checked, error) {
+func (w *Watcher) Check(ctx context.Context, now time.Time) (CheckResult, error) {
 	now = now.UTC().Truncate(time.Millisecond)
-	var sum Checked
+	var sum CheckResult
 	judging, err := w.watching(ctx, now)
 	if err != nil {
 		return sum, err

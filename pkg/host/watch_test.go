@@ -157,7 +157,7 @@ func TestCheckReadsOnlyWhatIsDue(t *testing.T) {
 		w.check(1)
 		c := &counting{Store: w.store}
 		w.watch.Store = c
-		if sum := w.check(59); sum != (host.Checked{}) {
+		if sum := w.check(59); sum != (host.CheckResult{}) {
 			t.Errorf("%d hosts: %+v", n, sum)
 		}
 		c.Store = nil
@@ -168,7 +168,7 @@ func TestCheckReadsOnlyWhatIsDue(t *testing.T) {
 		c.Store = w.store
 		w.report(59, ids[:n-3]...)
 		*c = counting{Store: w.store}
-		if sum := w.check(60); sum != (host.Checked{Polled: 3, Firing: 3}) {
+		if sum := w.check(60); sum != (host.CheckResult{Polled: 3, Firing: 3}) {
 			t.Errorf("%d hosts: %+v", n, sum)
 		}
 		// The note, three hosts, and the values of three services of each.

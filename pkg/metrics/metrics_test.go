@@ -112,17 +112,17 @@ func TestNotifications(t *testing.T) {
 	var r metrics.Registry
 	now := time.Unix(0, 0)
 	n := metrics.NewNotifications(&r, func() time.Time { return now })
-	n.Expect("sms")
-	n.Begun("email")
-	answered := n.Request("email")
+	n.InitIntegration("sms")
+	n.Attempted("email")
+	answered := n.StartRequest("email")
 	now = now.Add(6 * time.Second)
 	answered(false)
-	answered = n.Request("email")
+	answered = n.StartRequest("email")
 	now = now.Add(time.Second)
 	answered(true)
 	n.Failed("email", "authError")
 	n.Suppressed("silence", 3)
-	n.Owed(7)
+	n.SetPending(7)
 	n.TemplateFailed("email")
 	expect(t, &r, `
 		# HELP alertmanager_notification_latency_seconds The latency of notification requests in seconds.
@@ -173,10 +173,10 @@ func TestNotifications(t *testing.T) {
 // Nothing is counted through a nil pointer.
 func TestNoNotifications(t *testing.T) {
 	var n *metrics.Notifications
-	n.Expect("email")
-	n.Begun("email")
-	n.Request("email")(false)
+	n.InitIntegration("email")
+	n.Attempted("email")
+	n.StartRequest("email")(false)
 	n.Failed("email", "other")
 	n.Suppressed("silence", 1)
-	n.Owed(1)
+	n.SetPending(1)
 }

@@ -35,9 +35,9 @@ func NewNotifications(r *Registry, now func() time.Time) *Notifications {
 	}
 }
 
-// Expect makes the counters of an integration, such as "email", visible as long
+// InitIntegration makes the counters of an integration, such as "email", visible as long
 // as they are 0, so that the first failure is an increase.
-func (n *Notifications) Expect(integration string) {
+func (n *Notifications) InitIntegration(integration string) {
 	if n == nil {
 		return
 	}
@@ -50,17 +50,17 @@ func (n *Notifications) Expect(integration string) {
 	}
 }
 
-// Begun counts a notification for an integration that is tried for the first
+// Attempted counts a notification for an integration that is tried for the first
 // time.
-func (n *Notifications) Begun(integration string) {
+func (n *Notifications) Attempted(integration string) {
 	if n != nil {
 		n.total.Add(1, integration)
 	}
 }
 
-// Request counts a request to an integration and the time until the function
+// StartRequest counts a request to an integration and the time until the function
 // that it returns is called, which tells whether the request was accepted.
-func (n *Notifications) Request(integration string) (answered func(ok bool)) {
+func (n *Notifications) StartRequest(integration string) (answered func(ok bool)) {
 	if n == nil {
 		return func(bool) {}
 	}
@@ -98,8 +98,8 @@ func (n *Notifications) TemplateFailed(integration string) {
 	}
 }
 
-// Owed sets how many notifications wait to be delivered.
-func (n *Notifications) Owed(count int) {
+// SetPending sets how many notifications wait to be delivered.
+func (n *Notifications) SetPending(count int) {
 	if n != nil {
 		n.owed.Set(float64(count))
 	}

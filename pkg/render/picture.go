@@ -40,7 +40,7 @@ func (doc *Doc) Pictures(most int) []Picture {
 			continue
 		}
 		s, err := chart.Parse(text)
-		if err != nil || s.Known() < fewest {
+		if err != nil || s.KnownValues() < fewest {
 			continue
 		}
 		if limit, err := strconv.ParseFloat(e.Annotations["threshold"], 64); err == nil {

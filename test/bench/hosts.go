@@ -88,7 +88,7 @@ func (b *bench) silence(ctx context.Context) ([]row, error) {
 		offline := setting.Duration(time.Hour)
 		config := &host.Config{OfflineAfter: &offline}
 		for i := range hosts {
-			config.Hosts = append(config.Hosts, host.Entry{ID: fmt.Sprintf("host-%d", i)})
+			config.Hosts = append(config.Hosts, host.InventoryEntry{ID: fmt.Sprintf("host-%d", i)})
 		}
 		ingest := func(context.Context, time.Time, []*alert.Alert) error { return nil }
 		log := slog.New(slog.DiscardHandler)
@@ -98,7 +98,7 @@ func (b *bench) silence(ctx context.Context) ([]row, error) {
 		if err := reportAll(ctx, registry, now, hosts); err != nil {
 			return nil, 0, err
 		}
-		w := &host.Watcher{Store: c, Inventory: inventory, Ingest: ingest, Log: log, Within: func(string, time.Time) bool { return false }}
+		w := &host.Watcher{Store: c, Inventory: inventory, Ingest: ingest, Log: log, InTimeInterval: func(string, time.Time) bool { return false }}
 		if _, err := w.Check(ctx, now); err != nil { // the first one begins to watch
 			return nil, 0, err
 		}

@@ -37,14 +37,14 @@ type Options struct {
 	ID string
 	// Token proves to the server who asks.
 	Token setting.Secret
-	// State is the directory of the agent's own files. It is made if it is
+	// StateDir is the directory of the agent's own files. It is made if it is
 	// missing, and belongs to one agent at a time.
-	State string
-	// Plugins is the directory of executables that are plugins; "" for none.
-	Plugins string
-	// Buffer is how many bytes of reports may wait on disk. Beyond it the oldest
+	StateDir string
+	// PluginDir is the directory of executables that are plugins; "" for none.
+	PluginDir string
+	// BufferSize is how many bytes of reports may wait on disk. Beyond it the oldest
 	// are dropped.
-	Buffer int64
+	BufferSize int64
 	// Version is what the agent calls itself in User-Agent.
 	Version string
 	// Transport brings requests to the server. nil is one with deadlines that
@@ -75,27 +75,27 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Plugins != "" {
-		if o.Plugins, err = filepath.Abs(o.Plugins); err != nil {
+	if o.PluginDir != "" {
+		if o.PluginDir, err = filepath.Abs(o.PluginDir); err != nil {
 			return nil, fmt.Errorf("find the directory of plugins: %w", err)
 		}
 	}
-	if o.Buffer < minBuffer {
-		return nil, fmt.Errorf("--buffer is %d bytes: it must have 1 MiB or more", o.Buffer)
+	if o.BufferSize < minBuffer {
+		return nil, fmt.Errorf("--buffer is %d bytes: it must have 1 MiB or more", o.BufferSize)
 	}
-	if err := os.MkdirAll(o.State, 0o700); err != nil {
+	if err := os.MkdirAll(o.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w; choose another one with --state", err)
 	}
-	lock, err := lockDir(o.State)
+	lock, err := lockDir(o.StateDir)
 	if err != nil {
 		return nil, err
 	}
-	b, err := openBuffer(filepath.Join(o.State, "buffer"), o.Buffer, o.Log)
+	b, err := openBuffer(filepath.Join(o.StateDir, "buffer"), o.BufferSize, o.Log)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	a := &Agent{log: o.Log, client: c, state: o.State, lock: lock, buffer: b, status: Status{ID: o.ID, Server: o.Server}}
-	a.scheduler = &scheduler{id: o.ID, open: plugins{proc: "/proc", dir: o.Plugins}.open, put: a.put, log: o.Log}
+	a := &Agent{log: o.Log, client: c, state: o.StateDir, lock: lock, buffer: b, status: Status{ID: o.ID, Server: o.Server}}
+	a.scheduler = &scheduler{id: o.ID, open: plugins{proc: "/proc", dir: o.PluginDir}.open, put: a.put, log: o.Log}
 	a.config = loadConfig(a.state, c.address, o.Log)
 	return a, nil
 }

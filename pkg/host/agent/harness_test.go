@@ -149,7 +149,7 @@ func newLog() (*slog.Logger, *logs) {
 func newAgent(t *testing.T, s *server, state string) (*Agent, *logs) {
 	t.Helper()
 	log, l := newLog()
-	a, err := New(Options{Server: "https://alerts.example.com/", ID: "web-1", Token: testToken, State: state, Buffer: minBuffer, Version: "test", Transport: s, Log: log})
+	a, err := New(Options{Server: "https://alerts.example.com/", ID: "web-1", Token: testToken, StateDir: state, BufferSize: minBuffer, Version: "test", Transport: s, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

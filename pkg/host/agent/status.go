@@ -57,8 +57,8 @@ type ServiceStatus struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// Ask asks the agent that runs on a state directory.
-func Ask(ctx context.Context, state string) (*Status, error) {
+// QueryStatus asks the agent that runs on a state directory.
+func QueryStatus(ctx context.Context, state string) (*Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(state, socketName))

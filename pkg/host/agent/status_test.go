@@ -15,7 +15,7 @@ import (
 func TestOneAgentPerDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	a, _ := newAgent(t, newServer(t, "{}"), dir)
-	o := Options{Server: "https://alerts.example.com", ID: "web-1", Token: testToken, State: dir, Buffer: minBuffer, Log: slog.New(slog.DiscardHandler)}
+	o := Options{Server: "https://alerts.example.com", ID: "web-1", Token: testToken, StateDir: dir, BufferSize: minBuffer, Log: slog.New(slog.DiscardHandler)}
 	if _, err := New(o); err == nil || !strings.Contains(err.Error(), "another agent") {
 		t.Errorf("a second agent: %v", err)
 	}
@@ -29,7 +29,7 @@ func TestOneAgentPerDirectory(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v; want nobody else to look into it", info.Mode(), err)
 	}
-	o.Buffer = minBuffer - 1
+	o.BufferSize = minBuffer - 1
 	if _, err := New(o); err == nil || !strings.Contains(err.Error(), "--buffer") {
 		t.Errorf("a buffer that is too small: %v", err)
 	}
@@ -38,7 +38,7 @@ func TestOneAgentPerDirectory(t *testing.T) {
 // The status is told to whoever asks in the directory, over no port.
 func TestStatus(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Ask(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "--state") {
+	if _, err := QueryStatus(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "--state") {
 		t.Errorf("nobody there: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, socketName), nil, 0o600); err != nil { // as a killed run leaves one
@@ -51,7 +51,7 @@ func TestStatus(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- a.Run(ctx) }()
 	<-s.arrived
-	st, err := Ask(t.Context(), dir)
+	st, err := QueryStatus(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestStatus(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if _, err := Ask(t.Context(), dir); err == nil {
+	if _, err := QueryStatus(t.Context(), dir); err == nil {
 		t.Error("an agent that has stopped answers")
 	}
 }
