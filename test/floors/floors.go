@@ -12,7 +12,9 @@ import (
 var floors = [][]string{
 	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
 	{"pkg/render", "pkg/phone"},
-	{"pkg/notify", "pkg/wecom"},    // the contract, and what two channels share
+	{"pkg/notify"},                 // the contract
+	{"pkg/notify/chat"},            // the base of chat channels
+	{"pkg/notify/wecom"},           // shared by WeCom's two channels
 	{"pkg/notify/*", "pkg/intake"}, // * is one folder, a room of its own
 	{"pkg/lag", "pkg/host", "pkg/dispatch", "pkg/api"},
 	{"pkg/config"},
@@ -88,4 +90,8 @@ func within(pkg, room string) bool {
 	return pkg == room || strings.HasPrefix(pkg, room+"/")
 }
 
-func isChannel(room string) bool { return strings.HasPrefix(room, "pkg/notify/") }
+// isChannel reports whether a room is one channel, and not code that several
+// channels share.
+func isChannel(room string) bool {
+	return strings.HasPrefix(room, "pkg/notify/") && room != "pkg/notify/chat" && room != "pkg/notify/wecom"
+}

@@ -26,7 +26,7 @@ const (
 	// PerMinute is how many messages a robot may send within a minute, and
 	// Locked is for how long it is shut when it tries to send more.
 	PerMinute = 20
-	Locked    = 10 * time.Minute
+	LockoutDuration    = 10 * time.Minute
 	// MaxBody is the longest body, in bytes.
 	MaxBody = 20000
 )
@@ -170,7 +170,7 @@ func (s *Server) judge(token string, r *http.Request, m *Message, now time.Time)
 	}
 	robot.sent = slices.DeleteFunc(robot.sent, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
 	if len(robot.sent) >= PerMinute {
-		robot.shut = now.Add(Locked)
+		robot.shut = now.Add(LockoutDuration)
 		return tooFast
 	}
 	robot.sent = append(robot.sent, now)

@@ -164,7 +164,7 @@ func TestTwentyAMinute(t *testing.T) {
 		query string
 		code  int
 	}{
-		{0, "access_token=t1", 410100}, {0, "access_token=t2", 0}, {Locked - 1, "access_token=t1", 410100}, {Locked, "access_token=t1", 0},
+		{0, "access_token=t1", 410100}, {0, "access_token=t2", 0}, {LockoutDuration - 1, "access_token=t1", 410100}, {LockoutDuration, "access_token=t1", 0},
 	} {
 		clock.now = shut.Add(tt.at)
 		if code := call(t, s, tt.query, text("x")); code != tt.code {

@@ -25,7 +25,7 @@ const (
 	// MaxBody is how many bytes a request may have.
 	MaxBody = 20 << 10
 	// Skew is how far a signature's time may be from the server's.
-	Skew = time.Hour
+	MaxClockSkew = time.Hour
 )
 
 // Robot is a custom robot of a group, with the security settings that its owner

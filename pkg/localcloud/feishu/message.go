@@ -65,7 +65,7 @@ func read(r *http.Request, robot Robot, now time.Time) (*Message, *refusal) {
 // secret for its key.
 func signed(req *request, secret string, now time.Time) bool {
 	seconds, err := strconv.ParseInt(req.Timestamp, 10, 64)
-	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > Skew {
+	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > MaxClockSkew {
 		return false
 	}
 	mac := hmac.New(sha256.New, []byte(req.Timestamp+"\n"+secret))

@@ -43,7 +43,7 @@ func TestSignedWhenSent(t *testing.T) {
 			t.Errorf("%v later: %v", late, err)
 		}
 	}
-	g.env.Now = func() time.Time { return g.now.Add(-server.Skew - time.Second) }
+	g.env.Now = func() time.Time { return g.now.Add(-server.MaxClockSkew - time.Second) }
 	if err := notify.AsError(messages[0].Send(t.Context())[0].Err); err.Code != "19021" || !strings.Contains(err.Message, "clock") {
 		t.Errorf("a clock that is wrong: %v", err)
 	}

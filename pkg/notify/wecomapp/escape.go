@@ -3,8 +3,8 @@ package wecomapp
 import (
 	"strings"
 
+	"tocsin/pkg/notify/wecom"
 	"tocsin/pkg/render"
-	"tocsin/pkg/wecom"
 )
 
 // escape makes untrusted text harmless inside a line. In a message of text only

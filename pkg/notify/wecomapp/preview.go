@@ -3,7 +3,7 @@ package wecomapp
 import (
 	"strings"
 
-	"tocsin/pkg/wecom"
+	"tocsin/pkg/notify/wecom"
 )
 
 // preview returns a message as its reader sees it: without the markup that this

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
-	"tocsin/pkg/wecom"
+	"tocsin/pkg/notify/wecom"
 )
 
 // Codes of an access token that WeCom does not take any more.

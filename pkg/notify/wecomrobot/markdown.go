@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"tocsin/pkg/notify/wecom"
 	"tocsin/pkg/render"
-	"tocsin/pkg/wecom"
 )
 
 // The markup used is the part of WeCom's markdown that every client shows: bold,

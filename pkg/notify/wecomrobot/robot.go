@@ -18,8 +18,8 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/wecom"
 	"tocsin/pkg/render"
-	"tocsin/pkg/wecom"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
-	"tocsin/pkg/wecom"
+	"tocsin/pkg/notify/wecom"
 )
 
 // lockout is how long WeCom refuses a robot that has sent too much: until the
