@@ -25,8 +25,8 @@ const (
 	Path = "/robot/send"
 	// PerMinute is how many messages a robot may send within a minute, and
 	// Locked is for how long it is shut when it tries to send more.
-	PerMinute = 20
-	LockoutDuration    = 10 * time.Minute
+	PerMinute       = 20
+	LockoutDuration = 10 * time.Minute
 	// MaxBody is the longest body, in bytes.
 	MaxBody = 20000
 )
