@@ -14,7 +14,7 @@ import (
 
 // LagFunction builds the function that a platform's timer calls to poll lag and
 // to say what is due. Its configuration is where config.Find finds it.
-func LagFunction(ctx context.Context) (faas.Timer, error) {
+func LagFunction(ctx context.Context) (faas.TimerHandler, error) {
 	a, err := forFunction(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func LagFunction(ctx context.Context) (faas.Timer, error) {
 
 // HostsFunction builds the function that a platform's timer calls to look for
 // silent hosts and to say what is due.
-func HostsFunction(ctx context.Context) (faas.Timer, error) {
+func HostsFunction(ctx context.Context) (faas.TimerHandler, error) {
 	a, err := forFunction(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func HostsFunction(ctx context.Context) (faas.Timer, error) {
 // is due: what other functions took in, what is repeated, what is owed. With
 // `dispatch.linger` one call goes on for a while and ticks as often as something
 // may be due, so that a short group_wait is kept although the timer is slow.
-func DispatchFunction(ctx context.Context) (faas.Timer, error) {
+func DispatchFunction(ctx context.Context) (faas.TimerHandler, error) {
 	a, err := forFunction(ctx, nil)
 	if err != nil {
 		return nil, err

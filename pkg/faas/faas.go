@@ -32,7 +32,7 @@ import (
 //
 // When no platform started the program, it says so on standard error and exits
 // with status 2.
-func ServeTimer(build func(context.Context) (Timer, error)) {
+func ServeTimer(build func(context.Context) (TimerHandler, error)) {
 	serve(func(ctx context.Context) (handler, error) {
 		t, err := build(ctx)
 		if err != nil {

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Timer is a function that a platform's timer calls. What it returns is
+// TimerHandler is a function that a platform's timer calls. What it returns is
 // answered as JSON. An error makes the platform call again: SCF and Lambda
 // repeat a timer's event twice unless they are told otherwise.
-type Timer func(ctx context.Context, e TimerEvent) (any, error)
+type TimerHandler func(ctx context.Context, e TimerEvent) (any, error)
 
 // Sources of timer events.
 const (
@@ -37,7 +37,7 @@ type TimerEvent struct {
 	Message string
 }
 
-func (t Timer) handle(ctx context.Context, event []byte) (any, error) {
+func (t TimerHandler) handle(ctx context.Context, event []byte) (any, error) {
 	e, err := parseTimer(event)
 	if err != nil {
 		return nil, err

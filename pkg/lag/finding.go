@@ -60,7 +60,7 @@ type sight struct {
 // view is what several rules look at of a topic.
 type view struct {
 	total
-	cached *trend.TopicReading // of the last polls
+	cached *trend.TopicStatus // of the last polls
 }
 
 // find judges all conditions of a rule.

@@ -104,6 +104,6 @@ func members(g *Group) trend.Members {
 	case len(g.Members) == 0:
 		return trend.NoMembers
 	default:
-		return trend.SomeMembers
+		return trend.HasMembers
 	}
 }

@@ -46,7 +46,7 @@ func (w *Watcher) recall(p *poll, now time.Time) {
 func (w *Watcher) decode(p *poll) *trend.Window {
 	window, err := p.stored.window.window()
 	switch {
-	case errors.Is(err, trend.ErrNewer):
+	case errors.Is(err, trend.ErrNewerVersion):
 		p.stop = fmt.Errorf("%s%s: %w", keyspace.LagTrend, p.cluster, err)
 	case err != nil:
 		w.Log.Warn("the stored window of lag is damaged and was started anew", "cluster", p.cluster, "err", err)

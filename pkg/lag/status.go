@@ -43,11 +43,11 @@ func (r *Rule) growth(s *sight) finding {
 	}
 	unread := func(p Partition) bool { return !p.Known && p.Reason != NoCommit }
 	switch t := s.reading(); {
-	case t.Growing >= r.GrowingFor.Std():
+	case t.GrowingFor >= r.GrowingFor.Std():
 		return yes
-	case t.Growing > 0:
+	case t.GrowingFor > 0:
 		return between
-	case math.IsNaN(t.In), slices.ContainsFunc(s.topic.Partitions, unread):
+	case math.IsNaN(t.ProduceRate), slices.ContainsFunc(s.topic.Partitions, unread):
 		return unknown
 	default:
 		return no
@@ -55,7 +55,7 @@ func (r *Rule) growth(s *sight) finding {
 }
 
 // reading is what the last polls tell of the topic.
-func (s *sight) reading() *trend.TopicReading {
+func (s *sight) reading() *trend.TopicStatus {
 	if s.cached == nil {
 		t := s.snap.Trend.Topic(s.group.Name, s.topic.Name, s.allowed)
 		t.State = s.settle(t.State)
@@ -125,7 +125,7 @@ func (s *sight) motion() motion {
 		return motion{trend.Unknown, math.NaN(), math.NaN(), -1, 0}
 	}
 	t := s.reading()
-	m := motion{t.State, t.In, t.Out, t.Drain, t.Growing}
+	m := motion{t.State, t.ProduceRate, t.ConsumeRate, t.DrainTime, t.GrowingFor}
 	if s.burrow {
 		m.status = s.worstState(s.topic.Partitions)
 	}

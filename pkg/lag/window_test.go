@@ -199,7 +199,7 @@ func TestChunks(t *testing.T) {
 	for name, c := range map[string]chunks{
 		"one too many": {one, one}, "too short": {{Value: []byte("x")}}, "not one": {{Value: append(slices.Clone(one.Value[:chunkHeader]), 'x')}},
 	} {
-		if _, err := c.window(); err == nil || errors.Is(err, trend.ErrNewer) {
+		if _, err := c.window(); err == nil || errors.Is(err, trend.ErrNewerVersion) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

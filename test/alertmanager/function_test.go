@@ -39,7 +39,7 @@ func TestAmtoolThroughFunction(t *testing.T) {
 	}
 	for cloud, start := range map[string]func() string{
 		"scf": func() string {
-			f, err := scf.Start(t.Context(), scf.Options{Binary: filepath.Join(dir, "scf"), Name: "webhook", Env: env("scf")})
+			f, err := scf.StartGo1(t.Context(), scf.Options{Binary: filepath.Join(dir, "scf"), Name: "webhook", Env: env("scf")})
 			if err != nil {
 				t.Fatal(err)
 			}

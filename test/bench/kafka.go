@@ -162,7 +162,7 @@ func asKafka(args []string) {
 	fmt.Println(strings.Join(k.Brokers(), ","))
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		n := 0
-		for _, asked := range k.Requests() {
+		for _, asked := range k.RequestCounts() {
 			n += asked
 		}
 		fmt.Println(n)

@@ -44,7 +44,7 @@ func (b *bench) once(ctx context.Context, name string, event []byte, env map[str
 	if err != nil {
 		return 0, nil, 0, err
 	}
-	answer, err = f.Invoke(ctx, event, lambda.Invoke{})
+	answer, err = f.Invoke(ctx, event, lambda.InvokeOptions{})
 	took = time.Since(begin)
 	if err == nil {
 		memory, err = f.PeakMemory()

@@ -21,7 +21,7 @@ func BenchmarkColdStart(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := f.Invoke(b.Context(), scheduler("minute"), lambda.Invoke{}); err != nil {
+				if _, err := f.Invoke(b.Context(), scheduler("minute"), lambda.InvokeOptions{}); err != nil {
 					b.Fatal(err)
 				}
 				b.StopTimer()
@@ -32,11 +32,11 @@ func BenchmarkColdStart(b *testing.B) {
 	}
 	b.Run("echo-scf", func(b *testing.B) {
 		for b.Loop() {
-			f, err := scf.Start(b.Context(), scf.Options{Binary: binary("echo-scf")})
+			f, err := scf.StartGo1(b.Context(), scf.Options{Binary: binary("echo-scf")})
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := f.Invoke(b.Context(), scfTimer("minute"), scf.Invoke{}); err != nil {
+			if _, err := f.Invoke(b.Context(), scfTimer("minute"), scf.InvokeOptions{}); err != nil {
 				b.Fatal(err)
 			}
 			b.StopTimer()

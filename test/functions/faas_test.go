@@ -113,13 +113,13 @@ func TestErrorAnswers(t *testing.T) {
 
 // TestRotatedEnvironment: SCF's temporary keys change under a running instance.
 func TestRotatedEnvironment(t *testing.T) {
-	f, err := scf.Start(t.Context(), scf.Options{Binary: binary("echo-scf")})
+	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("echo-scf")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	for _, token := range []string{"one", "two"} {
-		body, err := f.Invoke(t.Context(), scfTimer("env-TENCENTCLOUD_SESSIONTOKEN"), scf.Invoke{
+		body, err := f.Invoke(t.Context(), scfTimer("env-TENCENTCLOUD_SESSIONTOKEN"), scf.InvokeOptions{
 			Environment: map[string]string{"TENCENTCLOUD_SESSIONTOKEN": token},
 		})
 		if a := decode(t, body, err); a.Env != token || a.Builds != 1 {
@@ -131,38 +131,38 @@ func TestRotatedEnvironment(t *testing.T) {
 // TestBrokenConfiguration: every event is answered with what is wrong, and the
 // first after it is mended is served.
 func TestBrokenConfiguration(t *testing.T) {
-	f, err := scf.Start(t.Context(), scf.Options{Binary: binary("echo-scf")})
+	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("echo-scf")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	for range 2 {
-		_, err := f.Invoke(t.Context(), scfTimer("minute"), scf.Invoke{Environment: map[string]string{"ECHO_CONFIG": "broken"}})
+		_, err := f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Environment: map[string]string{"ECHO_CONFIG": "broken"}})
 		if _, got := failure(t, err); got != "the function cannot start: tocsin.yaml:3: unknown key" {
 			t.Errorf("answered %s", got)
 		}
 	}
-	body, err := f.Invoke(t.Context(), scfTimer("minute"), scf.Invoke{Environment: map[string]string{"ECHO_CONFIG": "good"}})
+	body, err := f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Environment: map[string]string{"ECHO_CONFIG": "good"}})
 	if a := decode(t, body, err); a.Builds != 3 {
 		t.Errorf("built %d times, want 3", a.Builds)
 	}
 }
 
 func TestDeadlines(t *testing.T) {
-	f, err := scf.Start(t.Context(), scf.Options{Binary: binary("echo-scf"), Timeout: 30 * time.Second})
+	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("echo-scf"), Timeout: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	// A deadline that was not sent: the time limit counts.
 	before := time.Now()
-	body, err := f.Invoke(t.Context(), scfTimer("minute"), scf.Invoke{Deadline: time.Unix(0, 0)})
+	body, err := f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Deadline: time.Unix(0, 0)})
 	a := decode(t, body, err)
 	if left := time.UnixMilli(a.Deadline).Sub(before); a.Expired || left < 29*time.Second || left > 55*time.Second {
 		t.Errorf("deadline in %v, expired %v; want the limit of 30 s", left, a.Expired)
 	}
 	// A function that ignores its deadline is killed by the platform.
-	_, err = f.Invoke(t.Context(), scfTimer("stall"), scf.Invoke{Deadline: time.Now().Add(50 * time.Millisecond)})
+	_, err = f.Invoke(t.Context(), scfTimer("stall"), scf.InvokeOptions{Deadline: time.Now().Add(50 * time.Millisecond)})
 	if !errors.Is(err, scf.ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
@@ -176,11 +176,11 @@ func TestWrongCloud(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := l.Invoke(t.Context(), scheduler("minute"), lambda.Invoke{}); err == nil || !strings.Contains(err.Error(), "built for SCF: deploy the one in dist/lambda") {
+	if _, err := l.Invoke(t.Context(), scheduler("minute"), lambda.InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "built for SCF: deploy the one in dist/lambda") {
 		t.Errorf("SCF's binary on Lambda: %v", err)
 	}
 	o := scf.Options{Binary: binary("echo-lambda")}
-	if _, err := scf.Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), "built for Lambda: deploy the one in dist/scf") {
+	if _, err := scf.StartGo1(t.Context(), o); err == nil || !strings.Contains(err.Error(), "built for Lambda: deploy the one in dist/scf") {
 		t.Errorf("Lambda's binary on SCF: %v", err)
 	}
 	if _, err := scf.StartCustom(t.Context(), o); err == nil || !strings.Contains(err.Error(), "built for Lambda: deploy the one in dist/scf") {

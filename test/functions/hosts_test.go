@@ -122,12 +122,12 @@ func TestHostsOnRedis(t *testing.T) {
 		"SSL_CERT_FILE": write("ca.pem", string(cloud.Network.CAPEM()), 0o600), "SSL_CERT_DIR": dir,
 		"AGENT_TOKEN": agentToken, "DINGTALK_TOKEN": "robot-token",
 	}
-	webhook, err := scf.Start(t.Context(), scf.Options{Binary: binary("webhook-hosts"), Name: "webhook", Env: env})
+	webhook, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("webhook-hosts"), Name: "webhook", Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer webhook.Close()
-	hosts, err := scf.Start(t.Context(), scf.Options{Binary: binary("hosts"), Name: "hosts", Env: env})
+	hosts, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("hosts"), Name: "hosts", Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestHostsOnRedis(t *testing.T) {
 		t.Helper()
 		end := time.After(60 * time.Second)
 		for range time.Tick(500 * time.Millisecond) {
-			if answer, err := hosts.Invoke(t.Context(), scfTimer("minute"), scf.Invoke{}); err != nil {
+			if answer, err := hosts.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{}); err != nil {
 				t.Fatalf("%s %v\n%s", answer, err, hosts.Output())
 			}
 			all := cloud.DingTalk.Inbox()

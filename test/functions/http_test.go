@@ -67,7 +67,7 @@ func needWeb(t testing.TB) {
 func startSCF(t testing.TB) *scf.Go1 {
 	t.Helper()
 	needWeb(t)
-	f, err := scf.Start(t.Context(), scf.Options{Binary: binary("web-scf"), Name: "webhook"})
+	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("web-scf"), Name: "webhook"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func startSCF(t testing.TB) *scf.Go1 {
 	return f
 }
 
-func onLambda(kind lambda.Front) func(testing.TB) front {
+func onLambda(kind lambda.HTTPTrigger) func(testing.TB) front {
 	return func(t testing.TB) front {
 		needWeb(t)
 		f, err := lambda.Start(lambda.Options{Binary: binary("web-lambda"), Name: "webhook"})

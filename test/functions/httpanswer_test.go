@@ -124,7 +124,7 @@ func TestHTTPTimerEvent(t *testing.T) {
 		`{"Records":[{"token":"hush"}]}`:    `the event is not an HTTP request's, its keys are "Records": call this function through a function URL, an API gateway or a load balancer`,
 		`{"httpMethod":"GET","headers":{}}`: `the event is not an HTTP request's, its keys are "headers", "httpMethod": call this function through a function URL, an API gateway or a load balancer`,
 	} {
-		_, err := f.Invoke(t.Context(), []byte(event), scf.Invoke{})
+		_, err := f.Invoke(t.Context(), []byte(event), scf.InvokeOptions{})
 		if _, got := failure(t, err); got != want {
 			t.Errorf("answered %s, want %s", got, want)
 		}
@@ -155,7 +155,7 @@ func TestHTTPBrokenConfiguration(t *testing.T) {
 		config string
 		fails  bool
 	}{{"broken", true}, {"good", false}} {
-		_, err := f.Invoke(t.Context(), event, scf.Invoke{Environment: map[string]string{"WEB_CONFIG": c.config}})
+		_, err := f.Invoke(t.Context(), event, scf.InvokeOptions{Environment: map[string]string{"WEB_CONFIG": c.config}})
 		if (err != nil) != c.fails {
 			t.Errorf("configuration %s: %v", c.config, err)
 		}

@@ -96,14 +96,14 @@ func TestLagFunction(t *testing.T) {
 	}
 	platforms := map[string]func(t *testing.T, w *lagWorld) process{
 		"scf": func(t *testing.T, w *lagWorld) process {
-			f, err := scf.Start(t.Context(), scf.Options{Binary: binary("lag-scf"), Name: "lag", Env: w.env})
+			f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("lag-scf"), Name: "lag", Env: w.env})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(f.Close)
 			return process{
 				func(event int) ([]byte, error) {
-					return f.Invoke(t.Context(), scfTimer("minute"), scf.Invoke{Environment: w.role(event)})
+					return f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Environment: w.role(event)})
 				},
 				func() string { f.Close(); return f.Output() },
 			}
@@ -119,7 +119,7 @@ func TestLagFunction(t *testing.T) {
 			}
 			t.Cleanup(f.Close)
 			return process{
-				func(int) ([]byte, error) { return f.Invoke(t.Context(), scheduler("minute"), lambda.Invoke{}) },
+				func(int) ([]byte, error) { return f.Invoke(t.Context(), scheduler("minute"), lambda.InvokeOptions{}) },
 				func() string { f.Close(); return f.Output() },
 			}
 		},

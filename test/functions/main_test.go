@@ -67,21 +67,21 @@ type function struct {
 // platforms starts the echo function on each platform.
 var platforms = map[string]func(testing.TB, map[string]string) function{
 	"scf": func(t testing.TB, env map[string]string) function {
-		f, err := scf.Start(t.Context(), scf.Options{Binary: binary("echo-scf"), Name: "lag", Env: env})
+		f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("echo-scf"), Name: "lag", Env: env})
 		return running(t, f, err, func(ctx context.Context, event []byte) ([]byte, error) {
-			return f.Invoke(ctx, event, scf.Invoke{RequestID: "r-1"})
+			return f.Invoke(ctx, event, scf.InvokeOptions{RequestID: "r-1"})
 		})
 	},
 	"scf custom": func(t testing.TB, env map[string]string) function {
 		f, err := scf.StartCustom(t.Context(), scf.Options{Binary: binary("echo-scf"), Name: "lag", Env: env})
 		return running(t, f, err, func(ctx context.Context, event []byte) ([]byte, error) {
-			return f.Invoke(ctx, event, scf.Invoke{RequestID: "r-1"})
+			return f.Invoke(ctx, event, scf.InvokeOptions{RequestID: "r-1"})
 		})
 	},
 	"lambda": func(t testing.TB, env map[string]string) function {
 		f, err := lambda.Start(lambda.Options{Binary: binary("echo-lambda"), Name: "lag", Env: env})
 		return running(t, f, err, func(ctx context.Context, event []byte) ([]byte, error) {
-			return f.Invoke(ctx, event, lambda.Invoke{RequestID: "r-1"})
+			return f.Invoke(ctx, event, lambda.InvokeOptions{RequestID: "r-1"})
 		})
 	},
 }
@@ -131,13 +131,13 @@ func failure(t testing.TB, err error) (kind, message string) {
 	var l *lambda.Error
 	switch {
 	case errors.As(err, &s):
-		if s.Stack || s.ShouldExit {
+		if s.HasStack || s.ShouldExit {
 			t.Errorf("the answer carries a stack or asks to exit: %+v", s)
 		}
 		return s.Type, s.Message
 	case errors.As(err, &l):
-		if l.Stack != nil {
-			t.Errorf("the answer carries a stack: %s", l.Stack)
+		if l.HasStack != nil {
+			t.Errorf("the answer carries a stack: %s", l.HasStack)
 		}
 		return l.Type, l.Message
 	}

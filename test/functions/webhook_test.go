@@ -50,7 +50,7 @@ func TestWebhookFunction(t *testing.T) {
 	}
 	platforms := map[string]func(t *testing.T, env map[string]string) front{
 		"scf": func(t *testing.T, env map[string]string) front {
-			f, err := scf.Start(t.Context(), scf.Options{Binary: binary("webhook-scf"), Name: "webhook", Env: env})
+			f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("webhook-scf"), Name: "webhook", Env: env})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,7 @@ func traffic(t testing.TB) (ctx context.Context, k *world.Kafka, times map[strin
 	random := rand.New(rand.NewPCG(1, 2))
 	for topic, at := range times {
 		for p := range int32(3) {
-			must(t, k.Lead(topic, p, p))
+			must(t, k.SetLeader(topic, p, p))
 			for batch := range slices.Chunk(at, 50) {
 				must(t, k.ProduceAt(ctx, topic, p, batch...))
 			}
@@ -128,19 +128,19 @@ func TestAgeAfterWhatIsAllowed(t *testing.T) {
 // every group that is somewhere else.
 func TestTimeTakesFewRequests(t *testing.T) {
 	ctx, k, _, rows, r := traffic(t)
-	k.Requests()
+	k.RequestCounts()
 	r.Behind(ctx, now, rows, []time.Duration{time.Minute, 10 * time.Minute})
-	if got := k.Requests(); got["Metadata"] != 1 || got["ListOffsets"] != 9 || len(got) != 2 {
+	if got := k.RequestCounts(); got["Metadata"] != 1 || got["ListOffsets"] != 9 || len(got) != 2 {
 		t.Errorf("Behind: %v", got)
 	}
 	r.Age(ctx, now, rows, 0, time.Second)
-	if got := k.Requests(); got["Metadata"] != 1 || got["ListOffsets"] > 6+13*3*4 || len(got) != 2 {
+	if got := k.RequestCounts(); got["Metadata"] != 1 || got["ListOffsets"] > 6+13*3*4 || len(got) != 2 {
 		t.Errorf("Age: %v", got)
 	}
 	caughtUp := slices.DeleteFunc(slices.Clone(rows), func(r lag.Row) bool { return r.Lag > 0 })
 	r.Behind(ctx, now, caughtUp, []time.Duration{time.Minute})
 	r.Age(ctx, now, caughtUp, 0, time.Second)
-	if got := k.Requests(); len(got) != 0 {
+	if got := k.RequestCounts(); len(got) != 0 {
 		t.Errorf("without lag: %v", got)
 	}
 }
@@ -214,7 +214,7 @@ func TestNothingNewer(t *testing.T) {
 // stays one: with a lag of 1 allowed, nothing is.
 func TestLoneTransactionMarker(t *testing.T) {
 	ctx, k := start(t, world.Config{Topics: map[string]int32{"a": 1}})
-	end, err := k.Transact(ctx, "a", 0, 3)
+	end, err := k.ProduceInTransaction(ctx, "a", 0, 3)
 	must(t, err)
 	must(t, end(true))
 	must(t, k.Commit(ctx, "g", "a", 0, 3))
@@ -278,7 +278,7 @@ func TestSearchEndsInTime(t *testing.T) {
 	t.Parallel()
 	ctx, k, times, rows, r := traffic(t)
 	asked := 0
-	k.Answer(kmsg.ListOffsets, func(int32, kmsg.Request) kmsg.Response {
+	k.Respond(kmsg.ListOffsets, func(int32, kmsg.Request) kmsg.Response {
 		if asked++; asked == 20 {
 			k.Hang(0)
 			k.Hang(1)

@@ -37,13 +37,13 @@ func encrypted(t *testing.T, change func(*world.Config)) (context.Context, *netw
 	return ctx, n, k
 }
 
-var everything = []world.Right{world.DescribeCluster(), world.DescribeGroup("*"), world.DescribeTopic("*")}
+var everything = []world.ACL{world.AllowDescribeCluster(), world.AllowDescribeGroup("*"), world.AllowDescribeTopic("*")}
 
 // TestLogin logs in by every mechanism, over TLS and without.
 func TestLogin(t *testing.T) {
 	mechanisms := []string{lag.Plain, lag.ScramSHA256, lag.ScramSHA512}
 	for _, m := range mechanisms {
-		users := []world.User{{Mechanism: m, Name: user, Password: password, Rights: everything}}
+		users := []world.User{{Mechanism: m, Name: user, Password: password, ACLs: everything}}
 		login := func(c *lag.Cluster) {
 			c.Kafka.SASL = &lag.KafkaSASL{Mechanism: m, Username: user, Password: password}
 		}
@@ -65,13 +65,13 @@ func TestLogin(t *testing.T) {
 // TestLoginFails tells what is wrong with the login, and keeps the password.
 func TestLoginFails(t *testing.T) {
 	users := []world.User{
-		{Mechanism: lag.Plain, Name: user, Password: "other", Rights: everything},
-		{Mechanism: lag.ScramSHA256, Name: user, Password: "other", Rights: everything},
+		{Mechanism: lag.Plain, Name: user, Password: "other", ACLs: everything},
+		{Mechanism: lag.ScramSHA256, Name: user, Password: "other", ACLs: everything},
 	}
 	ctx, k := start(t, world.Config{Users: users})
 	for _, tt := range []struct {
 		sasl  *lag.KafkaSASL
-		kind  Kind
+		kind  ErrorKind
 		words string
 	}{
 		{nil, Credentials, "user name and password of sasl"},
@@ -85,7 +85,7 @@ func TestLoginFails(t *testing.T) {
 		}
 	}
 	// What Apache Kafka answers.
-	k.Answer(kmsg.SASLAuthenticate, func(_ int32, r kmsg.Request) kmsg.Response {
+	k.Respond(kmsg.SASLAuthenticate, func(_ int32, r kmsg.Request) kmsg.Response {
 		resp := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
 		return resp
@@ -119,7 +119,7 @@ func TestCertificates(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		tls  *lag.KafkaTLS
-		kind Kind
+		kind ErrorKind
 		text string
 	}{
 		{"trusted", &lag.KafkaTLS{CA: ca, Cert: cert, Key: key}, "", ""},
@@ -157,14 +157,14 @@ func TestCertificates(t *testing.T) {
 func TestRoleKey(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
 	ctx, k := start(t, world.Config{Topics: map[string]int32{"a": 1}})
-	k.Answer(kmsg.SASLHandshake, func(_ int32, r kmsg.Request) kmsg.Response {
+	k.Respond(kmsg.SASLHandshake, func(_ int32, r kmsg.Request) kmsg.Response {
 		resp := r.ResponseKind().(*kmsg.SASLHandshakeResponse)
 		resp.SupportedMechanisms = []string{r.(*kmsg.SASLHandshakeRequest).Mechanism}
 		return resp
 	})
 	var mu sync.Mutex
 	var logins [][]byte
-	k.Answer(kmsg.SASLAuthenticate, func(_ int32, r kmsg.Request) kmsg.Response {
+	k.Respond(kmsg.SASLAuthenticate, func(_ int32, r kmsg.Request) kmsg.Response {
 		mu.Lock()
 		defer mu.Unlock()
 		logins = append(logins, bytes.Clone(r.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes))

@@ -13,28 +13,28 @@ import (
 )
 
 // Kind is what sort of thing went wrong. The values are stable.
-type Kind string
+type ErrorKind string
 
 const (
 	// Credentials: the user, its password or its key is not accepted.
-	Credentials Kind = "credentials"
+	Credentials ErrorKind = "credentials"
 	// Permission: the user lacks a right.
-	Permission Kind = "permission"
+	Permission ErrorKind = "permission"
 	// Network: a broker could not be reached.
-	Network Kind = "network"
+	Network ErrorKind = "network"
 	// Timeout: a broker did not answer in time.
-	Timeout Kind = "timeout"
+	Timeout ErrorKind = "timeout"
 	// Version: the brokers are too old.
-	Version Kind = "version"
+	Version ErrorKind = "version"
 	// Config: the certificate is not trusted, or TLS meets none.
-	Config Kind = "config"
+	Config ErrorKind = "config"
 	// Broker: a broker refused, or gave an answer that makes no sense.
-	Broker Kind = "broker"
+	Broker ErrorKind = "broker"
 )
 
 // Error is why something could not be read. It contains no secret.
 type Error struct {
-	Kind Kind
+	Kind ErrorKind
 	// Err is the cause: a *kerr.Error when a broker named one.
 	Err error
 

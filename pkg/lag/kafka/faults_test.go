@@ -20,8 +20,8 @@ func spread(t *testing.T) (k *world.Kafka, r *Reader, whole *lag.Snapshot) {
 	must(t, k.Produce(ctx, "a", 30))
 	must(t, k.Produce(ctx, "b", 60))
 	for p := range int32(3) {
-		must(t, k.Lead("a", p, p))
-		must(t, k.Lead("b", p, (p+1)%3))
+		must(t, k.SetLeader("a", p, p))
+		must(t, k.SetLeader("b", p, (p+1)%3))
 	}
 	for g := range 9 {
 		commitAt(t, ctx, k, fmt.Sprintf("g%d", g), "a", int64(g), 1, 2)
@@ -163,7 +163,7 @@ func TestSlowOnOneRequest(t *testing.T) {
 		t.Run(key.Name(), func(t *testing.T) {
 			t.Parallel()
 			k, r, whole := spread(t)
-			k.HangOn(2, key)
+			k.HangRequests(2, key)
 			snap, err := within(t, t.Context(), r, 3*time.Second)
 			must(t, err)
 			if !snap.Complete {

@@ -81,7 +81,7 @@ func TestOneBrokerAnswersAnything(t *testing.T) {
 	number := func() int64 { return []int64{-1 << 63, -1, 0, 1, 7, 1<<63 - 1}[random.IntN(6)] }
 	topic := func() string { return []string{"a", "b", "c", ""}[random.IntN(4)] }
 	group := func() string { return fmt.Sprintf("g%d", random.IntN(12)) }
-	k.Answer(kmsg.ListOffsets, func(node int32, req kmsg.Request) kmsg.Response {
+	k.Respond(kmsg.ListOffsets, func(node int32, req kmsg.Request) kmsg.Response {
 		if node != mad {
 			return nil
 		}
@@ -91,7 +91,7 @@ func TestOneBrokerAnswersAnything(t *testing.T) {
 		}
 		return resp
 	})
-	k.Answer(kmsg.OffsetFetch, func(node int32, req kmsg.Request) kmsg.Response {
+	k.Respond(kmsg.OffsetFetch, func(node int32, req kmsg.Request) kmsg.Response {
 		if node != mad {
 			return nil
 		}

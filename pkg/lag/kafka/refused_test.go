@@ -28,7 +28,7 @@ func loggedIn(c *lag.Cluster) {
 }
 
 // kindOf returns the kind of an *Error.
-func kindOf(t testing.TB, err error) Kind {
+func kindOf(t testing.TB, err error) ErrorKind {
 	t.Helper()
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -47,7 +47,7 @@ func kindOf(t testing.TB, err error) Kind {
 func TestDescribeIsEnough(t *testing.T) {
 	ctx, k := start(t, world.Config{Topics: map[string]int32{"a": 2}, Brokers: 3, Users: []world.User{{
 		Mechanism: lag.Plain, Name: user, Password: password,
-		Rights: []world.Right{world.DescribeGroup("*"), world.DescribeTopic("*")},
+		ACLs: []world.ACL{world.AllowDescribeGroup("*"), world.AllowDescribeTopic("*")},
 	}}})
 	must(t, k.Produce(ctx, "a", 10))
 	commitAt(t, ctx, k, "g", "a", 1, 2)
@@ -70,7 +70,7 @@ func TestDescribeIsEnough(t *testing.T) {
 func TestDeniedGroupAndTopic(t *testing.T) {
 	ctx, k := start(t, world.Config{Topics: map[string]int32{"a": 1, "b": 1, "secret": 2}, Brokers: 3, Users: []world.User{{
 		Mechanism: lag.Plain, Name: user, Password: password,
-		Rights: []world.Right{world.DescribeGroup("order-pay"), world.DescribeTopic("a"), world.DescribeTopic("b")},
+		ACLs: []world.ACL{world.AllowDescribeGroup("order-pay"), world.AllowDescribeTopic("a"), world.AllowDescribeTopic("b")},
 	}}})
 	for _, g := range []string{"order-pay", "order-worker"} {
 		for _, topic := range []string{"a", "b", "secret"} {
@@ -183,7 +183,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 		"nonsense":   func(resp *kmsg.ListOffsetsResponse) { add(resp, "", -1, 1<<62); add(resp, "a", 0, -1<<63) },
 		"said twice": func(resp *kmsg.ListOffsetsResponse) { add(resp, "a", 0, -1); add(resp, "a", 0, 2) },
 	} {
-		undo := k.Answer(kmsg.ListOffsets, func(_ int32, req kmsg.Request) kmsg.Response {
+		undo := k.Respond(kmsg.ListOffsets, func(_ int32, req kmsg.Request) kmsg.Response {
 			resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
 			answer(resp)
 			return resp

@@ -37,7 +37,7 @@ func large(t testing.TB, topics int) (context.Context, *world.Kafka) {
 
 // requests adds up what was asked.
 func requests(k *world.Kafka) (n int, by map[string]int) {
-	by = k.Requests()
+	by = k.RequestCounts()
 	for _, times := range by {
 		n += times
 	}
@@ -53,7 +53,7 @@ func TestRequests(t *testing.T) {
 		t.Run(fmt.Sprintf("%d group-partitions", rows), func(t *testing.T) {
 			ctx, k := large(t, topics)
 			r := newReader(t, k, nil)
-			k.Requests()
+			k.RequestCounts()
 			if got := len(allRows(read(t, ctx, r))); got != rows {
 				t.Errorf("%d rows, want %d", got, rows)
 			}
@@ -101,7 +101,7 @@ func BenchmarkRead(b *testing.B) {
 	for _, topics := range []int{2, 20} {
 		b.Run(fmt.Sprint(groups*topics*partitions), func(b *testing.B) {
 			_, k := large(b, topics)
-			k.Requests()
+			k.RequestCounts()
 			b.ReportAllocs()
 			for b.Loop() {
 				r, err := New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: k.Brokers()}}, nil)
@@ -123,7 +123,7 @@ func BenchmarkKadm(b *testing.B) {
 	for _, topics := range []int{2, 20} {
 		b.Run(fmt.Sprint(groups*topics*partitions), func(b *testing.B) {
 			_, k := large(b, topics)
-			k.Requests()
+			k.RequestCounts()
 			b.ReportAllocs()
 			for b.Loop() {
 				client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers()...))

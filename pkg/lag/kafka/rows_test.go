@@ -104,7 +104,7 @@ func TestLiveGroupOfKIP848(t *testing.T) {
 // sees that nothing is left.
 func TestTransactionalTopicFullyRead(t *testing.T) {
 	ctx, k := start(t, world.Config{Topics: map[string]int32{"a": 1}})
-	end, err := k.Transact(ctx, "a", 0, 5)
+	end, err := k.ProduceInTransaction(ctx, "a", 0, 5)
 	must(t, err)
 	must(t, end(true))
 	commitAt(t, ctx, k, "g", "a", 5)
@@ -118,7 +118,7 @@ func TestTransactionalTopicFullyRead(t *testing.T) {
 func TestOpenTransactionOfFive(t *testing.T) {
 	ctx, k := start(t, world.Config{Topics: map[string]int32{"a": 1}})
 	must(t, k.Produce(ctx, "a", 2))
-	end, err := k.Transact(ctx, "a", 0, 5)
+	end, err := k.ProduceInTransaction(ctx, "a", 0, 5)
 	must(t, err)
 	defer end(false)
 	commitAt(t, ctx, k, "g", "a", 2)
@@ -252,7 +252,7 @@ func TestFilters(t *testing.T) {
 func TestShareGroup(t *testing.T) {
 	ctx, k := start(t, crafted(t))
 	commitAt(t, ctx, k, "g", "a", 0)
-	k.Answer(kmsg.ListGroups, func(node int32, r kmsg.Request) kmsg.Response {
+	k.Respond(kmsg.ListGroups, func(node int32, r kmsg.Request) kmsg.Response {
 		resp := r.ResponseKind().(*kmsg.ListGroupsResponse)
 		for name, kind := range map[string]string{"g": "classic", "jobs": "share"} {
 			if g := kmsg.NewListGroupsResponseGroup(); k.Coordinator(name) == node {

@@ -23,7 +23,7 @@ type cluster struct {
 func newCluster(groups, reads, topics int) *cluster {
 	c := &cluster{random: rand.New(rand.NewPCG(1, 2)), rates: map[string][]int64{}, ends: map[string][]int64{}}
 	for g := range groups {
-		group := Group{Name: fmt.Sprintf("group-%04d", g), Members: SomeMembers, Complete: true}
+		group := Group{Name: fmt.Sprintf("group-%04d", g), Members: HasMembers, Complete: true}
 		for i := range reads {
 			name := fmt.Sprintf("some-topic-%05d", (g*reads+i)%topics)
 			group.Topics = append(group.Topics, Topic{Name: name, Partitions: make([]Partition, 12)})

@@ -166,7 +166,7 @@ func TestBurrowsFalseAlarms(t *testing.T) {
 			if got := Burrow(commits(tt.commits), tt.ends, tt.lag, after(tt.now), 0); got != tt.burrow {
 				t.Errorf("Burrow says %v, want %v", got, tt.burrow)
 			}
-			w := stored(t, watched(SomeMembers, tt.polls))
+			w := stored(t, watched(HasMembers, tt.polls))
 			if got := w.Partition("g", "t", 0, 1).State; got != tt.want {
 				t.Errorf("by default it is %v, want %v", got, tt.want)
 			}
@@ -182,13 +182,13 @@ func TestBurrowOfAWindow(t *testing.T) {
 		now     float64
 		want    BurrowStatus
 	}{
-		{"all read", SomeMembers, "10/10 20/20", 1, BurrowOK},
-		{"frozen with members", SomeMembers, "10/11 10/15 10/19", 2, BurrowStall},
+		{"all read", HasMembers, "10/10 20/20", 1, BurrowOK},
+		{"frozen with members", HasMembers, "10/11 10/15 10/19", 2, BurrowStall},
 		{"frozen without", NoMembers, "8/12 10/13 10/15 10/19", 3, BurrowStop},
 		{"frozen without, a moment ago", NoMembers, "7/8 8/9 10/11 10/15", 3, BurrowWarn},
-		{"went back", SomeMembers, "10/11 5/15 6/19", 2, BurrowRewind},
-		{"slow", SomeMembers, "10/11 11/13 12/15", 2, BurrowWarn},
-		{"unknown in between", SomeMembers, "10/11 ? 12/15", 2, BurrowWarn},
+		{"went back", HasMembers, "10/11 5/15 6/19", 2, BurrowRewind},
+		{"slow", HasMembers, "10/11 11/13 12/15", 2, BurrowWarn},
+		{"unknown in between", HasMembers, "10/11 ? 12/15", 2, BurrowWarn},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestBurrowOfAWindow(t *testing.T) {
 			}
 		})
 	}
-	w := watched(SomeMembers, "10/11")
+	w := watched(HasMembers, "10/11")
 	for _, place := range [][2]string{{"g", "other"}, {"other", "t"}} {
 		if got := w.Burrow(place[0], place[1], 0, 0, minute(1)); got != BurrowNotFound {
 			t.Errorf("%v: %v", place, got)

@@ -12,9 +12,9 @@ import (
 	"slices"
 )
 
-// ErrNewer says that a later version of Tocsin wrote the window. It must not be
+// ErrNewerVersion says that a later version of Tocsin wrote the window. It must not be
 // overwritten.
-var ErrNewer = errors.New("the stored window was written by a newer version of Tocsin: deploy that version again, or delete the keys to start anew")
+var ErrNewerVersion = errors.New("the stored window was written by a newer version of Tocsin: deploy that version again, or delete the keys to start anew")
 
 const (
 	// chunkSize is the largest chunk: a store holds values of up to 1 MiB.
@@ -70,7 +70,7 @@ func (w *Window) Encode() ([][]byte, error) {
 }
 
 // Decode reads what Encode wrote; no chunks are an empty window. It returns
-// ErrNewer for what a later version wrote, and an error for what is corrupt,
+// ErrNewerVersion for what a later version wrote, and an error for what is corrupt,
 // chunks of two windows mixed up among it. Then it is best to start anew.
 func Decode(chunks [][]byte) (*Window, error) {
 	if len(chunks) == 0 {
@@ -81,7 +81,7 @@ func Decode(chunks [][]byte) (*Window, error) {
 		return nil, errors.New("decode window: it does not begin as one")
 	}
 	if data[len(magic)] > windowVersion {
-		return nil, ErrNewer
+		return nil, ErrNewerVersion
 	}
 	if data[len(magic)] < 1 || len(data) < headSize {
 		return nil, errors.New("decode window: its head is corrupt")
@@ -212,7 +212,7 @@ func (r *reader) window() *Window {
 	var names []string
 	for range count {
 		names = append(names, r.name(names))
-		g := &group{members: Members(r.number(uint64(SomeMembers)))}
+		g := &group{members: Members(r.number(uint64(HasMembers)))}
 		count := r.count()
 		g.topics = make(map[string]*topic, min(count, maxHint))
 		for range count {

@@ -75,10 +75,10 @@ func TestRow(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	good := joined(t, watched(SomeMembers, "10/20 10/21 10/22"))
+	good := joined(t, watched(HasMembers, "10/20 10/21 10/22"))
 	newer := slices.Clone(good)
 	newer[len(magic)] = 2
-	if _, err := Decode([][]byte{newer}); !errors.Is(err, ErrNewer) {
+	if _, err := Decode([][]byte{newer}); !errors.Is(err, ErrNewerVersion) {
 		t.Errorf("newer: %v", err)
 	}
 	for i := range good {
@@ -120,7 +120,7 @@ func TestSize(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	w := watched(SomeMembers, "10/20 5/30 5/40/7 ? 50/45")
+	w := watched(HasMembers, "10/20 5/30 5/40/7 ? 50/45")
 	w.Add(minute(9), []Group{reads("h", NoMembers, "? 3/4 -  5/6")}, false, true)
 	f.Add(joined(f, w)[headSize:])
 	f.Add([]byte{})
@@ -135,7 +135,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, groups := range [][]Group{{reads("g", SomeMembers, "10/20 10/20")}, nil} {
+		for _, groups := range [][]Group{{reads("g", HasMembers, "10/20 10/20")}, nil} {
 			for name, g := range w.groups {
 				for topic := range g.topics {
 					for _, id := range []int32{0, 1, math.MaxInt32} {

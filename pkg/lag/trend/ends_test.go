@@ -36,13 +36,13 @@ func TestAge(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			atLeast, atMost, known := stored(t, watched(SomeMembers, tt.polls)).Age("t", 0, tt.position, minute(tt.now))
+			atLeast, atMost, known := stored(t, watched(HasMembers, tt.polls)).Age("t", 0, tt.position, minute(tt.now))
 			if atLeast != tt.atLeast || atMost != tt.atMost || known != tt.known {
 				t.Errorf("%v to %v, known %v; want %v to %v, %v", atLeast, atMost, known, tt.atLeast, tt.atMost, tt.known)
 			}
 		})
 	}
-	if _, atMost, known := watched(SomeMembers, polled).Age("t", 1, 1, minute(3)); known || atMost != Never {
+	if _, atMost, known := watched(HasMembers, polled).Age("t", 1, 1, minute(3)); known || atMost != Never {
 		t.Error("a partition never seen is known")
 	}
 }
@@ -120,9 +120,9 @@ func TestAgeAgainstTheTruth(t *testing.T) {
 // while one of them is told more than before.
 func TestEndsOfTwoGroups(t *testing.T) {
 	w := &Window{}
-	w.Add(minute(0), []Group{reads("a", SomeMembers, "90/100"), reads("b", SomeMembers, "90/130")}, true, true)
-	w.Add(minute(1), []Group{reads("a", SomeMembers, "90/140"), reads("b", SomeMembers, "90/99")}, true, true)
-	w.Add(minute(2), []Group{reads("a", SomeMembers, "90/150"), reads("b", SomeMembers, "90/160")}, true, true)
+	w.Add(minute(0), []Group{reads("a", HasMembers, "90/100"), reads("b", HasMembers, "90/130")}, true, true)
+	w.Add(minute(1), []Group{reads("a", HasMembers, "90/140"), reads("b", HasMembers, "90/99")}, true, true)
+	w.Add(minute(2), []Group{reads("a", HasMembers, "90/150"), reads("b", HasMembers, "90/160")}, true, true)
 	if atLeast, atMost, known := w.Age("t", 0, 110, minute(2)); !known || atLeast != time.Minute || atMost != 2*time.Minute {
 		t.Errorf("%v to %v, %v", atLeast, atMost, known)
 	}
@@ -131,7 +131,7 @@ func TestEndsOfTwoGroups(t *testing.T) {
 func TestPartitionsThatAreAdded(t *testing.T) {
 	w := &Window{}
 	for i, f := range []string{"10/20", "11/30 0/4", "12/40 1/8 0/6", "13/50 2/9 0/7"} {
-		w.Add(minute(float64(i)), []Group{reads("g", SomeMembers, f)}, true, true)
+		w.Add(minute(float64(i)), []Group{reads("g", HasMembers, f)}, true, true)
 		w = stored(t, w)
 	}
 	if atLeast, atMost, known := w.Age("t", 1, 5, minute(3)); !known || atLeast != time.Minute || atMost != 2*time.Minute {

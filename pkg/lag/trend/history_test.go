@@ -59,7 +59,7 @@ func TestHistory(t *testing.T) {
 						cells = append(cells, lag)
 					}
 					// The end is the lag, and falls: that is no matter here.
-					w.Add(minute(s.minute), []Group{reads("g", SomeMembers, strings.Join(cells, " "))}, true, partitions)
+					w.Add(minute(s.minute), []Group{reads("g", HasMembers, strings.Join(cells, " "))}, true, partitions)
 				}
 				h := stored(t, w).History("g", "t")
 				if got := strings.Trim(fmt.Sprint(h.Values), "[]"); got != tt.want || h.Step != tt.step || !h.Last.Equal(minute(tt.last)) {
@@ -81,7 +81,7 @@ func TestHistoryIsThreeHours(t *testing.T) {
 		for range int(5 * time.Hour / interval) {
 			now = now.Add(interval)
 			lag := now.Unix() - t0.Unix()
-			w.Add(now, []Group{reads("g", SomeMembers, fmt.Sprintf("0/%d", lag))}, true, false)
+			w.Add(now, []Group{reads("g", HasMembers, fmt.Sprintf("0/%d", lag))}, true, false)
 		}
 		h := stored(t, w).History("g", "t")
 		covered := h.Step * time.Duration(len(h.Values)-1)

@@ -37,7 +37,7 @@ const (
 //	         growth for what may come in between
 //
 // The worst that holds is the state.
-func (w *Window) Partition(group, topic string, id int32, allowed int64) Reading {
+func (w *Window) Partition(group, topic string, id int32, allowed int64) PartitionStatus {
 	r, members, ok := w.find(group, topic, id)
 	if !ok {
 		return nothing()
@@ -46,12 +46,12 @@ func (w *Window) Partition(group, topic string, id int32, allowed int64) Reading
 	return reading
 }
 
-// TopicReading is what the window tells of a topic: the worst State of its
+// TopicStatus is what the window tells of a topic: the worst State of its
 // partitions, the Since of the first of them that came into it, what all of them
 // were Rewound by, the sums of In and Out, and the Drain of the whole. Growing is
 // that of the sum of their lags, and may be as long as the History.
-type TopicReading struct {
-	Reading
+type TopicStatus struct {
+	PartitionStatus
 	// Worst are the partitions in the worst state, by rising id; none when it is
 	// OK.
 	Worst []int32
@@ -60,8 +60,8 @@ type TopicReading struct {
 // Topic tells what a group does with a topic. Partitions that were never known,
 // such as those without a commit, count for nothing; a topic without any other is
 // Unknown.
-func (w *Window) Topic(group, topic string, allowed int64) TopicReading {
-	all := TopicReading{Reading: nothing()}
+func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
+	all := TopicStatus{PartitionStatus: nothing()}
 	g := w.groups[group]
 	if g == nil || g.topics[topic] == nil {
 		return all
@@ -77,14 +77,14 @@ func (w *Window) Topic(group, topic string, allowed int64) TopicReading {
 		r.decode(b.body, polls, ends.of(b.id))
 		one, left := w.read(&r, g.members, allowed)
 		all.add(b.id, one)
-		if math.IsNaN(one.In) {
+		if math.IsNaN(one.ProduceRate) {
 			partial = true
 			continue
 		}
-		if math.IsNaN(all.In) {
-			all.In, all.Out = 0, 0
+		if math.IsNaN(all.ProduceRate) {
+			all.ProduceRate, all.ConsumeRate = 0, 0
 		}
-		all.In, all.Out = all.In+one.In, all.Out+one.Out
+		all.ProduceRate, all.ConsumeRate = all.ProduceRate+one.ProduceRate, all.ConsumeRate+one.ConsumeRate
 		if left > allowed {
 			lag = min(lag+left, tooLarge)
 		}
@@ -96,23 +96,23 @@ func (w *Window) Topic(group, topic string, allowed int64) TopicReading {
 		all.Worst = nil
 	}
 	if !partial {
-		all.Drain = drain(lag, 0, all.In, all.Out)
+		all.DrainTime = drain(lag, 0, all.ProduceRate, all.ConsumeRate)
 	}
-	all.Growing = w.grew(group, topic, all.In, allowed)
+	all.GrowingFor = w.grew(group, topic, all.ProduceRate, allowed)
 	return all
 }
 
 // add takes a partition in.
-func (all *TopicReading) add(id int32, one Reading) {
+func (all *TopicStatus) add(id int32, one PartitionStatus) {
 	switch rank := one.State.rank() - all.State.rank(); {
 	case rank < 0:
 		return
 	case rank > 0:
-		all.State, all.Since, all.Rewound, all.Worst = one.State, one.Since, 0, nil
+		all.State, all.Since, all.RewoundBy, all.Worst = one.State, one.Since, 0, nil
 	case one.Since.Before(all.Since):
 		all.Since = one.Since
 	}
-	all.Rewound += one.Rewound
+	all.RewoundBy += one.RewoundBy
 	all.Worst = append(all.Worst, id)
 }
 
@@ -126,8 +126,8 @@ func (s State) rank() int {
 	return 0
 }
 
-func nothing() Reading {
-	return Reading{State: Unknown, In: math.NaN(), Out: math.NaN(), Drain: -1}
+func nothing() PartitionStatus {
+	return PartitionStatus{State: Unknown, ProduceRate: math.NaN(), ConsumeRate: math.NaN(), DrainTime: -1}
 }
 
 // points are the polls that saw a partition, oldest first.
@@ -140,7 +140,7 @@ type points struct {
 func (p *points) last() *sample { return &p.samples[p.n-1] }
 
 // read judges a partition. It also returns how much is left to read.
-func (w *Window) read(r *row, members Members, allowed int64) (Reading, int64) {
+func (w *Window) read(r *row, members Members, allowed int64) (PartitionStatus, int64) {
 	out := nothing()
 	var p points
 	polls := w.polls()
@@ -152,10 +152,10 @@ func (w *Window) read(r *row, members Members, allowed int64) (Reading, int64) {
 		return out, 0
 	}
 	last := p.last()
-	out.In, out.Out = p.rates()
-	out.Drain = drain(last.lag, allowed, out.In, out.Out)
+	out.ProduceRate, out.ConsumeRate = p.rates()
+	out.DrainTime = drain(last.lag, allowed, out.ProduceRate, out.ConsumeRate)
 	grown := p.growing(allowed)
-	out.Growing = p.since(grown)
+	out.GrowingFor = p.since(grown)
 	if last.lag <= allowed {
 		out.State = OK
 		return out, last.lag
@@ -175,7 +175,7 @@ func (w *Window) read(r *row, members Members, allowed int64) (Reading, int64) {
 	case frozen == 0:
 		// Too few polls to say.
 	case by > 0:
-		out.State, out.Since, out.Rewound = Rewind, at(p.times[rewind]), by
+		out.State, out.Since, out.RewoundBy = Rewind, at(p.times[rewind]), by
 	case p.n-grown >= max(growingPolls, (p.n+1)/2):
 		out.State, out.Since = Growing, at(p.times[grown])
 	default:

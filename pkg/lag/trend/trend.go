@@ -29,7 +29,7 @@ type Members int8
 const (
 	MembersUnknown Members = iota
 	NoMembers
-	SomeMembers
+	HasMembers
 )
 
 // Group is one consumer group as a poll saw it.
@@ -58,26 +58,26 @@ type Partition struct {
 	Known                 bool
 }
 
-// Reading is what the window tells of a partition.
-type Reading struct {
+// PartitionStatus is what the window tells of a partition.
+type PartitionStatus struct {
 	State State
 	// Since is the first poll from which on the state can be seen to have held:
 	// for Stalled and Stopped that of the frozen commit with messages left, which
 	// may be before the window. It is zero while OK or Unknown.
 	Since time.Time
-	// In and Out are messages per second that were produced and read since the
+	// ProduceRate and ConsumeRate are messages per second that were produced and read since the
 	// oldest poll of the window; NaN while unknown. A rewind is no reading.
-	In, Out float64
-	// Drain is how long it takes until nothing is left at these rates: 0 when no
+	ProduceRate, ConsumeRate float64
+	// DrainTime is how long it takes until nothing is left at these rates: 0 when no
 	// more than is allowed is left, Never when it does not come nearer, negative
 	// while unknown.
-	Drain time.Duration
-	// Growing is for how long the lag has grown, up to the newest poll; 0 when it
+	DrainTime time.Duration
+	// GrowingFor is for how long the lag has grown, up to the newest poll; 0 when it
 	// has not. A small fall on the way does not end it; what rose once and stays
 	// does not grow.
-	Growing time.Duration
-	// Rewound is by how many messages the commit went back at most; with Rewind.
-	Rewound int64
+	GrowingFor time.Duration
+	// RewoundBy is by how many messages the commit went back at most; with Rewind.
+	RewoundBy int64
 }
 
 // Never is the Drain of a lag that does not shrink, and the greatest Age of a

@@ -12,7 +12,7 @@ import (
 )
 
 func TestASecondPollAtTheSameTime(t *testing.T) {
-	w := watched(SomeMembers, "10/20 12/30")
+	w := watched(HasMembers, "10/20 12/30")
 	before := w.Partition("g", "t", 0, 1)
 	for _, at := range []float64{1, 0.5, -7} {
 		w.Add(minute(at), []Group{reads("g", NoMembers, "0/0")}, true, true)
@@ -25,7 +25,7 @@ func TestASecondPollAtTheSameTime(t *testing.T) {
 // What is gone is forgotten at once when the poll was complete, and stays
 // otherwise.
 func TestGone(t *testing.T) {
-	other := Group{Name: "g", Complete: true, Members: SomeMembers, Topics: []Topic{{Name: "other", Partitions: []Partition{partition(0, "1/2")}}}}
+	other := Group{Name: "g", Complete: true, Members: HasMembers, Topics: []Topic{{Name: "other", Partitions: []Partition{partition(0, "1/2")}}}}
 	cut := other
 	cut.Complete = false
 	tests := []struct {
@@ -42,7 +42,7 @@ func TestGone(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := watched(SomeMembers, "10/20 10/20 10/20")
+			w := watched(HasMembers, "10/20 10/20 10/20")
 			w.Add(minute(3), tt.poll, tt.complete, true)
 			w = stored(t, w)
 			state, h := w.Partition("g", "t", 0, 1).State, w.History("g", "t")
@@ -55,10 +55,10 @@ func TestGone(t *testing.T) {
 
 func TestAgingOut(t *testing.T) {
 	stalled := "10/20 10/20"
-	alone := reads("g", SomeMembers, "- 10/20")
-	unsubscribed := reads("g", SomeMembers, stalled)
+	alone := reads("g", HasMembers, "- 10/20")
+	unsubscribed := reads("g", HasMembers, stalled)
 	unsubscribed.Topics[0].Unsubscribed = true
-	unknowns := reads("g", SomeMembers, "? 10/20")
+	unknowns := reads("g", HasMembers, "? 10/20")
 	tests := []struct {
 		name string
 		poll []Group
@@ -79,7 +79,7 @@ func TestAgingOut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &Window{}
 			for i := range size {
-				w.Add(minute(float64(i)), []Group{reads("g", SomeMembers, stalled)}, true, true)
+				w.Add(minute(float64(i)), []Group{reads("g", HasMembers, stalled)}, true, true)
 			}
 			for i := 1; i <= tt.gone; i++ {
 				_, _, kept := w.find("g", "t", 0)
@@ -102,9 +102,9 @@ func TestAgingOut(t *testing.T) {
 
 // Without partitions only histories are kept.
 func TestWithoutPartitions(t *testing.T) {
-	w := watched(SomeMembers, "10/20 10/20 10/20")
+	w := watched(HasMembers, "10/20 10/20 10/20")
 	for i := range 3 {
-		w.Add(minute(float64(3+i)), []Group{reads("g", SomeMembers, "10/30")}, true, false)
+		w.Add(minute(float64(3+i)), []Group{reads("g", HasMembers, "10/30")}, true, false)
 	}
 	w = stored(t, w)
 	if got := w.Partition("g", "t", 0, 1); got.State != Unknown {
@@ -116,10 +116,10 @@ func TestWithoutPartitions(t *testing.T) {
 	if got := w.History("g", "t").Values; !reflect.DeepEqual(got, []int64{10, 10, 10, 20, 20, 20}) {
 		t.Errorf("%v", got)
 	}
-	if got := w.Topic("g", "t", 1); got.State != Unknown || got.Growing != 3*time.Minute {
+	if got := w.Topic("g", "t", 1); got.State != Unknown || got.GrowingFor != 3*time.Minute {
 		t.Errorf("%+v", got)
 	}
-	w.Add(minute(6), []Group{reads("g", SomeMembers, "10/30")}, true, true)
+	w.Add(minute(6), []Group{reads("g", HasMembers, "10/30")}, true, true)
 	if got := w.Partition("g", "t", 0, 1); got.State != Unknown {
 		t.Errorf("with partitions again: %+v", got)
 	}
@@ -144,7 +144,7 @@ func TestOthersAreUnchanged(t *testing.T) {
 				return Partition{ID: id, Committed: commit, End: end, Lag: end - commit, Known: true}
 			}
 			group := func(name string, rows ...Partition) Group {
-				return Group{Name: name, Complete: true, Members: SomeMembers, Topics: []Topic{{Name: "t", Partitions: rows}}}
+				return Group{Name: name, Complete: true, Members: HasMembers, Topics: []Topic{{Name: "t", Partitions: rows}}}
 			}
 			mine := []Partition{row(0, end), row(1, 900), row(2, end-int64(i))}
 			right.Add(minute(float64(i)), []Group{group("a", mine...), group("b", mine...)}, true, true)

@@ -23,8 +23,8 @@ func (k *Kafka) FailOnce(f Fault) {
 	k.cluster.Fault(f)
 }
 
-// Lead makes a broker the leader of a partition.
-func (k *Kafka) Lead(topic string, partition, node int32) error {
+// SetLeader makes a broker the leader of a partition.
+func (k *Kafka) SetLeader(topic string, partition, node int32) error {
 	return k.cluster.MoveTopicPartition(topic, partition, node)
 }
 
@@ -56,17 +56,17 @@ func (k *Kafka) Hang(node int32) (undo func()) {
 	return k.control(func(asked int32, _ kmsg.Request) (kmsg.Response, bool) { return nil, asked == node })
 }
 
-// HangOn is Hang for requests of one kind only.
-func (k *Kafka) HangOn(node int32, key kmsg.Key) (undo func()) {
+// HangRequests is Hang for requests of one kind only.
+func (k *Kafka) HangRequests(node int32, key kmsg.Key) (undo func()) {
 	return k.control(func(asked int32, r kmsg.Request) (kmsg.Response, bool) {
 		return nil, asked == node && r.Key() == key.Int16()
 	})
 }
 
-// Answer makes the brokers answer requests of one kind with what answer returns,
+// Respond makes the brokers answer requests of one kind with what answer returns,
 // and as usual where it returns nil, until undo is called. node is the broker
 // that is asked.
-func (k *Kafka) Answer(key kmsg.Key, answer func(node int32, r kmsg.Request) kmsg.Response) (undo func()) {
+func (k *Kafka) Respond(key kmsg.Key, answer func(node int32, r kmsg.Request) kmsg.Response) (undo func()) {
 	return k.control(func(asked int32, r kmsg.Request) (kmsg.Response, bool) {
 		if r.Key() != key.Int16() {
 			return nil, false
@@ -96,9 +96,9 @@ func (k *Kafka) control(answer func(node int32, r kmsg.Request) (resp kmsg.Respo
 	return func() { close(over) }
 }
 
-// Requests returns how many requests of each kind the brokers got since the last
+// RequestCounts returns how many requests of each kind the brokers got since the last
 // call, by Kafka's names for them.
-func (k *Kafka) Requests() map[string]int {
+func (k *Kafka) RequestCounts() map[string]int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	asked := maps.Clone(k.asked)

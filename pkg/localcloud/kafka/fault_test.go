@@ -75,7 +75,7 @@ func TestNextGenConsumer(t *testing.T) {
 // TestTransact: the marker takes an offset, and what is open is not stable.
 func TestTransact(t *testing.T) {
 	ctx, k := startAs(t, Config{Topics: map[string]int32{"orders": 1}})
-	end, err := k.Transact(ctx, "orders", 0, 5)
+	end, err := k.ProduceInTransaction(ctx, "orders", 0, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestTransact(t *testing.T) {
 // TestUsers: who has a right may use it and nothing else.
 func TestUsers(t *testing.T) {
 	ctx, k := startAs(t, Config{Topics: map[string]int32{"orders": 1, "clicks": 1}, Users: []User{
-		{Mechanism: "SCRAM-SHA-256", Name: "u", Password: "p", Rights: []Right{DescribeTopic("orders")}},
+		{Mechanism: "SCRAM-SHA-256", Name: "u", Password: "p", ACLs: []ACL{AllowDescribeTopic("orders")}},
 	}})
 	if err := k.Produce(ctx, "orders", 1); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestVersion(t *testing.T) {
 func TestBrokersGoWrong(t *testing.T) {
 	ctx, k := startAs(t, Config{Topics: map[string]int32{"orders": 3}, Brokers: 3})
 	for p := range int32(3) {
-		if err := k.Lead("orders", p, p); err != nil || k.Leader("orders", p) != p {
+		if err := k.SetLeader("orders", p, p); err != nil || k.Leader("orders", p) != p {
 			t.Fatal(err, k.Leader("orders", p))
 		}
 	}
@@ -216,17 +216,17 @@ func TestFaultsEnd(t *testing.T) {
 	if errs := ends(); errs != [2]error{} {
 		t.Errorf("twice: %v", errs)
 	}
-	k.Requests()
-	undo = k.Answer(kmsg.ListOffsets, func(node int32, r kmsg.Request) kmsg.Response { return r.ResponseKind() })
+	k.RequestCounts()
+	undo = k.Respond(kmsg.ListOffsets, func(node int32, r kmsg.Request) kmsg.Response { return r.ResponseKind() })
 	if all, err := k.Admin().ListEndOffsets(ctx, "orders"); err != nil || len(all["orders"]) != 0 {
 		t.Errorf("answered with nothing: %v, %v", all, err)
 	}
 	undo()
 	ends()
-	if got := k.Requests()["ListOffsets"]; got != 2 {
+	if got := k.RequestCounts()["ListOffsets"]; got != 2 {
 		t.Errorf("%d requests", got)
 	}
-	if got := k.Requests(); !reflect.DeepEqual(got, map[string]int{}) {
+	if got := k.RequestCounts(); !reflect.DeepEqual(got, map[string]int{}) {
 		t.Errorf("counted twice: %v", got)
 	}
 }

@@ -45,10 +45,10 @@ func (k *Kafka) ProduceAt(ctx context.Context, topic string, partition int32, ti
 	return nil
 }
 
-// Transact writes n messages to a partition in a transaction and leaves it open.
+// ProduceInTransaction writes n messages to a partition in a transaction and leaves it open.
 // end commits or aborts it; either adds a marker to the partition, which takes an
 // offset.
-func (k *Kafka) Transact(ctx context.Context, topic string, partition int32, n int) (end func(commit bool) error, err error) {
+func (k *Kafka) ProduceInTransaction(ctx context.Context, topic string, partition int32, n int) (end func(commit bool) error, err error) {
 	client, err := k.newClient(kgo.TransactionalID("transaction of "+topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err == nil {
 		err = client.BeginTransaction()

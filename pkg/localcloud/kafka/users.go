@@ -9,28 +9,28 @@ import (
 // consumers.
 const owner = "owner-of-the-local-kafka"
 
-// User is one who may log in, and do what Rights allow and nothing else.
+// User is one who may log in, and do what ACLs allow and nothing else.
 type User struct {
 	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
 	Mechanism      string
 	Name, Password string
-	Rights         []Right
+	ACLs           []ACL
 }
 
-// Right is an entry of the access control list.
-type Right = kfake.ACL
+// ACL is an entry of the access control list.
+type ACL = kfake.ACL
 
-// DescribeCluster allows, among other things, to list every group.
-func DescribeCluster() Right { return describe(kmsg.ACLResourceTypeCluster, "kafka-cluster") }
+// AllowDescribeCluster allows, among other things, to list every group.
+func AllowDescribeCluster() ACL { return describe(kmsg.ACLResourceTypeCluster, "kafka-cluster") }
 
-// DescribeGroup allows to see a group and its offsets; "*" is every group.
-func DescribeGroup(name string) Right { return describe(kmsg.ACLResourceTypeGroup, name) }
+// AllowDescribeGroup allows to see a group and its offsets; "*" is every group.
+func AllowDescribeGroup(name string) ACL { return describe(kmsg.ACLResourceTypeGroup, name) }
 
-// DescribeTopic allows to see a topic and its offsets; "*" is every topic.
-func DescribeTopic(name string) Right { return describe(kmsg.ACLResourceTypeTopic, name) }
+// AllowDescribeTopic allows to see a topic and its offsets; "*" is every topic.
+func AllowDescribeTopic(name string) ACL { return describe(kmsg.ACLResourceTypeTopic, name) }
 
-func describe(resource kmsg.ACLResourceType, name string) Right {
-	return Right{
+func describe(resource kmsg.ACLResourceType, name string) ACL {
+	return ACL{
 		Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
 		Operation: kmsg.ACLOperationDescribe, Allow: true,
 	}
@@ -40,7 +40,7 @@ func describe(resource kmsg.ACLResourceType, name string) Right {
 func admit(users []User) []kfake.Opt {
 	opts := []kfake.Opt{kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", owner, owner)}
 	for _, u := range users {
-		opts = append(opts, kfake.User(u.Mechanism, u.Name, u.Password, u.Rights...))
+		opts = append(opts, kfake.User(u.Mechanism, u.Name, u.Password, u.ACLs...))
 	}
 	return opts
 }

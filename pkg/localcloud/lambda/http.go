@@ -16,12 +16,12 @@ import (
 	"strings"
 )
 
-// Front is a way by which AWS lets HTTP in to a function.
-type Front int
+// HTTPTrigger is a way by which AWS lets HTTP in to a function.
+type HTTPTrigger int
 
 const (
 	// FunctionURL is a Lambda function URL that does not stream.
-	FunctionURL Front = iota
+	FunctionURL HTTPTrigger = iota
 	// HTTPAPI is an API Gateway HTTP API, payload format 2.0, with the stage
 	// [Stage]. It unescapes paths.
 	HTTPAPI
@@ -50,7 +50,7 @@ var errAnswer = errors.New("the function's answer is not what this front takes")
 // A front answers as the real one does when something is wrong: 413 for a
 // request that is too large, and 502 (HTTP API: 500) when the function fails or
 // answers what the front does not understand.
-func (f *Function) Serve(front Front) string {
+func (f *Function) Serve(front HTTPTrigger) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.serveHTTP(w, r, front)
 	}))
@@ -63,9 +63,9 @@ func (f *Function) Serve(front Front) string {
 	return s.URL
 }
 
-func (front Front) hasStage() bool { return front == HTTPAPI || front == RESTAPI }
+func (front HTTPTrigger) hasStage() bool { return front == HTTPAPI || front == RESTAPI }
 
-func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front Front) {
+func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPTrigger) {
 	if _, ok := beneathStage(r.URL.EscapedPath()); front.hasStage() && !ok {
 		refuse(w, http.StatusNotFound, "Not Found")
 		return
@@ -90,7 +90,7 @@ func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front Front
 	}
 
 	// A client that goes away does not stop the function.
-	answer, err := f.Invoke(context.WithoutCancel(r.Context()), event, Invoke{})
+	answer, err := f.Invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
 	if err == nil {
 		err = respond(w, answer, front)
 	}
@@ -111,7 +111,7 @@ func refuse(w http.ResponseWriter, status int, message string) {
 }
 
 // event is what the function is sent.
-func (f *Function) event(r *http.Request, body []byte, front Front) any {
+func (f *Function) event(r *http.Request, body []byte, front HTTPTrigger) any {
 	addForwarded(r)
 	switch front {
 	case FunctionURL, HTTPAPI:
@@ -123,7 +123,7 @@ func (f *Function) event(r *http.Request, body []byte, front Front) any {
 }
 
 // respond writes the function's answer, or nothing when it is wrong.
-func respond(w http.ResponseWriter, answer []byte, front Front) error {
+func respond(w http.ResponseWriter, answer []byte, front HTTPTrigger) error {
 	var res *response
 	var err error
 	switch front {

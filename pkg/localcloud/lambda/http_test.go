@@ -41,7 +41,7 @@ func mirror(event json.RawMessage) (json.RawMessage, error) {
 	return body, nil
 }
 
-func startMirror(t *testing.T, front Front) string {
+func startMirror(t *testing.T, front HTTPTrigger) string {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
@@ -89,7 +89,7 @@ func TestEvents(t *testing.T) {
 		"X-Forwarded-For": {"6.6.6.6"},
 	}
 	for name, c := range map[string]struct {
-		front Front
+		front HTTPTrigger
 		want  string // of the event's keys
 	}{
 		"function url": {FunctionURL, `{
@@ -217,7 +217,7 @@ func TestAnswers(t *testing.T) {
 
 func TestAnswerHeaders(t *testing.T) {
 	for name, c := range map[string]struct {
-		front  Front
+		front  HTTPTrigger
 		answer string
 		want   []string // values of X
 		cookie []string
@@ -243,7 +243,7 @@ func TestAnswerHeaders(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
-		front  Front
+		front  HTTPTrigger
 		path   string
 		size   int
 		status int

@@ -12,7 +12,7 @@ import (
 // eventALB is an event of a load balancer. It leaves the query's parameters
 // escaped, and without multi-value headers it keeps the last value of a name
 // (ELB, "Lambda functions as targets").
-func (f *Function) eventALB(r *http.Request, body []byte, front Front) any {
+func (f *Function) eventALB(r *http.Request, body []byte, front HTTPTrigger) any {
 	header := lower(r.Header)
 	query := map[string][]string{}
 	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
@@ -42,7 +42,7 @@ func (f *Function) eventALB(r *http.Request, body []byte, front Front) any {
 
 // responseALB reads an answer: at most 1 MB of JSON, with a status description
 // and the kind of headers that the target group is set to.
-func responseALB(answer []byte, front Front) (*response, error) {
+func responseALB(answer []byte, front HTTPTrigger) (*response, error) {
 	if len(answer) > maxALBBody {
 		return nil, fmt.Errorf("%w: it has %d bytes", errAnswer, len(answer))
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // eventV2 is an event of payload format 2.0.
-func (f *Function) eventV2(r *http.Request, body []byte, front Front) any {
+func (f *Function) eventV2(r *http.Request, body []byte, front HTTPTrigger) any {
 	header := lower(r.Header)
 	var cookies []string
 	for _, c := range header["cookie"] {

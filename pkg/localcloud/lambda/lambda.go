@@ -38,8 +38,8 @@ type Options struct {
 	Log io.Writer
 }
 
-// Invoke says how one event is sent.
-type Invoke struct {
+// InvokeOptions says how one event is sent.
+type InvokeOptions struct {
 	// RequestID is the platform's name for the event; default "request-1" and so on.
 	RequestID string
 	// Deadline is when the function is killed; default after Options.Timeout.
@@ -48,9 +48,9 @@ type Invoke struct {
 
 // Error is what the function answered instead of a result.
 type Error struct {
-	Type    string          `json:"errorType"`
-	Message string          `json:"errorMessage"`
-	Stack   json.RawMessage `json:"stackTrace"` // nil when there was none
+	Type     string          `json:"errorType"`
+	Message  string          `json:"errorMessage"`
+	HasStack json.RawMessage `json:"stackTrace"` // nil when there was none
 }
 
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
@@ -140,7 +140,7 @@ func (f *Function) serveAnswer(failed bool) http.HandlerFunc {
 // Invoke sends one event and returns the answer, or an [*Error] that the
 // function answered. An event that is not answered by its deadline is
 // [ErrTimeout]; the process is gone then.
-func (f *Function) Invoke(ctx context.Context, payload []byte, in Invoke) ([]byte, error) {
+func (f *Function) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]byte, error) {
 	in.RequestID = cmp.Or(in.RequestID, fmt.Sprintf("request-%d", f.count.Add(1)))
 	if in.Deadline.IsZero() {
 		in.Deadline = time.Now().Add(f.Timeout)

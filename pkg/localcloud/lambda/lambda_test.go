@@ -70,7 +70,7 @@ func TestWithAWSsLibrary(t *testing.T) {
 	f := start(t)
 	deadline := time.Now().Add(50 * time.Second)
 	for _, id := range []string{"id-1", "id-2"} {
-		body, err := f.Invoke(t.Context(), []byte(`{}`), Invoke{RequestID: id, Deadline: deadline})
+		body, err := f.Invoke(t.Context(), []byte(`{}`), InvokeOptions{RequestID: id, Deadline: deadline})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestWithAWSsLibrary(t *testing.T) {
 			t.Errorf("the function saw\n%s, want\n%s", got, want)
 		}
 	}
-	body, err := f.Invoke(t.Context(), []byte(`{"Do":"stranger"}`), Invoke{})
+	body, err := f.Invoke(t.Context(), []byte(`{"Do":"stranger"}`), InvokeOptions{})
 	if got := strings.TrimSpace(string(body)); err != nil || got != `{"status":400}` {
 		t.Errorf("answering a request that is not open: %s, %v", got, err)
 	}
@@ -87,7 +87,7 @@ func TestWithAWSsLibrary(t *testing.T) {
 
 func TestPeakMemory(t *testing.T) {
 	f := start(t)
-	if _, err := f.Invoke(t.Context(), []byte(`{}`), Invoke{}); err != nil {
+	if _, err := f.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	// A Go program that serves has a few megabytes.
@@ -102,28 +102,28 @@ func TestPeakMemory(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	f := start(t)
-	_, err := f.Invoke(t.Context(), []byte(`{"Do":"fail"}`), Invoke{})
+	_, err := f.Invoke(t.Context(), []byte(`{"Do":"fail"}`), InvokeOptions{})
 	var got *Error
-	if !errors.As(err, &got) || got.Type != "errorString" || got.Message != "failed as asked" || got.Stack != nil {
+	if !errors.As(err, &got) || got.Type != "errorString" || got.Message != "failed as asked" || got.HasStack != nil {
 		t.Errorf("got %#v", err)
 	}
-	_, err = f.Invoke(t.Context(), []byte(`{"Do":"panic"}`), Invoke{})
-	if !errors.As(err, &got) || got.Message != "panicked as asked" || !json.Valid(got.Stack) {
+	_, err = f.Invoke(t.Context(), []byte(`{"Do":"panic"}`), InvokeOptions{})
+	if !errors.As(err, &got) || got.Message != "panicked as asked" || !json.Valid(got.HasStack) {
 		t.Errorf("got %#v", err)
 	}
 	// AWS's library exits after a panic.
-	if _, err = f.Invoke(t.Context(), []byte(`{}`), Invoke{}); err == nil || !strings.Contains(err.Error(), "exit status 1") {
+	if _, err = f.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "exit status 1") {
 		t.Errorf("after a panic: %v", err)
 	}
 }
 
 func TestDeadlineKills(t *testing.T) {
 	f := start(t)
-	_, err := f.Invoke(t.Context(), []byte(`{"Do":"hang"}`), Invoke{Deadline: time.Now().Add(50 * time.Millisecond)})
+	_, err := f.Invoke(t.Context(), []byte(`{"Do":"hang"}`), InvokeOptions{Deadline: time.Now().Add(50 * time.Millisecond)})
 	if !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := f.Invoke(t.Context(), []byte(`{}`), Invoke{}); err == nil || !strings.Contains(err.Error(), "killed") {
+	if _, err := f.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Errorf("after the deadline the process lives: %v", err)
 	}
 }

@@ -103,7 +103,7 @@ func (c *Custom) serveAnswer(failed bool) http.HandlerFunc {
 // [ErrTimeout]; the process is gone then. The runtime is not told the deadline,
 // only the time limit; how it would be given a new environment is not known, so
 // Invoke.Environment is refused.
-func (c *Custom) Invoke(ctx context.Context, payload []byte, in Invoke) ([]byte, error) {
+func (c *Custom) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]byte, error) {
 	if in.Environment != nil {
 		return nil, errors.New("the custom runtime's environment is that of Options.Env")
 	}
@@ -136,7 +136,7 @@ func customError(body []byte) *Error {
 	if json.Unmarshal(body, &e) != nil {
 		e.Message = string(body)
 	}
-	return &Error{Type: e.Type, Message: e.Message, Stack: e.Stack != nil}
+	return &Error{Type: e.Type, Message: e.Message, HasStack: e.Stack != nil}
 }
 
 // Output returns what the function wrote; it is complete after Close.

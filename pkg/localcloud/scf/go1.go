@@ -57,9 +57,9 @@ type (
 	}
 )
 
-// Start starts the function and returns once it answers a ping. ctx bounds the
+// StartGo1 starts the function and returns once it answers a ping. ctx bounds the
 // start only.
-func Start(ctx context.Context, o Options) (*Go1, error) {
+func StartGo1(ctx context.Context, o Options) (*Go1, error) {
 	d := newDeployment(o)
 	port, err := freePort()
 	if err != nil {
@@ -131,7 +131,7 @@ func (g *Go1) call(ctx context.Context, method string, args, reply any) error {
 // Invoke sends one event and returns the answer, or an [*Error] that the
 // function answered. An event that is not answered by its deadline is
 // [ErrTimeout]; the process is gone then.
-func (g *Go1) Invoke(ctx context.Context, payload []byte, in Invoke) ([]byte, error) {
+func (g *Go1) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]byte, error) {
 	ctx, cancel, in := g.event(ctx, in)
 	defer cancel()
 	environment, err := json.Marshal(with(g.builtin(), g.Env, in.Environment))
@@ -160,7 +160,7 @@ func (g *Go1) Invoke(ctx context.Context, payload []byte, in Invoke) ([]byte, er
 		return nil, err
 	}
 	if e := res.Error; e != nil {
-		return nil, &Error{Type: e.Type, Message: e.Message, Stack: len(e.StackTrace) > 0, ShouldExit: e.ShouldExit}
+		return nil, &Error{Type: e.Type, Message: e.Message, HasStack: len(e.StackTrace) > 0, ShouldExit: e.ShouldExit}
 	}
 	return res.Payload, nil
 }

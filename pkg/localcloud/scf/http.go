@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// Front is a way by which Tencent Cloud lets HTTP in to a function.
-type Front int
+// HTTPTrigger is a way by which Tencent Cloud lets HTTP in to a function.
+type HTTPTrigger int
 
 const (
 	// FunctionURL is a function URL (document/product/583/96099). Its events
 	// have no place for what is no text.
-	FunctionURL Front = iota
+	FunctionURL HTTPTrigger = iota
 	// APIGateway is an API gateway with integrated responses
 	// (document/product/583/12513), which is set to send as base64 what is no
 	// text (document/product/628/51799).
@@ -32,14 +32,14 @@ const (
 //
 // A front answers 413 to a request that is too large. What the real ones answer
 // when a function fails is not documented; these answer 502.
-func (g *Go1) Serve(front Front) string { return g.serve(front, g.Invoke) }
+func (g *Go1) Serve(front HTTPTrigger) string { return g.serve(front, g.Invoke) }
 
 // Serve opens a front to the function, as [Go1.Serve] does.
-func (c *Custom) Serve(front Front) string { return c.serve(front, c.Invoke) }
+func (c *Custom) Serve(front HTTPTrigger) string { return c.serve(front, c.Invoke) }
 
-type invoker func(context.Context, []byte, Invoke) ([]byte, error)
+type invoker func(context.Context, []byte, InvokeOptions) ([]byte, error)
 
-func (d *deployment) serve(front Front, invoke invoker) string {
+func (d *deployment) serve(front HTTPTrigger, invoke invoker) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.serveHTTP(w, r, front, invoke)
 	}))
@@ -57,7 +57,7 @@ func (d *deployment) closeFronts() {
 	}
 }
 
-func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, front Front, invoke invoker) {
+func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPTrigger, invoke invoker) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
@@ -75,7 +75,7 @@ func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, front Fro
 
 	d.turn.Lock()
 	// A client that goes away does not stop the function.
-	answer, err := invoke(context.WithoutCancel(r.Context()), event, Invoke{})
+	answer, err := invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
 	d.turn.Unlock()
 	if err == nil {
 		err = respond(w, answer, front)
@@ -86,7 +86,7 @@ func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, front Fro
 }
 
 // httpEvent is what the function is sent.
-func httpEvent(r *http.Request, body []byte, front Front) map[string]any {
+func httpEvent(r *http.Request, body []byte, front HTTPTrigger) map[string]any {
 	client, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes it right
 	header := map[string]string{}
 	for name, values := range r.Header {

@@ -35,11 +35,11 @@ func mirror(event json.RawMessage) (json.RawMessage, error) {
 	return body, nil
 }
 
-func startMirror(t *testing.T, front Front) string {
+func startMirror(t *testing.T, front HTTPTrigger) string {
 	t.Helper()
 	o := options(t)
 	o.Name = "mirror"
-	g, err := Start(t.Context(), o)
+	g, err := StartGo1(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func send(t *testing.T, url, contentType, body string) (*http.Response, string) 
 
 func TestEvents(t *testing.T) {
 	for name, c := range map[string]struct {
-		front             Front
+		front             HTTPTrigger
 		contentType, body string
 		want              string
 	}{

@@ -28,7 +28,7 @@ func (v *values) UnmarshalJSON(b []byte) error {
 }
 
 // respond writes what the function answered, or nothing when that is wrong.
-func respond(w http.ResponseWriter, text []byte, front Front) error {
+func respond(w http.ResponseWriter, text []byte, front HTTPTrigger) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(text, &keys); front == FunctionURL && json.Valid(text) && (err != nil || keys["statusCode"] == nil) {
 		// Without a status code it is itself the body (583/96099).

@@ -38,8 +38,8 @@ type Options struct {
 	Log io.Writer
 }
 
-// Invoke says how one event is sent.
-type Invoke struct {
+// InvokeOptions says how one event is sent.
+type InvokeOptions struct {
 	// RequestID is the platform's name for the event; default "request-1" and so on.
 	RequestID string
 	// Deadline is when the function is killed; default after Options.Timeout.
@@ -55,7 +55,7 @@ type Error struct {
 	Type    string
 	Message string
 	// Stack tells that the answer carried a stack trace.
-	Stack bool
+	HasStack bool
 	// ShouldExit is the runtime's wish to be replaced.
 	ShouldExit bool
 }
@@ -86,7 +86,7 @@ func newDeployment(o Options) *deployment {
 
 // event fills in what in leaves open. The context ends at the deadline with
 // ErrTimeout as its cause.
-func (d *deployment) event(ctx context.Context, in Invoke) (context.Context, context.CancelFunc, Invoke) {
+func (d *deployment) event(ctx context.Context, in InvokeOptions) (context.Context, context.CancelFunc, InvokeOptions) {
 	in.RequestID = cmp.Or(in.RequestID, fmt.Sprintf("request-%d", d.count.Add(1)))
 	end := time.Now().Add(d.Timeout)
 	if in.Deadline.IsZero() {

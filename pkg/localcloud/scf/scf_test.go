@@ -97,7 +97,7 @@ func options(t *testing.T) Options {
 
 func startGo1(t *testing.T) *Go1 {
 	t.Helper()
-	g, err := Start(t.Context(), options(t))
+	g, err := StartGo1(t.Context(), options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestGo1WithTencentsLibrary(t *testing.T) {
 	g := startGo1(t)
 	deadline := time.Now().Add(40 * time.Second)
 	for _, token := range []string{"first", "second"} {
-		body, err := g.Invoke(t.Context(), []byte(`{}`), Invoke{
+		body, err := g.Invoke(t.Context(), []byte(`{}`), InvokeOptions{
 			RequestID: "id-" + token, Deadline: deadline,
 			Environment: map[string]string{"TENCENTCLOUD_SESSIONTOKEN": token},
 		})
@@ -155,7 +155,7 @@ func TestGo1WithTencentsLibrary(t *testing.T) {
 
 func TestGo1EpochDeadlineHasExpired(t *testing.T) {
 	g := startGo1(t)
-	body, err := g.Invoke(t.Context(), []byte(`{}`), Invoke{Deadline: time.Unix(0, 0)})
+	body, err := g.Invoke(t.Context(), []byte(`{}`), InvokeOptions{Deadline: time.Unix(0, 0)})
 	expect(t, decode(t, body, err), map[string]any{"deadline": 0})
 }
 
@@ -166,38 +166,38 @@ func TestGo1Errors(t *testing.T) {
 		want  Error
 	}{
 		{`{"Do":"fail"}`, Error{Type: "errorString", Message: "failed as asked"}},
-		{`{"Do":"panic"}`, Error{Type: "string", Message: "panicked as asked", Stack: true, ShouldExit: true}},
+		{`{"Do":"panic"}`, Error{Type: "string", Message: "panicked as asked", HasStack: true, ShouldExit: true}},
 		{`{"Do":`, Error{Type: "SyntaxError", Message: "unexpected end of JSON input"}},
 	} {
-		_, err := g.Invoke(t.Context(), []byte(c.event), Invoke{})
+		_, err := g.Invoke(t.Context(), []byte(c.event), InvokeOptions{})
 		var got *Error
 		if !errors.As(err, &got) || *got != c.want {
 			t.Errorf("%s: %#v, want %#v", c.event, err, c.want)
 		}
 	}
-	body, err := g.Invoke(t.Context(), []byte(`{}`), Invoke{})
+	body, err := g.Invoke(t.Context(), []byte(`{}`), InvokeOptions{})
 	expect(t, decode(t, body, err), map[string]any{"own": "mine"}) // it lives on
 }
 
 func TestCustom(t *testing.T) {
 	t.Setenv("HOME", "/leaks")
 	c := startCustom(t)
-	body, err := c.Invoke(t.Context(), []byte(`{}`), Invoke{RequestID: "id-1"})
+	body, err := c.Invoke(t.Context(), []byte(`{}`), InvokeOptions{RequestID: "id-1"})
 	expect(t, decode(t, body, err), map[string]any{"own": "mine", "home": "", "id": "id-1", "limit": "50000"})
 
-	_, err = c.Invoke(t.Context(), []byte(`{"Do":"fail"}`), Invoke{})
+	_, err = c.Invoke(t.Context(), []byte(`{"Do":"fail"}`), InvokeOptions{})
 	var got *Error
 	if want := (Error{Message: "failed as asked"}); !errors.As(err, &got) || *got != want {
 		t.Errorf("%#v, want %#v", err, want)
 	}
-	if _, err := c.Invoke(t.Context(), []byte(`{}`), Invoke{Environment: map[string]string{}}); err == nil {
+	if _, err := c.Invoke(t.Context(), []byte(`{}`), InvokeOptions{Environment: map[string]string{}}); err == nil {
 		t.Error("a new environment was taken")
 	}
 }
 
 // platform is what both runtimes offer.
 type platform interface {
-	Invoke(context.Context, []byte, Invoke) ([]byte, error)
+	Invoke(context.Context, []byte, InvokeOptions) ([]byte, error)
 	Output() string
 	Close()
 }
@@ -209,11 +209,11 @@ func TestDeath(t *testing.T) {
 	} {
 		t.Run(name+"/exit", func(t *testing.T) {
 			p := start(t)
-			_, err := p.Invoke(t.Context(), []byte(`{"Do":"exit"}`), Invoke{})
+			_, err := p.Invoke(t.Context(), []byte(`{"Do":"exit"}`), InvokeOptions{})
 			if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "last words") {
 				t.Errorf("got %v", err)
 			}
-			if _, err := p.Invoke(t.Context(), []byte(`{}`), Invoke{}); err == nil {
+			if _, err := p.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil {
 				t.Error("a dead function answered")
 			}
 			if got := p.Output(); got != "last words\n" {
@@ -222,11 +222,11 @@ func TestDeath(t *testing.T) {
 		})
 		t.Run(name+"/deadline", func(t *testing.T) {
 			p := start(t)
-			_, err := p.Invoke(t.Context(), []byte(`{"Do":"hang"}`), Invoke{Deadline: time.Now().Add(50 * time.Millisecond)})
+			_, err := p.Invoke(t.Context(), []byte(`{"Do":"hang"}`), InvokeOptions{Deadline: time.Now().Add(50 * time.Millisecond)})
 			if !errors.Is(err, ErrTimeout) {
 				t.Errorf("got %v", err)
 			}
-			if _, err := p.Invoke(t.Context(), []byte(`{}`), Invoke{}); err == nil || !strings.Contains(err.Error(), "killed") {
+			if _, err := p.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "killed") {
 				t.Errorf("after the deadline the process lives: %v", err)
 			}
 		})
@@ -234,7 +234,7 @@ func TestDeath(t *testing.T) {
 			p := start(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if _, err := p.Invoke(ctx, []byte(`{"Do":"hang"}`), Invoke{}); !errors.Is(err, context.Canceled) {
+			if _, err := p.Invoke(ctx, []byte(`{"Do":"hang"}`), InvokeOptions{}); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -244,7 +244,7 @@ func TestDeath(t *testing.T) {
 func TestStartOfSomethingElse(t *testing.T) {
 	for _, binary := range []string{"/nowhere/main", "/bin/false"} {
 		o := Options{Binary: binary}
-		if _, err := Start(t.Context(), o); err == nil {
+		if _, err := StartGo1(t.Context(), o); err == nil {
 			t.Errorf("%s started as Go1", binary)
 		}
 		if _, err := StartCustom(t.Context(), o); err == nil {
