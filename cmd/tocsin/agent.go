@@ -12,45 +12,69 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"tocsin/pkg/api"
 	"tocsin/pkg/app"
 	"tocsin/pkg/host/agent"
 	"tocsin/pkg/setting"
 )
 
-// runAgent is the host agent, or asks the running one how it does.
-func runAgent(ctx context.Context, c *call) error {
-	if len(c.args) > 0 && c.args[0] == "status" {
-		c.args = c.args[1:]
-		return agentStatus(ctx, c)
-	}
+func newAgentCommand(t *tool) *cobra.Command {
+	var o agentFlags
 	buffer := api.Size(64 << 20)
-	server := c.flags.String("server", "", "")
-	id := c.flags.String("id", "", "")
-	token := c.flags.String("token", "", "")
-	tokenFile := c.flags.String("token-file", "", "")
-	state := c.flags.String("state", c.stateDir(), "")
-	plugins := c.flags.String("plugins", "", "")
-	c.flags.TextVar(&buffer, "buffer", buffer, "")
-	if err := c.parse(0, 0); err != nil {
-		return err
+	cmd := &cobra.Command{
+		Use:   "agent --server URL --id ID --token-file FILE",
+		Short: "Run the host agent",
+		Long:  "Collects on a host what the server asks for, and reports it. Reports are kept on disk while the\nserver cannot be reached.",
+		Example: "  tocsin agent --server https://alerts.example.com --id web-1 --token-file /etc/tocsin/token\n" +
+			"  tocsin agent status",
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return t.runAgent(cmd.Context(), o, buffer) },
 	}
-	if *server == "" || *id == "" {
+	flags := cmd.Flags()
+	flags.StringVar(&o.server, "server", "", "`URL` of the server")
+	flags.StringVar(&o.id, "id", "", "the host's `id` in the server's configuration")
+	flags.StringVar(&o.token, "token", "", "the host's `token`; everyone on the host can read it from the process list")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`file` that holds the token (default: the token is $TOCSIN_AGENT_TOKEN)")
+	flags.StringVar(&o.plugins, "plugins", "", "`directory` of plugins, one executable each")
+	flags.TextVar(&buffer, "buffer", buffer, "`size` of the reports kept while the server cannot be reached")
+	cmd.PersistentFlags().StringVar(&o.state, "state", t.stateDir(), "`directory` of the agent's files")
+
+	status := &cobra.Command{
+		Use:     "status",
+		Short:   "Show the state of the running agent",
+		Example: "  tocsin agent status -o json",
+		Args:    exactArgs(0),
+	}
+	format := addOutputFlag(status)
+	status.RunE = func(cmd *cobra.Command, _ []string) error { return t.agentStatus(cmd.Context(), o.state, *format) }
+	cmd.AddCommand(status)
+	return cmd
+}
+
+type agentFlags struct {
+	server, id, token, tokenFile, state, plugins string
+}
+
+// runAgent runs the host agent until ctx is done.
+func (t *tool) runAgent(ctx context.Context, o agentFlags, buffer api.Size) error {
+	if o.server == "" || o.id == "" {
 		return usagef("--server and --id are missing: where to report, and the host's id there")
 	}
-	log, err := c.agentLog()
+	log, err := t.agentLog()
 	if err != nil {
 		return err
 	}
-	if *token != "" {
-		log.Warn("--token can be read by everybody on this machine who lists processes: use --token-file")
+	if o.token != "" {
+		log.Warn("--token can be read by everyone on this machine who lists processes: use --token-file")
 	}
-	secret, err := c.agentToken(*token, *tokenFile)
+	secret, err := t.agentToken(o.token, o.tokenFile)
 	if err != nil {
 		return err
 	}
 	a, err := agent.New(agent.Options{
-		Server: *server, ID: *id, Token: secret, StateDir: *state, PluginDir: *plugins,
+		Server: o.server, ID: o.id, Token: secret, StateDir: o.state, PluginDir: o.plugins,
 		BufferSize: int64(buffer), Version: app.Version, Log: log,
 	})
 	if err != nil {
@@ -61,8 +85,8 @@ func runAgent(ctx context.Context, c *call) error {
 }
 
 // agentToken is the token, of one of the places where it can be.
-func (c *call) agentToken(token, file string) (setting.Secret, error) {
-	fromEnv, _ := c.lookup("TOCSIN_AGENT_TOKEN")
+func (t *tool) agentToken(token, file string) (setting.Secret, error) {
+	fromEnv, _ := t.lookup("TOCSIN_AGENT_TOKEN")
 	switch {
 	case token != "" && file != "":
 		return "", usagef("--token and --token-file are both given: keep --token-file")
@@ -81,69 +105,61 @@ func (c *call) agentToken(token, file string) (setting.Secret, error) {
 	}
 }
 
-func (c *call) agentLog() (*slog.Logger, error) {
+func (t *tool) agentLog() (*slog.Logger, error) {
 	var level slog.Level
-	if text, _ := c.lookup("TOCSIN_LOG_LEVEL"); text != "" {
+	if text, _ := t.lookup("TOCSIN_LOG_LEVEL"); text != "" {
 		if err := level.UnmarshalText([]byte(text)); err != nil {
 			return nil, usagef("TOCSIN_LOG_LEVEL=%s: it is debug, info, warn or error", text)
 		}
 	}
-	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: level})), nil
 }
 
 // stateDir is where the agent's files are by default, by the XDG base directory
 // specification; the working directory for a user without a home.
-func (c *call) stateDir() string {
+func (t *tool) stateDir() string {
 	const name = "tocsin-agent"
-	if dir, _ := c.lookup("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+	if dir, _ := t.lookup("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, name)
 	}
-	if home, _ := c.lookup("HOME"); home != "" {
+	if home, _ := t.lookup("HOME"); home != "" {
 		return filepath.Join(home, ".local", "state", name)
 	}
 	return name
 }
 
-// agentStatus prints how the running agent does.
-func agentStatus(ctx context.Context, c *call) error {
-	state := c.flags.String("state", c.stateDir(), "")
-	format := c.flags.String("o", "table", "")
-	if err := c.parse(0, 0); err != nil {
-		return err
-	}
-	if *format != "table" && *format != "json" {
-		return usagef("-o %s: it is table or json", *format)
-	}
-	s, err := agent.QueryStatus(ctx, *state)
+// agentStatus prints the state of the running agent.
+func (t *tool) agentStatus(ctx context.Context, state string, format outputFormat) error {
+	s, err := agent.QueryStatus(ctx, state)
 	if err != nil {
 		return err
 	}
-	if *format == "json" {
-		enc := json.NewEncoder(c.stdout)
+	if format == "json" {
+		enc := json.NewEncoder(t.stdout)
 		enc.SetIndent("", "  ")
 		return enc.Encode(s)
 	}
-	printAgent(c, s)
+	t.printAgent(s)
 	return nil
 }
 
-func printAgent(c *call, s *agent.Status) {
+func (t *tool) printAgent(s *agent.Status) {
 	since := func(t *time.Time) string {
 		if t == nil {
 			return "never"
 		}
 		return t.Local().Format(time.DateTime)
 	}
-	fmt.Fprintf(c.stdout, "%s reports to %s since %s\n", s.ID, s.Server, since(&s.Started))
-	fmt.Fprintf(c.stdout, "configuration: read %s\n", because(since(s.ConfigRead), s.ConfigError))
-	fmt.Fprintf(c.stdout, "reports: %d waiting (%s), %d sent, %d refused, %d dropped, the last sent %s\n\n",
+	fmt.Fprintf(t.stdout, "%s reports to %s since %s\n", s.ID, s.Server, since(&s.Started))
+	fmt.Fprintf(t.stdout, "configuration: read %s\n", because(since(s.ConfigRead), s.ConfigError))
+	fmt.Fprintf(t.stdout, "reports: %d waiting (%s), %d sent, %d refused, %d dropped, the last sent %s\n\n",
 		s.Waiting, api.Size(s.WaitingBytes), s.Sent, s.Refused, s.Dropped, because(since(s.LastSent), s.ReportError))
-	t := plainTable("SERVICE", "PLUGIN", "EVERY", "LAST", "COLLECTED", "FAILED", "SKIPPED", "ERROR")
+	tw := newTable("SERVICE", "PLUGIN", "EVERY", "LAST", "COLLECTED", "FAILED", "SKIPPED", "ERROR")
 	for _, sv := range s.Services {
 		every := time.Duration(sv.Seconds * float64(time.Second))
-		t.AppendRow([]any{sv.Name, sv.Plugin, every, since(sv.Last), sv.Collected, sv.Failed, sv.Skipped, sv.Error})
+		tw.AppendRow([]any{sv.Name, sv.Plugin, every, since(sv.Last), sv.Collected, sv.Failed, sv.Skipped, sv.Error})
 	}
-	printTable(c.stdout, t)
+	printTable(t.stdout, tw)
 }
 
 func because(s, err string) string {

@@ -3,10 +3,15 @@
 package main
 
 import (
-	"context"
 	"errors"
+
+	"github.com/spf13/cobra"
 )
 
-func runAgent(context.Context, *call) error {
-	return errors.New("the host agent runs on Linux")
+func newAgentCommand(*tool) *cobra.Command {
+	return &cobra.Command{
+		Use:   "agent",
+		Short: "Run the host agent (on Linux only)",
+		RunE:  func(*cobra.Command, []string) error { return errors.New("the host agent runs on Linux") },
+	}
 }

@@ -209,22 +209,23 @@ func TestAgentStatus(t *testing.T) {
 	defer server.Close()
 	state := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
-	log := &until{want: "in force", found: func() {
+	log := &watchWriter{want: "in force", found: func() {
 		defer cancel()
-		status, out, errs := tocsin(t, "agent", "status", "--state", state)
+		r := runTool(t, "agent", "status", "--state", state)
+		status, out, errs := r.status, r.stdout, r.stderr
 		for _, want := range []string{"web-1 reports to " + server.URL, "LinuxLoad", "load", "1s", "Other", "--plugins"} {
 			if status != 0 || errs != "" || !strings.Contains(out, want) || strings.Contains(out, agentToken) {
 				t.Errorf("exit %d; it does not say %q:\n%s%s", status, want, out, errs)
 			}
 		}
 		var parsed agent.Status
-		if _, text, _ := tocsin(t, "agent", "status", "--state", state, "-o", "json"); json.Unmarshal([]byte(text), &parsed) != nil || parsed.ID != "web-1" || len(parsed.Services) != 2 {
+		if text := runTool(t, "agent", "status", "--state", state, "-o", "json").stdout; json.Unmarshal([]byte(text), &parsed) != nil || parsed.ID != "web-1" || len(parsed.Services) != 2 {
 			t.Errorf("as JSON: %s", text)
 		}
 	}}
 	args := []string{"agent", "--server", server.URL, "--id", "web-1", "--state", state}
 	env := map[string]string{"TOCSIN_AGENT_TOKEN": agentToken}
-	if status := run(ctx, args, io.Discard, log, func(name string) (string, bool) { v, ok := env[name]; return v, ok }); status != 0 || !log.seen {
+	if status := run(ctx, args, io.Discard, log, lookupIn(env)); status != 0 || !log.seen {
 		t.Errorf("exit %d\n%s", status, &log.text)
 	}
 }
@@ -253,7 +254,8 @@ func TestAgentUsage(t *testing.T) {
 		{[]string{"status", "--state", dir}, 1, "no agent answers"},
 		{[]string{"status", "-o", "xml"}, 2, "table or json"},
 	} {
-		status, out, errs := tocsin(t, append([]string{"agent"}, test.args...)...)
+		r := runTool(t, append([]string{"agent"}, test.args...)...)
+		status, out, errs := r.status, r.stdout, r.stderr
 		if status != test.status || !strings.Contains(errs, test.want) || out != "" {
 			t.Errorf("%q: exit %d, %s%s; want %d and %q", test.args, status, out, errs, test.status, test.want)
 		}

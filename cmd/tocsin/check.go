@@ -6,39 +6,49 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"tocsin/pkg/alert"
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 )
 
-// checkConfig finds everything that is wrong with a configuration. Warnings do
-// not fail it. With a sample it shows what a hook makes of that.
-func checkConfig(ctx context.Context, c *call) error {
-	sample := c.flags.String("sample", "", "")
-	hook := c.flags.String("hook", "", "")
-	if err := c.parse(0, 1); err != nil {
-		return err
+func newCheckConfigCommand(t *tool) *cobra.Command {
+	var sample, hook string
+	cmd := &cobra.Command{
+		Use:   "check-config [FILE]",
+		Short: "Check a configuration, or what a hook makes of a message",
+		Long: "Prints ok and a summary, or every fault with file and line. Warnings do not fail the check.\n" +
+			"With --sample it prints the alerts that a hook makes of a message, and their receivers.",
+		Example: "  tocsin check-config tocsin.yaml\n" +
+			"  tocsin check-config tocsin.yaml --hook generic/ci --sample build.json",
+		Args: rangeArgs(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := ""
+			if len(args) > 0 {
+				path = args[0]
+			}
+			cfg, err := t.loadWith(path, config.Check)
+			if err != nil {
+				return err
+			}
+			if sample != "" {
+				return t.checkSample(cmd.Context(), cfg, hook, sample)
+			}
+			fmt.Fprintln(t.stdout, "ok")
+			for _, line := range cfg.Summary() {
+				fmt.Fprintln(t.stdout, "  "+line)
+			}
+			return nil
+		},
 	}
-	path := ""
-	if len(c.words) > 0 {
-		path = c.words[0]
-	}
-	cfg, err := c.loadWith(path, config.Check)
-	if err != nil {
-		return err
-	}
-	if *sample != "" {
-		return c.trySample(ctx, cfg, *hook, *sample)
-	}
-	fmt.Fprintln(c.stdout, "ok")
-	for _, line := range cfg.Summary() {
-		fmt.Fprintln(c.stdout, "  "+line)
-	}
-	return nil
+	cmd.Flags().StringVar(&sample, "sample", "", "`file` with a message for the hook; - for standard input")
+	cmd.Flags().StringVar(&hook, "hook", "", "`hook` that takes the sample, such as grafana or generic/ci (default: the only generic hook)")
+	return cmd
 }
 
-// trySample shows the alerts that a hook makes of the message in a file.
-func (c *call) trySample(ctx context.Context, cfg *config.Config, hook, file string) error {
+// checkSample prints the alerts that a hook makes of the message in a file.
+func (t *tool) checkSample(ctx context.Context, cfg *config.Config, hook, file string) error {
 	if hook == "" && len(cfg.Webhook.Generic) == 1 {
 		hook = "generic/" + cfg.Webhook.Generic[0].Name
 	}
@@ -50,48 +60,31 @@ func (c *call) trySample(ctx context.Context, cfg *config.Config, hook, file str
 	if err != nil {
 		return err
 	}
-	alerts, err := app.Sample(ctx, cfg, c.options(), hook, message, time.Now())
+	now := time.Now()
+	alerts, err := app.Sample(ctx, cfg, t.options(), hook, message, now)
 	if err != nil {
 		return fmt.Errorf("/hooks/%s refuses it: %w", hook, err)
 	}
-	fmt.Fprintf(c.stdout, "/hooks/%s: %d alerts\n", hook, len(alerts))
+	fmt.Fprintf(t.stdout, "/hooks/%s: %d alerts\n", hook, len(alerts))
 	for _, a := range alerts {
 		state := "firing"
-		if a.ResolvedAt(time.Now()) {
+		if a.ResolvedAt(now) {
 			state = "resolved"
 		}
-		fmt.Fprintf(c.stdout, "%s %s → %s\n", state, a.Name(), strings.Join(a.Receivers, ", "))
-		c.pairs("label", a.Labels)
-		c.pairs("annotation", a.Annotations)
-		fmt.Fprintf(c.stdout, "  starts %s\n", a.StartsAt.In(cfg.Global.Location()).Format(time.RFC3339))
+		fmt.Fprintf(t.stdout, "%s %s → %s\n", state, a.Name(), strings.Join(a.Receivers, ", "))
+		t.printLabels("label", a.Labels)
+		t.printLabels("annotation", a.Annotations)
+		fmt.Fprintf(t.stdout, "  starts %s\n", a.StartsAt.In(cfg.Global.Location()).Format(time.RFC3339))
 		if !a.EndsAt.IsZero() {
-			fmt.Fprintf(c.stdout, "  ends %s\n", a.EndsAt.In(cfg.Global.Location()).Format(time.RFC3339))
+			fmt.Fprintf(t.stdout, "  ends %s\n", a.EndsAt.In(cfg.Global.Location()).Format(time.RFC3339))
 		}
 	}
 	return nil
 }
 
-// pairs prints names and values in order, each on a line.
-func (c *call) pairs(what string, pairs alert.Labels) {
-	for _, name := range pairs.Names() {
-		fmt.Fprintf(c.stdout, "  %s %s = %q\n", what, name, pairs[name])
+// printLabels prints names and values in order, each on a line.
+func (t *tool) printLabels(kind string, labels alert.Labels) {
+	for _, name := range labels.Names() {
+		fmt.Fprintf(t.stdout, "  %s %s = %q\n", kind, name, labels[name])
 	}
-}
-
-// load reads the configuration at path, or where it is found without one, and
-// prints its warnings.
-func (c *call) load(path string) (*config.Config, error) { return c.loadWith(path, config.Load) }
-
-func (c *call) loadWith(path string, load func(string, config.Lookup) (*config.Config, []config.Problem, error)) (*config.Config, error) {
-	if path == "" {
-		var err error
-		if path, err = config.Find(c.lookup); err != nil {
-			return nil, err
-		}
-	}
-	cfg, warnings, err := load(path, c.lookup)
-	for _, w := range warnings {
-		fmt.Fprintf(c.stderr, "warning: %s\n", w)
-	}
-	return cfg, err
 }

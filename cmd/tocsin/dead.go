@@ -2,31 +2,42 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
 
 	"tocsin/pkg/app"
 )
 
-// dead lists what nobody could take, or owes one of it, or all, again.
-func dead(ctx context.Context, c *call) error {
-	file := c.flags.String("config", "", "")
-	resend := c.flags.String("resend", "", "")
-	if err := c.parse(0, 0); err != nil {
-		return err
+func newDeadCommand(t *tool) *cobra.Command {
+	var resend string
+	cmd := &cobra.Command{
+		Use:     "dead",
+		Short:   "List dead letters, or send them again",
+		Long:    "Lists the notifications that no channel accepted. With --resend they are put back into the\nqueue, and the next tick sends them.",
+		Example: "  tocsin dead\n  tocsin dead --resend all",
+		Args:    exactArgs(0),
 	}
-	cfg, err := c.load(*file)
+	file := addConfigFlag(cmd)
+	cmd.Flags().StringVar(&resend, "resend", "", "`id` of the dead letter to send again, or all")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return t.dead(cmd.Context(), *file, resend) }
+	return cmd
+}
+
+func (t *tool) dead(ctx context.Context, file, resend string) error {
+	cfg, err := t.load(file)
 	if err != nil {
 		return err
 	}
 	if cfg.Store.URL == "" {
-		return fmt.Errorf("the configuration names no store: dead letters are in the store of the process that delivers")
+		return errors.New("the configuration names no store: dead letters are in the store of the process that delivers")
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	a, err := app.New(ctx, cfg, c.options())
+	a, err := app.New(ctx, cfg, t.options())
 	if err != nil {
 		return err
 	}
@@ -35,10 +46,10 @@ func dead(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if *resend != "" {
+	if resend != "" {
 		n := 0
 		for _, l := range letters {
-			if *resend == "all" || *resend == l.ID {
+			if resend == "all" || resend == l.ID {
 				if err := a.Resend(ctx, time.Now(), l.ID); err != nil {
 					return err
 				}
@@ -46,15 +57,15 @@ func dead(ctx context.Context, c *call) error {
 			}
 		}
 		if n == 0 {
-			return fmt.Errorf("no dead letter has the id %q", *resend)
+			return fmt.Errorf("no dead letter has the id %q", resend)
 		}
-		fmt.Fprintf(c.stdout, "%d owed again: the next tick sends it\n", n)
+		fmt.Fprintf(t.stdout, "%d put back into the queue: the next tick sends them\n", n)
 		return nil
 	}
-	t := plainTable("ID", "SINCE", "RECEIVER", "CHANNEL", "ALERTS", "CAUSE")
+	tw := newTable("ID", "SINCE", "RECEIVER", "CHANNEL", "ALERTS", "CAUSE")
 	for _, l := range letters {
-		t.AppendRow(table.Row{l.ID, l.Since.In(cfg.Global.Location()).Format(time.DateTime), l.Receiver, l.Channel, len(l.Alerts), l.Cause})
+		tw.AppendRow(table.Row{l.ID, l.Since.In(cfg.Global.Location()).Format(time.DateTime), l.Receiver, l.Channel, len(l.Alerts), l.Cause})
 	}
-	printTable(c.stdout, t)
+	printTable(t.stdout, tw)
 	return nil
 }

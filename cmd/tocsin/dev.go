@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 	"tocsin/pkg/localcloud"
@@ -24,31 +26,45 @@ import (
 //go:embed dev.yaml
 var devConfig []byte
 
-// The demonstration: a consumer that reads devSlow messages a second of a topic
-// into which devFlow are written, until its lag was told; then it reads devFast.
+// The demonstration produces demoProduceRate messages a second to a topic whose
+// consumer reads only demoSlowRate, until the alert was notified; then the
+// consumer reads demoFastRate.
 const (
-	devTopic      = "order-created"
-	devGroup      = "order-worker"
-	devPartitions = 6
-	devFlow       = 1500
-	devSlow       = 300
-	devFast       = 6000
-	devStep       = 100 * time.Millisecond
-	// devCalm is how long the consumer keeps up before it falls behind again. A
-	// phone gets one message in 30 seconds.
-	devCalm = 30 * time.Second
-	// devPatience bounds one round.
-	devPatience = 30 * time.Second
+	demoTopic       = "order-created"
+	demoGroup       = "order-worker"
+	demoPartitions  = 6
+	demoProduceRate = 1500
+	demoSlowRate    = 300
+	demoFastRate    = 6000
+	demoStep        = 100 * time.Millisecond
+	// demoPause is the time between two rounds. A phone gets at most one message
+	// in 30 seconds.
+	demoPause = 30 * time.Second
+	// demoTimeout bounds one round.
+	demoTimeout = 30 * time.Second
 )
 
-func dev(ctx context.Context, c *call) error {
-	once := c.flags.Bool("once", false, "")
-	listen := c.flags.String("listen", "127.0.0.1:9093", "")
-	file := c.flags.String("config", "", "")
-	if err := c.parse(0, 0); err != nil {
-		return err
+func newDevCommand(t *tool) *cobra.Command {
+	var listen string
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Demonstrate everything on this machine, with a local cloud",
+		Long: "Starts a local cloud with a Kafka in it, a producer that outruns its consumer, the timers, and\n" +
+			"an inbox of what was delivered. Nothing leaves this machine.",
+		Example: "  tocsin dev\n  tocsin dev --once",
+		Args:    exactArgs(0),
 	}
-	cfg, err := devLoad(*file, c.lookup)
+	file := addConfigFlag(cmd)
+	cmd.Flags().Lookup("config").Usage = "configuration `file` to demonstrate (default: a built-in one)"
+	cmd.Flags().BoolVar(&once, "once", false, "exit after one round of firing and resolved")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9093", "`address` of the inbox")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return t.dev(cmd.Context(), *file, listen, once) }
+	return cmd
+}
+
+func (t *tool) dev(ctx context.Context, file, listen string, once bool) error {
+	cfg, err := t.loadDev(file)
 	if err != nil {
 		return err
 	}
@@ -59,10 +75,10 @@ func dev(ctx context.Context, c *call) error {
 	box := inbox.New(func() time.Time { return time.Now().In(cfg.Global.Location()) }, func(e inbox.Entry) {
 		select {
 		case delivered <- e:
-		default: // the page has it all the same
+		default: // the page shows it
 		}
 	})
-	cloud, err := localcloud.Start(ctx, localcloud.Options{Topics: map[string]int32{devTopic: devPartitions}, Mail: mailProvider(cfg, box)})
+	cloud, err := localcloud.Start(ctx, localcloud.Options{Topics: map[string]int32{demoTopic: demoPartitions}, Mail: mailProvider(cfg, box)})
 	if err != nil {
 		return err
 	}
@@ -76,44 +92,44 @@ func dev(ctx context.Context, c *call) error {
 			Outside: app.Outside{Dial: cloud.Network.DialContext, RootCAs: cloud.Network.RootCAs()},
 			Lookup:  func(string) (string, bool) { return "", false },
 			Now:     time.Now,
-			Log:     slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Log:     slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 			Store:   "memory:",
 		},
 		Load: func() (*config.Config, error) { return cfg, nil },
-		Name: "dev", Address: *listen,
+		Name: "dev", Address: listen,
 	})
 	if err != nil {
 		return err
 	}
-	var looping sync.WaitGroup
-	looping.Go(func() { server.Loop(ctx) })
+	var loop sync.WaitGroup
+	loop.Go(func() { server.Loop(ctx) })
 	defer func() {
 		stop()
-		looping.Wait()
+		loop.Wait()
 		server.Close()
 	}()
 
-	l, err := net.Listen("tcp", *listen)
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return fmt.Errorf("the inbox cannot be shown: %w; choose another address with --listen", err)
+		return fmt.Errorf("listen for the inbox: %w; choose another address with --listen", err)
 	}
-	paths := http.NewServeMux()
-	paths.Handle("/", box)
+	mux := http.NewServeMux()
+	mux.Handle("/", box)
 	for _, path := range []string{"/api/", "/hooks/", "/agents/", "/-/", "/metrics"} {
-		paths.Handle(path, server)
+		mux.Handle(path, server)
 	}
-	page := &http.Server{Handler: paths, ReadHeaderTimeout: 10 * time.Second}
+	page := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go page.Serve(l)
 	defer page.Close()
 
-	consumer, err := cloud.Kafka.Consumer(ctx, devGroup, devTopic)
+	consumer, err := cloud.Kafka.Consumer(ctx, demoGroup, demoTopic)
 	if err != nil {
 		return err
 	}
 	defer consumer.Close()
-	d := &demo{kafka: cloud.Kafka, consumer: consumer, delivered: delivered, out: c.stdout, location: cfg.Global.Location()}
-	d.say("A Kafka at %s, and Tencent Cloud, WeCom and a mail provider beside it: all inside this program.", strings.Join(cloud.Kafka.Brokers(), ", "))
-	d.say("What is delivered is shown here and at http://%s/", l.Addr())
+	d := &demo{kafka: cloud.Kafka, consumer: consumer, delivered: delivered, out: t.stdout, location: cfg.Global.Location()}
+	d.printf("A Kafka at %s, Tencent Cloud, WeCom and a mail provider run inside this program.", strings.Join(cloud.Kafka.Brokers(), ", "))
+	d.printf("Delivered messages are printed here and shown at http://%s/", l.Addr())
 	for {
 		err := d.round(ctx)
 		switch {
@@ -121,31 +137,32 @@ func dev(ctx context.Context, c *call) error {
 			return nil
 		case err != nil:
 			return err
-		case *once:
+		case once:
 			return nil
 		}
-		d.say("\nAll is well for %v. Ctrl-C ends.", devCalm)
-		if err := d.flow(ctx, time.Now().Add(devCalm), devFast, nil); err != nil && ctx.Err() == nil {
+		d.printf("\nThe consumer keeps up for %v. Ctrl-C ends.", demoPause)
+		if err := d.run(ctx, time.Now().Add(demoPause), demoFastRate, nil); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
 }
 
-func devLoad(file string, lookup config.Lookup) (*config.Config, error) {
+// loadDev reads the configuration to demonstrate, the built-in one without a file.
+func (t *tool) loadDev(file string) (*config.Config, error) {
 	if file == "" {
-		cfg, _, err := config.Parse("dev.yaml", devConfig, lookup)
+		cfg, _, err := config.Parse("dev.yaml", devConfig, t.lookup)
 		return cfg, err
 	}
-	cfg, _, err := config.Load(file, lookup)
+	cfg, _, err := config.Load(file, t.lookup)
 	if err == nil {
-		// State of the local cloud must not get into a store for real use.
+		// The demonstration's state must not reach a store in real use.
 		cfg.Store.URL = "memory:"
 	}
 	return cfg, err
 }
 
-// mailProvider describes the provider with the account that the configuration
-// logs in with.
+// mailProvider configures the mail provider with the account that the
+// configuration logs in with.
 func mailProvider(cfg *config.Config, box *inbox.Inbox) smtp.Config {
 	mail := smtp.Config{Username: "tocsin@example.com", Password: "a-password-of-the-local-cloud", OnMail: box.Mail}
 	for i := range cfg.Receivers {
@@ -158,81 +175,76 @@ func mailProvider(cfg *config.Config, box *inbox.Inbox) smtp.Config {
 	return mail
 }
 
-// demo is the story that dev tells.
+// demo drives the producer and the consumer, and prints what is delivered.
 type demo struct {
 	kafka     *kafka.Kafka
 	consumer  *kafka.Consumer
 	delivered <-chan inbox.Entry
 	out       io.Writer
 	location  *time.Location
-	shown     time.Time // of the last line about lag
+	lagShown  time.Time // when the lag was last printed
 }
 
-// round lets the consumer fall behind until everybody was told, and catch up
-// until everybody was told that it is over.
+// round lets the consumer fall behind until every channel was notified, and catch
+// up until the channels that notify ends were notified again.
 func (d *demo) round(ctx context.Context) error {
-	d.say("\n%s reads %d messages a second of %s, into which %d are written.", devGroup, devSlow, devTopic, devFlow)
-	told := func(channels ...string) func(inbox.Entry) bool {
-		missing := map[string]bool{}
-		for _, c := range channels {
-			missing[c] = true
-		}
-		return func(e inbox.Entry) bool {
-			delete(missing, e.Channel)
-			return len(missing) == 0
-		}
-	}
-	deadline := time.Now().Add(devPatience)
-	if err := d.flow(ctx, deadline, devSlow, told(inbox.WeComGroup, inbox.ShortMessage, inbox.MailBox)); err != nil {
+	d.printf("\n%s reads %d messages a second of %s, to which %d a second are produced.", demoGroup, demoSlowRate, demoTopic, demoProduceRate)
+	deadline := time.Now().Add(demoTimeout)
+	if err := d.run(ctx, deadline, demoSlowRate, []string{inbox.WeComGroup, inbox.ShortMessage, inbox.MailBox}); err != nil {
 		return fmt.Errorf("while the consumer fell behind: %w", err)
 	}
-	d.say("\n%s gets help, and reads %d a second.", devGroup, devFast)
-	if err := d.flow(ctx, deadline, devFast, told(inbox.WeComGroup, inbox.MailBox)); err != nil {
+	d.printf("\n%s is given more workers and reads %d a second.", demoGroup, demoFastRate)
+	if err := d.run(ctx, deadline, demoFastRate, []string{inbox.WeComGroup, inbox.MailBox}); err != nil {
 		return fmt.Errorf("while the consumer caught up: %w", err)
 	}
 	return nil
 }
 
-// flow writes and reads, and shows what is delivered, until done says so of a
-// message or, without done, until the deadline.
-func (d *demo) flow(ctx context.Context, deadline time.Time, pace int, done func(inbox.Entry) bool) error {
-	step := time.NewTicker(devStep)
+// run produces and consumes, and prints what is delivered, until each of the
+// channels delivered a message or, without channels, until the deadline.
+func (d *demo) run(ctx context.Context, deadline time.Time, consumeRate int, channels []string) error {
+	missing := map[string]bool{}
+	for _, c := range channels {
+		missing[c] = true
+	}
+	step := time.NewTicker(demoStep)
 	defer step.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case e := <-d.delivered:
-			d.show(e)
-			if done != nil && done(e) {
+			d.print(e)
+			delete(missing, e.Channel)
+			if len(channels) > 0 && len(missing) == 0 {
 				return nil
 			}
 		case now := <-step.C:
 			if now.After(deadline) {
-				if done != nil {
-					return errors.New("not everybody was told in time")
+				if len(missing) > 0 {
+					return errors.New("not every channel delivered a message in time")
 				}
 				return nil
 			}
-			if err := d.kafka.Produce(ctx, devTopic, devFlow/int(time.Second/devStep)); err != nil {
+			if err := d.kafka.Produce(ctx, demoTopic, demoProduceRate/int(time.Second/demoStep)); err != nil {
 				return err
 			}
-			if _, err := d.consumer.Consume(ctx, pace/int(time.Second/devStep)); err != nil {
+			if _, err := d.consumer.Consume(ctx, consumeRate/int(time.Second/demoStep)); err != nil {
 				return err
 			}
-			if err := d.showLag(ctx, now); err != nil {
+			if err := d.printLag(ctx, now); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// showLag prints the lag once a second while there is any to speak of.
-func (d *demo) showLag(ctx context.Context, now time.Time) error {
-	if now.Sub(d.shown) < time.Second {
+// printLag prints the lag once a second while it is considerable.
+func (d *demo) printLag(ctx context.Context, now time.Time) error {
+	if now.Sub(d.lagShown) < time.Second {
 		return nil
 	}
-	topics, err := d.kafka.Offsets(ctx, devGroup)
+	topics, err := d.kafka.Offsets(ctx, demoGroup)
 	if err != nil {
 		return err
 	}
@@ -242,15 +254,15 @@ func (d *demo) showLag(ctx context.Context, now time.Time) error {
 			lag += p.End - max(p.Committed, 0)
 		}
 	}
-	if lag > devFlow {
-		d.say("%s  lag of %s in %s: %d", now.In(d.location).Format(time.TimeOnly), devGroup, devTopic, lag)
+	if lag > demoProduceRate {
+		d.printf("%s  lag of %s in %s: %d", now.In(d.location).Format(time.TimeOnly), demoGroup, demoTopic, lag)
 	}
-	d.shown = now
+	d.lagShown = now
 	return nil
 }
 
-// show prints a message as its reader sees it.
-func (d *demo) show(e inbox.Entry) {
+// print prints a message as its reader sees it.
+func (d *demo) print(e inbox.Entry) {
 	head := e.Channel
 	if e.To != "" {
 		head += " · " + e.To
@@ -265,4 +277,4 @@ func (d *demo) show(e inbox.Entry) {
 	fmt.Fprintln(d.out, "└─")
 }
 
-func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
+func (d *demo) printf(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }

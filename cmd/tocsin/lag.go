@@ -6,12 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
+	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"tocsin/pkg/app"
 	"tocsin/pkg/chart"
@@ -20,172 +21,155 @@ import (
 	"tocsin/pkg/setting"
 )
 
-const (
-	// lookTime bounds a command that a person waits for.
-	lookTime = time.Minute
-	// watchEvery is the time between two looks of --watch unless told otherwise.
-	watchEvery = 10 * time.Second
-)
-
-// lagFlags are what `tocsin lag` is asked for.
+// lagFlags are the flags of lag.
 type lagFlags struct {
 	cluster      string
 	group, topic setting.Pattern
-	sort, format string
+	sort         string
 	watch, chart bool
 	every        setting.Duration
-	pretty       bool
 }
 
-// lagOrders are what lines can be sorted by: the worst first.
-var lagOrders = map[string]func(a, b lag.Line) int{
-	"name":  func(a, b lag.Line) int { return 0 },
-	"lag":   func(a, b lag.Line) int { return descending(a.Lag, b.Lag) },
-	"delay": func(a, b lag.Line) int { return descending(a.Delay, b.Delay) },
-	"in":    func(a, b lag.Line) int { return descending(a.RateIn, b.RateIn) },
-	"out":   func(a, b lag.Line) int { return descending(a.RateOut, b.RateOut) },
-	"state": func(a, b lag.Line) int { return cmp.Compare(urgency(b), urgency(a)) },
-}
-
-// descending orders by a number, the largest first and what is unknown last.
-func descending[N int64 | float64](a, b *N) int {
-	switch {
-	case a == nil || b == nil:
-		return cmp.Compare(btoi(a == nil), btoi(b == nil))
-	default:
-		return cmp.Compare(*b, *a)
+func newLagCommand(t *tool) *cobra.Command {
+	f := lagFlags{every: setting.Duration(10 * time.Second)}
+	cmd := &cobra.Command{
+		Use:   "lag",
+		Short: "Show consumer lag",
+		Long: "Reads the lag of every topic of every consumer group, its rates, and the state of the rules.\n" +
+			"The store of the configuration, if it has one, provides the history.",
+		Example: "  tocsin lag --sort lag\n" +
+			"  tocsin lag --group 'order-.*' --watch --chart\n" +
+			"  tocsin lag -o json",
+		Args: exactArgs(0),
 	}
+	file := addConfigFlag(cmd)
+	format := addOutputFlag(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.cluster, "cluster", "", "`name` of the only cluster to read")
+	flags.TextVar(&f.group, "group", setting.Pattern{}, "`regexp` that a consumer group must match, anchored")
+	flags.TextVar(&f.topic, "topic", setting.Pattern{}, "`regexp` that a topic must match, anchored")
+	orders := slices.Sorted(maps.Keys(lagOrders))
+	flags.StringVar(&f.sort, "sort", "name", "`column` to sort by, worst first: "+strings.Join(orders, ", "))
+	flags.BoolVar(&f.watch, "watch", false, "read again and again until interrupted")
+	flags.TextVar(&f.every, "every", f.every, "`duration` between two reads of --watch")
+	flags.BoolVar(&f.chart, "chart", false, "draw the history of each topic's lag")
+	t.completeFrom(cmd, "cluster", file, clusterNames)
+	completeWith(cmd, "sort", orders...)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		order := lagOrders[f.sort]
+		switch {
+		case order == nil:
+			return usagef("--sort %s: must be one of %s", f.sort, strings.Join(orders, ", "))
+		case f.every <= 0:
+			return usagef("--every must be more than 0s")
+		}
+		return t.lag(cmd.Context(), *file, &lagPrinter{tool: t, lagFlags: f, json: *format == "json", pretty: isTerminal(t.stdout), order: order})
+	}
+	return cmd
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// urgency orders lines by how much they ask for.
-func urgency(l lag.Line) int {
-	states := []lag.Status{lag.OK, lag.Unknown, lag.Pending, lag.Firing}
-	consumers := []trend.State{"", trend.OK, trend.Unknown, trend.Growing, trend.Rewind, trend.Stalled, trend.Stopped}
-	return slices.Index(states, l.State)*len(consumers) + slices.Index(consumers, l.Status)
-}
-
-// showLag prints the lag of every topic of every group, how it moves, and how it
-// stands against the rules; with --watch again and again.
-func showLag(ctx context.Context, c *call) error {
-	f := lagFlags{every: setting.Duration(watchEvery)}
-	file := c.flags.String("config", "", "")
-	c.flags.StringVar(&f.cluster, "cluster", "", "")
-	c.flags.TextVar(&f.group, "group", setting.Pattern{}, "")
-	c.flags.TextVar(&f.topic, "topic", setting.Pattern{}, "")
-	c.flags.StringVar(&f.sort, "sort", "name", "")
-	c.flags.StringVar(&f.format, "o", "table", "")
-	c.flags.BoolVar(&f.watch, "watch", false, "")
-	c.flags.BoolVar(&f.chart, "chart", false, "")
-	c.flags.TextVar(&f.every, "every", f.every, "")
-	if err := c.parse(0, 0); err != nil {
-		return err
-	}
-	order := lagOrders[f.sort]
-	switch {
-	case f.format != "table" && f.format != "json":
-		return usagef("-o %s: it is table or json", f.format)
-	case order == nil:
-		return usagef("--sort %s: it is name, lag, delay, in, out or state", f.sort)
-	case f.every <= 0:
-		return usagef("--every must be more than 0s")
-	}
-	cfg, err := c.load(*file)
+// lag reads and prints the lag once or, with --watch, until ctx is done.
+func (t *tool) lag(ctx context.Context, file string, p *lagPrinter) error {
+	cfg, err := t.load(file)
 	if err != nil {
 		return err
 	}
-	if f.cluster != "" && !slices.ContainsFunc(cfg.Lag.Clusters, func(cl lag.Cluster) bool { return cl.Name == f.cluster }) {
-		return fmt.Errorf("no cluster is named %q in the configuration", f.cluster)
+	if p.cluster != "" && !slices.Contains(clusterNames(cfg), p.cluster) {
+		return fmt.Errorf("no cluster is named %q in the configuration", p.cluster)
 	}
-	view, err := app.NewLagView(ctx, cfg, c.options(), func(name string) bool { return f.cluster == "" || name == f.cluster })
+	p.zone = cfg.Global.Location()
+	view, err := app.NewLagView(ctx, cfg, t.options(), func(name string) bool { return p.cluster == "" || name == p.cluster })
 	if err != nil {
 		return err
 	}
 	defer view.Close()
-	f.pretty = terminal(c.stdout)
 	for {
-		err := c.look(ctx, view, &f, order, cfg.Global.Location())
-		if !f.watch {
+		err := p.poll(ctx, view)
+		if !p.watch {
 			return err
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			fmt.Fprintln(c.stderr, strings.ReplaceAll(err.Error(), "\n", "; "))
+			fmt.Fprintln(t.stderr, strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(f.every.Std()):
+		case <-time.After(p.every.Std()):
 		}
 	}
 }
 
-// look reads once and prints what it saw.
-func (c *call) look(ctx context.Context, view *app.LagView, f *lagFlags, order func(a, b lag.Line) int, zone *time.Location) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+// lagPrinter prints lag as the flags ask for it.
+type lagPrinter struct {
+	*tool
+	lagFlags
+	json, pretty bool
+	order        func(a, b lag.Line) int
+	zone         *time.Location
+}
+
+// poll reads the lag once and prints it.
+func (p *lagPrinter) poll(ctx context.Context, view *app.LagView) error {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	now := time.Now()
-	done := c.progress(now)
+	done := p.showProgress(now)
 	clusters := view.Look(ctx, now)
 	done()
 	lines := []lag.Line{}
 	windows := map[string]*trend.Window{}
 	var errs []error
-	for _, cl := range clusters {
-		windows[cl.Name] = cl.Window
-		if cl.Err != nil {
-			errs = append(errs, fmt.Errorf("cluster %s: %w", cl.Name, cl.Err))
+	for _, c := range clusters {
+		windows[c.Name] = c.Window
+		if c.Err != nil {
+			errs = append(errs, fmt.Errorf("cluster %s: %w", c.Name, c.Err))
 		}
-		for _, l := range cl.Lines {
-			if f.group.Match(l.Group) && (l.Topic == "" || f.topic.Match(l.Topic)) {
+		for _, l := range c.Lines {
+			if p.group.Match(l.Group) && (l.Topic == "" || p.topic.Match(l.Topic)) {
 				lines = append(lines, l)
 			}
 			if l.Err != nil {
-				errs = append(errs, fmt.Errorf("cluster %s, group %s: %w", cl.Name, l.Group, l.Err))
+				errs = append(errs, fmt.Errorf("cluster %s, group %s: %w", c.Name, l.Group, l.Err))
 			}
 		}
 	}
-	slices.SortStableFunc(lines, order)
-	if f.format == "json" {
-		enc := json.NewEncoder(c.stdout)
-		if !f.watch { // of a watch each look is a line
+	slices.SortStableFunc(lines, p.order)
+	if p.json {
+		enc := json.NewEncoder(p.stdout)
+		if !p.watch { // with --watch every read is one line
 			enc.SetIndent("", "  ")
 		}
 		return errors.Join(append(errs, enc.Encode(lines))...)
 	}
-	if f.watch {
-		if f.pretty {
-			fmt.Fprint(c.stdout, "\x1b[H\x1b[2J")
+	if p.watch {
+		if p.pretty {
+			fmt.Fprint(p.stdout, "\x1b[H\x1b[2J") // clears the screen
 		}
-		fmt.Fprintf(c.stdout, "%s, every %s\n\n", now.In(zone).Format(time.DateTime), f.every)
+		fmt.Fprintf(p.stdout, "%s, every %s\n\n", now.In(p.zone).Format(time.DateTime), p.every)
 	}
 	switch {
 	case len(lines) > 0:
-		printLag(c.stdout, lines, f.pretty)
+		printLag(p.stdout, lines, p.pretty)
 	case len(errs) == 0:
-		fmt.Fprintln(c.stdout, "no consumer group has a committed offset in what is asked for")
+		fmt.Fprintln(p.stdout, "no consumer group that matches has committed an offset")
 	}
-	if f.chart {
+	if p.chart {
 		for _, l := range lines {
 			if l.Topic != "" {
-				fmt.Fprintf(c.stdout, "\n%s\n", lagChart(l, windows[l.Cluster], zone))
+				fmt.Fprintf(p.stdout, "\n%s\n", lagChart(l, windows[l.Cluster], p.zone))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// progress says on a terminal that a long read goes on, until it is done.
-func (c *call) progress(since time.Time) (done func()) {
-	if !terminal(c.stderr) {
+// showProgress prints on a terminal how long a read has taken, until done is
+// called.
+func (p *lagPrinter) showProgress(since time.Time) (done func()) {
+	if !isTerminal(p.stderr) {
 		return func() {}
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -193,24 +177,26 @@ func (c *call) progress(since time.Time) (done func()) {
 		defer close(stopped)
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
-		said := false
+		shown := false
 		for {
 			select {
 			case <-stop:
-				if said {
-					fmt.Fprint(c.stderr, "\r\x1b[K")
+				if shown {
+					fmt.Fprint(p.stderr, "\r\x1b[K")
 				}
 				return
 			case now := <-tick.C:
-				said = true
-				fmt.Fprintf(c.stderr, "\rreading, %s …", now.Sub(since).Round(time.Second))
+				shown = true
+				fmt.Fprintf(p.stderr, "\rreading, %s …", now.Sub(since).Round(time.Second))
 			}
 		}
 	}()
 	return func() { close(stop); <-stopped }
 }
 
-// lagChart draws how the lag of a line went.
+const chartWidth, chartHeight = 100, 12
+
+// lagChart draws the history of a topic's lag.
 func lagChart(l lag.Line, w *trend.Window, zone *time.Location) string {
 	h := w.History(l.Group, l.Topic)
 	s := chart.Series{Title: l.Group + " / " + l.Topic, Last: h.Last, Step: h.Step, Threshold: math.NaN(), Zone: zone}
@@ -227,19 +213,36 @@ func lagChart(l lag.Line, w *trend.Window, zone *time.Location) string {
 	return chart.Text(s, chartWidth, chartHeight)
 }
 
-const chartWidth, chartHeight = 100, 12
-
-// options are those of a command that a person runs.
-func (c *call) options() app.Options {
-	return app.Options{Lookup: c.lookup, Now: time.Now, Log: slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+// lagOrders are the columns to sort by, worst first.
+var lagOrders = map[string]func(a, b lag.Line) int{
+	"name":  func(a, b lag.Line) int { return 0 },
+	"lag":   func(a, b lag.Line) int { return descending(a.Lag, b.Lag) },
+	"delay": func(a, b lag.Line) int { return descending(a.Delay, b.Delay) },
+	"in":    func(a, b lag.Line) int { return descending(a.RateIn, b.RateIn) },
+	"out":   func(a, b lag.Line) int { return descending(a.RateOut, b.RateOut) },
+	"state": func(a, b lag.Line) int { return cmp.Compare(urgency(b), urgency(a)) },
 }
 
-// terminal tells whether w is one.
-func terminal(w any) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
+// descending orders by a number, the largest first and unknown ones last.
+func descending[N int64 | float64](a, b *N) int {
+	switch {
+	case a == nil || b == nil:
+		return cmp.Compare(btoi(a == nil), btoi(b == nil))
+	default:
+		return cmp.Compare(*b, *a)
 	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// urgency ranks the state of the rules first, then that of the consumer.
+func urgency(l lag.Line) int {
+	states := []lag.Status{lag.OK, lag.Unknown, lag.Pending, lag.Firing}
+	consumers := []trend.State{"", trend.OK, trend.Unknown, trend.Growing, trend.Rewind, trend.Stalled, trend.Stopped}
+	return slices.Index(states, l.State)*len(consumers) + slices.Index(consumers, l.Status)
 }

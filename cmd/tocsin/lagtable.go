@@ -17,7 +17,7 @@ import (
 
 // printLag prints one line for each topic of a group.
 func printLag(w io.Writer, lines []lag.Line, pretty bool) {
-	t := plainTable("CLUSTER", "GROUP", "TOPIC", "LAG", "LIMIT", "BEHIND", "IN/S", "OUT/S", "DRAINED IN", "CONSUMER", "STATE", "WORST")
+	t := newTable("CLUSTER", "GROUP", "TOPIC", "LAG", "LIMIT", "BEHIND", "IN/S", "OUT/S", "DRAINED IN", "CONSUMER", "STATE", "WORST")
 	var columns []table.ColumnConfig
 	for n := 4; n <= 9; n++ {
 		columns = append(columns, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
@@ -37,8 +37,8 @@ func printLag(w io.Writer, lines []lag.Line, pretty bool) {
 	printTable(w, t)
 }
 
-// plainTable is a table of columns and nothing else, fit for other programs.
-func plainTable(columns ...any) table.Writer {
+// newTable returns a table without lines or padding, which other programs can read.
+func newTable(columns ...any) table.Writer {
 	t := table.NewWriter()
 	t.AppendHeader(columns)
 	t.SetStyle(table.StyleDefault)
@@ -54,7 +54,7 @@ func printTable(w io.Writer, t table.Writer) {
 	}
 }
 
-// count prints a number in groups of three digits.
+// count prints a number with its digits grouped by three, or none for nil.
 func count(n *int64, none string) string {
 	if n == nil {
 		return none
@@ -66,7 +66,7 @@ func count(n *int64, none string) string {
 	return digits
 }
 
-// behind is the age of the oldest unread message.
+// behind prints the age of the oldest unread message.
 func behind(l lag.Line) string {
 	if l.Delay == nil {
 		return ""
@@ -74,7 +74,7 @@ func behind(l lag.Line) string {
 	return setting.Duration(time.Duration(*l.Delay) * time.Second).String()
 }
 
-// rate prints messages per second, with a digit behind the point below ten.
+// rate prints messages per second, with one decimal below ten.
 func rate(r *float64) string {
 	switch {
 	case r == nil:
@@ -87,7 +87,7 @@ func rate(r *float64) string {
 	}
 }
 
-// consumer is what the group does with the topic.
+// consumer prints the status of the group on the topic, and its losses.
 func consumer(l lag.Line, pretty bool) string {
 	s := string(l.Status)
 	if l.Unsubscribed {
@@ -109,7 +109,7 @@ func consumer(l lag.Line, pretty bool) string {
 	}
 }
 
-// state is how the topic stands against the rules, and against which.
+// state prints the state of the rules, and the rule that is pending or firing.
 func state(l lag.Line, pretty bool) string {
 	s := string(l.State)
 	if l.State == lag.Firing || l.State == lag.Pending {
@@ -128,8 +128,8 @@ func state(l lag.Line, pretty bool) string {
 	}
 }
 
-// worst names the partition furthest behind, what is not known, and by which way
-// the cluster was read.
+// worst prints the partition with the largest lag, the unknown ones, and the
+// source that was read.
 func worst(l lag.Line) string {
 	var parts []string
 	if l.Worst != nil {

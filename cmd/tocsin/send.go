@@ -4,41 +4,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"tocsin/pkg/app"
 )
 
-// send says a test alert through a receiver, and shows what was sent and what
-// came back.
-func send(ctx context.Context, c *call) error {
-	receiver := c.flags.String("receiver", "", "")
-	file := c.flags.String("config", "", "")
-	if err := c.parse(0, 0); err != nil {
-		return err
+func newSendCommand(t *tool) *cobra.Command {
+	var receiver string
+	cmd := &cobra.Command{
+		Use:     "send --receiver NAME",
+		Short:   "Send a test notification through a receiver",
+		Long:    "Sends a test notification through every channel of a receiver, and prints each message\nand the channel's answer.",
+		Example: "  tocsin send --receiver ops",
+		Args:    exactArgs(0),
 	}
-	if *receiver == "" {
-		return usagef("--receiver is missing")
+	file := addConfigFlag(cmd)
+	cmd.Flags().StringVar(&receiver, "receiver", "", "`name` of the receiver")
+	t.completeFrom(cmd, "receiver", file, receiverNames)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if receiver == "" {
+			return usagef("--receiver is missing")
+		}
+		return t.send(cmd.Context(), *file, receiver)
 	}
-	cfg, err := c.load(*file)
+	return cmd
+}
+
+func (t *tool) send(ctx context.Context, file, receiver string) error {
+	cfg, err := t.load(file)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	sent, failed := 0, 0
-	err = app.SendTest(ctx, cfg, c.options(), *receiver, time.Now(), func(s app.Sent) {
-		if !c.show(s) {
+	accepted, failed := 0, 0
+	err = app.SendTest(ctx, cfg, t.options(), receiver, time.Now(), func(s app.Sent) {
+		if !t.printMessage(s) {
 			failed++
 		}
 		for _, o := range s.Outcomes {
 			if o.Err != nil {
 				failed++
-				fmt.Fprintf(c.stdout, "  %s: failed: %v\n", o.Unit, o.Err)
+				fmt.Fprintf(t.stdout, "  %s: failed: %v\n", o.Unit, o.Err)
 			} else {
-				sent++
-				fmt.Fprintf(c.stdout, "  %s: accepted\n", o.Unit)
+				accepted++
+				fmt.Fprintf(t.stdout, "  %s: accepted\n", o.Unit)
 			}
 		}
 	})
@@ -46,23 +58,66 @@ func send(ctx context.Context, c *call) error {
 	case err != nil:
 		return err
 	case failed > 0:
-		return fmt.Errorf("%d of %d were not accepted", failed, sent+failed)
-	case sent == 0:
-		return fmt.Errorf("receiver %q has no channel", *receiver)
+		return fmt.Errorf("%d of %d were not accepted", failed, accepted+failed)
+	case accepted == 0:
+		return fmt.Errorf("receiver %q has no channel", receiver)
 	}
 	return nil
 }
 
-// show prints a message as its reader sees it, or why there is none: false when
-// there should be one.
-func (c *call) show(s app.Sent) bool {
-	fmt.Fprintf(c.stdout, "%s\n", s.Channel)
-	if s.Err != nil {
-		fmt.Fprintf(c.stdout, "  %v\n", s.Err)
-		return errors.Is(s.Err, app.ErrSilent)
+func newRenderCommand(t *tool) *cobra.Command {
+	var receiver, alerts string
+	cmd := &cobra.Command{
+		Use:     "render --receiver NAME --alert FILE",
+		Short:   "Show a receiver's messages about alerts, without sending them",
+		Long:    "Renders the messages that a receiver's channels would send about the alerts in a file.\nNothing is sent.",
+		Example: "  tocsin render --receiver ops --alert firing.json",
+		Args:    exactArgs(0),
 	}
-	for line := range strings.Lines(strings.TrimSpace(s.Text)) {
-		fmt.Fprintf(c.stdout, "  │ %s\n", strings.TrimRight(line, "\r\n"))
+	file := addConfigFlag(cmd)
+	cmd.Flags().StringVar(&receiver, "receiver", "", "`name` of the receiver")
+	cmd.Flags().StringVar(&alerts, "alert", "", "`file` with alerts as JSON, in the form of API v2 or of Alertmanager's webhook; - for standard input")
+	t.completeFrom(cmd, "receiver", file, receiverNames)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case receiver == "":
+			return usagef("--receiver is missing")
+		case alerts == "":
+			return usagef("--alert is missing: a file with alerts as JSON, in the form of API v2 or of Alertmanager's webhook")
+		}
+		return t.render(cmd.Context(), *file, receiver, alerts)
 	}
-	return true
+	return cmd
+}
+
+func (t *tool) render(ctx context.Context, file, receiver, alertsFile string) error {
+	data, err := readFile(alertsFile)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	alerts, err := app.ReadAlerts(data, now)
+	if err != nil {
+		return fmt.Errorf("%s: %w", alertsFile, err)
+	}
+	cfg, err := t.load(file)
+	if err != nil {
+		return err
+	}
+	messages, failed := 0, 0
+	err = app.Render(ctx, cfg, t.options(), receiver, alerts, now, func(s app.Sent) {
+		messages++
+		if !t.printMessage(s) {
+			failed++
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case failed > 0:
+		return errors.New("a message could not be rendered")
+	case messages == 0:
+		return fmt.Errorf("receiver %q has no channel", receiver)
+	}
+	return nil
 }

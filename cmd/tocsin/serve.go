@@ -14,27 +14,76 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 	"tocsin/pkg/setting"
 )
 
-// serve does everything in one process until it is told to stop. Its flags are
-// Alertmanager's, so that one can take the other's place in a unit file.
-func serve(ctx context.Context, c *call) error {
-	f := serveFlags{startDelay: new(setting.Duration), retention: new(setting.Duration)}
-	f.register(c)
-	if err := c.parse(0, 0); err != nil {
-		return err
+// serveFlags are the flags of serve. They are Alertmanager's, so that a unit file
+// can be switched from one to the other.
+type serveFlags struct {
+	config, listen, storage  string
+	routePrefix, externalURL string
+	logLevel, logFormat      string
+	startDelay, retention    setting.Duration
+	features                 string
+	cluster                  map[string]*string
+}
+
+// clusterFlags are Alertmanager's flags of its gossip cluster. They are accepted
+// and change nothing.
+var clusterFlags = []string{
+	"listen-address", "advertise-address", "peer", "peer-timeout", "peers-resolve-timeout", "gossip-interval", "pushpull-interval",
+	"tcp-timeout", "probe-timeout", "probe-interval", "settle-timeout", "reconnect-interval", "reconnect-timeout", "tls-config", "label", "name",
+}
+
+func newServeCommand(t *tool) *cobra.Command {
+	f := serveFlags{cluster: map[string]*string{}}
+	cmd := &cobra.Command{
+		Use:   "serve --config.file FILE",
+		Short: "Run everything in one process",
+		Long: "Serves HTTP and runs the timers in one process. The flags are Alertmanager's.\n" +
+			"SIGHUP reloads the configuration; SIGTERM finishes the deliveries that are under way and exits.",
+		Example: "  tocsin serve --config.file tocsin.yaml --storage.path /var/lib/tocsin",
+		Args:    exactArgs(0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return t.serve(cmd.Context(), &f) },
 	}
-	log, err := f.logger(c)
+	flags := cmd.Flags()
+	flags.StringVar(&f.config, "config.file", "", "configuration `file` (default: $TOCSIN_CONFIG, then tocsin.yaml beside the binary or here)")
+	flags.StringVar(&f.listen, "web.listen-address", ":9093", "`address` to serve HTTP on")
+	flags.StringVar(&f.storage, "storage.path", "data", "`directory` of the bolt store, unless store.url is set")
+	flags.StringVar(&f.routePrefix, "web.route-prefix", "", "`path` below which everything is served (default: the path of --web.external-url)")
+	flags.StringVar(&f.externalURL, "web.external-url", "", "`URL` at which people reach this server; replaces global.external_url")
+	flags.StringVar(&f.logLevel, "log.level", "info", "debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log.format", "logfmt", "logfmt or json")
+	flags.TextVar(&f.startDelay, "dispatch.start-delay", setting.Duration(0), "`duration` to wait after the start before the first notification")
+	flags.TextVar(&f.retention, "data.retention", setting.Duration(120*time.Hour), "`duration` for which ended silences are kept")
+	flags.StringVar(&f.features, "enable-feature", "", "comma-separated `features`; classic-mode accepts only matchers and names without UTF-8")
+	for _, name := range clusterFlags {
+		f.cluster[name] = flags.String("cluster."+name, "", "accepted and ignored: instances with the same store share the work")
+	}
+	_ = cmd.MarkFlagFilename("config.file", "yaml", "yml")
+	_ = cmd.MarkFlagDirname("storage.path")
+	completeWith(cmd, "log.level", "debug", "info", "warn", "error")
+	completeWith(cmd, "log.format", "logfmt", "json")
+	return cmd
+}
+
+// serve runs everything in one process until ctx is done.
+func (t *tool) serve(ctx context.Context, f *serveFlags) error {
+	log, err := f.newLogger(t)
 	if err != nil {
 		return err
 	}
-	if f.cluster {
-		log.Info("--cluster flags do nothing here: instances that name the same store in their configuration share the work (docs/store.md)")
+	for _, name := range clusterFlags {
+		if *f.cluster[name] != "" {
+			log.Info("--cluster flags have no effect: instances that name the same store in their configuration share the work (docs/store.md)")
+			break
+		}
 	}
-	prefix, external, err := f.prefix()
+	prefix, external, err := f.paths()
 	if err != nil {
 		return err
 	}
@@ -49,9 +98,9 @@ func serve(ctx context.Context, c *call) error {
 		host = "tocsin"
 	}
 	s, err := app.NewServer(ctx, app.ServerOptions{
-		Options: app.Options{Lookup: c.lookup, Now: time.Now, Log: log, Retention: f.retention.Std(), Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
+		Options: app.Options{Lookup: t.lookup, Now: time.Now, Log: log, Retention: f.retention.Std(), Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
 		Load: func() (*config.Config, error) {
-			cfg, err := c.load(f.config)
+			cfg, err := t.load(f.config)
 			if err == nil && external != "" {
 				cfg.Global.ExternalURL = external
 			}
@@ -64,7 +113,7 @@ func serve(ctx context.Context, c *call) error {
 		return err
 	}
 	if ip, _, _ := net.SplitHostPort(address); s.Open() && !net.ParseIP(ip).IsLoopback() {
-		log.Warn("open to everybody who can reach this address, as Alertmanager is: give webhook.auth tokens, or put a proxy in front that asks who comes", "address", address)
+		log.Warn("no authentication: everyone who can reach this address can silence and post alerts, as with Alertmanager; set webhook.auth, or put an authenticating proxy in front", "address", address)
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -76,76 +125,47 @@ func serve(ctx context.Context, c *call) error {
 				return
 			case <-hup:
 				if err := s.Reload(ctx); err != nil {
-					log.Error("the configuration was not reloaded; the old one is in force", "err", err)
+					log.Error("configuration not reloaded; the previous one stays in force", "err", err)
 				} else {
-					log.Info("the configuration was reloaded")
+					log.Info("configuration reloaded")
 				}
 			}
 		}
 	}()
-	fmt.Fprintf(c.stderr, "Listening on address=%s\n", address)
+	fmt.Fprintf(t.stderr, "Listening on address=%s\n", address)
 	err = s.Run(ctx, l)
-	log.Info("stopped: what is still owed is said at the next start")
+	log.Info("stopped; pending notifications are sent after the next start")
 	return err
 }
 
-// serveFlags are the flags of serve.
-type serveFlags struct {
-	config, listen, storage  string
-	routePrefix, externalURL string
-	logLevel, logFormat      string
-	startDelay, retention    *setting.Duration
-	features                 string
-	cluster                  bool
-}
-
-func (f *serveFlags) register(c *call) {
-	c.flags.StringVar(&f.config, "config.file", "", "")
-	c.flags.StringVar(&f.listen, "web.listen-address", ":9093", "")
-	c.flags.StringVar(&f.storage, "storage.path", "data", "")
-	c.flags.StringVar(&f.routePrefix, "web.route-prefix", "", "")
-	c.flags.StringVar(&f.externalURL, "web.external-url", "", "")
-	c.flags.StringVar(&f.logLevel, "log.level", "info", "")
-	c.flags.StringVar(&f.logFormat, "log.format", "logfmt", "")
-	c.flags.TextVar(f.startDelay, "dispatch.start-delay", setting.Duration(0), "")
-	c.flags.StringVar(&f.features, "enable-feature", "", "")
-	c.flags.TextVar(f.retention, "data.retention", setting.Duration(0), "")
-	for _, name := range []string{
-		"listen-address", "advertise-address", "peer", "peer-timeout", "peers-resolve-timeout", "gossip-interval", "pushpull-interval",
-		"tcp-timeout", "probe-timeout", "probe-interval", "settle-timeout", "reconnect-interval", "reconnect-timeout", "tls-config", "label", "name",
-	} {
-		c.flags.Func("cluster."+name, "", func(string) error { f.cluster = true; return nil })
-	}
-}
-
-func (f *serveFlags) logger(c *call) (*slog.Logger, error) {
+func (f *serveFlags) newLogger(t *tool) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return nil, usagef("--log.level=%s: it is debug, info, warn or error", f.logLevel)
+		return nil, usagef("--log.level=%s: must be debug, info, warn or error", f.logLevel)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	switch f.logFormat {
 	case "logfmt":
-		return slog.New(slog.NewTextHandler(c.stderr, options)), nil
+		return slog.New(slog.NewTextHandler(t.stderr, options)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(c.stderr, options)), nil
+		return slog.New(slog.NewJSONHandler(t.stderr, options)), nil
 	default:
-		return nil, usagef("--log.format=%s: it is logfmt or json", f.logFormat)
+		return nil, usagef("--log.format=%s: must be logfmt or json", f.logFormat)
 	}
 }
 
-// prefix is the path under which everything is served: --web.route-prefix, or
-// the path of the external address.
-func (f *serveFlags) prefix() (prefix, external string, err error) {
+// paths returns the path below which everything is served, which is
+// --web.route-prefix or else the path of the external URL, and that URL.
+func (f *serveFlags) paths() (prefix, external string, err error) {
 	if f.externalURL == "" {
 		return f.routePrefix, "", nil
 	}
 	u, err := url.Parse(f.externalURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", "", usagef("--web.external-url=%s: it is an address such as https://alerts.example.com/tocsin", f.externalURL)
+		return "", "", usagef("--web.external-url=%s: must be a URL such as https://alerts.example.com/tocsin", f.externalURL)
 	}
 	if f.routePrefix == "" {
-		f.routePrefix = u.Path
+		return u.Path, f.externalURL, nil
 	}
 	return f.routePrefix, f.externalURL, nil
 }
