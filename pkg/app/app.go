@@ -151,7 +151,7 @@ func (a *App) Hosts(ctx context.Context, now time.Time) (Answer, error) {
 // Dispatch says what is due, and tries again what is owed.
 func (a *App) Dispatch(ctx context.Context, now time.Time) (Answer, error) {
 	var late error
-	if limit := a.config.Dispatch.Late(); limit > 0 {
+	if limit := a.config.Dispatch.LateLimit(); limit > 0 {
 		late = a.engine.WatchTicks(ctx, now, limit)
 	}
 	said, err := a.engine.Tick(ctx, now)

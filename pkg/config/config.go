@@ -55,8 +55,8 @@ type Dispatch struct {
 	HeartbeatURL setting.Secret `yaml:"heartbeat_url,omitempty"`
 }
 
-// Late is LateAfter or its default.
-func (d *Dispatch) Late() time.Duration {
+// LateLimit returns LateAfter, or its default when it is not set.
+func (d *Dispatch) LateLimit() time.Duration {
 	if d.LateAfter == nil {
 		return 5 * time.Minute
 	}
@@ -88,7 +88,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	c.Dispatch.Validate(f.In("dispatch"))
 	c.Webhook.Validate(f.In("webhook"))
 	c.validateReceivers(f.In("receivers"))
-	c.warnPlain(f)
+	c.warnPlaintextHTTP(f)
 	intervals := c.validateIntervals(f)
 	c.Hosts.Validate(f.In("hosts"), intervals)
 	c.validateTokens(f.In("hosts"))

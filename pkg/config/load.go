@@ -51,7 +51,7 @@ func Check(path string, lookup Lookup) (*Config, []Problem, error) {
 }
 
 func file(path string, lookup Lookup) strict.File {
-	return strict.File{Path: path, Lookup: lookup, Foreign: foreign}
+	return strict.File{Path: path, Lookup: lookup, ExplainKey: unsupportedUpstreamKey}
 }
 
 func (c *Config) validate(f *setting.Faults) {
@@ -63,13 +63,12 @@ func (c *Config) loaded(path string, warnings []Problem, err error) (*Config, []
 	if err != nil {
 		return nil, warnings, err
 	}
-	c.Templates = templatesBeside(path, c.Templates)
+	c.Templates = resolveTemplates(path, c.Templates)
 	return c, warnings, nil
 }
 
-// templatesBeside puts the configuration's folder before patterns that are
-// relative.
-func templatesBeside(path string, globs []string) []string {
+// resolveTemplates makes relative patterns relative to the configuration's folder.
+func resolveTemplates(path string, globs []string) []string {
 	var out []string
 	for _, glob := range globs {
 		if !filepath.IsAbs(glob) {
@@ -82,7 +81,7 @@ func templatesBeside(path string, globs []string) []string {
 
 // build builds the channels that are otherwise right, and drops them.
 func (c *Config) build(f *setting.Faults, path string) {
-	templates, err := render.ParseTemplates(templatesBeside(path, c.Templates)...)
+	templates, err := render.ParseTemplates(resolveTemplates(path, c.Templates)...)
 	if err != nil {
 		f.Addf("templates", "%s", strings.TrimPrefix(err.Error(), "templates: "))
 		return

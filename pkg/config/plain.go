@@ -6,11 +6,11 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// warnPlain warns of endpoints that are asked without encryption, but for those
-// on this machine.
-func (c *Config) warnPlain(f *setting.Faults) {
+// warnPlaintextHTTP warns about endpoints that are called without encryption,
+// except those on this machine.
+func (c *Config) warnPlaintextHTTP(f *setting.Faults) {
 	warn := func(f *setting.Faults, endpoint string) {
-		if u, err := url.Parse(endpoint); err == nil && u.Scheme == "http" && !setting.Loopback(u.Hostname()) {
+		if u, err := url.Parse(endpoint); err == nil && u.Scheme == "http" && !setting.IsLoopback(u.Hostname()) {
 			f.Warnf("endpoint", "is plain http: everybody on the way can read along")
 		}
 	}

@@ -11,9 +11,10 @@ import (
 	"tocsin/pkg/notify/wecomapp"
 )
 
-// foreign recognises keys that Alertmanager 0.34 has and Tocsin does not. They
-// are faults, for who wrote them counts on them.
-func foreign(in reflect.Type, key string) string {
+// unsupportedUpstreamKey recognises the keys that Alertmanager 0.34 has and Tocsin
+// does not, and returns the error text for them, "" for every other key. They are
+// errors because whoever wrote them relies on them.
+func unsupportedUpstreamKey(in reflect.Type, key string) string {
 	var keys string
 	switch in {
 	case reflect.TypeFor[Config]():

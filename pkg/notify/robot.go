@@ -27,7 +27,7 @@ func ValidateRobotURL(f *setting.Faults, address setting.Secret, parameter, exam
 		f.Addf("url", "is not an https address: it looks like %s", example)
 	case !templated && u.Query().Get(parameter) == "":
 		f.Addf("url", "has no %s: copy the robot's whole webhook address, it looks like %s", parameter, example)
-	case u.Scheme == "http" && !setting.Loopback(u.Hostname()):
+	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
 		f.Warnf("url", "is plain http: everybody on the way can read the robot's %s", parameter)
 	}
 }

@@ -2,9 +2,9 @@ package setting
 
 import "net"
 
-// Loopback tells whether a host, a name or an address, is this machine: what goes
-// there nobody else can read, so that it may go in the clear.
-func Loopback(host string) bool {
+// IsLoopback reports whether host, a name or an IP address, is this machine.
+// Traffic to it never leaves the machine, so it needs no encryption.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

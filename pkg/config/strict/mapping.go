@@ -55,8 +55,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at place) {
 // probably meant.
 func (d *decoder) unknown(p pair, in reflect.Type, at place) {
 	here := at.in(p.key, p.line)
-	if d.file.Foreign != nil {
-		if why := d.file.Foreign(in, p.key); why != "" {
+	if d.file.ExplainKey != nil {
+		if why := d.file.ExplainKey(in, p.key); why != "" {
 			d.faultf(here, "%s", why)
 			return
 		}

@@ -29,9 +29,9 @@ type File struct {
 	Path string
 	// Lookup replaces ${NAME}.
 	Lookup Lookup
-	// Foreign says more of a key that a struct does not have than that it is
-	// unknown, or "". It may be nil.
-	Foreign func(in reflect.Type, key string) string
+	// ExplainKey returns the error text for a key that the struct does not have,
+	// "" for the usual text of an unknown key. It may be nil.
+	ExplainKey func(in reflect.Type, key string) string
 }
 
 // Load reads the file into the struct that v points to, and has it validated.

@@ -83,7 +83,7 @@ func parse(t *testing.T, text string, env map[string]string) (*conf, []string) {
 			v, ok := env[name]
 			return v, ok
 		},
-		Foreign: func(in reflect.Type, key string) string {
+		ExplainKey: func(in reflect.Type, key string) string {
 			if key == "elsewhere" && in == reflect.TypeFor[conf]() {
 				return "belongs elsewhere"
 			}

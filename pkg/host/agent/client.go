@@ -79,7 +79,7 @@ func newClient(o Options) (*client, error) {
 	case strings.ContainsFunc(string(o.Token), func(r rune) bool { return r <= ' ' || r >= 0x7F }):
 		return nil, errors.New("the token has a space, a line break or another character that no header can carry")
 	}
-	if u.Scheme == "http" && !setting.Loopback(u.Hostname()) {
+	if u.Scheme == "http" && !setting.IsLoopback(u.Hostname()) {
 		o.Log.Warn("--server is plain http: everybody on the way can read the token", "server", o.Server)
 	}
 	if o.Transport == nil {

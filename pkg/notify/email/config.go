@@ -144,7 +144,7 @@ func (c *Config) validateServer(f *setting.Faults) {
 	if port == 25 {
 		f.Warnf("smarthost", "port 25 is closed for outgoing traffic on Tencent Cloud, Aliyun and AWS: use 465, or 587")
 	}
-	if !c.requireTLS() && !c.implicitTLS(port) && !setting.Loopback(host) {
+	if !c.requireTLS() && !c.implicitTLS(port) && !setting.IsLoopback(host) {
 		f.Warnf("require_tls", "is false: mails may travel unencrypted")
 	}
 }

@@ -75,7 +75,7 @@ func (c *Config) validateURL(f *setting.Faults) {
 		f.Addf("url", "only what follows the server's name can be a template: alerts must not choose the server")
 	case !templated && strings.Trim(u.Path, "/") == "":
 		f.Addf("url", "has no token: copy the robot's whole webhook address, it looks like %s", example)
-	case u.Scheme == "http" && !setting.Loopback(u.Hostname()):
+	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
 		f.Warnf("url", "is plain http: everybody on the way can read the robot's token")
 	}
 }

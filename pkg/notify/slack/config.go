@@ -62,7 +62,7 @@ func (c *Config) Validate(f *setting.Faults) {
 		f.Addf("api_url", "is not an https address: it looks like %s", example)
 	case strings.TrimSuffix(u.Host, ":443") == "slack.com" && strings.HasPrefix(u.Path, "/api/"):
 		f.Addf("api_url", "is Slack's API, which needs an app token: create an incoming webhook, its address looks like %s", example)
-	case u.Scheme == "http" && !setting.Loopback(u.Hostname()):
+	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
 		f.Warnf("api_url", "is plain http: everybody on the way can read the webhook's address")
 	}
 }

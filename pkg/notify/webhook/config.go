@@ -89,7 +89,7 @@ func (c *Config) validateURL(f *setting.Faults) {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		f.Addf("url", "is not an https address: it looks like https://hooks.example.com/alerts")
-	case u.Scheme == "http" && !setting.Loopback(u.Hostname()):
+	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
 		f.Warnf("url", "is plain http: everybody on the way can read along")
 	}
 }

@@ -121,7 +121,7 @@ func (c *Config) validateAPI(f *setting.Faults) {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "":
 		f.Addf("api_url", "is not an https address: it looks like %s", defaultAPI)
-	case u.Scheme == "http" && !setting.Loopback(u.Hostname()):
+	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
 		f.Warnf("api_url", "is plain http: everybody on the way can read the application's secret")
 	}
 }

@@ -26,11 +26,11 @@ func TestContract(t *testing.T) {
 }
 
 func TestForgetsInParts(t *testing.T) {
-	storetest.RunForgets(t, mustOpen(t, newPath(t)), forgetPerCommit)
+	storetest.RunExpiry(t, mustOpen(t, newPath(t)), forgetPerCommit)
 }
 
 func BenchmarkStore(b *testing.B) {
-	storetest.Bench(b, func(b *testing.B) store.Store { return mustOpen(b, newPath(b)) })
+	storetest.Benchmark(b, func(b *testing.B) store.Store { return mustOpen(b, newPath(b)) })
 }
 
 func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "data", "tocsin.db") }

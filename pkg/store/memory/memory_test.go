@@ -12,9 +12,9 @@ func TestContract(t *testing.T) {
 }
 
 func TestForgetsInParts(t *testing.T) {
-	storetest.RunForgets(t, New(), forgetPerCommit)
+	storetest.RunExpiry(t, New(), forgetPerCommit)
 }
 
 func BenchmarkStore(b *testing.B) {
-	storetest.Bench(b, func(*testing.B) store.Store { return New() })
+	storetest.Benchmark(b, func(*testing.B) store.Store { return New() })
 }

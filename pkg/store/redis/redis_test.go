@@ -23,12 +23,12 @@ func TestContract(t *testing.T) {
 }
 
 func TestForgetsInParts(t *testing.T) {
-	storetest.RunForgets(t, newServer(t).open(), forgetPerCommit)
+	storetest.RunExpiry(t, newServer(t).open(), forgetPerCommit)
 }
 
 func BenchmarkStore(b *testing.B) {
 	server := newServer(b)
-	storetest.Bench(b, func(*testing.B) store.Store { return server.empty() })
+	storetest.Benchmark(b, func(*testing.B) store.Store { return server.empty() })
 }
 
 func set(key, value string) store.Change { return store.Change{Key: key, Value: []byte(value)} }

@@ -10,7 +10,7 @@ import (
 
 // Bench measures what a tick and an ingest cost a backend. The two DueNone should
 // be near each other: a tick costs what is due, not what is stored.
-func Bench(b *testing.B, open func(b *testing.B) store.Store) {
+func Benchmark(b *testing.B, open func(b *testing.B) store.Store) {
 	for _, stored := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("DueNone/stored=%d", stored), func(b *testing.B) {
 			s := fill(b, open(b), stored)

@@ -8,9 +8,9 @@ import (
 	"tocsin/pkg/store"
 )
 
-// RunForgets tests a backend that drops up to n expired items with each commit.
-// Not every backend does: one may leave it to the server behind it.
-func RunForgets(t *testing.T, s store.Store, n int) {
+// RunExpiry tests a backend that drops up to n expired items with each commit. A
+// backend that leaves expiry to the server behind it does not run it.
+func RunExpiry(t *testing.T, s store.Store, n int) {
 	t.Cleanup(func() { s.Close() })
 	at := noon.Add(time.Minute)
 	var changes []store.Change
