@@ -107,7 +107,7 @@ type lagPrinter struct {
 	*tool
 	lagFlags
 	json, pretty bool
-	order        func(a, b lag.Line) int
+	order        func(a, b lag.TableRow) int
 	zone         *time.Location
 }
 
@@ -119,7 +119,7 @@ func (p *lagPrinter) poll(ctx context.Context, view *app.LagView) error {
 	done := p.showProgress(now)
 	clusters := view.Look(ctx, now)
 	done()
-	lines := []lag.Line{}
+	lines := []lag.TableRow{}
 	windows := map[string]*trend.Window{}
 	var errs []error
 	for _, c := range clusters {
@@ -197,7 +197,7 @@ func (p *lagPrinter) showProgress(since time.Time) (done func()) {
 const chartWidth, chartHeight = 100, 12
 
 // lagChart draws the history of a topic's lag.
-func lagChart(l lag.Line, w *trend.Window, zone *time.Location) string {
+func lagChart(l lag.TableRow, w *trend.Window, zone *time.Location) string {
 	h := w.History(l.Group, l.Topic)
 	s := chart.Series{Title: l.Group + " / " + l.Topic, Last: h.Last, Step: h.Step, Threshold: math.NaN(), Zone: zone}
 	for _, v := range h.Values {
@@ -214,13 +214,13 @@ func lagChart(l lag.Line, w *trend.Window, zone *time.Location) string {
 }
 
 // lagOrders are the columns to sort by, worst first.
-var lagOrders = map[string]func(a, b lag.Line) int{
-	"name":  func(a, b lag.Line) int { return 0 },
-	"lag":   func(a, b lag.Line) int { return descending(a.Lag, b.Lag) },
-	"delay": func(a, b lag.Line) int { return descending(a.Delay, b.Delay) },
-	"in":    func(a, b lag.Line) int { return descending(a.RateIn, b.RateIn) },
-	"out":   func(a, b lag.Line) int { return descending(a.RateOut, b.RateOut) },
-	"state": func(a, b lag.Line) int { return cmp.Compare(urgency(b), urgency(a)) },
+var lagOrders = map[string]func(a, b lag.TableRow) int{
+	"name":  func(a, b lag.TableRow) int { return 0 },
+	"lag":   func(a, b lag.TableRow) int { return descending(a.Lag, b.Lag) },
+	"delay": func(a, b lag.TableRow) int { return descending(a.Delay, b.Delay) },
+	"in":    func(a, b lag.TableRow) int { return descending(a.RateIn, b.RateIn) },
+	"out":   func(a, b lag.TableRow) int { return descending(a.RateOut, b.RateOut) },
+	"state": func(a, b lag.TableRow) int { return cmp.Compare(urgency(b), urgency(a)) },
 }
 
 // descending orders by a number, the largest first and unknown ones last.
@@ -241,8 +241,8 @@ func btoi(b bool) int {
 }
 
 // urgency ranks the state of the rules first, then that of the consumer.
-func urgency(l lag.Line) int {
-	states := []lag.Status{lag.OK, lag.Unknown, lag.Pending, lag.Firing}
+func urgency(l lag.TableRow) int {
+	states := []lag.AlertState{lag.StateOK, lag.StateUnknown, lag.StatePending, lag.StateFiring}
 	consumers := []trend.State{"", trend.OK, trend.Unknown, trend.Growing, trend.Rewind, trend.Stalled, trend.Stopped}
-	return slices.Index(states, l.State)*len(consumers) + slices.Index(consumers, l.Status)
+	return slices.Index(states, l.AlertState)*len(consumers) + slices.Index(consumers, l.Status)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // printLag prints one line for each topic of a group.
-func printLag(w io.Writer, lines []lag.Line, pretty bool) {
+func printLag(w io.Writer, lines []lag.TableRow, pretty bool) {
 	t := newTable("CLUSTER", "GROUP", "TOPIC", "LAG", "LIMIT", "BEHIND", "IN/S", "OUT/S", "DRAINED IN", "CONSUMER", "STATE", "WORST")
 	var columns []table.ColumnConfig
 	for n := 4; n <= 9; n++ {
@@ -67,7 +67,7 @@ func count(n *int64, none string) string {
 }
 
 // behind prints the age of the oldest unread message.
-func behind(l lag.Line) string {
+func behind(l lag.TableRow) string {
 	if l.Delay == nil {
 		return ""
 	}
@@ -88,7 +88,7 @@ func rate(r *float64) string {
 }
 
 // consumer prints the status of the group on the topic, and its losses.
-func consumer(l lag.Line, pretty bool) string {
+func consumer(l lag.TableRow, pretty bool) string {
 	s := string(l.Status)
 	if l.Unsubscribed {
 		s = "unsubscribed"
@@ -110,18 +110,18 @@ func consumer(l lag.Line, pretty bool) string {
 }
 
 // state prints the state of the rules, and the rule that is pending or firing.
-func state(l lag.Line, pretty bool) string {
-	s := string(l.State)
-	if l.State == lag.Firing || l.State == lag.Pending {
+func state(l lag.TableRow, pretty bool) string {
+	s := string(l.AlertState)
+	if l.AlertState == lag.StateFiring || l.AlertState == lag.StatePending {
 		s += " " + l.Rule
 	}
 	if !pretty {
 		return s
 	}
-	switch l.State {
-	case lag.Firing:
+	switch l.AlertState {
+	case lag.StateFiring:
 		return text.FgRed.Sprint(s)
-	case lag.Pending, lag.Unknown:
+	case lag.StatePending, lag.StateUnknown:
 		return text.FgYellow.Sprint(s)
 	default:
 		return s
@@ -130,13 +130,13 @@ func state(l lag.Line, pretty bool) string {
 
 // worst prints the partition with the largest lag, the unknown ones, and the
 // source that was read.
-func worst(l lag.Line) string {
+func worst(l lag.TableRow) string {
 	var parts []string
-	if l.Worst != nil {
-		parts = append(parts, fmt.Sprintf("partition %d", *l.Worst))
+	if l.WorstPartition != nil {
+		parts = append(parts, fmt.Sprintf("partition %d", *l.WorstPartition))
 	}
-	if l.Unknown > 0 {
-		parts = append(parts, fmt.Sprintf("(%d unknown: %s)", l.Unknown, l.Reason))
+	if l.UnknownPartitions > 0 {
+		parts = append(parts, fmt.Sprintf("(%d unknown: %s)", l.UnknownPartitions, l.Reason))
 	}
 	if l.Source != "" {
 		parts = append(parts, "by "+l.Source)

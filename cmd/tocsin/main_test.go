@@ -275,7 +275,7 @@ func TestLag(t *testing.T) {
 	})
 	t.Run("as JSON", func(t *testing.T) {
 		r := lagWith("-o", "json", "--group", "order-worker")
-		var lines []lag.Line
+		var lines []lag.TableRow
 		if err := json.Unmarshal([]byte(r.stdout), &lines); r.status != 0 || err != nil || len(lines) != 3 || *lines[2].Lag != 2001 {
 			t.Errorf("got exit status %d, error %v and\n%s%s\nwant three lines, the last with lag 2001", r.status, err, r.stdout, r.stderr)
 		}

@@ -74,5 +74,5 @@ func buildReader(c lag.Cluster, key tencent.Credential, client *http.Client, o O
 	if err != nil {
 		return nil, err
 	}
-	return lag.Both(protocol, api), nil
+	return lag.NewFailoverReader(protocol, api), nil
 }

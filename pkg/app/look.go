@@ -15,13 +15,13 @@ import (
 // LagView looks at the lag of clusters, once or again and again.
 type LagView struct {
 	cfg      *config.Config
-	clusters []*lag.Look
+	clusters []*lag.Poller
 }
 
 // ClusterLag is one cluster's lag at a time.
 type ClusterLag struct {
 	Name  string
-	Lines []lag.Line
+	Lines []lag.TableRow
 	// Window tells how the lag went lately.
 	Window *trend.Window
 	// Err is why the cluster could not be read.
@@ -40,7 +40,7 @@ func NewLagView(ctx context.Context, cfg *config.Config, o Options, wanted func(
 	v := &LagView{cfg: cfg}
 	for _, c := range cfg.Lag.Clusters {
 		if wanted(c.Name) {
-			v.clusters = append(v.clusters, &lag.Look{Config: &cfg.Lag, Cluster: c.Name, Reader: readers[c.Name], Window: &trend.Window{}, Ages: true})
+			v.clusters = append(v.clusters, &lag.Poller{Config: &cfg.Lag, Cluster: c.Name, Reader: readers[c.Name], Window: &trend.Window{}, AllAges: true})
 		}
 	}
 	v.remember(ctx, o)
@@ -80,7 +80,7 @@ func (v *LagView) Look(ctx context.Context, now time.Time) []ClusterLag {
 		reads.Go(func() error {
 			l := ClusterLag{Name: c.Cluster, Window: c.Window}
 			var snap *lag.Snapshot
-			if snap, l.Err = c.Take(ctx, now); l.Err == nil {
+			if snap, l.Err = c.Poll(ctx, now); l.Err == nil {
 				l.Lines = lag.Table(&v.cfg.Lag, c.Cluster, snap, c.State, now)
 			}
 			out[i] = l

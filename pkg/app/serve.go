@@ -55,7 +55,7 @@ func (s *Server) Loop(ctx context.Context) {
 	now := s.options.Now
 	begin := now().Add(s.options.StartDelay)
 	watches := []*watch{
-		{next: begin, every: func(a *App) time.Duration { return a.config.Lag.Every() }, do: (*App).Lag},
+		{next: begin, every: func(a *App) time.Duration { return a.config.Lag.PollInterval() }, do: (*App).Lag},
 		{next: begin, every: func(a *App) time.Duration { return a.config.Hosts.CheckInterval() }, do: (*App).Hosts},
 	}
 	timer := time.NewTimer(s.options.StartDelay)

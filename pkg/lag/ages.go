@@ -19,8 +19,8 @@ const (
 )
 
 // aged is a row whose age is asked for.
-type aged struct {
-	Row
+type ageQuery struct {
+	GroupPartition
 	group *Group
 	at    *Partition
 	limit time.Duration // the lowest max_delay; 0 without one
@@ -30,30 +30,30 @@ type aged struct {
 // a rule has max_delay, and of no others. A Timer says whether that is above the
 // rules' limits, and for those where it is, how old; otherwise it follows from
 // where the ends of the partitions were.
-func (l *Look) ages(ctx context.Context, j *Judge, by Reader, snap *Snapshot, now time.Time) {
+func (l *Poller) ages(ctx context.Context, j *Evaluator, by Reader, snap *Snapshot, now time.Time) {
 	rows, thresholds := l.wanted(j, snap)
 	if len(rows) == 0 {
 		return
 	}
-	timer, ok := by.(Timer)
+	timer, ok := by.(AgeReader)
 	if !ok {
-		reckon(snap.Trend, rows, j.allowed, now)
+		agesFromHistory(snap.Trend, rows, j.allowed, now)
 		return
 	}
 	late := rows
 	if len(thresholds) > 0 {
-		compare(ctx, timer, rows, thresholds, j.allowed, now)
-		if !l.Ages {
-			late = slices.DeleteFunc(slices.Clone(rows), func(r aged) bool { return r.at.Age.AtLeast <= r.limit })
+		checkThresholds(ctx, timer, rows, thresholds, j.allowed, now)
+		if !l.AllAges {
+			late = slices.DeleteFunc(slices.Clone(rows), func(r ageQuery) bool { return r.at.Age.AtLeast <= r.limit })
 		}
-	} else if !l.Ages {
+	} else if !l.AllAges {
 		return
 	}
-	measure(ctx, timer, late, j.allowed, now)
+	queryAges(ctx, timer, late, j.allowed, now)
 }
 
 // wanted returns the rows to ask about, and the limits of their rules in order.
-func (l *Look) wanted(j *Judge, snap *Snapshot) (rows []aged, thresholds []time.Duration) {
+func (l *Poller) wanted(j *Evaluator, snap *Snapshot) (rows []ageQuery, thresholds []time.Duration) {
 	for i := range snap.Groups {
 		g := &snap.Groups[i]
 		for t := range g.Topics {
@@ -71,12 +71,12 @@ func (l *Look) wanted(j *Judge, snap *Snapshot) (rows []aged, thresholds []time.
 					thresholds = append(thresholds, r.ClearBelowDelay.Std())
 				}
 			}
-			if limit == 0 && !l.Ages || topic.Unsubscribed {
+			if limit == 0 && !l.AllAges || topic.Unsubscribed {
 				continue
 			}
 			for p := range topic.Partitions {
 				if at := &topic.Partitions[p]; at.Known && at.Lag > j.allowed {
-					rows = append(rows, aged{Row{g.Name, topic.Name, *at}, g, at, limit})
+					rows = append(rows, ageQuery{GroupPartition{g.Name, topic.Name, *at}, g, at, limit})
 				}
 			}
 		}
@@ -86,8 +86,8 @@ func (l *Look) wanted(j *Judge, snap *Snapshot) (rows []aged, thresholds []time.
 }
 
 // compare asks whether rows are older than thresholds.
-func compare(ctx context.Context, timer Timer, rows []aged, thresholds []time.Duration, allowed int64, now time.Time) {
-	answers := timer.Behind(ctx, now, asked(rows), thresholds)
+func checkThresholds(ctx context.Context, timer AgeReader, rows []ageQuery, thresholds []time.Duration, allowed int64, now time.Time) {
+	answers := timer.CountOlder(ctx, now, asked(rows), thresholds)
 	for i, r := range rows {
 		r.at.Age = &Age{AtMost: trend.Never}
 		for t, limit := range thresholds {
@@ -107,26 +107,26 @@ func compare(ctx context.Context, timer Timer, rows []aged, thresholds []time.Du
 }
 
 // dim notes that the age of a row is not known, in the row's group.
-func (r *aged) dim() {
-	if r.group.Dim != nil {
+func (r *ageQuery) dim() {
+	if r.group.PartialErr != nil {
 		return
 	}
 	topic, id := r.Topic, r.ID
-	r.group.Dim = &partial{errors.New(r.at.Age.Reason), func(w *words, cause string) string {
+	r.group.PartialErr = &partial{errors.New(r.at.Age.Reason), func(w *messages, cause string) string {
 		return fmt.Sprintf(w.ageless, topic, id, cause)
 	}}
 }
 
 // measure asks how old rows are, of too many those that lag most. What was known
 // of them before stays true.
-func measure(ctx context.Context, timer Timer, rows []aged, allowed int64, now time.Time) {
+func queryAges(ctx context.Context, timer AgeReader, rows []ageQuery, allowed int64, now time.Time) {
 	if len(rows) > maxAged {
-		rows = slices.SortedStableFunc(slices.Values(rows), func(a, b aged) int { return cmp.Compare(b.Lag, a.Lag) })[:maxAged]
+		rows = slices.SortedStableFunc(slices.Values(rows), func(a, b ageQuery) int { return cmp.Compare(b.Lag, a.Lag) })[:maxAged]
 	}
 	if len(rows) == 0 {
 		return
 	}
-	for i, age := range timer.Age(ctx, now, asked(rows), allowed, precision) {
+	for i, age := range timer.ReadAges(ctx, now, asked(rows), allowed, precision) {
 		at := rows[i].at
 		switch {
 		case at.Age == nil:
@@ -138,17 +138,17 @@ func measure(ctx context.Context, timer Timer, rows []aged, allowed int64, now t
 	}
 }
 
-func asked(rows []aged) []Row {
-	out := make([]Row, len(rows))
+func asked(rows []ageQuery) []GroupPartition {
+	out := make([]GroupPartition, len(rows))
 	for i := range rows {
-		out[i] = rows[i].Row
+		out[i] = rows[i].GroupPartition
 	}
 	return out
 }
 
 // reckon tells the age of rows from where the ends of their partitions were at
 // the polls that are remembered: between which two of them the message came.
-func reckon(w *trend.Window, rows []aged, allowed int64, now time.Time) {
+func agesFromHistory(w *trend.Window, rows []ageQuery, allowed int64, now time.Time) {
 	if w == nil {
 		return
 	}

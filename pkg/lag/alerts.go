@@ -48,14 +48,14 @@ const (
 )
 
 // statement is an alert and what orders it.
-type statement struct {
+type pendingAlert struct {
 	group, topic string
 	rule         int
 	alert        *alert.Alert
 }
 
 // say speaks of a topic that fires, or that did and was seen to be low.
-func (v *verdict) say(i int, s *sight, old, is Entry) {
+func (v *evaluation) say(i int, s *ruleInput, old, is ActiveAlert) {
 	r := &v.rules[i]
 	data := v.data(r, s, is.Firing)
 	a := &alert.Alert{Labels: data.Labels, StartsAt: is.Since, Annotations: data.annotations(r.Rule)}
@@ -74,12 +74,12 @@ func (v *verdict) say(i int, s *sight, old, is Entry) {
 	for name, text := range r.Annotations {
 		set(a.Annotations, name, text.Expand(data))
 	}
-	v.said = append(v.said, statement{s.group.Name, s.topic.Name, i, a})
+	v.said = append(v.said, pendingAlert{s.group.Name, s.topic.Name, i, a})
 }
 
 // data is what is told about a topic that fires, and less of one that does not.
-func (v *verdict) data(r *rule, s *sight, firing bool) Data {
-	d := Data{
+func (v *evaluation) data(r *rule, s *ruleInput, firing bool) TemplateData {
+	d := TemplateData{
 		Labels: v.labels(r.Alert, r.Labels, s.group.Name, s.topic.Name),
 		Value:  setting.Value(s.lag), Lag: s.lag, UnknownPartitions: s.unknown,
 		RateIn: math.NaN(), RateOut: math.NaN(),
@@ -108,7 +108,7 @@ func (v *verdict) data(r *rule, s *sight, firing bool) Data {
 }
 
 // annotations prints the data.
-func (d *Data) annotations(r *Rule) alert.Labels {
+func (d *TemplateData) annotations(r *Rule) alert.Labels {
 	out := alert.Labels{lagAnnotation: strconv.FormatInt(d.Lag, 10)}
 	if r.MaxLag != nil {
 		out[thresholdAnnotation] = strconv.FormatInt(d.Threshold, 10)
@@ -132,15 +132,15 @@ func (d *Data) annotations(r *Rule) alert.Labels {
 
 // causes are the partitions for which a rule fires: those that its conditions
 // speak of, or all.
-func (r *rule) causes(s *sight) []Partition {
+func (r *rule) causes(s *ruleInput) []Partition {
 	if len(r.others) == 0 {
 		return s.topic.Partitions
 	}
 	var out []Partition
 	for _, p := range s.topic.Partitions {
-		one := sight{s.Judge, s.snap, s.now, s.group, &Topic{Name: s.topic.Name, Partitions: []Partition{p}}, nil}
+		one := ruleInput{s.Evaluator, s.snap, s.now, s.group, &Topic{Name: s.topic.Name, Partitions: []Partition{p}}, nil}
 		if (len(r.Status) == 0 || slices.Contains(r.Status, s.state(p.ID))) &&
-			(r.MaxDelay == 0 || r.delay(&one) == yes) && (!r.Lost || p.Lost > 0) {
+			(r.MaxDelay == 0 || r.delay(&one) == met) && (!r.Lost || p.Lost > 0) {
 			out = append(out, p)
 		}
 	}
@@ -166,7 +166,7 @@ func rate(perSecond float64) string {
 // end speaks of an alert whose topic, group or rule is gone: there is no lag to
 // tell. Of the rule's annotations those stay that need none, but for what
 // describes the trouble.
-func (v *verdict) end(i int, id RuleID, group, topic string, e Entry, why string, args ...any) {
+func (v *evaluation) end(i int, id RuleID, group, topic string, e ActiveAlert, why string, args ...any) {
 	if !e.Firing {
 		return
 	}
@@ -191,12 +191,12 @@ func (v *verdict) end(i int, id RuleID, group, topic string, e Entry, why string
 		a.Labels = v.labels(id.Alert, texts, group, topic)
 	}
 	a.Annotations[summaryAnnotation] = fmt.Sprintf(why, args...)
-	v.said = append(v.said, statement{group, topic, i, a})
+	v.said = append(v.said, pendingAlert{group, topic, i, a})
 }
 
 // labels returns an alert's labels. As in Prometheus, a label that comes out
 // empty is left out.
-func (v *verdict) labels(name string, texts map[string]setting.Template, group, topic string) alert.Labels {
+func (v *evaluation) labels(name string, texts map[string]setting.Template, group, topic string) alert.Labels {
 	labels := make(alert.Labels, 4+len(texts))
 	maps.Copy(labels, alert.Labels{alert.NameLabel: name, clusterLabel: v.cluster, groupLabel: group, topicLabel: topic})
 	if len(texts) == 0 {
@@ -211,8 +211,8 @@ func (v *verdict) labels(name string, texts map[string]setting.Template, group, 
 
 // alerts returns what was said in order, each alert once: while one of the rules
 // that make it fires, it fires.
-func (v *verdict) alerts() []*alert.Alert {
-	slices.SortFunc(v.said, func(a, b statement) int {
+func (v *evaluation) alerts() []*alert.Alert {
+	slices.SortFunc(v.said, func(a, b pendingAlert) int {
 		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.topic, b.topic), cmp.Compare(a.rule, b.rule))
 	})
 	out := make([]*alert.Alert, 0, len(v.said))

@@ -94,11 +94,11 @@ func TestAnnotations(t *testing.T) {
 			if language == "" {
 				language = "en"
 			}
-			j := NewJudge([]Rule{rule}, "c", language)
-			var state *State
+			j := NewEvaluator([]Rule{rule}, "c", language)
+			var state *ClusterState
 			var alerts []*alert.Alert
 			for i, seen := range tt.polls {
-				state, alerts = j.Seen(state, seen, at(float64(i)))
+				state, alerts = j.Evaluate(state, seen, at(float64(i)))
 			}
 			if len(alerts) != 1 {
 				t.Fatalf("%d alerts", len(alerts))
@@ -117,8 +117,8 @@ func TestAnnotations(t *testing.T) {
 func TestLabelTemplates(t *testing.T) {
 	rule := lagRule(0)
 	rule.Labels = texts(t, "team", "{{ $labels.consumer_group | toUpper }}", "empty", "{{ $labels.nothing }}")
-	j := NewJudge([]Rule{rule}, "c", "en")
-	_, alerts := j.Seen(nil, all(whole("g", topic("t", "1"))), at(0))
+	j := NewEvaluator([]Rule{rule}, "c", "en")
+	_, alerts := j.Evaluate(nil, all(whole("g", topic("t", "1"))), at(0))
 	want := alert.Labels{"alertname": "Lag", "cluster": "c", "consumer_group": "g", "topic": "t", "team": "G"}
 	if len(alerts) != 1 || !maps.Equal(alerts[0].Labels, want) {
 		t.Errorf("got %v, want %v", alerts[0].Labels, want)
@@ -154,7 +154,7 @@ func TestRules(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, alerts := NewJudge(tt.rules, "c", "en").Seen(nil, seen, at(0))
+			_, alerts := NewEvaluator(tt.rules, "c", "en").Evaluate(nil, seen, at(0))
 			if got := brief(alerts); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
@@ -171,7 +171,7 @@ func TestOneAlertOfTwoRules(t *testing.T) {
 		{0, seen("101"), "Lag g t since 08:00:00 firing lag=101"},
 		{1, seen("50"), "Lag g t since 08:00:00 firing lag=50"},
 		{2, seen("10"), "Lag g t since 08:00:00 ended 08:02:00 lag=10"},
-	}.tell(t, NewJudge([]Rule{high, low}, "c", "en"))
+	}.tell(t, NewEvaluator([]Rule{high, low}, "c", "en"))
 }
 
 func TestOrderDoesNotDependOnTheReader(t *testing.T) {
@@ -179,8 +179,8 @@ func TestOrderDoesNotDependOnTheReader(t *testing.T) {
 	a := whole("a", topic("x", "1"), topic("y", "2"))
 	b := whole("b", topic("x", "3"))
 	a2 := whole("a", topic("y", "2"), topic("x", "1"))
-	_, one := NewJudge(rules, "c", "en").Seen(nil, all(a, b), at(0))
-	_, two := NewJudge(rules, "c", "en").Seen(nil, all(b, a2), at(0))
+	_, one := NewEvaluator(rules, "c", "en").Evaluate(nil, all(a, b), at(0))
+	_, two := NewEvaluator(rules, "c", "en").Evaluate(nil, all(b, a2), at(0))
 	if len(one) != 6 || !reflect.DeepEqual(one, two) {
 		t.Errorf("%s\nbut\n%s", brief(one), brief(two))
 	}

@@ -7,13 +7,13 @@ import (
 
 // Timer is a Reader that can tell how old unread messages are. It is asked about
 // rows that it returned a moment ago.
-type Timer interface {
+type AgeReader interface {
 	// Behind tells of each row how many of its unread messages are older than
 	// each of thresholds at now.
-	Behind(ctx context.Context, now time.Time, rows []Row, thresholds []time.Duration) [][]Older
+	CountOlder(ctx context.Context, now time.Time, rows []GroupPartition, thresholds []time.Duration) [][]OlderCount
 	// Age tells of each row how old its oldest unread message is at now, after
 	// allowed of them that do not count, within so much time.
-	Age(ctx context.Context, now time.Time, rows []Row, allowed int64, within time.Duration) []Age
+	ReadAges(ctx context.Context, now time.Time, rows []GroupPartition, allowed int64, within time.Duration) []Age
 }
 
 // Describer is a Reader that can tell who reads for a group.
@@ -26,7 +26,7 @@ type Describer interface {
 
 // Row is one partition as one of its groups sees it: what a reader is asked
 // about that can tell how old the unread messages are.
-type Row struct {
+type GroupPartition struct {
 	Group, Topic string
 	Partition
 }
@@ -38,7 +38,7 @@ type Row struct {
 //
 // One message may be a transaction's marker, which nobody reads and which stays:
 // to be behind takes more of them than the lag that is allowed.
-type Older struct {
+type OlderCount struct {
 	// Messages is their number, never negative; valid when Known.
 	Messages int64
 	Known    bool

@@ -26,11 +26,11 @@ func benchmarkJudge(b *testing.B, maxLag int64) {
 	rule := lagRule(maxLag)
 	rule.Match = Match{ConsumerGroup: pattern(b, "group-.*"), Topic: pattern(b, ".*")}
 	rule.Labels = texts(b, "severity", "warning")
-	j := NewJudge([]Rule{rule}, "c", "zh")
-	state, _ := j.Seen(nil, snap, at(0))
+	j := NewEvaluator([]Rule{rule}, "c", "zh")
+	state, _ := j.Evaluate(nil, snap, at(0))
 	b.ReportAllocs()
 	for b.Loop() {
-		j.Seen(state, snap, at(1))
+		j.Evaluate(state, snap, at(1))
 	}
 }
 

@@ -22,9 +22,11 @@ const (
 // waits for what does not answer. A Snapshot says in Source which way it came,
 // in Instead what was wrong with the first, and in By who can be asked on. Only
 // when both fail is there an error, which names both causes.
-func Both(first, second Reader) Reader { return &both{first: first, second: second} }
+func NewFailoverReader(first, second Reader) Reader {
+	return &failoverReader{first: first, second: second}
+}
 
-type both struct {
+type failoverReader struct {
 	first, second Reader
 
 	mu   sync.Mutex
@@ -33,24 +35,24 @@ type both struct {
 }
 
 // Read implements Reader.
-func (b *both) Read(ctx context.Context) (*Snapshot, error) {
+func (b *failoverReader) Read(ctx context.Context) (*Snapshot, error) {
 	snap, first := b.try(ctx)
 	if first == nil {
-		return came(snap, SourceKafka, b.first), nil
+		return withSource(snap, SourceKafka, b.first), nil
 	}
 	snap, second := b.second.Read(ctx)
 	if second != nil {
-		return nil, &neither{first, second}
+		return nil, &bothFailedError{first, second}
 	}
-	snap = came(snap, SourceAPI, b.second)
+	snap = withSource(snap, SourceAPI, b.second)
 	if snap != nil {
-		snap.Instead = first
+		snap.PrimaryErr = first
 	}
 	return snap, nil
 }
 
 // try reads the first way, unless that failed a short while ago.
-func (b *both) try(ctx context.Context) (*Snapshot, error) {
+func (b *failoverReader) try(ctx context.Context) (*Snapshot, error) {
 	b.mu.Lock()
 	if b.rest > 0 {
 		b.rest--
@@ -74,7 +76,7 @@ func (b *both) try(ctx context.Context) (*Snapshot, error) {
 }
 
 // Close closes both, as far as they can be.
-func (b *both) Close() {
+func (b *failoverReader) Close() {
 	for _, r := range []Reader{b.first, b.second} {
 		if c, ok := r.(interface{ Close() }); ok {
 			c.Close()
@@ -83,22 +85,22 @@ func (b *both) Close() {
 }
 
 // came notes in a snapshot which way it came.
-func came(snap *Snapshot, source string, by Reader) *Snapshot {
+func withSource(snap *Snapshot, source string, by Reader) *Snapshot {
 	if snap == nil {
 		return nil
 	}
 	noted := *snap
-	noted.Source, noted.By = source, by
+	noted.Source, noted.Reader = source, by
 	return &noted
 }
 
 // neither is the error of a cluster that could be read in neither way.
-type neither struct{ first, second error }
+type bothFailedError struct{ first, second error }
 
-func (n *neither) Error() string   { return n.Text("en") }
-func (n *neither) Unwrap() []error { return []error{n.first, n.second} }
+func (n *bothFailedError) Error() string   { return n.Text("en") }
+func (n *bothFailedError) Unwrap() []error { return []error{n.first, n.second} }
 
 // Text says it in a language, "zh" or "en".
-func (n *neither) Text(language string) string {
+func (n *bothFailedError) Text(language string) string {
 	return fmt.Sprintf(wordsIn(language).neither, cause(n.first, language), cause(n.second, language))
 }

@@ -25,7 +25,7 @@ func TestBoth(t *testing.T) {
 		asked = append(asked, "api")
 		return all(whole("g", topic("t", "8"))), second
 	})
-	b := Both(protocol, api)
+	b := NewFailoverReader(protocol, api)
 	steps := []struct {
 		first, second error
 		want, source  string
@@ -51,11 +51,11 @@ func TestBoth(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || snap.Source != s.source || (snap.Instead != nil) != (s.source == SourceAPI) {
-			t.Errorf("read %d: source %q instead of %v, error %v", i, snap.Source, snap.Instead, err)
+		if err != nil || snap.Source != s.source || (snap.PrimaryErr != nil) != (s.source == SourceAPI) {
+			t.Errorf("read %d: source %q instead of %v, error %v", i, snap.Source, snap.PrimaryErr, err)
 		}
-		if snap.Source == SourceAPI && !errors.Is(snap.Instead, down) {
-			t.Errorf("read %d: %v", i, snap.Instead)
+		if snap.Source == SourceAPI && !errors.Is(snap.PrimaryErr, down) {
+			t.Errorf("read %d: %v", i, snap.PrimaryErr)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestBothInTime(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
-		b := Both(hangs, sees(over))
+		b := NewFailoverReader(hangs, sees(over))
 		for _, tt := range []struct{ left, want time.Duration }{
 			{9 * time.Second, 3 * time.Second}, {time.Second, 0}, {time.Second, 0}, {time.Second, 0}, {time.Second, 0},
 			{time.Hour, 10 * time.Second},
@@ -98,11 +98,11 @@ func TestBothHidesNothing(t *testing.T) {
 	}), protocol}
 	api := read(func(context.Context) (*Snapshot, error) {
 		snap := all(of("g", part(0, 100, 630)))
-		snap.NoStart = true
+		snap.StartOffsetUnknown = true
 		return snap, nil
 	})
 	e := &ear{}
-	w := watcher(memory.New(), e, map[string]Reader{"c": Both(first, api)})
+	w := watcher(memory.New(), e, map[string]Reader{"c": NewFailoverReader(first, api)})
 	w.Config.Rules = []Rule{{Alert: "Lost", Lost: true}, {Alert: "Late", MaxDelay: minutes(10)}}
 	both := "Lost g t since 08:00:00 firing lag="
 	mustPoll(t, w, 0)

@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	_ lag.Timer     = (*kafka.Reader)(nil)
+	_ lag.AgeReader = (*kafka.Reader)(nil)
 	_ lag.Describer = (*kafka.Reader)(nil)
 )
 
@@ -93,9 +93,9 @@ func TestOneClusterBothWays(t *testing.T) {
 		first, last string
 	}{
 		"protocol":             {protocol, "left Late 1200, live Late 720", inTheEnd},
-		"protocol before API":  {lag.Both(protocol, api), "left Late 1200, live Late 720", inTheEnd},
+		"protocol before API":  {lag.NewFailoverReader(protocol, api), "left Late 1200, live Late 720", inTheEnd},
 		"API":                  {api, "", "left Stopped, live Stalled"},
-		"API for the protocol": {lag.Both(down{}, api), "", "left Stopped, live Stalled"},
+		"API for the protocol": {lag.NewFailoverReader(down{}, api), "", "left Stopped, live Stalled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said string

@@ -35,7 +35,7 @@ type Config struct {
 const DefaultAllowedLag = 1
 
 // Every is the interval, or its default.
-func (c *Config) Every() time.Duration {
+func (c *Config) PollInterval() time.Duration {
 	if c.Interval <= 0 {
 		return DefaultInterval
 	}
@@ -43,12 +43,12 @@ func (c *Config) Every() time.Duration {
 }
 
 // judge returns the judge of a cluster, with the rules that are for it.
-func (c *Config) judge(cluster, language string) *Judge {
+func (c *Config) judge(cluster, language string) *Evaluator {
 	rules := c.Rules
 	if len(rules) == 0 {
 		rules = DefaultRules()
 	}
-	j := NewJudge(rules, cluster, language)
+	j := NewEvaluator(rules, cluster, language)
 	j.burrow = c.Burrow
 	if c.AllowedLag != nil {
 		j.allowed = *c.AllowedLag

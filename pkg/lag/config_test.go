@@ -65,7 +65,7 @@ rules:
 	if faults != "" {
 		t.Fatal(faults)
 	}
-	if c.Every() != 30*time.Second || c.Clusters[0].Groups.Match("order-test") || !c.Clusters[0].Groups.Match("order-sync") {
+	if c.PollInterval() != 30*time.Second || c.Clusters[0].Groups.Match("order-test") || !c.Clusters[0].Groups.Match("order-sync") {
 		t.Errorf("%+v", c)
 	}
 	if r := c.Rules[0]; *r.MaxLag != 2000 || r.For.Std() != 2*time.Minute || *r.ClearBelow != 1500 || r.Labels["severity"].String() != "warning" {
@@ -74,7 +74,7 @@ rules:
 	if out, err := yaml.Marshal(c); err != nil || strings.Contains(string(out), "secret_key: key") || !strings.Contains(string(out), "order-.*") {
 		t.Errorf("shown as %s, %v", out, err)
 	}
-	if c, faults := load(t, goodCluster+"rules: [{alert: A, max_lag: 0}]"); faults != "" || c.Every() != time.Minute {
+	if c, faults := load(t, goodCluster+"rules: [{alert: A, max_lag: 0}]"); faults != "" || c.PollInterval() != time.Minute {
 		t.Errorf("the least that is needed: %s", faults)
 	}
 }
@@ -134,7 +134,7 @@ rules.0.annotations.lag is set by Tocsin: choose another name`},
 		"a label that changes": {rule(`labels: {lag_now: "{{ $value }}"}`), `
 rules.0.labels.lag_now the template cannot be used: line 1: at <.Value>: can't evaluate field Value in type lag.labelData: labels are what the alert is, so they may use $labels only`},
 		"an annotation of nothing": {rule(`annotations: {summary: "{{ .Nope }}"}`), `
-rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.Data: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
+rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.TemplateData: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 		"an endless annotation": {rule(`annotations: {summary: "{{ printf \"%70000d\" .Lag }}"}`), `
 rules.0.annotations.summary the template cannot be used: it prints more than 64 KiB: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Data is what an annotation may use.
-type Data struct {
+type TemplateData struct {
 	// Labels are those of the alert, with the rule's: $labels.
 	Labels alert.Labels
 	// Value is the lag: $value.
@@ -43,8 +43,8 @@ type Data struct {
 type labelData struct{ Labels alert.Labels }
 
 // sample is what templates are tried on when they are loaded.
-func sample() Data {
-	return Data{
+func sample() TemplateData {
+	return TemplateData{
 		Labels: alert.Labels{alert.NameLabel: "Lag", clusterLabel: "c", groupLabel: "g", topicLabel: "t"},
 		Value:  2001, Lag: 2001, Threshold: 2000, UnknownPartitions: 1,
 		Partitions: []Partition{{ID: 0, Committed: 1000, End: 3001, Lag: 2001, Known: true}},

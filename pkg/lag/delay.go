@@ -9,24 +9,24 @@ import "time"
 //	surely not older than clear_below_delay   no
 //	surely between the two                    between
 //	anything else                             unknown
-func (r *Rule) delay(s *sight) finding {
+func (r *Rule) delay(s *ruleInput) result {
 	limit := r.MaxDelay.Std()
 	low := limit
 	if r.ClearBelowDelay > 0 {
 		low = r.ClearBelowDelay.Std()
 	}
-	return s.any(func(p *Partition) finding {
+	return s.any(func(p *Partition) result {
 		switch {
 		case p.Lag <= s.allowed:
-			return no
+			return notMet
 		case p.Age == nil || !p.Age.Known:
 			return unknown
 		case p.Age.AtLeast > limit:
-			return yes
+			return met
 		case p.Age.AtMost <= low:
-			return no
+			return notMet
 		case p.Age.AtMost <= limit:
-			return between
+			return hysteresis
 		default:
 			return unknown
 		}
@@ -35,7 +35,7 @@ func (r *Rule) delay(s *sight) finding {
 
 // oldest is how old the topic's oldest unread message is at least; not known
 // where it was not asked for, or nobody could tell.
-func (s *sight) oldest() (age time.Duration, known bool) {
+func (s *ruleInput) oldest() (age time.Duration, known bool) {
 	for i := range s.topic.Partitions {
 		if a := s.topic.Partitions[i].Age; a != nil && a.Known {
 			age, known = max(age, a.AtLeast), true

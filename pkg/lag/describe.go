@@ -11,11 +11,11 @@ import (
 // describe asks who reads for the groups that have stopped to commit, and for
 // those that have topics which nobody read. It is asked before the window takes
 // the poll in, which wants to know, and then of those that have stopped just now.
-func (l *Look) describe(ctx context.Context, j *Judge, d Describer, snap *Snapshot) {
+func (l *Poller) describe(ctx context.Context, j *Evaluator, d Describer, snap *Snapshot) {
 	var which []int
 	for i := range snap.Groups {
 		g := &snap.Groups[i]
-		if g.State == "" && g.Dim == nil && (len(l.unsubscribed(g.Name)) > 0 || j.frozen(l.Window, g)) {
+		if g.State == "" && g.PartialErr == nil && (len(l.unsubscribed(g.Name)) > 0 || j.frozen(l.Window, g)) {
 			which = append(which, i)
 		}
 	}
@@ -38,7 +38,7 @@ func (l *Look) describe(ctx context.Context, j *Judge, d Describer, snap *Snapsh
 
 // undescribed is of a group that was not described: the cluster knows nobody who
 // reads for it, or could not tell, and then what was known of it stays.
-func (l *Look) undescribed(g *Group, err error) {
+func (l *Poller) undescribed(g *Group, err error) {
 	if err == nil {
 		g.State = "Dead"
 		return
@@ -47,11 +47,11 @@ func (l *Look) undescribed(g *Group, err error) {
 		topic := &g.Topics[t]
 		topic.Unsubscribed = slices.Contains(l.unsubscribed(g.Name), topic.Name)
 	}
-	g.Dim = &partial{err, func(w *words, cause string) string { return fmt.Sprintf(w.undescribed, cause) }}
+	g.PartialErr = &partial{err, func(w *messages, cause string) string { return fmt.Sprintf(w.undescribed, cause) }}
 }
 
 // unsubscribed are the topics of a group that nobody read at the last poll.
-func (l *Look) unsubscribed(group string) []string {
+func (l *Poller) unsubscribed(group string) []string {
 	if l.State == nil {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (l *Look) unsubscribed(group string) []string {
 
 // frozen tells that by what the window has seen the group commits nothing in a
 // partition, and has messages to read there.
-func (j *Judge) frozen(w *trend.Window, g *Group) bool {
+func (j *Evaluator) frozen(w *trend.Window, g *Group) bool {
 	for t := range g.Topics {
 		topic := &g.Topics[t]
 		behind := func(p Partition) bool { return p.Known && p.Lag > j.allowed }

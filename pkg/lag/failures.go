@@ -19,22 +19,22 @@ const partialAnnotation = "partial"
 // Failed judges a poll at now that could learn nothing: lag and its alerts stay
 // as they are, and at the second failure in a row an alert fires, with the cause
 // in words for people.
-func (j *Judge) Failed(prev *State, err error, now time.Time) (*State, []*alert.Alert) {
-	v := verdict{Judge: j, now: now, next: &State{}}
+func (j *Evaluator) EvaluateFailure(prev *ClusterState, err error, now time.Time) (*ClusterState, []*alert.Alert) {
+	v := evaluation{Evaluator: j, now: now, next: &ClusterState{}}
 	if prev != nil {
 		*v.next = *prev
 	}
-	v.next.Failure = v.failure(v.next.Failure, "", err)
+	v.next.Failures = v.failure(v.next.Failures, "", err)
 	return v.next, v.alerts()
 }
 
 // Removed ends all that fires of a cluster that is no longer in the
 // configuration.
-func (j *Judge) Removed(prev *State, now time.Time) []*alert.Alert {
+func (j *Evaluator) EndAll(prev *ClusterState, now time.Time) []*alert.Alert {
 	if prev == nil {
 		return nil
 	}
-	v := verdict{Judge: j, now: now}
+	v := evaluation{Evaluator: j, now: now}
 	for i, old := range prev.Rules {
 		for group, topics := range old.Topics {
 			for topic, e := range topics {
@@ -42,8 +42,8 @@ func (j *Judge) Removed(prev *State, now time.Time) []*alert.Alert {
 			}
 		}
 	}
-	v.recovered(prev.Failure, "", v.words.clusterGone, "")
-	for group, f := range prev.Groups {
+	v.recovered(prev.Failures, "", v.words.clusterGone, "")
+	for group, f := range prev.GroupFailures {
 		v.recovered(f, group, "", v.words.failedGroupGone)
 	}
 	return v.alerts()
@@ -54,9 +54,9 @@ func (j *Judge) Removed(prev *State, now time.Time) []*alert.Alert {
 const fewGroups = 3
 
 // failures judges what could not be read of a poll that succeeded.
-func (v *verdict) failures(prev *State, groups map[string]*Group, complete bool) {
+func (v *evaluation) failures(prev *ClusterState, groups map[string]*Group, complete bool) {
 	if prev == nil {
-		prev = &State{}
+		prev = &ClusterState{}
 	}
 	many := unread(groups)
 	var err error
@@ -64,17 +64,17 @@ func (v *verdict) failures(prev *State, groups map[string]*Group, complete bool)
 	case many != nil:
 		err = many
 	case v.snap.Err != nil:
-		err = &partial{v.snap.Err, func(w *words, cause string) string { return fmt.Sprintf(w.unlisted, cause) }}
+		err = &partial{v.snap.Err, func(w *messages, cause string) string { return fmt.Sprintf(w.unlisted, cause) }}
 	}
-	v.next.Failure = v.failure(prev.Failure, "", err)
+	v.next.Failures = v.failure(prev.Failures, "", err)
 	for name, g := range groups {
 		if many != nil && g.trouble() != nil {
-			v.remember(name, prev.Groups[name]) // the cluster's alert speaks for it
+			v.remember(name, prev.GroupFailures[name]) // the cluster's alert speaks for it
 			continue
 		}
-		v.remember(name, v.failure(prev.Groups[name], name, g.trouble()))
+		v.remember(name, v.failure(prev.GroupFailures[name], name, g.trouble()))
 	}
-	for name, f := range prev.Groups {
+	for name, f := range prev.GroupFailures {
 		switch {
 		case groups[name] != nil:
 		case complete:
@@ -124,13 +124,13 @@ func (g *Group) trouble() error {
 	if g.Err != nil {
 		return g.Err
 	}
-	return g.Dim
+	return g.PartialErr
 }
 
 // partial is the error of a poll that could not learn a part of what it should.
 type partial struct {
 	err error
-	say func(w *words, cause string) string
+	say func(w *messages, cause string) string
 }
 
 func (p *partial) Error() string { return p.Text("en") }
@@ -141,24 +141,24 @@ func (p *partial) Text(language string) string {
 	return p.say(wordsIn(language), cause(p.err, language))
 }
 
-func (v *verdict) remember(group string, f Failure) {
-	if f == (Failure{}) {
+func (v *evaluation) remember(group string, f PollFailures) {
+	if f == (PollFailures{}) {
 		return
 	}
-	if v.next.Groups == nil {
-		v.next.Groups = map[string]Failure{}
+	if v.next.GroupFailures == nil {
+		v.next.GroupFailures = map[string]PollFailures{}
 	}
-	v.next.Groups[group] = f
+	v.next.GroupFailures[group] = f
 }
 
 // failure is what becomes of a run of failures of a group, or with "" of the
 // cluster.
-func (v *verdict) failure(was Failure, group string, err error) Failure {
+func (v *evaluation) failure(was PollFailures, group string, err error) PollFailures {
 	if err == nil {
 		v.recovered(was, group, v.words.clusterBack, v.words.groupBack)
-		return Failure{}
+		return PollFailures{}
 	}
-	is := Failure{Polls: min(was.Polls+1, 2), Since: was.Since}
+	is := PollFailures{Polls: min(was.Polls+1, 2), Since: was.Since}
 	if was.Polls == 0 {
 		is.Since = v.now
 	}
@@ -178,7 +178,7 @@ func (v *verdict) failure(was Failure, group string, err error) Failure {
 }
 
 // recovered ends the alert about a run of failures, if it fires.
-func (v *verdict) recovered(was Failure, group, cluster, single string) {
+func (v *evaluation) recovered(was PollFailures, group, cluster, single string) {
 	if was.firing() {
 		v.failed(was, group, cluster, single).EndsAt = v.now
 	}
@@ -186,7 +186,7 @@ func (v *verdict) recovered(was Failure, group, cluster, single string) {
 
 // failed makes the alert about a run of failures. Its summary is one of two
 // formats: of the cluster's name, or of the group's and the cluster's.
-func (v *verdict) failed(f Failure, group, cluster, single string) *alert.Alert {
+func (v *evaluation) failed(f PollFailures, group, cluster, single string) *alert.Alert {
 	a := &alert.Alert{
 		Labels:      alert.Labels{alert.NameLabel: PollFailed, clusterLabel: v.cluster},
 		Annotations: alert.Labels{summaryAnnotation: fmt.Sprintf(cluster, v.cluster)},
@@ -196,6 +196,6 @@ func (v *verdict) failed(f Failure, group, cluster, single string) *alert.Alert 
 		a.Labels[groupLabel] = group
 		a.Annotations[summaryAnnotation] = fmt.Sprintf(single, group, v.cluster)
 	}
-	v.said = append(v.said, statement{group, "", -1, a})
+	v.said = append(v.said, pendingAlert{group, "", -1, a})
 	return a
 }

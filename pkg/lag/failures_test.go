@@ -16,7 +16,7 @@ type worded struct{ error }
 func (worded) Text(language string) string { return "cause in " + language }
 
 func TestFailureLadder(t *testing.T) {
-	j := NewJudge([]Rule{lagRule(0)}, "c", "zh")
+	j := NewEvaluator([]Rule{lagRule(0)}, "c", "zh")
 	down := worded{errors.New("connection refused")}
 	good := all(whole("g", topic("t", "1")))
 	steps := []struct {
@@ -34,13 +34,13 @@ func TestFailureLadder(t *testing.T) {
 		{6, nil, good, "TocsinPollFailed since 08:03:00 ended 08:06:00\nLag g t since 08:00:00 firing lag=1"},
 		{7, down, nil, ""},
 	}
-	var state *State
+	var state *ClusterState
 	for _, s := range steps {
 		var alerts []*alert.Alert
 		if s.err != nil {
-			state, alerts = j.Failed(state, s.err, at(s.minute))
+			state, alerts = j.EvaluateFailure(state, s.err, at(s.minute))
 		} else {
-			state, alerts = j.Seen(state, s.seen, at(s.minute))
+			state, alerts = j.Evaluate(state, s.seen, at(s.minute))
 		}
 		if got := brief(alerts); got != s.want {
 			t.Fatalf("minute %v:\ngot  %s\nwant %s", s.minute, got, s.want)
@@ -81,11 +81,11 @@ func TestFailureLadderOfAGroup(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			j := NewJudge([]Rule{lagRule(0)}, "c", "en")
-			var state *State
+			j := NewEvaluator([]Rule{lagRule(0)}, "c", "en")
+			var state *ClusterState
 			var alerts []*alert.Alert
 			for i, seen := range tt.seen {
-				state, alerts = j.Seen(state, seen, at(float64(i)))
+				state, alerts = j.Evaluate(state, seen, at(float64(i)))
 			}
 			if got := brief(alerts); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
@@ -109,8 +109,8 @@ func TestManyUnreadGroupsAreOneAlert(t *testing.T) {
 		}
 		return s
 	}
-	j := NewJudge([]Rule{lagRule(0)}, "c", "en")
-	var state *State
+	j := NewEvaluator([]Rule{lagRule(0)}, "c", "en")
+	var state *ClusterState
 	for i, step := range []struct {
 		bad  int
 		want string
@@ -123,7 +123,7 @@ func TestManyUnreadGroupsAreOneAlert(t *testing.T) {
 		{0, "TocsinPollFailed a since 08:03:00 ended 08:05:00\nTocsinPollFailed b since 08:03:00 ended 08:05:00\nTocsinPollFailed c since 08:03:00 ended 08:05:00"},
 	} {
 		var alerts []*alert.Alert
-		state, alerts = j.Seen(state, groups(step.bad), at(float64(i)))
+		state, alerts = j.Evaluate(state, groups(step.bad), at(float64(i)))
 		if got := brief(alerts); got != step.want {
 			t.Fatalf("poll %d: got\n%s\nwant\n%s", i, got, step.want)
 		}

@@ -10,13 +10,13 @@ import (
 // finding is what one poll finds out about a condition. All conditions of a rule
 // together find the least of what each does; a condition that one partition can
 // fulfil finds the greatest of what the partitions do.
-type finding uint8
+type result uint8
 
 const (
-	no      finding = iota // it does not hold
-	between                // it does not hold, but an alert that fires stays
-	unknown                // nobody can tell
-	yes                    // it holds
+	notMet     result = iota // it does not hold
+	hysteresis               // it does not hold, but an alert that fires stays
+	unknown                  // nobody can tell
+	met                      // it holds
 )
 
 // advance is what becomes of a topic, by what it was and what is found.
@@ -29,27 +29,27 @@ const (
 //
 // (*) and firing at once without `for`; pending becomes firing when `for` has
 // passed since it began, by the clock, however many polls were late or missed.
-func (r *Rule) advance(was Entry, found finding, now time.Time) Entry {
+func (r *Rule) advance(was ActiveAlert, found result, now time.Time) ActiveAlert {
 	switch found {
 	case unknown:
 		return was
-	case yes:
+	case met:
 		if was.Since.IsZero() {
 			was.Since = now
 		}
 		was.Firing = was.Firing || now.Sub(was.Since) >= r.For.Std()
 		return was
-	case between:
+	case hysteresis:
 		if was.Firing {
 			return was
 		}
 	}
-	return Entry{}
+	return ActiveAlert{}
 }
 
 // sight is a topic of a group as rules see it.
-type sight struct {
-	*Judge
+type ruleInput struct {
+	*Evaluator
 	snap  *Snapshot
 	now   time.Time
 	group *Group
@@ -64,16 +64,16 @@ type view struct {
 }
 
 // find judges all conditions of a rule.
-func (r *rule) find(s *sight) finding {
+func (r *rule) find(s *ruleInput) result {
 	if s.known == 0 {
 		return unknown
 	}
-	found := yes
+	found := met
 	if r.MaxLag != nil {
 		found = r.count(s.total)
 	}
 	for _, c := range r.others {
-		if found == no {
+		if found == notMet {
 			break
 		}
 		found = min(found, c(r.Rule, s))
@@ -82,7 +82,7 @@ func (r *rule) find(s *sight) finding {
 }
 
 // others returns the conditions of a rule beside MaxLag.
-func (r *Rule) others() (list []func(*Rule, *sight) finding) {
+func (r *Rule) others() (list []func(*Rule, *ruleInput) result) {
 	if r.Lost {
 		list = append(list, (*Rule).lost)
 	}
@@ -111,31 +111,31 @@ func (r *Rule) others() (list []func(*Rule, *sight) finding) {
 // another has a commit: such a partition may never get one, and the alert would
 // never end. low is <= max_lag, or < clear_below where that is set; between is from
 // clear_below to max_lag.
-func (r *Rule) count(seen total) finding {
+func (r *Rule) count(seen total) result {
 	switch {
 	case seen.known == 0:
 		return unknown
 	case seen.lag > *r.MaxLag:
-		return yes
+		return met
 	case seen.unknown > seen.never:
 		return unknown
 	case r.ClearBelow != nil && seen.lag >= *r.ClearBelow:
-		return between
+		return hysteresis
 	default:
-		return no
+		return notMet
 	}
 }
 
 // lost judges Lost.
-func (r *Rule) lost(s *sight) finding {
-	return s.any(func(p *Partition) finding {
+func (r *Rule) lost(s *ruleInput) result {
+	return s.any(func(p *Partition) result {
 		switch {
 		case p.Lost > 0:
-			return yes
-		case s.snap.NoStart:
+			return met
+		case s.snap.StartOffsetUnknown:
 			return unknown
 		default:
-			return no
+			return notMet
 		}
 	})
 }
@@ -143,8 +143,8 @@ func (r *Rule) lost(s *sight) finding {
 // any finds the greatest of what the topic's partitions do. One that is not
 // known finds nothing out. One in which nothing was committed is left out, as
 // long as there are others: such a partition may never get a commit.
-func (s *sight) any(of func(*Partition) finding) finding {
-	found, asked := no, false
+func (s *ruleInput) any(of func(*Partition) result) result {
+	found, asked := notMet, false
 	for i := range s.topic.Partitions {
 		p := &s.topic.Partitions[i]
 		switch {
@@ -153,7 +153,7 @@ func (s *sight) any(of func(*Partition) finding) finding {
 		case p.Reason != NoCommit:
 			found, asked = max(found, unknown), true
 		}
-		if found == yes {
+		if found == met {
 			break
 		}
 	}

@@ -14,19 +14,19 @@ import (
 // The table in the comment of advance, for whatever was found.
 func TestAdvanceByFinding(t *testing.T) {
 	r := &Rule{For: setting.Duration(2 * time.Minute)}
-	nothing, pending, due := Entry{}, Entry{Since: at(9)}, Entry{Since: at(8)}
-	fires, fired := Entry{Since: at(5), Firing: true}, Entry{Since: at(8), Firing: true}
+	nothing, pending, due := ActiveAlert{}, ActiveAlert{Since: at(9)}, ActiveAlert{Since: at(8)}
+	fires, fired := ActiveAlert{Since: at(5), Firing: true}, ActiveAlert{Since: at(8), Firing: true}
 	tests := []struct {
-		found finding
-		want  [4]Entry // of nothing, pending for 1m, pending for 2m, firing
+		found result
+		want  [4]ActiveAlert // of nothing, pending for 1m, pending for 2m, firing
 	}{
-		{unknown, [4]Entry{nothing, pending, due, fires}},
-		{yes, [4]Entry{{Since: at(10)}, pending, fired, fires}},
-		{between, [4]Entry{nothing, nothing, nothing, fires}},
-		{no, [4]Entry{nothing, nothing, nothing, nothing}},
+		{unknown, [4]ActiveAlert{nothing, pending, due, fires}},
+		{met, [4]ActiveAlert{{Since: at(10)}, pending, fired, fires}},
+		{hysteresis, [4]ActiveAlert{nothing, nothing, nothing, fires}},
+		{notMet, [4]ActiveAlert{nothing, nothing, nothing, nothing}},
 	}
 	for _, tt := range tests {
-		for i, was := range []Entry{nothing, pending, due, fires} {
+		for i, was := range []ActiveAlert{nothing, pending, due, fires} {
 			if got := r.advance(was, tt.found, at(10)); got != tt.want[i] {
 				t.Errorf("found %d: %+v became %+v, want %+v", tt.found, was, got, tt.want[i])
 			}
@@ -54,10 +54,10 @@ var (
 	refused  = Partition{ID: 9, Committed: -1, End: -1, Reason: "denied"}
 )
 
-func find(r *Rule, snap *Snapshot, partitions ...Partition) finding {
-	j := NewJudge([]Rule{*r}, "c", "en")
+func find(r *Rule, snap *Snapshot, partitions ...Partition) result {
+	j := NewEvaluator([]Rule{*r}, "c", "en")
 	topic := &Topic{Name: "t", Partitions: partitions}
-	return j.rules[0].find(&sight{j, snap, at(10), &Group{Name: "g"}, topic, &view{total: sum(partitions)}})
+	return j.rules[0].find(&ruleInput{j, snap, at(10), &Group{Name: "g"}, topic, &view{total: sum(partitions)}})
 }
 
 func TestConditions(t *testing.T) {
@@ -70,52 +70,52 @@ func TestConditions(t *testing.T) {
 	all := &Rule{MaxLag: ptr(100), MaxDelay: minutes(10), Lost: true}
 	state := &Rule{MaxLag: ptr(100), Status: []trend.State{trend.Stalled}}
 	grow := &Rule{MaxLag: ptr(100), GrowingFor: minutes(10)}
-	kafka, api := &Snapshot{}, &Snapshot{NoStart: true}
+	kafka, api := &Snapshot{}, &Snapshot{StartOffsetUnknown: true}
 	tests := map[string]struct {
 		rule *Rule
 		snap *Snapshot
 		seen []Partition
-		want finding
+		want result
 	}{
-		"older":                             {delay, kafka, []Partition{old(0, 5, 10.1, 11)}, yes},
-		"as old as the limit":               {delay, kafka, []Partition{old(0, 5, 10, 10)}, no},
-		"younger":                           {delay, kafka, []Partition{old(0, 5, 9, 9.5)}, no},
+		"older":                             {delay, kafka, []Partition{old(0, 5, 10.1, 11)}, met},
+		"as old as the limit":               {delay, kafka, []Partition{old(0, 5, 10, 10)}, notMet},
+		"younger":                           {delay, kafka, []Partition{old(0, 5, 9, 9.5)}, notMet},
 		"nobody can tell":                   {delay, kafka, []Partition{old(0, 5, -1, -1)}, unknown},
 		"bounds on both sides of the limit": {delay, api, []Partition{old(0, 5, 9, 11)}, unknown},
 		"no bound above":                    {delay, api, []Partition{old(0, 5, 3, 1e6)}, unknown},
-		"one late partition is enough":      {delay, kafka, []Partition{old(0, 5, 1, 1), refused, old(2, 5, 12, 12)}, yes},
+		"one late partition is enough":      {delay, kafka, []Partition{old(0, 5, 1, 1), refused, old(2, 5, 12, 12)}, met},
 		"one unknown partition":             {delay, kafka, []Partition{old(0, 5, 1, 1), old(1, 5, -1, -1)}, unknown},
 		"one refused partition":             {delay, kafka, []Partition{old(0, 5, 1, 1), refused}, unknown},
-		"one without a commit":              {delay, kafka, []Partition{old(0, 5, 1, 1), noCommit}, no},
+		"one without a commit":              {delay, kafka, []Partition{old(0, 5, 1, 1), noCommit}, notMet},
 		"none but without a commit":         {delay, kafka, []Partition{noCommit}, unknown},
-		"a transaction marker":              {delay, kafka, []Partition{old(0, 1, 60, 60)}, no},
-		"nothing to read":                   {delay, kafka, []Partition{{ID: 0, Committed: 5, End: 5, Known: true}}, no},
+		"a transaction marker":              {delay, kafka, []Partition{old(0, 1, 60, 60)}, notMet},
+		"nothing to read":                   {delay, kafka, []Partition{{ID: 0, Committed: 5, End: 5, Known: true}}, notMet},
 		"not asked":                         {delay, kafka, []Partition{{ID: 0, Committed: 5, End: 9, Lag: 4, Known: true}}, unknown},
-		"held between":                      {held, kafka, []Partition{old(0, 5, 7, 8)}, between},
-		"held, about the lower limit":       {held, kafka, []Partition{old(0, 5, 4, 6)}, between},
+		"held between":                      {held, kafka, []Partition{old(0, 5, 7, 8)}, hysteresis},
+		"held, about the lower limit":       {held, kafka, []Partition{old(0, 5, 4, 6)}, hysteresis},
 		"held, about both limits":           {held, api, []Partition{old(0, 5, 4, 11)}, unknown},
-		"held, low":                         {held, kafka, []Partition{old(0, 5, 4, 5)}, no},
+		"held, low":                         {held, kafka, []Partition{old(0, 5, 4, 5)}, notMet},
 
-		"lost":                            {lost, kafka, []Partition{gone(0, 5, 0), gone(1, 5, 7)}, yes},
-		"nothing lost":                    {lost, kafka, []Partition{gone(0, 5, 0), noCommit}, no},
+		"lost":                            {lost, kafka, []Partition{gone(0, 5, 0), gone(1, 5, 7)}, met},
+		"nothing lost":                    {lost, kafka, []Partition{gone(0, 5, 0), noCommit}, notMet},
 		"nothing lost, one refused":       {lost, kafka, []Partition{gone(0, 5, 0), refused}, unknown},
 		"what was lost cannot be learnt":  {lost, api, []Partition{gone(0, 5, 0)}, unknown},
 		"nothing known":                   {lost, kafka, []Partition{refused}, unknown},
-		"many and late":                   {both, kafka, []Partition{old(0, 101, 11, 11)}, yes},
-		"many, not late":                  {both, kafka, []Partition{old(0, 101, 1, 1)}, no},
-		"late, not many":                  {both, kafka, []Partition{old(0, 49, 11, 11)}, no},
-		"few, and nobody knows how late":  {both, kafka, []Partition{old(0, 49, -1, -1)}, no},
+		"many and late":                   {both, kafka, []Partition{old(0, 101, 11, 11)}, met},
+		"many, not late":                  {both, kafka, []Partition{old(0, 101, 1, 1)}, notMet},
+		"late, not many":                  {both, kafka, []Partition{old(0, 49, 11, 11)}, notMet},
+		"few, and nobody knows how late":  {both, kafka, []Partition{old(0, 49, -1, -1)}, notMet},
 		"many, and nobody knows how late": {both, kafka, []Partition{old(0, 101, -1, -1)}, unknown},
-		"many, between in time":           {both, kafka, []Partition{old(0, 101, 7, 7)}, between},
-		"late, between in number":         {both, kafka, []Partition{old(0, 60, 11, 11)}, between},
-		"between in number, unknown":      {both, kafka, []Partition{old(0, 60, -1, -1)}, between},
-		"three of three":                  {all, kafka, []Partition{old(0, 101, 11, 11), gone(1, 0, 3)}, yes},
-		"two of three":                    {all, kafka, []Partition{old(0, 101, 11, 11)}, no},
+		"many, between in time":           {both, kafka, []Partition{old(0, 101, 7, 7)}, hysteresis},
+		"late, between in number":         {both, kafka, []Partition{old(0, 60, 11, 11)}, hysteresis},
+		"between in number, unknown":      {both, kafka, []Partition{old(0, 60, -1, -1)}, hysteresis},
+		"three of three":                  {all, kafka, []Partition{old(0, 101, 11, 11), gone(1, 0, 3)}, met},
+		"two of three":                    {all, kafka, []Partition{old(0, 101, 11, 11)}, notMet},
 		"two of three and one unknown":    {all, api, []Partition{old(0, 101, 11, 11)}, unknown},
 		"many, without a window":          {state, kafka, []Partition{gone(0, 101, 0)}, unknown},
-		"few, without a window":           {state, kafka, []Partition{gone(0, 99, 0)}, no},
+		"few, without a window":           {state, kafka, []Partition{gone(0, 99, 0)}, notMet},
 		"growth, without a window":        {grow, kafka, []Partition{gone(0, 101, 0)}, unknown},
-		"count alone, as ever":            {count, kafka, []Partition{gone(0, 60, 0)}, between},
+		"count alone, as ever":            {count, kafka, []Partition{gone(0, 60, 0)}, hysteresis},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -130,13 +130,13 @@ func TestConditions(t *testing.T) {
 func TestGrowthBetween(t *testing.T) {
 	for _, tt := range []struct {
 		rise int64
-		want [4]finding // after 1, 2, 4 and 8 polls
+		want [4]result // after 1, 2, 4 and 8 polls
 	}{
-		{50, [4]finding{unknown, between, between, yes}},
-		{0, [4]finding{unknown, no, no, no}},
+		{50, [4]result{unknown, hysteresis, hysteresis, met}},
+		{0, [4]result{unknown, notMet, notMet, notMet}},
 	} {
 		w := &trend.Window{}
-		var got []finding
+		var got []result
 		for m := range int64(8) {
 			p := part(0, 100*m, 100*m+500+tt.rise*m)
 			snap := all(of("g", p))
@@ -155,17 +155,17 @@ func TestGrowthBetween(t *testing.T) {
 // older is a Timer that says so much of every row, and knows no exact age.
 type older struct {
 	scripted
-	Older
+	OlderCount
 }
 
-func (o *older) Behind(_ context.Context, _ time.Time, rows []Row, thresholds []time.Duration) [][]Older {
-	return slices.Repeat([][]Older{slices.Repeat([]Older{o.Older}, len(thresholds))}, len(rows))
+func (o *older) CountOlder(_ context.Context, _ time.Time, rows []GroupPartition, thresholds []time.Duration) [][]OlderCount {
+	return slices.Repeat([][]OlderCount{slices.Repeat([]OlderCount{o.OlderCount}, len(thresholds))}, len(rows))
 }
 
 // A transaction marker may be as old as it likes.
 func TestAMarkerIsNotLate(t *testing.T) {
 	for messages, want := range map[int64]string{0: "", 1: "", 2: "Late g t since 08:00:00 firing lag=5"} {
-		r := &older{scripted{groups: []Group{of("g", part(0, 0, 5))}, blind: "no answer in time"}, Older{Messages: messages, Known: true}}
+		r := &older{scripted{groups: []Group{of("g", part(0, 0, 5))}, blind: "no answer in time"}, OlderCount{Messages: messages, Known: true}}
 		e := &ear{}
 		w := watcher(memory.New(), e, map[string]Reader{"c": r})
 		w.Config.Rules = []Rule{{Alert: "Late", MaxDelay: minutes(10)}}

@@ -10,10 +10,10 @@ import (
 
 // Judge compares what is seen of one cluster with the rules. It does no I/O and
 // looks at no clock: what it says follows from its arguments.
-type Judge struct {
+type Evaluator struct {
 	cluster  string
 	language string
-	words    *words
+	words    *messages
 	rules    []rule
 	// allowed and burrow are Config's AllowedLag and Burrow.
 	allowed int64
@@ -25,13 +25,13 @@ type rule struct {
 	*Rule
 	id     RuleID
 	key    string
-	others []func(*Rule, *sight) finding
+	others []func(*Rule, *ruleInput) result
 }
 
 // NewJudge returns the judge of a cluster. Built-in texts are in language, "zh"
 // or "en".
-func NewJudge(rules []Rule, cluster, language string) *Judge {
-	j := &Judge{cluster: cluster, language: language, words: wordsIn(language), allowed: DefaultAllowedLag}
+func NewEvaluator(rules []Rule, cluster, language string) *Evaluator {
+	j := &Evaluator{cluster: cluster, language: language, words: wordsIn(language), allowed: DefaultAllowedLag}
 	seen := map[string]int{}
 	for i := range rules {
 		r := &rules[i]
@@ -40,7 +40,7 @@ func NewJudge(rules []Rule, cluster, language string) *Judge {
 		}
 		id := r.id()
 		plain := id.key()
-		id.Repeated = seen[plain]
+		id.Occurrence = seen[plain]
 		seen[plain]++
 		j.rules = append(j.rules, rule{Rule: r, id: id, key: id.key(), others: r.others()})
 	}
@@ -59,8 +59,8 @@ func NewJudge(rules []Rule, cluster, language string) *Judge {
 // rule gone, or nobody in the group who reads the topic. What was not seen stays
 // as it was: a topic of which no partition is known, a group that was not read
 // to its end, a list of groups cut short.
-func (j *Judge) Seen(prev *State, snap *Snapshot, now time.Time) (*State, []*alert.Alert) {
-	v := verdict{Judge: j, now: now, snap: snap, next: &State{}}
+func (j *Evaluator) Evaluate(prev *ClusterState, snap *Snapshot, now time.Time) (*ClusterState, []*alert.Alert) {
+	v := evaluation{Evaluator: j, now: now, snap: snap, next: &ClusterState{}}
 	complete := snap.Complete && snap.Err == nil
 	groups := make(map[string]*Group, len(snap.Groups))
 	for i := range snap.Groups {
@@ -80,20 +80,20 @@ func (j *Judge) Seen(prev *State, snap *Snapshot, now time.Time) (*State, []*ale
 }
 
 // verdict is one poll's judgement in the making.
-type verdict struct {
-	*Judge
+type evaluation struct {
+	*Evaluator
 	now  time.Time
 	snap *Snapshot
-	next *State
-	said []statement
+	next *ClusterState
+	said []pendingAlert
 }
 
 // rule judges one rule.
-func (v *verdict) rule(i int, prev *State, groups map[string]*Group, seen map[string][]view, complete bool) {
+func (v *evaluation) rule(i int, prev *ClusterState, groups map[string]*Group, seen map[string][]view, complete bool) {
 	r := &v.rules[i]
 	before := prev.topics(r.key)
-	after := map[string]map[string]Entry{}
-	s := &sight{Judge: v.Judge, snap: v.snap, now: v.now}
+	after := map[string]map[string]ActiveAlert{}
+	s := &ruleInput{Evaluator: v.Evaluator, snap: v.snap, now: v.now}
 	for name, g := range groups {
 		if !r.Match.ConsumerGroup.Match(name) {
 			continue
@@ -111,7 +111,7 @@ func (v *verdict) rule(i int, prev *State, groups map[string]*Group, seen map[st
 			}
 			s.group, s.topic, s.view = g, topic, &seen[name][t]
 			is := r.advance(old, r.find(s), v.now)
-			if is != (Entry{}) {
+			if is != (ActiveAlert{}) {
 				put(after, name, topic.Name, is)
 			}
 			if s.known > 0 && (is.Firing || old.Firing) {
@@ -132,12 +132,12 @@ func (v *verdict) rule(i int, prev *State, groups map[string]*Group, seen map[st
 		}
 	}
 	if len(after) > 0 {
-		v.next.Rules = append(v.next.Rules, RuleState{Rule: r.id, Topics: after})
+		v.next.Rules = append(v.next.Rules, RuleAlerts{Rule: r.id, Topics: after})
 	}
 }
 
 // absent judges the topics that were over the limit and are not in the group.
-func (v *verdict) absent(i int, g *Group, was map[string]Entry, after map[string]map[string]Entry) {
+func (v *evaluation) absent(i int, g *Group, was map[string]ActiveAlert, after map[string]map[string]ActiveAlert) {
 	if len(was) == 0 {
 		return
 	}
@@ -157,7 +157,7 @@ func (v *verdict) absent(i int, g *Group, was map[string]Entry, after map[string
 }
 
 // removed ends what rules fired that are no more.
-func (v *verdict) removed(prev *State) {
+func (v *evaluation) removed(prev *ClusterState) {
 	if prev == nil {
 		return
 	}

@@ -24,7 +24,7 @@ func TestAdvance(t *testing.T) {
 	atOnce := &Rule{MaxLag: ptr(2000)}
 	zero := &Rule{MaxLag: ptr(0)}
 	now := at(10)
-	was := map[string]Entry{
+	was := map[string]ActiveAlert{
 		nothing: {},
 		pending: {Since: at(9)},
 		"due":   {Since: at(8)},
@@ -104,11 +104,11 @@ type story []struct {
 	want   string
 }
 
-func (s story) tell(t *testing.T, j *Judge) *State {
+func (s story) tell(t *testing.T, j *Evaluator) *ClusterState {
 	t.Helper()
-	var state *State
+	var state *ClusterState
 	for _, step := range s {
-		next, alerts := j.Seen(state, step.seen, at(step.minute))
+		next, alerts := j.Evaluate(state, step.seen, at(step.minute))
 		if got := brief(alerts); got != step.want {
 			t.Fatalf("minute %v:\ngot  %s\nwant %s", step.minute, got, step.want)
 		}
@@ -153,7 +153,7 @@ func TestForIsCountedByTheClock(t *testing.T) {
 		},
 	}
 	for name, s := range tests {
-		t.Run(name, func(t *testing.T) { s.tell(t, NewJudge([]Rule{rule}, "c", "en")) })
+		t.Run(name, func(t *testing.T) { s.tell(t, NewEvaluator([]Rule{rule}, "c", "en")) })
 	}
 }
 
@@ -169,7 +169,7 @@ func TestHysteresis(t *testing.T) {
 		{4, seen("1499 0"), "Lag g t since 08:01:00 ended 08:04:00 lag=1499"},
 		{5, seen("1600 0"), ""},
 		{6, seen("2001 0"), "Lag g t since 08:06:00 firing lag=2001"},
-	}.tell(t, NewJudge([]Rule{rule}, "c", "en"))
+	}.tell(t, NewEvaluator([]Rule{rule}, "c", "en"))
 }
 
 func TestWhatIsNotSeenStays(t *testing.T) {
@@ -200,7 +200,7 @@ func TestWhatIsNotSeenStays(t *testing.T) {
 				after[0].want = fires
 			}
 			s := append(story{{0, over, fires}, {2, tt.seen, tt.want}}, after...)
-			s.tell(t, NewJudge([]Rule{lagRule(2000)}, "c", "en"))
+			s.tell(t, NewEvaluator([]Rule{lagRule(2000)}, "c", "en"))
 		})
 	}
 }
@@ -214,14 +214,14 @@ func TestEqualRules(t *testing.T) {
 		{0, seen("50"), ""},
 		{5, seen("101"), ""},
 		{6, seen("101"), "Lag g t since 08:05:00 firing lag=101"},
-	}.tell(t, NewJudge([]Rule{long, short}, "c", "en"))
+	}.tell(t, NewEvaluator([]Rule{long, short}, "c", "en"))
 }
 
 func TestChangedRules(t *testing.T) {
 	over := all(whole("g", topic("t", "2001")))
 	base := lagRule(2000)
 	base.Labels = texts(t, "severity", "warning")
-	state, _ := NewJudge([]Rule{base}, "c", "en").Seen(nil, over, at(0))
+	state, _ := NewEvaluator([]Rule{base}, "c", "en").Evaluate(nil, over, at(0))
 
 	relabeled := base
 	relabeled.Labels = texts(t, "severity", "critical")
@@ -239,7 +239,7 @@ func TestChangedRules(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			next, alerts := NewJudge(tt.rules, "c", "en").Seen(state, over, at(1))
+			next, alerts := NewEvaluator(tt.rules, "c", "en").Evaluate(state, over, at(1))
 			if got := brief(alerts); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
@@ -262,7 +262,7 @@ func TestPendingVanishes(t *testing.T) {
 	state := story{
 		{0, all(whole("g", topic("t", "11"))), ""},
 		{1, all(whole("g")), ""},
-	}.tell(t, NewJudge([]Rule{rule}, "c", "en"))
+	}.tell(t, NewEvaluator([]Rule{rule}, "c", "en"))
 	if !state.empty() {
 		t.Errorf("state is left: %+v", state)
 	}
@@ -270,13 +270,13 @@ func TestPendingVanishes(t *testing.T) {
 
 func TestJudgeDoesNotChangeWhatItWasGiven(t *testing.T) {
 	rules := []Rule{lagRule(0)}
-	j := NewJudge(rules, "c", "en")
-	state, _ := j.Seen(nil, all(whole("g", topic("t", "1"), topic("u", "1"))), at(0))
+	j := NewEvaluator(rules, "c", "en")
+	state, _ := j.Evaluate(nil, all(whole("g", topic("t", "1"), topic("u", "1"))), at(0))
 	before, _ := state.Encode()
-	j.Seen(state, all(Group{Name: "g", Topics: []Topic{topic("t", "0")}}), at(1))
-	j.Failed(state, errors.New("x"), at(1))
-	j.Removed(state, at(1))
-	(&State{}).holding(state).merge(state.Rules[0].Rule, map[string]map[string]Entry{"g": {"v": {Since: at(1)}}})
+	j.Evaluate(state, all(Group{Name: "g", Topics: []Topic{topic("t", "0")}}), at(1))
+	j.EvaluateFailure(state, errors.New("x"), at(1))
+	j.EndAll(state, at(1))
+	(&ClusterState{}).holding(state).merge(state.Rules[0].Rule, map[string]map[string]ActiveAlert{"g": {"v": {Since: at(1)}}})
 	if after, _ := state.Encode(); string(after) != string(before) {
 		t.Errorf("%s became %s", before, after)
 	}

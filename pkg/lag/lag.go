@@ -35,14 +35,14 @@ type Snapshot struct {
 	Err error
 	// NoStart tells that the reader does not learn where logs start, so that
 	// nothing is known of messages that were lost.
-	NoStart bool
+	StartOffsetUnknown bool
 	// Source is by which of a cluster's two ways it was read, SourceKafka or
 	// SourceAPI, and Instead why it was not the better one; "" and nil where
 	// there is one way.
-	Source  string
-	Instead error
+	Source     string
+	PrimaryErr error
 	// By is who read it and can be asked on; nil is the Reader itself.
-	By Reader
+	Reader Reader
 	// Trend is what the last polls tell, this one among them; nil when they are
 	// not remembered.
 	Trend *trend.Window
@@ -66,7 +66,7 @@ type Group struct {
 	Err error
 	// Dim is why something that the rules ask about the group could not be
 	// learnt, though its lag could: how old messages are, who reads them.
-	Dim error
+	PartialErr error
 	// State is Kafka's word for what the group does: "Stable", "Empty",
 	// "PreparingRebalance", …; "" when the reader was not asked for it.
 	State string

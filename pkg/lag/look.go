@@ -11,22 +11,22 @@ import (
 // Look reads one cluster and asks on for what its rules need to know beyond its
 // lag: how old unread messages are, who reads for the groups that seem to stand
 // still, and what the last polls tell.
-type Look struct {
+type Poller struct {
 	Config  *Config
 	Cluster string
 	Reader  Reader
 	// State and Window are what the last poll remembered; nil for nothing. The
 	// Window takes this poll in.
-	State  *State
+	State  *ClusterState
 	Window *trend.Window
 	// Ages asks for the age of unread messages of all rows, not only of those for
 	// which a rule has max_delay.
-	Ages bool
+	AllAges bool
 }
 
 // Take reads the cluster. Its error is the Reader's. What it could not learn
 // beyond the lag of a group is in that Group's Dim.
-func (l *Look) Take(ctx context.Context, now time.Time) (*Snapshot, error) {
+func (l *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 	read, err := l.Reader.Read(ctx)
 	if err == nil && read == nil {
 		err = errors.New("the reader returned nothing")
@@ -35,7 +35,7 @@ func (l *Look) Take(ctx context.Context, now time.Time) (*Snapshot, error) {
 		return nil, err
 	}
 	snap := *read
-	by := snap.By
+	by := snap.Reader
 	if by == nil {
 		by = l.Reader
 	}
@@ -58,8 +58,8 @@ func (l *Look) Take(ctx context.Context, now time.Time) (*Snapshot, error) {
 // remembers tells that the rules need more of the last polls than their picture.
 // How old messages are a Timer says better than any history; but of a cluster
 // with two ways one is none.
-func (j *Judge) remembers(r Reader) bool {
-	_, timer := r.(Timer)
+func (j *Evaluator) remembers(r Reader) bool {
+	_, timer := r.(AgeReader)
 	for i := range j.rules {
 		switch r := &j.rules[i]; {
 		case len(r.Status) > 0, r.GrowingFor > 0, r.MaxDelay > 0 && !timer:

@@ -277,12 +277,12 @@ func TestAllowedLag(t *testing.T) {
 
 // A judge that is given no window leaves what fires as it is.
 func TestStatusWithoutWindow(t *testing.T) {
-	j := NewJudge([]Rule{status("Stalled", trend.Stalled), {Alert: "Grows", GrowingFor: minutes(1)}}, "c", "en")
-	state := &State{}
+	j := NewEvaluator([]Rule{status("Stalled", trend.Stalled), {Alert: "Grows", GrowingFor: minutes(1)}}, "c", "en")
+	state := &ClusterState{}
 	for i := range j.rules {
-		state.Rules = append(state.Rules, RuleState{j.rules[i].id, map[string]map[string]Entry{"g": {"t": {Since: at(0), Firing: true}}}})
+		state.Rules = append(state.Rules, RuleAlerts{j.rules[i].id, map[string]map[string]ActiveAlert{"g": {"t": {Since: at(0), Firing: true}}}})
 	}
-	_, alerts := j.Seen(state, all(of("g", part(0, 5, 25))), at(1))
+	_, alerts := j.Evaluate(state, all(of("g", part(0, 5, 25))), at(1))
 	if got, want := brief(alerts), "Stalled g t since 08:00:00 firing lag=20\nGrows g t since 08:00:00 firing lag=20"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -19,7 +19,7 @@ const (
 )
 
 // draw adds the history of their lag to alerts.
-func draw(alerts []*alert.Alert, w *trend.Window) {
+func attachHistory(alerts []*alert.Alert, w *trend.Window) {
 	var about []*alert.Alert
 	for _, a := range alerts {
 		if a.Annotations[lagAnnotation] != "" {

@@ -61,12 +61,12 @@ func (s *scripted) Describe(_ context.Context, groups []Group) error {
 	return s.denied
 }
 
-func (s *scripted) Behind(_ context.Context, now time.Time, rows []Row, thresholds []time.Duration) [][]Older {
-	out := make([][]Older, len(rows))
+func (s *scripted) CountOlder(_ context.Context, now time.Time, rows []GroupPartition, thresholds []time.Duration) [][]OlderCount {
+	out := make([][]OlderCount, len(rows))
 	for i, r := range rows {
 		for _, limit := range thresholds {
 			s.asked = append(s.asked, fmt.Sprintf("older %s %v", row(r), limit))
-			o := Older{Known: s.blind == "", Reason: s.blind}
+			o := OlderCount{Known: s.blind == "", Reason: s.blind}
 			if o.Known && now.Sub(s.oldest[row(r)]) > limit {
 				o.Messages = r.Lag
 			}
@@ -76,7 +76,7 @@ func (s *scripted) Behind(_ context.Context, now time.Time, rows []Row, threshol
 	return out
 }
 
-func (s *scripted) Age(_ context.Context, now time.Time, rows []Row, allowed int64, within time.Duration) []Age {
+func (s *scripted) ReadAges(_ context.Context, now time.Time, rows []GroupPartition, allowed int64, within time.Duration) []Age {
 	out := make([]Age, len(rows))
 	for i, r := range rows {
 		s.asked = append(s.asked, fmt.Sprintf("age %s %d %v", row(r), allowed, within))
@@ -86,7 +86,7 @@ func (s *scripted) Age(_ context.Context, now time.Time, rows []Row, allowed int
 	return out
 }
 
-func row(r Row) string { return fmt.Sprintf("%s/%s/%d", r.Group, r.Topic, r.ID) }
+func row(r GroupPartition) string { return fmt.Sprintf("%s/%s/%d", r.Group, r.Topic, r.ID) }
 
 // heard returns what was asked since it was last called.
 func (s *scripted) heard() string {

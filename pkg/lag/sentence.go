@@ -12,7 +12,7 @@ import (
 
 // firing is the summary of an alert that fires: what each condition of its rule
 // found, and the lag.
-func (w *words) firing(r *Rule, group, topic string, d *Data) string {
+func (w *messages) firing(r *Rule, group, topic string, d *TemplateData) string {
 	lag, limit := thousands(d.Lag), thousands(d.Threshold)
 	if r.onlyLag() {
 		return fmt.Sprintf(w.over, group, topic, lag, limit)
@@ -39,7 +39,7 @@ func (w *words) firing(r *Rule, group, topic string, d *Data) string {
 }
 
 // ended is the summary of an alert that is over.
-func (w *words) ended(r *Rule, group, topic string, d *Data) string {
+func (w *messages) ended(r *Rule, group, topic string, d *TemplateData) string {
 	if r.onlyLag() {
 		return fmt.Sprintf(w.under, group, topic, thousands(d.Lag), thousands(d.Threshold))
 	}
@@ -52,7 +52,7 @@ func (r *Rule) onlyLag() bool {
 }
 
 // span prints d in its two largest units, cut and not rounded.
-func (w *words) span(d time.Duration) string {
+func (w *messages) span(d time.Duration) string {
 	sizes := [...]time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second}
 	for i, size := range sizes {
 		if d < size && size > time.Second {

@@ -14,11 +14,11 @@ import (
 )
 
 // settlement is a cluster's judgement on its way into the store.
-type settlement struct {
+type checkpoint struct {
 	cluster string
-	item    store.Item // as it was read; its value is kept up to date
-	state   *State     // as it shall be in the end; nil for a cluster that is gone
-	gone    chunks     // of the window of a cluster that is gone
+	item    store.Item    // as it was read; its value is kept up to date
+	state   *ClusterState // as it shall be in the end; nil for a cluster that is gone
+	gone    chunks        // of the window of a cluster that is gone
 	alerts  []*alert.Alert
 }
 
@@ -33,7 +33,7 @@ func (w *Watcher) recall(p *poll, now time.Time) {
 		// silence: the poll counts as failed, at once, and starts anew.
 		w.Log.Error("stored state of lag is damaged and was started anew: alerts that fired before it may have to be ended by hand",
 			"cluster", p.cluster, "key", p.stored.state.Key, "err", err)
-		p.prev = &State{Failure: Failure{Polls: 1, Since: now}}
+		p.prev = &ClusterState{Failures: PollFailures{Polls: 1, Since: now}}
 		p.err = &damaged{p.cluster}
 	default:
 		p.prev = prev
@@ -60,28 +60,28 @@ func (w *Watcher) decode(p *poll) *trend.Window {
 // judge judges one poll and commits its state, with what ended still in it. It
 // returns nil when the judgement of another instance stands, or the state could
 // not be stored.
-func (w *Watcher) judge(ctx context.Context, now time.Time, p *poll) (*settlement, error) {
+func (w *Watcher) judge(ctx context.Context, now time.Time, p *poll) (*checkpoint, error) {
 	if p.stop != nil {
 		return nil, p.stop
 	}
-	s := &settlement{cluster: p.cluster, item: p.stored.state}
+	s := &checkpoint{cluster: p.cluster, item: p.stored.state}
 	j := w.Config.judge(p.cluster, w.Language)
 	log := w.Log.With("cluster", p.cluster)
 	if p.err != nil {
 		log.Warn("poll failed", "err", p.err)
-		s.state, s.alerts = j.Failed(p.prev, p.err, now)
+		s.state, s.alerts = j.EvaluateFailure(p.prev, p.err, now)
 	} else {
-		s.state, s.alerts = j.Seen(p.prev, p.snap, now)
+		s.state, s.alerts = j.Evaluate(p.prev, p.snap, now)
 		w.picture(p, s.alerts, now)
 		if p.stop != nil {
 			return nil, p.stop
 		}
 	}
 	if p.prev != nil {
-		s.state.Told = p.prev.Told
+		s.state.AlertPolls = p.prev.AlertPolls
 	}
 	if len(s.alerts) > 0 {
-		s.state.Told++
+		s.state.AlertPolls++
 	}
 	err := w.commit(ctx, now, p, s)
 	if errors.Is(err, store.ErrConflict) {
@@ -105,30 +105,30 @@ func (w *Watcher) picture(p *poll, alerts []*alert.Alert, now time.Time) {
 		p.window = w.decode(p)
 		p.window.Add(now, trends(p.snap), p.snap.Complete && p.snap.Err == nil, false)
 	}
-	draw(alerts, p.window)
+	attachHistory(alerts, p.window)
 }
 
 // removed settles the clusters that are no longer in the configuration.
-func (w *Watcher) removed(before map[string]*stored, now time.Time) []*settlement {
+func (w *Watcher) removed(before map[string]*stored, now time.Time) []*checkpoint {
 	for _, c := range w.Config.Clusters {
 		delete(before, c.Name)
 	}
-	var out []*settlement
+	var out []*checkpoint
 	for _, cluster := range sortedKeys(before) {
 		prev, err := DecodeState(before[cluster].state.Value)
 		if err != nil {
 			w.Log.Error("stored state of a removed cluster cannot be read: its alerts must be ended by hand", "cluster", cluster, "err", err)
 			continue
 		}
-		alerts := NewJudge(nil, cluster, w.Language).Removed(prev, now)
-		out = append(out, &settlement{cluster: cluster, item: before[cluster].state, gone: before[cluster].window, alerts: alerts})
+		alerts := NewEvaluator(nil, cluster, w.Language).EndAll(prev, now)
+		out = append(out, &checkpoint{cluster: cluster, item: before[cluster].state, gone: before[cluster].window, alerts: alerts})
 	}
 	return out
 }
 
 // commit stores a state with what ended still in it, and the window, as far as
 // they differ from what is stored.
-func (w *Watcher) commit(ctx context.Context, now time.Time, p *poll, s *settlement) error {
+func (w *Watcher) commit(ctx context.Context, now time.Time, p *poll, s *checkpoint) error {
 	held := s.state.holding(p.prev)
 	data, err := held.Encode()
 	if err != nil {
@@ -160,7 +160,7 @@ func (w *Watcher) commit(ctx context.Context, now time.Time, p *poll, s *settlem
 
 // forget stores a state without what ended. If another instance has changed it
 // meanwhile, the next poll says the ends again and forgets them.
-func (w *Watcher) forget(ctx context.Context, now time.Time, s *settlement) error {
+func (w *Watcher) forget(ctx context.Context, now time.Time, s *checkpoint) error {
 	final := store.Change{Key: s.item.Key, Delete: true}
 	if s.state != nil {
 		data, err := s.state.Encode()

@@ -18,27 +18,27 @@ import (
 // limit, and which reads failed. It is as large as the trouble, not as the
 // cluster. A nil State remembers nothing. Judge changes no State that it was
 // given.
-type State struct {
+type ClusterState struct {
 	// Rules holds what is pending or firing, by rule.
-	Rules []RuleState `json:"rules,omitempty"`
+	Rules []RuleAlerts `json:"rules,omitempty"`
 	// Failure counts the polls of the whole cluster that failed in a row,
 	// Groups those of single groups.
-	Failure Failure            `json:"failure,omitzero"`
-	Groups  map[string]Failure `json:"groups,omitempty"`
+	Failures      PollFailures            `json:"failure,omitzero"`
+	GroupFailures map[string]PollFailures `json:"groups,omitempty"`
 	// Unsubscribed names, by group, the topics that nobody in it reads any more.
 	Unsubscribed map[string][]string `json:"unsubscribed,omitempty"`
 	// Told counts the polls that handed alerts on. The Watcher keeps it: such a
 	// poll always changes the state, so that of two at the same time one is
 	// found to be too late.
-	Told uint64 `json:"told,omitempty"`
+	AlertPolls uint64 `json:"told,omitempty"`
 }
 
 // RuleState is what is over one rule's limit. It names the rule by what makes
 // its alerts, so that they can be ended when the rule is gone.
-type RuleState struct {
+type RuleAlerts struct {
 	Rule RuleID `json:"rule"`
 	// Topics is by consumer group, then topic.
-	Topics map[string]map[string]Entry `json:"topics"`
+	Topics map[string]map[string]ActiveAlert `json:"topics"`
 }
 
 // RuleID tells rules apart: one that differs in it is another rule. A new limit
@@ -50,26 +50,26 @@ type RuleID struct {
 	Topic         string            `json:"topic,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
 	// Repeated is how many rules before it are the same.
-	Repeated int `json:"repeated,omitempty"`
+	Occurrence int `json:"repeated,omitempty"`
 }
 
 // Entry is a topic that is over the limit: pending, or firing. The zero Entry is
 // a topic that is not.
-type Entry struct {
+type ActiveAlert struct {
 	// Since is the first poll that saw it over the limit.
 	Since  time.Time `json:"since"`
 	Firing bool      `json:"firing,omitempty"`
 }
 
 // Failure is a run of polls that failed.
-type Failure struct {
+type PollFailures struct {
 	// Polls is how many failed in a row; it is not counted beyond 2, at which
 	// the alert fires.
 	Polls int       `json:"polls"`
 	Since time.Time `json:"since"`
 }
 
-func (f Failure) firing() bool { return f.Polls >= 2 }
+func (f PollFailures) firing() bool { return f.Polls >= 2 }
 
 // ErrNewerState says that the state was written by a later version of Tocsin.
 // It must not be overwritten.
@@ -86,15 +86,15 @@ const (
 
 type document struct {
 	Version int `json:"version"`
-	State
+	ClusterState
 }
 
 // Encode returns the state as it is stored. Equal states give equal bytes.
-func (s *State) Encode() ([]byte, error) {
+func (s *ClusterState) Encode() ([]byte, error) {
 	if s == nil {
-		s = &State{}
+		s = &ClusterState{}
 	}
-	data, err := json.Marshal(document{Version: stateVersion, State: *s})
+	data, err := json.Marshal(document{Version: stateVersion, ClusterState: *s})
 	if err != nil || len(data) <= largeState {
 		return data, err
 	}
@@ -111,7 +111,7 @@ func (s *State) Encode() ([]byte, error) {
 
 // DecodeState reads what Encode wrote; no bytes are a nil State. It returns
 // ErrNewerState for what a later version wrote.
-func DecodeState(data []byte) (*State, error) {
+func DecodeState(data []byte) (*ClusterState, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
@@ -140,11 +140,11 @@ func DecodeState(data []byte) (*State, error) {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, fmt.Errorf("decode state: %w", err)
 	}
-	return &doc.State, nil
+	return &doc.ClusterState, nil
 }
 
 // topics returns what is known of a rule, by group and topic.
-func (s *State) topics(rule string) map[string]map[string]Entry {
+func (s *ClusterState) topics(rule string) map[string]map[string]ActiveAlert {
 	if s == nil {
 		return nil
 	}
@@ -157,17 +157,17 @@ func (s *State) topics(rule string) map[string]map[string]Entry {
 }
 
 // empty tells that there is nothing to remember.
-func (s *State) empty() bool {
-	return len(s.Rules) == 0 && s.Failure == Failure{} && len(s.Groups) == 0 && len(s.Unsubscribed) == 0
+func (s *ClusterState) empty() bool {
+	return len(s.Rules) == 0 && s.Failures == PollFailures{} && len(s.GroupFailures) == 0 && len(s.Unsubscribed) == 0
 }
 
 // firing is how many alerts fire.
-func (s *State) firing() int {
+func (s *ClusterState) firing() int {
 	n := 0
-	if s.Failure.firing() {
+	if s.Failures.firing() {
 		n++
 	}
-	for _, f := range s.Groups {
+	for _, f := range s.GroupFailures {
 		if f.firing() {
 			n++
 		}
@@ -186,7 +186,7 @@ func (s *State) firing() int {
 
 // key is the identity as one text.
 func (id RuleID) key() string {
-	parts := []string{strconv.Itoa(id.Repeated), id.Alert, id.Cluster, id.ConsumerGroup, id.Topic}
+	parts := []string{strconv.Itoa(id.Occurrence), id.Alert, id.Cluster, id.ConsumerGroup, id.Topic}
 	for _, name := range sortedKeys(id.Labels) {
 		parts = append(parts, name, id.Labels[name])
 	}
@@ -195,25 +195,25 @@ func (id RuleID) key() string {
 
 // holding returns s with everything that fires in old and no more in s still
 // firing: the state to keep until the ends of those alerts have been told.
-func (s *State) holding(old *State) *State {
+func (s *ClusterState) holding(old *ClusterState) *ClusterState {
 	if old == nil {
 		return s
 	}
-	held := &State{Rules: slices.Clone(s.Rules), Failure: s.Failure, Groups: maps.Clone(s.Groups), Unsubscribed: s.Unsubscribed, Told: s.Told}
-	if old.Failure.firing() && !s.Failure.firing() {
-		held.Failure = old.Failure
+	held := &ClusterState{Rules: slices.Clone(s.Rules), Failures: s.Failures, GroupFailures: maps.Clone(s.GroupFailures), Unsubscribed: s.Unsubscribed, AlertPolls: s.AlertPolls}
+	if old.Failures.firing() && !s.Failures.firing() {
+		held.Failures = old.Failures
 	}
-	for group, f := range old.Groups {
-		if f.firing() && !s.Groups[group].firing() {
-			if held.Groups == nil {
-				held.Groups = map[string]Failure{}
+	for group, f := range old.GroupFailures {
+		if f.firing() && !s.GroupFailures[group].firing() {
+			if held.GroupFailures == nil {
+				held.GroupFailures = map[string]PollFailures{}
 			}
-			held.Groups[group] = f
+			held.GroupFailures[group] = f
 		}
 	}
 	for _, rule := range old.Rules {
 		now := s.topics(rule.Rule.key())
-		ended := map[string]map[string]Entry{}
+		ended := map[string]map[string]ActiveAlert{}
 		for group, topics := range rule.Topics {
 			for topic, e := range topics {
 				if e.Firing && !now[group][topic].Firing {
@@ -229,10 +229,10 @@ func (s *State) holding(old *State) *State {
 }
 
 // merge adds entries to a rule's, whose maps may be shared.
-func (s *State) merge(id RuleID, add map[string]map[string]Entry) {
-	i := slices.IndexFunc(s.Rules, func(r RuleState) bool { return r.Rule.key() == id.key() })
+func (s *ClusterState) merge(id RuleID, add map[string]map[string]ActiveAlert) {
+	i := slices.IndexFunc(s.Rules, func(r RuleAlerts) bool { return r.Rule.key() == id.key() })
 	if i < 0 {
-		s.Rules = append(s.Rules, RuleState{Rule: id, Topics: add})
+		s.Rules = append(s.Rules, RuleAlerts{Rule: id, Topics: add})
 		return
 	}
 	topics := maps.Clone(s.Rules[i].Topics)
@@ -245,9 +245,9 @@ func (s *State) merge(id RuleID, add map[string]map[string]Entry) {
 	s.Rules[i].Topics = topics
 }
 
-func put(topics map[string]map[string]Entry, group, topic string, e Entry) {
+func put(topics map[string]map[string]ActiveAlert, group, topic string, e ActiveAlert) {
 	if topics[group] == nil {
-		topics[group] = map[string]Entry{}
+		topics[group] = map[string]ActiveAlert{}
 	}
 	topics[group][topic] = e
 }

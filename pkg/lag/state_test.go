@@ -71,9 +71,9 @@ func TestStateSurvivesSize(t *testing.T) {
 }
 
 func FuzzDecodeState(f *testing.F) {
-	j := NewJudge([]Rule{lagRule(2000)}, "c", "en")
-	s, _ := j.Seen(nil, over, at(0))
-	s, _ = j.Failed(s, errors.New("x"), at(1))
+	j := NewEvaluator([]Rule{lagRule(2000)}, "c", "en")
+	s, _ := j.Evaluate(nil, over, at(0))
+	s, _ = j.EvaluateFailure(s, errors.New("x"), at(1))
 	good, _ := s.Encode()
 	f.Add(good)
 	f.Add([]byte(`{"version":1,"rules":[{"rule":{"alert":"Lag","labels":{"a":"{{"}},"topics":{"g":{"t":{"since":"2024-03-01T08:00:00Z","firing":true}}}}],"groups":{"g":{"polls":9}}}`))
@@ -86,8 +86,8 @@ func FuzzDecodeState(f *testing.F) {
 			return
 		}
 		// Whatever was stored, a poll bears it and leaves something readable.
-		for _, next := range []*State{
-			first(j.Seen(s, over, at(2))), first(j.Seen(s, &Snapshot{}, at(2))), first(j.Failed(s, errors.New("x"), at(2))),
+		for _, next := range []*ClusterState{
+			first(j.Evaluate(s, over, at(2))), first(j.Evaluate(s, &Snapshot{}, at(2))), first(j.EvaluateFailure(s, errors.New("x"), at(2))),
 		} {
 			encoded, err := next.holding(s).Encode()
 			if err != nil {
@@ -97,8 +97,8 @@ func FuzzDecodeState(f *testing.F) {
 				t.Errorf("%s became %s: %v", data, encoded, err)
 			}
 		}
-		j.Removed(s, at(2))
+		j.EndAll(s, at(2))
 	})
 }
 
-func first(s *State, _ []*alert.Alert) *State { return s }
+func first(s *ClusterState, _ []*alert.Alert) *ClusterState { return s }

@@ -10,52 +10,52 @@ import (
 )
 
 // status judges Status: whether one of the partitions is in one of its states.
-func (r *Rule) status(s *sight) finding {
+func (r *Rule) status(s *ruleInput) result {
 	if s.snap.Trend == nil {
 		return unknown
 	}
 	if !s.burrow {
 		switch state := s.reading().State; {
 		case slices.Contains(r.Status, state):
-			return yes
+			return met
 		case state == trend.OK:
-			return no
+			return notMet
 		case state == trend.Unknown: // worse than OK, and no other is in a worse one
 			return unknown
 		}
 	}
-	return s.any(func(p *Partition) finding {
+	return s.any(func(p *Partition) result {
 		switch state := s.state(p.ID); {
 		case slices.Contains(r.Status, state):
-			return yes
+			return met
 		case state == trend.Unknown:
 			return unknown
 		default:
-			return no
+			return notMet
 		}
 	})
 }
 
 // growth judges GrowingFor. A lag that grows, but not for so long, ends no alert.
-func (r *Rule) growth(s *sight) finding {
+func (r *Rule) growth(s *ruleInput) result {
 	if s.snap.Trend == nil {
 		return unknown
 	}
 	unread := func(p Partition) bool { return !p.Known && p.Reason != NoCommit }
 	switch t := s.reading(); {
 	case t.GrowingFor >= r.GrowingFor.Std():
-		return yes
+		return met
 	case t.GrowingFor > 0:
-		return between
+		return hysteresis
 	case math.IsNaN(t.ProduceRate), slices.ContainsFunc(s.topic.Partitions, unread):
 		return unknown
 	default:
-		return no
+		return notMet
 	}
 }
 
 // reading is what the last polls tell of the topic.
-func (s *sight) reading() *trend.TopicStatus {
+func (s *ruleInput) reading() *trend.TopicStatus {
 	if s.cached == nil {
 		t := s.snap.Trend.Topic(s.group.Name, s.topic.Name, s.allowed)
 		t.State = s.settle(t.State)
@@ -65,7 +65,7 @@ func (s *sight) reading() *trend.TopicStatus {
 }
 
 // state is what the group does in a partition.
-func (s *sight) state(id int32) trend.State {
+func (s *ruleInput) state(id int32) trend.State {
 	switch {
 	case s.snap.Trend == nil:
 		return trend.Unknown
@@ -78,7 +78,7 @@ func (s *sight) state(id int32) trend.State {
 
 // settle tells stopped from stalled where the window took the poll in before it
 // was known that the group has no members.
-func (s *sight) settle(state trend.State) trend.State {
+func (s *ruleInput) settle(state trend.State) trend.State {
 	if state == trend.Stalled && members(s.group) == trend.NoMembers {
 		return trend.Stopped
 	}
@@ -97,7 +97,7 @@ var burrowed = [...]trend.State{
 }
 
 // worstState is the worst state of partitions of the topic.
-func (s *sight) worstState(partitions []Partition) trend.State {
+func (s *ruleInput) worstState(partitions []Partition) trend.State {
 	worst := trend.Unknown
 	for _, p := range partitions {
 		if state := s.state(p.ID); rankOf(state) > rankOf(worst) {
@@ -120,7 +120,7 @@ type motion struct {
 	growing time.Duration
 }
 
-func (s *sight) motion() motion {
+func (s *ruleInput) motion() motion {
 	if s.snap.Trend == nil {
 		return motion{trend.Unknown, math.NaN(), math.NaN(), -1, 0}
 	}

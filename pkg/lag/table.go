@@ -10,20 +10,22 @@ import (
 )
 
 // Status is how a topic stands against the rules.
-type Status string
+type AlertState string
 
 const (
-	OK      Status = "ok"
-	Pending Status = "pending" // over the limit, but not yet for long enough
-	Firing  Status = "firing"
-	Unknown Status = "unknown" // none of its partitions is known
+	StateOK      AlertState = "ok"
+	StatePending AlertState = "pending" // over the limit, but not yet for long enough
+	StateFiring  AlertState = "firing"
+	StateUnknown AlertState = "unknown" // none of its partitions is known
 )
 
 // rank orders statuses by how much they ask for.
-func (s Status) rank() int { return slices.Index([]Status{OK, Unknown, Pending, Firing}, s) }
+func (s AlertState) rank() int {
+	return slices.Index([]AlertState{StateOK, StateUnknown, StatePending, StateFiring}, s)
+}
 
 // Line is one topic of one group as of now, or a group that could not be read.
-type Line struct {
+type TableRow struct {
 	Cluster string `json:"cluster"`
 	Group   string `json:"consumer_group"`
 	// Topic is "" for a group that could not be read to its end; Err says why.
@@ -34,15 +36,15 @@ type Line struct {
 	// is for this topic.
 	Threshold *int64 `json:"threshold"`
 	// Worst is the partition furthest behind; nil when none is behind.
-	Worst *int32 `json:"worst_partition,omitempty"`
+	WorstPartition *int32 `json:"worst_partition,omitempty"`
 	// Unknown is how many partitions are left out of the lag, and Reason why
 	// the first of them is.
-	Unknown int    `json:"unknown_partitions,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	State   Status `json:"state"`
+	UnknownPartitions int        `json:"unknown_partitions,omitempty"`
+	Reason            string     `json:"reason,omitempty"`
+	AlertState        AlertState `json:"state"`
 	// Rule is the alert of the rule that decides the state.
 	Rule string `json:"rule,omitempty"`
-	Moves
+	Progress
 	// Source is by which of its two ways the cluster was read.
 	Source string `json:"source,omitempty"`
 	// Unsubscribed tells that nobody in the group reads the topic any more, so
@@ -52,7 +54,7 @@ type Line struct {
 }
 
 // Moves is how a topic's lag moves, as far as that is known.
-type Moves struct {
+type Progress struct {
 	// Delay is the age of the oldest unread message, at least, in seconds.
 	Delay *int64 `json:"delay"`
 	// Status is the worst state of a partition; "" while unknown.
@@ -74,41 +76,41 @@ type Moves struct {
 // equal ones the one with the lowest limit. state is what the last poll
 // remembered; with nil, what has a `for` is pending at most. What the last polls
 // tell, and ages, the snapshot has from a Look.
-func Table(cfg *Config, cluster string, snap *Snapshot, state *State, now time.Time) []Line {
+func Table(cfg *Config, cluster string, snap *Snapshot, state *ClusterState, now time.Time) []TableRow {
 	j := cfg.judge(cluster, "")
-	before := make([]map[string]map[string]Entry, len(j.rules))
+	before := make([]map[string]map[string]ActiveAlert, len(j.rules))
 	for i := range j.rules {
 		before[i] = state.topics(j.rules[i].key)
 	}
-	var lines []Line
+	var lines []TableRow
 	for i := range snap.Groups {
 		g := &snap.Groups[i]
 		for t := range g.Topics {
-			s := sight{j, snap, now, g, &g.Topics[t], &view{total: sum(g.Topics[t].Partitions)}}
+			s := ruleInput{j, snap, now, g, &g.Topics[t], &view{total: sum(g.Topics[t].Partitions)}}
 			lines = append(lines, s.line(before))
 		}
 		if g.Err != nil {
-			lines = append(lines, Line{Cluster: cluster, Group: g.Name, State: Unknown, Source: snap.Source, Err: g.Err})
+			lines = append(lines, TableRow{Cluster: cluster, Group: g.Name, AlertState: StateUnknown, Source: snap.Source, Err: g.Err})
 		}
 	}
-	slices.SortStableFunc(lines, func(a, b Line) int {
+	slices.SortStableFunc(lines, func(a, b TableRow) int {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Topic, b.Topic))
 	})
 	return lines
 }
 
-func (s *sight) line(before []map[string]map[string]Entry) Line {
-	l := Line{
-		Cluster: s.cluster, Group: s.group.Name, Topic: s.topic.Name, Unknown: s.unknown, State: OK,
-		Moves: s.moves(), Source: s.snap.Source, Unsubscribed: s.topic.Unsubscribed,
+func (s *ruleInput) line(before []map[string]map[string]ActiveAlert) TableRow {
+	l := TableRow{
+		Cluster: s.cluster, Group: s.group.Name, Topic: s.topic.Name, UnknownPartitions: s.unknown, AlertState: StateOK,
+		Progress: s.moves(), Source: s.snap.Source, Unsubscribed: s.topic.Unsubscribed,
 	}
 	if s.known > 0 {
 		l.Lag = &s.lag
 	} else {
-		l.State = Unknown
+		l.AlertState = StateUnknown
 	}
 	if w := worst(s.topic.Partitions); len(w) > 0 {
-		l.Worst = &w[0].ID
+		l.WorstPartition = &w[0].ID
 	}
 	if i := slices.IndexFunc(s.topic.Partitions, func(p Partition) bool { return !p.Known }); i >= 0 {
 		l.Reason = s.topic.Partitions[i].Reason
@@ -118,12 +120,12 @@ func (s *sight) line(before []map[string]map[string]Entry) Line {
 		if !r.matches(s.group.Name, s.topic.Name) || s.topic.Unsubscribed {
 			continue
 		}
-		status := l.State
+		status := l.AlertState
 		if s.known > 0 {
 			status = r.advance(before[i][s.group.Name][s.topic.Name], r.find(s), s.now).status()
 		}
-		if l.Rule == "" || status.rank() > l.State.rank() || status == l.State && r.lower(l.Threshold) {
-			l.State, l.Threshold, l.Rule = status, r.MaxLag, r.Alert
+		if l.Rule == "" || status.rank() > l.AlertState.rank() || status == l.AlertState && r.lower(l.Threshold) {
+			l.AlertState, l.Threshold, l.Rule = status, r.MaxLag, r.Alert
 		}
 	}
 	return l
@@ -134,8 +136,8 @@ func (r *Rule) lower(than *int64) bool {
 	return r.MaxLag != nil && (than == nil || *r.MaxLag < *than)
 }
 
-func (s *sight) moves() Moves {
-	var out Moves
+func (s *ruleInput) moves() Progress {
+	var out Progress
 	if age, known := s.oldest(); known {
 		seconds := int64(age / time.Second)
 		out.Delay = &seconds
@@ -162,13 +164,13 @@ func (t *Topic) lost() (sum int64) {
 	return sum
 }
 
-func (e Entry) status() Status {
+func (e ActiveAlert) status() AlertState {
 	switch {
 	case e.Firing:
-		return Firing
+		return StateFiring
 	case e.Since.IsZero():
-		return OK
+		return StateOK
 	default:
-		return Pending
+		return StatePending
 	}
 }

@@ -17,8 +17,8 @@ func TestTable(t *testing.T) {
 	high := Rule{Alert: "High", MaxLag: ptr(1000), ClearBelow: ptr(500), Match: Match{Topic: pattern(t, "[a-y].*")}}
 	lower := Rule{Alert: "Lower", MaxLag: ptr(50), Match: Match{Topic: pattern(t, "b")}}
 	cfg := &Config{Rules: []Rule{slow, high, lower}}
-	j := NewJudge(cfg.Rules, "c", "en")
-	state, _ := j.Seen(nil, all(whole("g", topic("a", "101"), topic("was-high", "1001"))), at(0))
+	j := NewEvaluator(cfg.Rules, "c", "en")
+	state, _ := j.Evaluate(nil, all(whole("g", topic("a", "101"), topic("was-high", "1001"))), at(0))
 
 	snap := &Snapshot{Groups: []Group{
 		whole("h", topic("b", "7"), topic("zeta", "5000")),
@@ -28,7 +28,7 @@ func TestTable(t *testing.T) {
 		}},
 		whole("empty"),
 	}}
-	line := func(state *State, minute float64) string {
+	line := func(state *ClusterState, minute float64) string {
 		var b strings.Builder
 		for _, l := range Table(cfg, "c", snap, state, at(minute)) {
 			show := func(p *int64) string {
@@ -38,13 +38,13 @@ func TestTable(t *testing.T) {
 				return fmt.Sprint(*p)
 			}
 			fmt.Fprintf(&b, "%s %s/%s %s of %s", l.Cluster, l.Group, l.Topic, show(l.Lag), show(l.Threshold))
-			if l.Worst != nil {
-				fmt.Fprintf(&b, " worst %d", *l.Worst)
+			if l.WorstPartition != nil {
+				fmt.Fprintf(&b, " worst %d", *l.WorstPartition)
 			}
-			if l.Unknown > 0 {
-				fmt.Fprintf(&b, " unknown %d %s", l.Unknown, l.Reason)
+			if l.UnknownPartitions > 0 {
+				fmt.Fprintf(&b, " unknown %d %s", l.UnknownPartitions, l.Reason)
 			}
-			fmt.Fprintf(&b, " %s", l.State)
+			fmt.Fprintf(&b, " %s", l.AlertState)
 			if l.Err != nil {
 				fmt.Fprintf(&b, " %v", l.Err)
 			}
@@ -80,7 +80,7 @@ c h/zeta 5000 of - worst 0 ok
 func TestTableOfMoves(t *testing.T) {
 	r := &scripted{oldest: map[string]time.Time{"g/t/0": at(1), "h/t/0": at(2.5)}, states: map[string]string{"g": "Empty"}}
 	cfg := &Config{Rules: []Rule{{Alert: "Stopped", Status: []trend.State{trend.Stopped}}}}
-	l := Look{Config: cfg, Cluster: "c", Reader: r, Window: &trend.Window{}, Ages: true}
+	l := Poller{Config: cfg, Cluster: "c", Reader: r, Window: &trend.Window{}, AllAges: true}
 	var snap *Snapshot
 	for m := range int64(4) {
 		h := of("h", gone(0, 60-12*m, 0)) // reads 12 of the 0 that come in a minute
@@ -88,7 +88,7 @@ func TestTableOfMoves(t *testing.T) {
 		h.Topics[0].Partitions[0].End = 160
 		r.groups = []Group{of("g", part(0, 100, 160+60*m)), h, of("new", gone(0, 0, 4))}
 		var err error
-		if snap, err = l.Take(t.Context(), at(float64(m))); err != nil {
+		if snap, err = l.Poll(t.Context(), at(float64(m))); err != nil {
 			t.Fatal(err)
 		}
 	}

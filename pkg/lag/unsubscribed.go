@@ -6,7 +6,7 @@ import "slices"
 // is known only of groups that were described, and those are the ones that are
 // described at every poll from then on: a topic's alerts shall not come back
 // because somebody forgot to ask.
-func (v *verdict) unsubscribed(prev *State, groups map[string]*Group, complete bool) {
+func (v *evaluation) unsubscribed(prev *ClusterState, groups map[string]*Group, complete bool) {
 	for name, g := range groups {
 		var topics []string
 		for _, t := range g.Topics {
@@ -26,7 +26,7 @@ func (v *verdict) unsubscribed(prev *State, groups map[string]*Group, complete b
 	}
 }
 
-func (s *State) unsubscribe(group string, topics []string) {
+func (s *ClusterState) unsubscribe(group string, topics []string) {
 	if len(topics) == 0 {
 		return
 	}

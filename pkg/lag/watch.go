@@ -67,7 +67,7 @@ func (w *Watcher) Poll(ctx context.Context, now time.Time) (Summary, error) {
 	var sum Summary
 	var errs []error
 	var alerts []*alert.Alert
-	var settled []*settlement
+	var settled []*checkpoint
 	for i := range polls {
 		p := &polls[i]
 		s, err := w.judge(ctx, now, p)
@@ -100,7 +100,7 @@ func (w *Watcher) Poll(ctx context.Context, now time.Time) (Summary, error) {
 }
 
 // LoadState returns the stored state of a cluster; nil when there is none.
-func LoadState(ctx context.Context, st store.Store, cluster string) (*State, error) {
+func LoadState(ctx context.Context, st store.Store, cluster string) (*ClusterState, error) {
 	items, err := st.Get(ctx, keyspace.Lag+cluster)
 	if err != nil {
 		return nil, fmt.Errorf("read the state of cluster %s: %w", cluster, err)
@@ -116,7 +116,7 @@ func LoadState(ctx context.Context, st store.Store, cluster string) (*State, err
 type poll struct {
 	cluster string
 	stored  stored
-	prev    *State
+	prev    *ClusterState
 	window  *trend.Window // with this poll in it; nil when it is not to be stored
 	snap    *Snapshot
 	err     error
@@ -173,19 +173,19 @@ func (w *Watcher) read(ctx context.Context, now time.Time, before map[string]*st
 // look reads a cluster, with what its rules need to know.
 func (w *Watcher) look(ctx context.Context, p *poll, now time.Time) {
 	reader := w.Readers[p.cluster]
-	l := Look{Config: w.Config, Cluster: p.cluster, Reader: reader, State: p.prev}
+	l := Poller{Config: w.Config, Cluster: p.cluster, Reader: reader, State: p.prev}
 	if w.Config.judge(p.cluster, "").remembers(reader) {
 		if l.Window = w.decode(p); p.stop != nil {
 			return
 		}
 	}
-	snap, err := l.Take(ctx, now)
+	snap, err := l.Poll(ctx, now)
 	if p.snap, p.err = snap, err; err != nil {
 		return
 	}
 	p.window = l.Window
-	if snap.Instead != nil {
-		w.Log.Warn("a cluster cannot be read by Kafka's protocol and was read through the API", "cluster", p.cluster, "err", snap.Instead)
+	if snap.PrimaryErr != nil {
+		w.Log.Warn("a cluster cannot be read by Kafka's protocol and was read through the API", "cluster", p.cluster, "err", snap.PrimaryErr)
 	}
 }
 

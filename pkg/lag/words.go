@@ -10,7 +10,7 @@ import (
 )
 
 // words are the built-in texts for people, in one language.
-type words struct {
+type messages struct {
 	over, under            string // group, topic, lag, limit
 	trouble, fine          string // group, topic, what is found; group, topic, lag
 	left, leftLimit        string // lag; lag, limit
@@ -39,7 +39,7 @@ type words struct {
 	damaged                    string // cluster
 }
 
-var chinese = words{
+var chinese = messages{
 	over:      "%[1]s 消费 %[2]s 积压 %[3]s 条（阈值 %[4]s）",
 	under:     "%[1]s 消费 %[2]s 的积压已降到 %[3]s 条（阈值 %[4]s）",
 	trouble:   "%s 消费 %s：%s",
@@ -83,7 +83,7 @@ var chinese = words{
 	damaged:         "集群 %s 的已存状态损坏，已重新开始；之前触发、现已恢复的告警可能需要手动结束",
 }
 
-var english = words{
+var english = messages{
 	over:      "%[1]s is %[3]s behind on %[2]s (limit %[4]s)",
 	under:     "%[1]s is down to %[3]s behind on %[2]s (limit %[4]s)",
 	trouble:   "%s on %s: %s",
@@ -129,7 +129,7 @@ var english = words{
 
 // wordsIn returns the texts of a language, "zh" or "en"; any other is "zh", the
 // default of global.language.
-func wordsIn(language string) *words {
+func wordsIn(language string) *messages {
 	if language == "en" {
 		return &english
 	}
@@ -137,7 +137,7 @@ func wordsIn(language string) *words {
 }
 
 // detail says which partitions are behind and how many are unknown.
-func (w *words) detail(worst []Partition, unknown int) string {
+func (w *messages) detail(worst []Partition, unknown int) string {
 	var b strings.Builder
 	if len(worst) > 0 {
 		var items []byte

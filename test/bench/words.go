@@ -28,13 +28,13 @@ import (
 func (b *bench) judgeAndRender(context.Context) ([]row, error) {
 	limit := int64(2000)
 	now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
-	judge := lag.NewJudge([]lag.Rule{{Alert: "KafkaConsumerLag", MaxLag: &limit}}, "orders", "zh")
+	judge := lag.NewEvaluator([]lag.Rule{{Alert: "KafkaConsumerLag", MaxLag: &limit}}, "orders", "zh")
 	one, many := topics(5000, 1), topics(5000, 24)
 	var alerts []*alert.Alert
 	judged := func(snap *lag.Snapshot) time.Duration {
 		return time.Duration(testing.Benchmark(func(b *testing.B) {
 			for b.Loop() {
-				_, alerts = judge.Seen(nil, snap, now)
+				_, alerts = judge.Evaluate(nil, snap, now)
 			}
 		}).NsPerOp())
 	}
@@ -94,7 +94,7 @@ func topics(n, partitions int) *lag.Snapshot {
 func (b *bench) renderers(context.Context) ([]row, error) {
 	now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
 	limit := int64(2000)
-	_, alerts := lag.NewJudge([]lag.Rule{{Alert: "KafkaConsumerLag", MaxLag: &limit}}, "orders", "zh").Seen(nil, topics(50, 3), now)
+	_, alerts := lag.NewEvaluator([]lag.Rule{{Alert: "KafkaConsumerLag", MaxLag: &limit}}, "orders", "zh").Evaluate(nil, topics(50, 3), now)
 	env := &notify.Env{Style: render.Style{Language: "zh", Location: time.UTC}, Now: func() time.Time { return now }, HTTP: http.DefaultClient}
 	key := setting.Secret("k")
 	var rows []row

@@ -87,7 +87,7 @@ func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
 	if err := common(groups); err != nil {
 		return nil, err
 	}
-	return &lag.Snapshot{Groups: groups, Complete: complete, NoStart: true}, nil
+	return &lag.Snapshot{Groups: groups, Complete: complete, StartOffsetUnknown: true}, nil
 }
 
 // common returns the error that kept every group from being read, so that it is

@@ -128,7 +128,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &lag.Snapshot{Complete: true, NoStart: true, Groups: []lag.Group{
+	want := &lag.Snapshot{Complete: true, StartOffsetUnknown: true, Groups: []lag.Group{
 		{Name: "billing", Complete: true, Topics: []lag.Topic{
 			{Name: "orders", Partitions: []lag.Partition{
 				{ID: 0, Committed: 7, End: 10, Lag: 3, Known: true},

@@ -16,7 +16,7 @@ const maxRounds = 30
 // asks on until it knows within so much time, at most 30 times, each time all
 // leaders at once; what it knows by the end of ctx it returns. What Behind says
 // of clocks holds here too.
-func (r *Reader) Age(ctx context.Context, now time.Time, rows []lag.Row, allowed int64, within time.Duration) []lag.Age {
+func (r *Reader) ReadAges(ctx context.Context, now time.Time, rows []lag.GroupPartition, allowed int64, within time.Duration) []lag.Age {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	out := make([]lag.Age, len(rows))

@@ -24,7 +24,7 @@ const ahead = time.Minute
 // is more than a minute ahead of now, either its producer's clock or this
 // machine's is wrong, and how old the others are is not known. A machine whose
 // clock is ahead sees messages older than they are by so much.
-func (r *Reader) Behind(ctx context.Context, now time.Time, rows []lag.Row, thresholds []time.Duration) [][]lag.Older {
+func (r *Reader) CountOlder(ctx context.Context, now time.Time, rows []lag.GroupPartition, thresholds []time.Duration) [][]lag.OlderCount {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	times := make([]int64, len(thresholds), len(thresholds)+1)
@@ -45,9 +45,9 @@ func (r *Reader) Behind(ctx context.Context, now time.Time, rows []lag.Row, thre
 		}
 	}
 	answers := r.answers(ctx, questions)
-	out := make([][]lag.Older, len(rows))
+	out := make([][]lag.OlderCount, len(rows))
 	for i, row := range rows {
-		out[i] = make([]lag.Older, len(thresholds))
+		out[i] = make([]lag.OlderCount, len(thresholds))
 		from, asked := first[place{row.Topic, row.ID}]
 		for t := range thresholds {
 			switch {
@@ -64,24 +64,24 @@ func (r *Reader) Behind(ctx context.Context, now time.Time, rows []lag.Row, thre
 }
 
 // older counts the unread messages before the first one that is not older.
-func older(row lag.Row, newer, future answer, now time.Time) lag.Older {
+func older(row lag.GroupPartition, newer, future answer, now time.Time) lag.OlderCount {
 	switch {
 	case newer.err != nil:
-		return lag.Older{Reason: newer.err.en}
+		return lag.OlderCount{Reason: newer.err.en}
 	case future.err != nil:
-		return lag.Older{Reason: future.err.en}
+		return lag.OlderCount{Reason: future.err.en}
 	case future.offset >= 0:
-		return lag.Older{Reason: clocks(future, now)}
+		return lag.OlderCount{Reason: clocks(future, now)}
 	}
 	before := row.End // there is none
 	if newer.offset >= 0 {
 		before = min(newer.offset, row.End)
 	}
-	return lag.Older{Messages: max(0, before-position(row)), Known: true}
+	return lag.OlderCount{Messages: max(0, before-position(row)), Known: true}
 }
 
 // position is the offset of the first message that a row's group has not read.
-func position(row lag.Row) int64 { return max(row.Committed, row.Start) }
+func position(row lag.GroupPartition) int64 { return max(row.Committed, row.Start) }
 
 // clocks is the reason that nothing is known of the age of messages.
 func clocks(future answer, now time.Time) string {

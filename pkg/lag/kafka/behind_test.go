@@ -40,7 +40,7 @@ func bursty() (times []time.Time) {
 
 // traffic is a cluster in which groups are at random places of a steady and of a
 // bursty topic. Message n of topic has the time times[topic][n].
-func traffic(t testing.TB) (ctx context.Context, k *world.Kafka, times map[string][]time.Time, rows []lag.Row, r *Reader) {
+func traffic(t testing.TB) (ctx context.Context, k *world.Kafka, times map[string][]time.Time, rows []lag.GroupPartition, r *Reader) {
 	times = map[string][]time.Time{"steady": steady(), "bursty": bursty()}
 	ctx, k = start(t, world.Config{Topics: map[string]int32{"steady": 3, "bursty": 3}, Brokers: 3})
 	random := rand.New(rand.NewPCG(1, 2))
@@ -64,7 +64,7 @@ func traffic(t testing.TB) (ctx context.Context, k *world.Kafka, times map[strin
 }
 
 // truth is how old the oldest unread message is, and whether there is one.
-func truth(row lag.Row, times map[string][]time.Time) (time.Duration, bool) {
+func truth(row lag.GroupPartition, times map[string][]time.Time) (time.Duration, bool) {
 	if row.Lag == 0 {
 		return 0, false
 	}
@@ -82,7 +82,7 @@ func TestBehindIsExact(t *testing.T) {
 		}
 	}
 	thresholds = append(thresholds, 0, time.Minute, 30*time.Minute, 3*time.Hour)
-	for i, older := range r.Behind(ctx, now, rows, thresholds) {
+	for i, older := range r.CountOlder(ctx, now, rows, thresholds) {
 		for j, threshold := range thresholds {
 			want := int64(0)
 			for _, at := range times[rows[i].Topic][rows[i].Committed:] {
@@ -90,7 +90,7 @@ func TestBehindIsExact(t *testing.T) {
 					want++
 				}
 			}
-			if got := older[j]; got != (lag.Older{Messages: want, Known: true}) {
+			if got := older[j]; got != (lag.OlderCount{Messages: want, Known: true}) {
 				t.Errorf("%s %s, commit %d, %v: %+v, want %d", rows[i].Group, rows[i].Topic, rows[i].Committed, threshold, got, want)
 			}
 		}
@@ -100,7 +100,7 @@ func TestBehindIsExact(t *testing.T) {
 // TestAgeWithinASecond holds the search against the truth.
 func TestAgeWithinASecond(t *testing.T) {
 	ctx, _, times, rows, r := traffic(t)
-	for i, age := range r.Age(ctx, now, rows, 0, time.Second) {
+	for i, age := range r.ReadAges(ctx, now, rows, 0, time.Second) {
 		want, _ := truth(rows[i], times)
 		if !age.Known || want < age.AtLeast || want > age.AtMost || age.AtMost-age.AtLeast > time.Second {
 			t.Errorf("%s %s, commit %d: %+v, want %v", rows[i].Group, rows[i].Topic, rows[i].Committed, age, want)
@@ -111,7 +111,7 @@ func TestAgeWithinASecond(t *testing.T) {
 // TestAgeAfterWhatIsAllowed does not count the first two unread messages.
 func TestAgeAfterWhatIsAllowed(t *testing.T) {
 	ctx, _, times, rows, r := traffic(t)
-	for i, age := range r.Age(ctx, now, rows, 2, time.Second) {
+	for i, age := range r.ReadAges(ctx, now, rows, 2, time.Second) {
 		want := time.Duration(0)
 		if rows[i].Lag > 2 {
 			want = now.Sub(times[rows[i].Topic][rows[i].Committed+2])
@@ -129,17 +129,17 @@ func TestAgeAfterWhatIsAllowed(t *testing.T) {
 func TestTimeTakesFewRequests(t *testing.T) {
 	ctx, k, _, rows, r := traffic(t)
 	k.RequestCounts()
-	r.Behind(ctx, now, rows, []time.Duration{time.Minute, 10 * time.Minute})
+	r.CountOlder(ctx, now, rows, []time.Duration{time.Minute, 10 * time.Minute})
 	if got := k.RequestCounts(); got["Metadata"] != 1 || got["ListOffsets"] != 9 || len(got) != 2 {
 		t.Errorf("Behind: %v", got)
 	}
-	r.Age(ctx, now, rows, 0, time.Second)
+	r.ReadAges(ctx, now, rows, 0, time.Second)
 	if got := k.RequestCounts(); got["Metadata"] != 1 || got["ListOffsets"] > 6+13*3*4 || len(got) != 2 {
 		t.Errorf("Age: %v", got)
 	}
-	caughtUp := slices.DeleteFunc(slices.Clone(rows), func(r lag.Row) bool { return r.Lag > 0 })
-	r.Behind(ctx, now, caughtUp, []time.Duration{time.Minute})
-	r.Age(ctx, now, caughtUp, 0, time.Second)
+	caughtUp := slices.DeleteFunc(slices.Clone(rows), func(r lag.GroupPartition) bool { return r.Lag > 0 })
+	r.CountOlder(ctx, now, caughtUp, []time.Duration{time.Minute})
+	r.ReadAges(ctx, now, caughtUp, 0, time.Second)
 	if got := k.RequestCounts(); len(got) != 0 {
 		t.Errorf("without lag: %v", got)
 	}
@@ -147,7 +147,7 @@ func TestTimeTakesFewRequests(t *testing.T) {
 
 // one is a cluster with one partition with messages of such times, and a group
 // that has read the first of them up to commit.
-func one(t testing.TB, commit int64, times ...time.Time) (context.Context, *world.Kafka, []lag.Row, *Reader) {
+func one(t testing.TB, commit int64, times ...time.Time) (context.Context, *world.Kafka, []lag.GroupPartition, *Reader) {
 	ctx, k := start(t, world.Config{Topics: map[string]int32{"a": 1}})
 	for _, at := range times {
 		must(t, k.ProduceAt(ctx, "a", 0, at))
@@ -164,10 +164,10 @@ func ago(d time.Duration) time.Time { return now.Add(-d) }
 // young.
 func TestMessagesFromTheFuture(t *testing.T) {
 	ctx, _, rows, r := one(t, 2, ago(time.Hour), ago(-24*time.Hour), ago(50*time.Minute), ago(40*time.Minute))
-	if got := r.Behind(ctx, now, rows, []time.Duration{time.Minute})[0][0]; got.Known || !strings.Contains(got.Reason, "message 1 is 24h0m0s ahead of this machine's clock") {
+	if got := r.CountOlder(ctx, now, rows, []time.Duration{time.Minute})[0][0]; got.Known || !strings.Contains(got.Reason, "message 1 is 24h0m0s ahead of this machine's clock") {
 		t.Errorf("%+v", got)
 	}
-	if got := r.Age(ctx, now, rows, 0, time.Second)[0]; got.Known || got.AtLeast != 0 || !strings.Contains(got.Reason, "ahead") {
+	if got := r.ReadAges(ctx, now, rows, 0, time.Second)[0]; got.Known || got.AtLeast != 0 || !strings.Contains(got.Reason, "ahead") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -179,16 +179,16 @@ func TestMessagesFromTheFuture(t *testing.T) {
 func TestClockThatIsOff(t *testing.T) {
 	ctx, _, rows, r := one(t, 0, ago(4*time.Minute+30*time.Second), ago(time.Minute), ago(0))
 	asked := []time.Duration{3 * time.Minute}
-	for off, want := range map[time.Duration]lag.Older{
+	for off, want := range map[time.Duration]lag.OlderCount{
 		0:                 {Messages: 1, Known: true},
 		-30 * time.Second: {Messages: 1, Known: true},
 		5 * time.Minute:   {Messages: 3, Known: true},
 	} {
-		if got := r.Behind(ctx, now.Add(off), rows, asked)[0][0]; got != want {
+		if got := r.CountOlder(ctx, now.Add(off), rows, asked)[0][0]; got != want {
 			t.Errorf("off by %v: %+v, want %+v", off, got, want)
 		}
 	}
-	if got := r.Behind(ctx, now.Add(-5*time.Minute), rows, asked)[0][0]; got.Known || !strings.Contains(got.Reason, "message 1 is 4m0s ahead of this machine's clock") {
+	if got := r.CountOlder(ctx, now.Add(-5*time.Minute), rows, asked)[0][0]; got.Known || !strings.Contains(got.Reason, "message 1 is 4m0s ahead of this machine's clock") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -196,8 +196,8 @@ func TestClockThatIsOff(t *testing.T) {
 // TestTimesOutOfOrder: an old message that comes late counts by its own time.
 func TestTimesOutOfOrder(t *testing.T) {
 	ctx, _, rows, r := one(t, 1, ago(10*time.Minute), ago(2*time.Hour), ago(time.Minute))
-	got := r.Behind(ctx, now, rows, []time.Duration{5 * time.Minute, 3 * time.Hour})[0]
-	if got[0] != (lag.Older{Messages: 1, Known: true}) || got[1] != (lag.Older{Known: true}) {
+	got := r.CountOlder(ctx, now, rows, []time.Duration{5 * time.Minute, 3 * time.Hour})[0]
+	if got[0] != (lag.OlderCount{Messages: 1, Known: true}) || got[1] != (lag.OlderCount{Known: true}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -205,7 +205,7 @@ func TestTimesOutOfOrder(t *testing.T) {
 // TestNothingNewer: when every message is older, all that is unread is.
 func TestNothingNewer(t *testing.T) {
 	ctx, _, rows, r := one(t, 1, ago(time.Hour), ago(50*time.Minute), ago(40*time.Minute))
-	if got := r.Behind(ctx, now, rows, []time.Duration{time.Minute})[0][0]; got != (lag.Older{Messages: 2, Known: true}) {
+	if got := r.CountOlder(ctx, now, rows, []time.Duration{time.Minute})[0][0]; got != (lag.OlderCount{Messages: 2, Known: true}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -220,10 +220,10 @@ func TestLoneTransactionMarker(t *testing.T) {
 	must(t, k.Commit(ctx, "g", "a", 0, 3))
 	r := newReader(t, k, nil)
 	rows, later := allRows(read(t, ctx, r)), time.Now().Add(24*time.Hour)
-	if got := r.Behind(ctx, later, rows, []time.Duration{time.Hour})[0][0]; got != (lag.Older{Messages: 1, Known: true}) {
+	if got := r.CountOlder(ctx, later, rows, []time.Duration{time.Hour})[0][0]; got != (lag.OlderCount{Messages: 1, Known: true}) {
 		t.Errorf("%+v", got)
 	}
-	if got := r.Age(ctx, later, rows, 1, time.Second)[0]; got != (lag.Age{Known: true}) {
+	if got := r.ReadAges(ctx, later, rows, 1, time.Second)[0]; got != (lag.Age{Known: true}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -236,14 +236,14 @@ func TestTimeOfLostMessages(t *testing.T) {
 	if rows[0].Lost != 2 || rows[0].Lag != 1 {
 		t.Fatalf("%+v", rows)
 	}
-	if got := r.Behind(ctx, now, rows, []time.Duration{30 * time.Minute, 5 * time.Minute})[0]; got[0] != (lag.Older{Known: true}) || got[1] != (lag.Older{Messages: 1, Known: true}) {
+	if got := r.CountOlder(ctx, now, rows, []time.Duration{30 * time.Minute, 5 * time.Minute})[0]; got[0] != (lag.OlderCount{Known: true}) || got[1] != (lag.OlderCount{Messages: 1, Known: true}) {
 		t.Errorf("%+v", got)
 	}
-	if got := r.Age(ctx, now, rows, 0, time.Second)[0]; got != (lag.Age{AtLeast: 10 * time.Minute, AtMost: 10 * time.Minute, Known: true}) {
+	if got := r.ReadAges(ctx, now, rows, 0, time.Second)[0]; got != (lag.Age{AtLeast: 10 * time.Minute, AtMost: 10 * time.Minute, Known: true}) {
 		t.Errorf("%+v", got)
 	}
 	deleteBefore(t, ctx, k, 3) // after the rows were read
-	if got := r.Age(ctx, now, rows, 0, time.Second)[0]; got != (lag.Age{Known: true}) {
+	if got := r.ReadAges(ctx, now, rows, 0, time.Second)[0]; got != (lag.Age{Known: true}) {
 		t.Errorf("deleted meanwhile: %+v", got)
 	}
 }
@@ -251,15 +251,15 @@ func TestTimeOfLostMessages(t *testing.T) {
 // TestTimeUnknown: what is refused is unknown, and the rest is not.
 func TestTimeUnknown(t *testing.T) {
 	ctx, k, _, rows, r := traffic(t)
-	before := r.Behind(ctx, now, rows, []time.Duration{time.Minute})
-	ages := r.Age(ctx, now, rows, 0, time.Second)
-	rows = append(rows, lag.Row{Group: "g", Topic: "steady", Partition: lag.Partition{ID: 0, Committed: -1, End: 1000, Reason: noCommit}})
+	before := r.CountOlder(ctx, now, rows, []time.Duration{time.Minute})
+	ages := r.ReadAges(ctx, now, rows, 0, time.Second)
+	rows = append(rows, lag.GroupPartition{Group: "g", Topic: "steady", Partition: lag.Partition{ID: 0, Committed: -1, End: 1000, Reason: noCommit}})
 	k.Fail(world.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "steady", Partitions: []int32{1}, Err: kerr.UnknownServerError})
-	behind, age := r.Behind(ctx, now, rows, []time.Duration{time.Minute}), r.Age(ctx, now, rows, 0, time.Second)
+	behind, age := r.CountOlder(ctx, now, rows, []time.Duration{time.Minute}), r.ReadAges(ctx, now, rows, 0, time.Second)
 	for i, row := range rows {
 		switch {
 		case !row.Known:
-			if behind[i][0] != (lag.Older{Reason: noCommit}) || age[i] != (lag.Age{Reason: noCommit}) {
+			if behind[i][0] != (lag.OlderCount{Reason: noCommit}) || age[i] != (lag.Age{Reason: noCommit}) {
 				t.Errorf("%+v: %+v, %+v", row, behind[i], age[i])
 			}
 		case row.Topic == "steady" && row.ID == 1 && row.Lag > 0:
@@ -288,7 +288,7 @@ func TestSearchEndsInTime(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	for i, age := range r.Age(ctx, now, rows, 0, time.Second) {
+	for i, age := range r.ReadAges(ctx, now, rows, 0, time.Second) {
 		want, _ := truth(rows[i], times)
 		if age.Known && (want < age.AtLeast || want > age.AtMost) || !age.Known && age.Reason == "" {
 			t.Errorf("%+v: %+v, want %v", rows[i], age, want)

@@ -98,12 +98,12 @@ func rowsOf(t testing.TB, snap *lag.Snapshot, group, topic string) []lag.Partiti
 }
 
 // allRows returns every row of a snapshot.
-func allRows(snap *lag.Snapshot) []lag.Row {
-	var rows []lag.Row
+func allRows(snap *lag.Snapshot) []lag.GroupPartition {
+	var rows []lag.GroupPartition
 	for _, g := range snap.Groups {
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
-				rows = append(rows, lag.Row{Group: g.Name, Topic: t.Name, Partition: p})
+				rows = append(rows, lag.GroupPartition{Group: g.Name, Topic: t.Name, Partition: p})
 			}
 		}
 	}

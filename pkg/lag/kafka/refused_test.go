@@ -56,7 +56,7 @@ func TestDescribeIsEnough(t *testing.T) {
 	if total, unknown := sum(rowsOf(t, snap, "g", "a")); total != 7 || unknown != 0 {
 		t.Errorf("lag %d, %d unknown", total, unknown)
 	}
-	if got := r.Behind(ctx, time.Now(), allRows(snap), []time.Duration{time.Hour}); !got[0][0].Known || !got[1][0].Known {
+	if got := r.CountOlder(ctx, time.Now(), allRows(snap), []time.Duration{time.Hour}); !got[0][0].Known || !got[1][0].Known {
 		t.Errorf("%+v", got)
 	}
 	must(t, r.Describe(ctx, snap.Groups))
@@ -156,8 +156,8 @@ func TestOldBrokers(t *testing.T) {
 						t.Errorf("%s: got\n%+v\nwant\n%+v", g, got, want)
 					}
 				}
-				got := r.Behind(ctx, sometime.Add(time.Minute), allRows(snap)[:1], []time.Duration{30 * time.Second, 2 * time.Minute})[0]
-				if want := []lag.Older{{Messages: 3, Known: true}, {Known: true}}; !reflect.DeepEqual(got, want) {
+				got := r.CountOlder(ctx, sometime.Add(time.Minute), allRows(snap)[:1], []time.Duration{30 * time.Second, 2 * time.Minute})[0]
+				if want := []lag.OlderCount{{Messages: 3, Known: true}, {Known: true}}; !reflect.DeepEqual(got, want) {
 					t.Errorf("behind: %+v", got)
 				}
 				must(t, r.Describe(ctx, snap.Groups))
