@@ -14,15 +14,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tocsin/pkg/api"
 	"tocsin/pkg/app"
 	"tocsin/pkg/host/agent"
 	"tocsin/pkg/setting"
+	"tocsin/pkg/setting/base"
 )
 
 func newAgentCommand(t *tool) *cobra.Command {
 	var o agentFlags
-	buffer := api.Size(64 << 20)
+	buffer := base.Size(64 << 20)
 	cmd := &cobra.Command{
 		Use:   "agent --server URL --id ID --token-file FILE",
 		Short: "Run the host agent",
@@ -58,7 +58,7 @@ type agentFlags struct {
 }
 
 // runAgent runs the host agent until ctx is done.
-func (t *tool) runAgent(ctx context.Context, o agentFlags, buffer api.Size) error {
+func (t *tool) runAgent(ctx context.Context, o agentFlags, buffer base.Size) error {
 	if o.server == "" || o.id == "" {
 		return usagef("--server and --id are missing: where to report, and the host's id there")
 	}
@@ -153,7 +153,7 @@ func (t *tool) printAgent(s *agent.Status) {
 	fmt.Fprintf(t.stdout, "%s reports to %s since %s\n", s.ID, s.Server, since(&s.Started))
 	fmt.Fprintf(t.stdout, "configuration: read %s\n", because(since(s.ConfigRead), s.ConfigError))
 	fmt.Fprintf(t.stdout, "reports: %d waiting (%s), %d sent, %d refused, %d dropped, the last sent %s\n\n",
-		s.Waiting, api.Size(s.WaitingBytes), s.Sent, s.Refused, s.Dropped, because(since(s.LastSent), s.ReportError))
+		s.Waiting, base.Size(s.WaitingBytes), s.Sent, s.Refused, s.Dropped, because(since(s.LastSent), s.ReportError))
 	tw := newTable("SERVICE", "PLUGIN", "EVERY", "LAST", "COLLECTED", "FAILED", "SKIPPED", "ERROR")
 	for _, sv := range s.Services {
 		every := time.Duration(sv.Seconds * float64(time.Second))

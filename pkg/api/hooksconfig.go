@@ -10,8 +10,8 @@ import (
 const (
 	// DefaultMaxBody is the bytes of a hook's body unless the configuration says
 	// otherwise.
-	DefaultMaxBody Size = 1 << 20
-	mostBody            = 32 << 20
+	DefaultMaxBody setting.Size = 1 << 20
+	mostBody                    = 32 << 20
 	// DefaultRateLimit is the requests a second with one token.
 	DefaultRateLimit = 1000
 )
@@ -21,7 +21,7 @@ const (
 type WebhookConfig struct {
 	Auth AuthConfig `yaml:"auth,omitempty"`
 	// MaxBody bounds the body of a message to a hook, packed and unpacked.
-	MaxBody Size `yaml:"max_body,omitempty"`
+	MaxBody setting.Size `yaml:"max_body,omitempty"`
 	// RateLimit bounds the requests a second with one token, in each instance; up
 	// to as many at once.
 	RateLimit int                    `yaml:"rate_limit,omitempty"`
@@ -34,7 +34,7 @@ func (c *WebhookConfig) Validate(f *setting.Faults) {
 	c.Auth.Validate(f.In("auth"))
 	c.SNS.Validate(f.In("sns"))
 	if c.MaxBody > mostBody {
-		f.Addf("max_body", "must be at most %s, not %s", Size(mostBody), c.MaxBody)
+		f.Addf("max_body", "must be at most %s, not %s", setting.Size(mostBody), c.MaxBody)
 	}
 	if c.RateLimit < 0 {
 		f.Addf("rate_limit", "must be 1 or more, not %d: it is requests a second with one token", c.RateLimit)

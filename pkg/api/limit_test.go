@@ -5,23 +5,6 @@ import (
 	"time"
 )
 
-func TestSize(t *testing.T) {
-	for text, want := range map[string]Size{
-		"1MiB": 1 << 20, "512KiB": 512 << 10, "2 GiB": 2 << 30, "100": 100, "100B": 100, "0": 0,
-		"": -1, "MiB": -1, "-1": -1, "1MB": -1, "1.5MiB": -1, "99999999999999GiB": -1, "9223372036854775807": -1,
-	} {
-		got := Size(-1)
-		if err := got.UnmarshalText([]byte(text)); got != want || (err == nil) != (want >= 0) {
-			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
-		}
-	}
-	for size, want := range map[Size]string{1 << 20: "1MiB", 1536: "1536B", 512 << 10: "512KiB", 3 << 30: "3GiB", 0: "0B"} {
-		if got := size.String(); got != want {
-			t.Errorf("%d: %s, want %s", int64(size), got, want)
-		}
-	}
-}
-
 // Ten at once, then ten a second; what was saved is no more than ten.
 func TestBucket(t *testing.T) {
 	now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)

@@ -5,13 +5,13 @@ package setting
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"regexp"
 	"regexp/syntax"
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"tocsin/pkg/setting/base"
 )
 
 // Duration is a time span in Prometheus's notation: 30s, 1h30m, 5d, 0s.
@@ -35,27 +35,14 @@ func (d Duration) String() string { return model.Duration(d).String() }
 // Std returns d as the standard library's type.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-const masked = "<secret>"
+// The types of package base, under the names by which a configuration knows them.
+type (
+	Secret = base.Secret
+	Size   = base.Size
+)
 
-// Secret is a value that must not be shown. It prints as <secret> wherever it
-// goes, unless it is converted to a string.
-type Secret string
-
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return masked
-}
-
-// Format prints the mask with every verb, %d and %#v among them.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// MarshalText prints the mask, so that a configuration can be shown.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue keeps the secret out of logs.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+// IsLoopback reports whether host, a name or an IP address, is this machine.
+func IsLoopback(host string) bool { return base.IsLoopback(host) }
 
 // Pattern is a regular expression that must match a whole value, as matchers in
 // Prometheus do.

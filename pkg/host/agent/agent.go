@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"tocsin/pkg/setting"
+	"tocsin/pkg/setting/base"
 )
 
 // stopWait is how long plugins have to end when the agent stops. One that hangs
@@ -36,7 +36,7 @@ type Options struct {
 	// ID is the host's id in the server's inventory.
 	ID string
 	// Token proves to the server who asks.
-	Token setting.Secret
+	Token base.Secret
 	// StateDir is the directory of the agent's own files. It is made if it is
 	// missing, and belongs to one agent at a time.
 	StateDir string

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"tocsin/pkg/setting"
+	"tocsin/pkg/setting/base"
 )
 
 const (
@@ -32,7 +32,7 @@ type client struct {
 	http    *http.Client
 	address string // of the host, ends in /agents/ID
 	id      string
-	token   setting.Secret
+	token   base.Secret
 	version string
 }
 
@@ -79,7 +79,7 @@ func newClient(o Options) (*client, error) {
 	case strings.ContainsFunc(string(o.Token), func(r rune) bool { return r <= ' ' || r >= 0x7F }):
 		return nil, errors.New("the token has a space, a line break or another character that no header can carry")
 	}
-	if u.Scheme == "http" && !setting.IsLoopback(u.Hostname()) {
+	if u.Scheme == "http" && !base.IsLoopback(u.Hostname()) {
 		o.Log.Warn("--server is plain http: everybody on the way can read the token", "server", o.Server)
 	}
 	if o.Transport == nil {
