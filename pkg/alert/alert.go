@@ -10,12 +10,6 @@ import (
 	"time"
 )
 
-// Names of labels that Tocsin itself reads.
-const (
-	NameLabel     = "alertname"
-	SeverityLabel = "severity"
-)
-
 // Labels is a set of names and values: an alert's identity, or its annotations.
 type Labels map[string]string
 
@@ -34,6 +28,8 @@ type Alert struct {
 	// Timeout tells that EndsAt was not given by the source but is its last
 	// word plus resolve_timeout.
 	Timeout bool `json:"timeout,omitempty"`
+	// Builtin names the annotations whose text is built in.
+	Builtin Builtin `json:"-"`
 }
 
 // Name is the value of the label alertname.
@@ -83,6 +79,14 @@ func (l Labels) Fingerprint() Fingerprint {
 
 // Names returns the label names in byte order.
 func (l Labels) Names() []string { return l.appendNames(make([]string, 0, len(l))) }
+
+// SetNonEmpty sets a value unless it is empty: as in Prometheus, an empty label
+// is no label.
+func (l Labels) SetNonEmpty(name, value string) {
+	if value != "" {
+		l[name] = value
+	}
+}
 
 func (l Labels) appendNames(to []string) []string {
 	for name := range l {

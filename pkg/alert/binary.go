@@ -11,6 +11,13 @@ import (
 // another version's.
 const binaryFormat = 1
 
+// The second byte of the binary form. Versions before the built-in texts were
+// marked wrote and read the timeout alone.
+const (
+	timeoutFlag  = 1
+	builtinShift = 1
+)
+
 // errShort is what is wrong with a binary form that was cut off, or that
 // announces more than is there.
 var errShort = errors.New("it ends too soon")
@@ -19,10 +26,11 @@ var errShort = errors.New("it ends too soon")
 // stores hold alerts by the hundred thousand, and every word about one reads
 // and writes it. The zone of a time is kept, to the minute.
 func (a *Alert) AppendBinary(b []byte) ([]byte, error) {
-	b = append(b, binaryFormat, 0)
+	flags := byte(a.Builtin) << builtinShift
 	if a.Timeout {
-		b[len(b)-1] = 1
+		flags |= timeoutFlag
 	}
+	b = append(b, binaryFormat, flags)
 	for _, t := range []time.Time{a.StartsAt, a.EndsAt, a.UpdatedAt} {
 		b = append(b, 0)
 		size := len(b)
@@ -55,7 +63,7 @@ func (a *Alert) ReadBinary(b []byte) (rest []byte, err error) {
 	if b[0] != binaryFormat {
 		return nil, fmt.Errorf("alert: it is in format %d, this version knows %d", b[0], binaryFormat)
 	}
-	a.Timeout = b[1] == 1
+	a.Timeout, a.Builtin = b[1]&timeoutFlag != 0, Builtin(b[1]>>builtinShift)
 	r := reader{text: string(b), at: 2}
 	for _, t := range []*time.Time{&a.StartsAt, &a.EndsAt, &a.UpdatedAt} {
 		if s := r.take(uint64(r.byte())); r.err == nil {

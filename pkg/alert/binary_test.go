@@ -16,7 +16,7 @@ func TestBinary(t *testing.T) {
 			Labels:       Labels{"alertname": "磁盘", "": "x", "empty": "", "bytes": "\x00\xff"},
 			Annotations:  Labels{"summary": strings.Repeat("长", 100)},
 			GeneratorURL: "http://prometheus.example.com/",
-			StartsAt:     start, EndsAt: start.Add(time.Hour), UpdatedAt: start.UTC(), Timeout: true,
+			StartsAt:     start, EndsAt: start.Add(time.Hour), UpdatedAt: start.UTC(), Timeout: true, Builtin: BuiltinSummary | BuiltinDescription,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestBinary(t *testing.T) {
 			if !got.EndsAt.Equal(a.EndsAt) || !got.UpdatedAt.Equal(a.UpdatedAt) {
 				t.Errorf("%v and %v, want %v and %v", got.EndsAt, got.UpdatedAt, a.EndsAt, a.UpdatedAt)
 			}
-			if !reflect.DeepEqual(got.Labels, a.Labels) || !reflect.DeepEqual(got.Annotations, a.Annotations) || got.GeneratorURL != a.GeneratorURL || got.Timeout != a.Timeout {
+			if !reflect.DeepEqual(got.Labels, a.Labels) || !reflect.DeepEqual(got.Annotations, a.Annotations) || got.GeneratorURL != a.GeneratorURL || got.Timeout != a.Timeout || got.Builtin != a.Builtin {
 				t.Errorf("%+v, want %+v", got, a)
 			}
 			for cut := range len(b) - len("before") {

@@ -171,10 +171,10 @@ func testNotification(language, receiver string, now time.Time) *alert.Notificat
 	if language == "zh" {
 		summary = "这是一条测试消息，收到即说明该渠道可用。"
 	}
-	labels := alert.Labels{alert.NameLabel: "TocsinTest", alert.SeverityLabel: "info", "receiver": receiver}
+	labels := alert.Labels{alert.NameLabel: alert.TestAlert, alert.SeverityLabel: alert.SeverityInfo, "receiver": receiver}
 	return &alert.Notification{
-		ID: "test-" + now.UTC().Format("20060102T150405.000000000Z"), GroupKey: "{}:{alertname=\"TocsinTest\"}",
-		Receiver: receiver, Reason: "first notification", At: now, GroupLabels: alert.Labels{alert.NameLabel: "TocsinTest"},
-		Alerts: []*alert.Alert{{Labels: labels, Annotations: alert.Labels{"summary": summary}, StartsAt: now, UpdatedAt: now}},
+		ID: "test-" + now.UTC().Format("20060102T150405.000000000Z"), GroupKey: "{}:{alertname=\"" + alert.TestAlert + "\"}",
+		Receiver: receiver, Reason: "first notification", At: now, GroupLabels: alert.Labels{alert.NameLabel: alert.TestAlert},
+		Alerts: []*alert.Alert{{Labels: labels, Annotations: alert.Labels{alert.SummaryAnnotation: summary}, StartsAt: now, UpdatedAt: now, Builtin: alert.BuiltinSummary}},
 	}
 }

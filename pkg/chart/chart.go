@@ -13,8 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -42,74 +40,6 @@ type Series struct {
 
 // ErrEmpty is returned for a series of which no value is known.
 var ErrEmpty = errors.New("no value is known")
-
-// Bounds of what Parse takes. Longer steps than a day, and times that are no
-// dates, are faults of whoever wrote them.
-const (
-	maxStep  = 24 * time.Hour
-	maxUnix  = 253402300799 // 9999-12-31 23:59:59
-	maxDigit = 18           // characters of a value
-)
-
-// Parse reads the form in which an alert's annotation carries a series:
-//
-//	<unix seconds of the last value>/<seconds of a step>:<value>,<value>,…
-//
-// oldest first. A value is a decimal number that is not negative; an empty one is
-// not known. The series has no threshold and no title. An error says what is
-// wrong with the text.
-func Parse(text string) (Series, error) {
-	s := Series{Threshold: math.NaN()}
-	head, list, found := strings.Cut(text, ":")
-	last, step, timed := strings.Cut(head, "/")
-	if !found || !timed {
-		return s, errors.New("a history begins with the time of its last value and its step, such as 1763712000/60:0,12")
-	}
-	unix, err := whole(last, maxUnix)
-	if err != nil {
-		return s, fmt.Errorf("the time of a history's last value: %w", err)
-	}
-	seconds, err := whole(step, int64(maxStep/time.Second))
-	if err != nil {
-		return s, fmt.Errorf("the step of a history: %w", err)
-	}
-	count := strings.Count(list, ",") + 1
-	if count > MaxValues {
-		return s, fmt.Errorf("a history of %d values: at most %d can be drawn", count, MaxValues)
-	}
-	s.Last, s.Step = time.Unix(unix, 0).UTC(), time.Duration(seconds)*time.Second
-	s.Values = make([]float64, 0, count)
-	for text := range strings.SplitSeq(list, ",") {
-		v, err := value(text)
-		if err != nil {
-			return s, fmt.Errorf("value %d of a history: %w", len(s.Values)+1, err)
-		}
-		s.Values = append(s.Values, v)
-	}
-	return s, nil
-}
-
-// whole reads a number from 1 to most.
-func whole(text string, most int64) (int64, error) {
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || n == 0 || int64(n) > most {
-		return 0, fmt.Errorf("%.20q is not a number from 1 to %d", text, most)
-	}
-	return int64(n), nil
-}
-
-// value reads one value. Other forms that strconv reads, such as NaN, 1e9 or
-// 0x10, are none.
-func value(text string) (float64, error) {
-	if text == "" {
-		return math.NaN(), nil
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || len(text) > maxDigit || strings.Trim(text, "0123456789.") != "" {
-		return 0, fmt.Errorf("%.20q is not a number", text)
-	}
-	return v, nil
-}
 
 // KnownValues counts the values that are known.
 func (s *Series) KnownValues() int {

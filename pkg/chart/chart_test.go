@@ -3,78 +3,15 @@ package chart_test
 import (
 	"errors"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/chart"
 )
 
 var unknown = math.NaN()
-
-func equal(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
-
-func TestParse(t *testing.T) {
-	s, err := chart.Parse("1763712000/60:0,12,,340")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// date -u -d @1763712000
-	if last := time.Date(2025, 11, 21, 8, 0, 0, 0, time.UTC); !s.Last.Equal(last) || s.Step != time.Minute {
-		t.Errorf("ends at %v, step %v", s.Last, s.Step)
-	}
-	if want := []float64{0, 12, unknown, 340}; !slices.EqualFunc(s.Values, want, equal) || !math.IsNaN(s.Threshold) {
-		t.Errorf("values %v, threshold %v", s.Values, s.Threshold)
-	}
-	if n := s.KnownValues(); n != 3 {
-		t.Errorf("%d values are known", n)
-	}
-	for _, tt := range []struct {
-		text string
-		want []float64
-	}{
-		{"1/1:", []float64{unknown}},
-		{"1/1:,", []float64{unknown, unknown}},
-		{"253402300799/86400:1.5,000", []float64{1.5, 0}},
-		{"1/1:999999999999999999", []float64{1e18}},
-		{"1/1:" + strings.Repeat(",", 1439), slices.Repeat([]float64{unknown}, 1440)},
-	} {
-		if s, err := chart.Parse(tt.text); err != nil || !slices.EqualFunc(s.Values, tt.want, equal) {
-			t.Errorf("%.40s: %v, %v", tt.text, s.Values, err)
-		}
-	}
-}
-
-func TestParseRefuses(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                                  "begins with",
-		"1763712000:1,2":                    "begins with",
-		"1763712000/60":                     "begins with",
-		"0/60:1":                            "last value",
-		"-1/60:1":                           "last value",
-		"253402300800/60:1":                 "last value",
-		"99999999999999999999/60:1":         "last value",
-		"1763712000/0:1":                    "step",
-		"1763712000/86401:1":                "step",
-		"1763712000/1m:1":                   "step",
-		"1763712000/60:1,-2":                "value 2",
-		"1763712000/60:1, 2":                "value 2",
-		"1763712000/60:NaN":                 "value 1",
-		"1763712000/60:inf":                 "value 1",
-		"1763712000/60:1e9":                 "value 1",
-		"1763712000/60:0x10":                "value 1",
-		"1763712000/60:1_000":               "value 1",
-		"1763712000/60:.":                   "value 1",
-		"1763712000/60:1234567890123456789": "value 1",
-		"1763712000/60:<b>":                 `"<b>" is not a number`,
-		"1/1:" + strings.Repeat(",", 1440):  "1441 values",
-	} {
-		if s, err := chart.Parse(text); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 200 {
-			t.Errorf("%.40s: %v, %v; want %q", text, s, err, want)
-		}
-	}
-}
 
 // A series that cannot be drawn is an error, not an empty picture.
 func TestRefuses(t *testing.T) {
@@ -98,20 +35,17 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// Whatever can be parsed can be drawn, or is refused as empty.
-func FuzzParse(f *testing.F) {
+// Every lag history that can be parsed can be drawn, or is rejected as empty.
+func FuzzDraw(f *testing.F) {
 	for _, text := range []string{"1763712000/60:0,12,,340", "1/86400:1", "253402300799/1:,,.5,1.", "5/5:999999999999999999,0"} {
 		f.Add(text, 2000.0, int64(1763711000), 80, 20)
 	}
 	f.Fuzz(func(t *testing.T, text string, threshold float64, from int64, width, height int) {
-		s, err := chart.Parse(text)
+		h, err := alert.ParseLagHistory(text)
 		if err != nil {
 			return
 		}
-		if len(s.Values) == 0 || len(s.Values) > chart.MaxValues || s.Step < time.Second || s.Step > 24*time.Hour {
-			t.Fatalf("%d values, step %v", len(s.Values), s.Step)
-		}
-		s.Threshold, s.From, s.Title = threshold, time.Unix(from, 0), text
+		s := chart.Series{Title: text, Last: h.Last, Step: h.Step, Values: h.Values, Threshold: threshold, From: time.Unix(from, 0)}
 		picture, err := chart.PNG(s)
 		if err != nil && !errors.Is(err, chart.ErrEmpty) || len(picture) > 60<<10 {
 			t.Errorf("%d bytes, %v", len(picture), err)

@@ -9,9 +9,6 @@ import (
 )
 
 const (
-	// TickLate is the name of the alert that nothing was said for a while,
-	// because nobody ticked.
-	TickLate = "TocsinTickLate"
 	// noteEvery is how often it is written down that ticks happen.
 	noteEvery = time.Minute
 
@@ -54,11 +51,11 @@ func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Durat
 // lateAlert says that nobody ticked from one time to another. It ends by itself.
 func lateAlert(from, to, end time.Time) *alert.Alert {
 	return &alert.Alert{
-		Labels: alert.Labels{alert.NameLabel: TickLate, alert.SeverityLabel: "warning"},
+		Labels: alert.Labels{alert.NameLabel: alert.TickLateAlert, alert.SeverityLabel: alert.SeverityWarning},
 		Annotations: alert.Labels{
-			"summary": "Nothing was said from " + from.UTC().Format(time.RFC3339) + " to " + to.UTC().Format(time.RFC3339) +
+			alert.SummaryAnnotation: "Nothing was said from " + from.UTC().Format(time.RFC3339) + " to " + to.UTC().Format(time.RFC3339) +
 				": the timer did not fire, or every run failed. What was due in between is said now.",
 		},
-		StartsAt: from, EndsAt: end, Timeout: true,
+		StartsAt: from, EndsAt: end, Timeout: true, Builtin: alert.BuiltinSummary,
 	}
 }

@@ -9,26 +9,13 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Annotations of alerts about hosts.
-const (
-	summaryAnnotation     = "summary"
-	descriptionAnnotation = "description"
-	// addressAnnotation is where the host last reported from, and
-	// reportedAnnotation what it reported, in words.
-	addressAnnotation  = "address"
-	reportedAnnotation = "last_values"
-	// valueAnnotation and thresholdAnnotation are plain decimals.
-	valueAnnotation     = "value"
-	thresholdAnnotation = "threshold"
-)
-
 // labels returns the labels of a rule's alert. As in Prometheus, a label that
 // comes out empty is left out.
 func (j *judgement) labels(r *rule, v reading) alert.Labels {
 	labels := maps.Clone(j.host.Labels)
 	labels[alert.NameLabel] = r.Alert
 	if r.By != "" {
-		set(labels, r.By, v.element)
+		labels.SetNonEmpty(r.By, v.element)
 	}
 	if len(r.Labels) == 0 {
 		return labels
@@ -36,7 +23,7 @@ func (j *judgement) labels(r *rule, v reading) alert.Labels {
 	data := labelData{maps.Clone(labels)}
 	for name, text := range r.Labels {
 		delete(labels, name)
-		set(labels, name, text.Expand(data))
+		labels.SetNonEmpty(name, text.Expand(data))
 	}
 	return labels
 }
@@ -46,17 +33,19 @@ func (j *judgement) labels(r *rule, v reading) alert.Labels {
 func (j *judgement) say(r *rule, v reading, e entry, ended time.Time) {
 	data := TemplateData{Labels: e.Labels, Value: setting.Value(v.value), Threshold: setting.Value(r.limit())}
 	a := &alert.Alert{Labels: e.Labels, StartsAt: e.Since, EndsAt: ended, Annotations: alert.Labels{
-		valueAnnotation:     data.Value.String(),
-		thresholdAnnotation: data.Threshold.String(),
+		alert.ValueAnnotation:     alert.FormatNumber(float64(data.Value)),
+		alert.ThresholdAnnotation: alert.FormatNumber(float64(data.Threshold)),
 	}}
 	summary := j.words.beyond
 	if !ended.IsZero() {
 		summary = j.words.back
 	}
-	a.Annotations[summaryAnnotation] = fmt.Sprintf(summary, j.host.Name, r.place(v.element), figure(v.value), figure(r.limit()))
+	if _, own := r.Annotations[alert.SummaryAnnotation]; !own {
+		a.SetSummary(fmt.Sprintf(summary, j.host.Name, r.place(v.element), figure(v.value), figure(r.limit())))
+	}
 	for name, text := range r.Annotations {
 		delete(a.Annotations, name)
-		set(a.Annotations, name, text.Expand(data))
+		a.Annotations.SetNonEmpty(name, text.Expand(data))
 	}
 	if ended.IsZero() {
 		j.firing = append(j.firing, a)
@@ -71,15 +60,7 @@ func (j *judgement) end(e entry, why string) {
 		return
 	}
 	j.ended = append(j.ended, e)
-	j.ends = append(j.ends, &alert.Alert{
-		Labels: e.Labels, StartsAt: e.Since, EndsAt: j.at,
-		Annotations: alert.Labels{summaryAnnotation: fmt.Sprintf(why, e.Labels[hostnameLabel], e.Labels[alert.NameLabel])},
-	})
-}
-
-// set adds a value that is not empty.
-func set(to alert.Labels, name, value string) {
-	if value != "" {
-		to[name] = value
-	}
+	a := &alert.Alert{Labels: e.Labels, StartsAt: e.Since, EndsAt: j.at}
+	a.SetSummary(fmt.Sprintf(why, e.Labels[alert.HostnameLabel], e.Labels[alert.NameLabel]))
+	j.ends = append(j.ends, a)
 }

@@ -20,5 +20,5 @@ type labelData struct{ Labels alert.Labels }
 
 // sample is what texts are tried on when they are loaded.
 func sample() TemplateData {
-	return TemplateData{Labels: alert.Labels{alert.NameLabel: "HostCPUHigh", hostLabel: "web-1", hostnameLabel: "web-1"}, Value: 95.5, Threshold: 90}
+	return TemplateData{Labels: alert.Labels{alert.NameLabel: "HostCPUHigh", alert.HostLabel: "web-1", alert.HostnameLabel: "web-1"}, Value: 95.5, Threshold: 90}
 }

@@ -26,15 +26,6 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// offlineAlertName is the name of the alert that a host has fallen silent.
-const offlineAlertName = "HostOffline"
-
-// Labels of every alert about a host, beside alertname.
-const (
-	hostLabel     = "host"     // the id
-	hostnameLabel = "hostname" // the name
-)
-
 // Bounds of what a host may bring.
 const (
 	// MaxDataSize is the bytes of a report's data.

@@ -86,7 +86,7 @@ func (inv *Inventory) newcomer(id, token string) *Host {
 // identify gives a host its names, and the rules that are for it.
 func (inv *Inventory) identify(h *Host, id, name string) {
 	h.ID, h.Name = id, name
-	h.Labels[hostLabel], h.Labels[hostnameLabel] = id, name
+	h.Labels[alert.HostLabel], h.Labels[alert.HostnameLabel] = id, name
 	h.rules = map[string][]*rule{}
 	for _, r := range inv.rules {
 		if !r.matches(h) {

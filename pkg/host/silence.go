@@ -30,17 +30,17 @@ type mark struct {
 
 // alert is the alert of an offline host; alone tells that no host reports.
 func (m *mark) alert(w *words, alone bool) *alert.Alert {
-	name := m.Labels[hostnameLabel]
+	name := m.Labels[alert.HostnameLabel]
 	a := &alert.Alert{Labels: m.Labels, StartsAt: m.Since, Annotations: alert.Labels{}}
 	if m.Address != "" {
-		a.Annotations[addressAnnotation] = m.Address
-		a.Annotations[summaryAnnotation] = fmt.Sprintf(w.silent, name, m.Address)
+		a.Annotations[alert.AddressAnnotation] = m.Address
+		a.SetSummary(fmt.Sprintf(w.silent, name, m.Address))
 	} else {
-		a.Annotations[summaryAnnotation] = fmt.Sprintf(w.offline, name)
+		a.SetSummary(fmt.Sprintf(w.offline, name))
 	}
-	set(a.Annotations, reportedAnnotation, m.Reported)
+	a.Annotations.SetNonEmpty(alert.LastValuesAnnotation, m.Reported)
 	if alone {
-		a.Annotations[descriptionAnnotation] = w.nobody
+		a.SetDescription(w.nobody)
 	}
 	return a
 }
@@ -48,16 +48,17 @@ func (m *mark) alert(w *words, alone bool) *alert.Alert {
 // back is the end of the alert of a host that reports again.
 func (m *mark) back(at time.Time, w *words, address string) *alert.Alert {
 	a := m.over(at)
-	a.Annotations[summaryAnnotation] = fmt.Sprintf(w.online, m.Labels[hostnameLabel])
-	set(a.Annotations, addressAnnotation, address)
+	a.SetSummary(fmt.Sprintf(w.online, m.Labels[alert.HostnameLabel]))
+	a.Annotations.SetNonEmpty(alert.AddressAnnotation, address)
 	return a
 }
 
 // gone is the end of the alert of a host that is silent still.
 func (m *mark) gone(at time.Time, why string) *alert.Alert {
 	a := m.over(at)
-	text := fmt.Sprintf(why, m.Labels[hostnameLabel])
-	a.Annotations[summaryAnnotation], a.Annotations[descriptionAnnotation] = text, text
+	text := fmt.Sprintf(why, m.Labels[alert.HostnameLabel])
+	a.SetSummary(text)
+	a.SetDescription(text)
 	return a
 }
 
@@ -68,7 +69,7 @@ func (m *mark) over(at time.Time) *alert.Alert {
 // offlineLabels are those of the alert of a host that is offline.
 func offlineLabels(h *Host) alert.Labels {
 	l := maps.Clone(h.Labels)
-	l[alert.NameLabel] = offlineAlertName
+	l[alert.NameLabel] = alert.HostOfflineAlert
 	return l
 }
 

@@ -141,8 +141,8 @@ func validateLabels(f *setting.Faults, labels alert.Labels) {
 }
 
 var (
-	reservedLabels      = []string{alert.NameLabel, hostLabel, hostnameLabel}
-	reservedAnnotations = []string{valueAnnotation, thresholdAnnotation}
+	reservedLabels      = []string{alert.NameLabel, alert.HostLabel, alert.HostnameLabel}
+	reservedAnnotations = []string{alert.ValueAnnotation, alert.ThresholdAnnotation}
 )
 
 func validateName(f *setting.Faults, name string, reserved []string) {

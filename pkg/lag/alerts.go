@@ -6,45 +6,11 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/setting"
-)
-
-// Labels of a lag alert, beside alertname.
-const (
-	clusterLabel = "cluster"
-	groupLabel   = "consumer_group"
-	topicLabel   = "topic"
-)
-
-// Annotations of a lag alert. Numbers are plain decimals.
-const (
-	lagAnnotation       = "lag"       // the sum of the known partitions
-	thresholdAnnotation = "threshold" // max_lag
-	// partitionsAnnotation names those furthest behind, at most five, worst
-	// first, as id:lag: "3:5000,7:4100".
-	partitionsAnnotation  = "partitions"
-	unknownAnnotation     = "unknown_partitions" // how many, when there are any
-	summaryAnnotation     = "summary"
-	descriptionAnnotation = "description"
-
-	// Those below are there when they are known and there is something to tell.
-	delayAnnotation   = "delay"       // the age of the oldest unread message, at least, in seconds
-	statusAnnotation  = "status"      // the worst state of a partition, a trend.State
-	growingAnnotation = "growing_for" // for how long the lag has grown, in seconds
-	lostAnnotation    = "lost"        // how many messages were deleted unread
-	rateInAnnotation  = "rate_in"     // messages per second that are produced
-	rateOutAnnotation = "rate_out"    // messages per second that are read
-	// drainAnnotation is how long it takes at these rates until all is read, as
-	// "12m" or "never".
-	drainAnnotation = "drain"
-	// historyAnnotation is the lag of the last hours, for a picture; see draw.
-	historyAnnotation = "lag_history"
-	sourceAnnotation  = "source" // SourceKafka or SourceAPI, of a cluster that has both
 )
 
 // statement is an alert and what orders it.
@@ -59,20 +25,20 @@ func (v *evaluation) say(i int, s *ruleInput, old, is ActiveAlert) {
 	r := &v.rules[i]
 	data := v.data(r, s, is.Firing)
 	a := &alert.Alert{Labels: data.Labels, StartsAt: is.Since, Annotations: data.annotations(r.Rule)}
-	set(a.Annotations, sourceAnnotation, v.snap.Source)
+	a.Annotations.SetNonEmpty(alert.SourceAnnotation, v.snap.Source)
 	summary := v.words.firing(r.Rule, s.group.Name, s.topic.Name, &data)
 	if !is.Firing {
 		a.StartsAt, a.EndsAt = old.Since, v.now
 		summary = v.words.ended(r.Rule, s.group.Name, s.topic.Name, &data)
 	}
-	if _, own := r.Annotations[summaryAnnotation]; !own {
-		a.Annotations[summaryAnnotation] = summary
+	if _, own := r.Annotations[alert.SummaryAnnotation]; !own {
+		a.SetSummary(summary)
 	}
-	if _, own := r.Annotations[descriptionAnnotation]; !own {
-		set(a.Annotations, descriptionAnnotation, v.words.detail(data.Partitions, s.unknown))
+	if _, own := r.Annotations[alert.DescriptionAnnotation]; !own {
+		a.SetDescription(v.words.detail(data.Partitions, s.unknown))
 	}
 	for name, text := range r.Annotations {
-		set(a.Annotations, name, text.Expand(data))
+		a.Annotations.SetNonEmpty(name, text.Expand(data))
 	}
 	v.said = append(v.said, pendingAlert{s.group.Name, s.topic.Name, i, a})
 }
@@ -103,30 +69,43 @@ func (v *evaluation) data(r *rule, s *ruleInput, firing bool) TemplateData {
 		d.Status = string(m.status)
 	}
 	d.GrowingFor = setting.Duration(m.growing.Truncate(time.Second))
-	d.RateIn, d.RateOut, d.Drain = m.in, m.out, m.drainText()
+	d.RateIn, d.RateOut, d.Drain = m.in, m.out, alert.FormatDrain(m.drain)
 	return d
 }
 
 // annotations prints the data.
 func (d *TemplateData) annotations(r *Rule) alert.Labels {
-	out := alert.Labels{lagAnnotation: strconv.FormatInt(d.Lag, 10)}
+	out := alert.Labels{alert.LagAnnotation: alert.FormatCount(d.Lag)}
 	if r.MaxLag != nil {
-		out[thresholdAnnotation] = strconv.FormatInt(d.Threshold, 10)
+		out[alert.ThresholdAnnotation] = alert.FormatCount(d.Threshold)
 	}
 	count := func(name string, n int64) {
 		if n > 0 {
-			out[name] = strconv.FormatInt(n, 10)
+			out[name] = alert.FormatCount(n)
 		}
 	}
-	count(unknownAnnotation, int64(d.UnknownPartitions))
-	count(delayAnnotation, int64(d.Delay.Std()/time.Second))
-	count(growingAnnotation, int64(d.GrowingFor.Std()/time.Second))
-	count(lostAnnotation, d.Lost)
-	set(out, partitionsAnnotation, list(d.Partitions))
-	set(out, statusAnnotation, d.Status)
-	set(out, rateInAnnotation, rate(d.RateIn))
-	set(out, rateOutAnnotation, rate(d.RateOut))
-	set(out, drainAnnotation, d.Drain)
+	seconds := func(name string, d setting.Duration) {
+		if d.Std() >= time.Second {
+			out[name] = alert.FormatSeconds(d.Std())
+		}
+	}
+	count(alert.UnknownPartitionsAnnotation, int64(d.UnknownPartitions))
+	seconds(alert.DelayAnnotation, d.Delay)
+	seconds(alert.GrowingForAnnotation, d.GrowingFor)
+	count(alert.LostAnnotation, d.Lost)
+	out.SetNonEmpty(alert.PartitionsAnnotation, alert.FormatPartitions(partitionLags(d.Partitions)))
+	out.SetNonEmpty(alert.StatusAnnotation, d.Status)
+	out.SetNonEmpty(alert.RateInAnnotation, alert.FormatRate(d.RateIn))
+	out.SetNonEmpty(alert.RateOutAnnotation, alert.FormatRate(d.RateOut))
+	out.SetNonEmpty(alert.DrainAnnotation, d.Drain)
+	return out
+}
+
+func partitionLags(partitions []Partition) []alert.PartitionLag {
+	out := make([]alert.PartitionLag, len(partitions))
+	for i, p := range partitions {
+		out[i] = alert.PartitionLag{ID: p.ID, Lag: p.Lag}
+	}
 	return out
 }
 
@@ -150,19 +129,6 @@ func (r *rule) causes(s *ruleInput) []Partition {
 	return out
 }
 
-// rate prints messages per second, with one decimal where they are few; "" for
-// unknown.
-func rate(perSecond float64) string {
-	if math.IsNaN(perSecond) {
-		return ""
-	}
-	decimals := 1.0
-	if math.Abs(perSecond) < 100 {
-		decimals = 10
-	}
-	return strconv.FormatFloat(math.Round(perSecond*decimals)/decimals, 'f', -1, 64)
-}
-
 // end speaks of an alert whose topic, group or rule is gone: there is no lag to
 // tell. Of the rule's annotations those stay that need none, but for what
 // describes the trouble.
@@ -175,8 +141,8 @@ func (v *evaluation) end(i int, id RuleID, group, topic string, e ActiveAlert, w
 		r := &v.rules[i]
 		a.Labels = v.labels(r.Alert, r.Labels, group, topic)
 		for name, text := range r.Annotations {
-			if s, err := text.Execute(labelData{a.Labels}); err == nil && name != descriptionAnnotation {
-				set(a.Annotations, name, s)
+			if s, err := text.Execute(labelData{a.Labels}); err == nil && name != alert.DescriptionAnnotation {
+				a.Annotations.SetNonEmpty(name, s)
 			}
 		}
 	} else {
@@ -190,7 +156,7 @@ func (v *evaluation) end(i int, id RuleID, group, topic string, e ActiveAlert, w
 		}
 		a.Labels = v.labels(id.Alert, texts, group, topic)
 	}
-	a.Annotations[summaryAnnotation] = fmt.Sprintf(why, args...)
+	a.SetSummary(fmt.Sprintf(why, args...))
 	v.said = append(v.said, pendingAlert{group, topic, i, a})
 }
 
@@ -198,13 +164,13 @@ func (v *evaluation) end(i int, id RuleID, group, topic string, e ActiveAlert, w
 // empty is left out.
 func (v *evaluation) labels(name string, texts map[string]setting.Template, group, topic string) alert.Labels {
 	labels := make(alert.Labels, 4+len(texts))
-	maps.Copy(labels, alert.Labels{alert.NameLabel: name, clusterLabel: v.cluster, groupLabel: group, topicLabel: topic})
+	maps.Copy(labels, alert.Labels{alert.NameLabel: name, alert.ClusterLabel: v.cluster, alert.GroupLabel: group, alert.TopicLabel: topic})
 	if len(texts) == 0 {
 		return labels
 	}
 	data := labelData{maps.Clone(labels)}
 	for name, text := range texts {
-		set(labels, name, text.Expand(data))
+		labels.SetNonEmpty(name, text.Expand(data))
 	}
 	return labels
 }
@@ -230,25 +196,4 @@ func (v *evaluation) alerts() []*alert.Alert {
 		}
 	}
 	return out
-}
-
-// list prints partitions as "3:5000,7:4100".
-func list(partitions []Partition) string {
-	var text []byte
-	for i, p := range partitions {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = strconv.AppendInt(text, int64(p.ID), 10)
-		text = append(text, ':')
-		text = strconv.AppendInt(text, p.Lag, 10)
-	}
-	return string(text)
-}
-
-// set adds a value that is not empty.
-func set(to alert.Labels, name, value string) {
-	if value != "" {
-		to[name] = value
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/setting"
 )
 
@@ -78,7 +79,7 @@ func (c *Config) Validate(f *setting.Faults) {
 		cl, f := &c.Clusters[i], f.In("clusters", i)
 		switch {
 		case cl.Name == "":
-			f.Addf("name", "is missing: it becomes the label %q of the cluster's alerts", clusterLabel)
+			f.Addf("name", "is missing: it becomes the label %q of the cluster's alerts", alert.ClusterLabel)
 		case len(cl.Name) > maxName:
 			f.Addf("name", "has %d bytes: use at most %d", len(cl.Name), maxName)
 		case seen[cl.Name]:

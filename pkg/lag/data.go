@@ -45,7 +45,7 @@ type labelData struct{ Labels alert.Labels }
 // sample is what templates are tried on when they are loaded.
 func sample() TemplateData {
 	return TemplateData{
-		Labels: alert.Labels{alert.NameLabel: "Lag", clusterLabel: "c", groupLabel: "g", topicLabel: "t"},
+		Labels: alert.Labels{alert.NameLabel: "Lag", alert.ClusterLabel: "c", alert.GroupLabel: "g", alert.TopicLabel: "t"},
 		Value:  2001, Lag: 2001, Threshold: 2000, UnknownPartitions: 1,
 		Partitions: []Partition{{ID: 0, Committed: 1000, End: 3001, Lag: 2001, Known: true}},
 		Delay:      setting.Duration(12 * time.Minute), Status: "growing", GrowingFor: setting.Duration(time.Minute),

@@ -15,9 +15,9 @@ import (
 func DefaultRules() []Rule {
 	const patience = setting.Duration(5 * time.Minute)
 	return []Rule{
-		{Alert: "KafkaConsumerStopped", Status: []trend.State{trend.Stopped}, For: patience, Labels: severity("warning")},
-		{Alert: "KafkaConsumerStalled", Status: []trend.State{trend.Stalled}, For: patience, Labels: severity("warning")},
-		{Alert: "KafkaMessagesLost", Lost: true, Labels: severity("critical")},
+		{Alert: alert.ConsumerStoppedAlert, Status: []trend.State{trend.Stopped}, For: patience, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.ConsumerStalledAlert, Status: []trend.State{trend.Stalled}, For: patience, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.MessagesLostAlert, Lost: true, Labels: severity(alert.SeverityCritical)},
 	}
 }
 

@@ -8,14 +8,6 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// PollFailed is the name of the alert that a cluster, or one of its groups,
-// could not be read in two polls in a row.
-const PollFailed = "TocsinPollFailed"
-
-// partialAnnotation marks a TocsinPollFailed of which only a part could not be
-// learnt: the rest is judged.
-const partialAnnotation = "partial"
-
 // Failed judges a poll at now that could learn nothing: lag and its alerts stay
 // as they are, and at the second failure in a row an alert fires, with the cause
 // in words for people.
@@ -169,9 +161,9 @@ func (v *evaluation) failure(was PollFailures, group string, err error) PollFail
 			cluster, single, meanwhile = v.words.clusterPartly, v.words.groupPartly, v.words.partly
 		}
 		a := v.failed(is, group, cluster, single)
-		a.Annotations[descriptionAnnotation] = fmt.Sprintf(meanwhile, cause(err, v.language))
+		a.SetDescription(fmt.Sprintf(meanwhile, cause(err, v.language)))
 		if p != nil {
-			a.Annotations[partialAnnotation] = "true"
+			a.Annotations[alert.PartialAnnotation] = "true"
 		}
 	}
 	return is
@@ -188,13 +180,13 @@ func (v *evaluation) recovered(was PollFailures, group, cluster, single string) 
 // formats: of the cluster's name, or of the group's and the cluster's.
 func (v *evaluation) failed(f PollFailures, group, cluster, single string) *alert.Alert {
 	a := &alert.Alert{
-		Labels:      alert.Labels{alert.NameLabel: PollFailed, clusterLabel: v.cluster},
-		Annotations: alert.Labels{summaryAnnotation: fmt.Sprintf(cluster, v.cluster)},
-		StartsAt:    f.Since,
+		Labels:   alert.Labels{alert.NameLabel: alert.PollFailedAlert, alert.ClusterLabel: v.cluster},
+		StartsAt: f.Since,
 	}
+	a.SetSummary(fmt.Sprintf(cluster, v.cluster))
 	if group != "" {
-		a.Labels[groupLabel] = group
-		a.Annotations[summaryAnnotation] = fmt.Sprintf(single, group, v.cluster)
+		a.Labels[alert.GroupLabel] = group
+		a.SetSummary(fmt.Sprintf(single, group, v.cluster))
 	}
 	v.said = append(v.said, pendingAlert{group, "", -1, a})
 	return a

@@ -67,7 +67,7 @@ func brief(alerts []*alert.Alert) string {
 	var lines []string
 	for _, a := range alerts {
 		line := a.Name()
-		for _, name := range []string{groupLabel, topicLabel} {
+		for _, name := range []string{alert.GroupLabel, alert.TopicLabel} {
 			if v := a.Labels[name]; v != "" {
 				line += " " + v
 			}
@@ -78,7 +78,7 @@ func brief(alerts []*alert.Alert) string {
 		} else {
 			line += " ended " + a.EndsAt.Format("15:04:05")
 		}
-		if lag, ok := a.Annotations[lagAnnotation]; ok {
+		if lag, ok := a.Annotations[alert.LagAnnotation]; ok {
 			line += " lag=" + lag
 		}
 		lines = append(lines, line)

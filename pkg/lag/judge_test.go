@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/setting"
 )
 
@@ -300,7 +301,7 @@ func TestWorst(t *testing.T) {
 		{lags(1, 2, 3, 4, 5, 6, 7), "6:7,5:6,4:5,3:4,2:3"},
 		{lags(4, 4, 4, 4, 4, 4, 4), "0:4,1:4,2:4,3:4,4:4"},
 	} {
-		if got := list(worst(tt.partitions)); got != tt.want {
+		if got := alert.FormatPartitions(partitionLags(worst(tt.partitions))); got != tt.want {
 			t.Errorf("worst = %s, want %s", got, tt.want)
 		}
 	}

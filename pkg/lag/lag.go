@@ -10,6 +10,7 @@ package lag
 import (
 	"context"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/lag/trend"
 )
 
@@ -50,8 +51,8 @@ type Snapshot struct {
 
 // What Snapshot.Source may be.
 const (
-	SourceKafka = "kafka" // Kafka's own protocol
-	SourceAPI   = "api"   // the cloud's
+	SourceKafka = alert.SourceKafka // Kafka's own protocol
+	SourceAPI   = alert.SourceAPI   // the cloud's
 )
 
 // Group is one consumer group.

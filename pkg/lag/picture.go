@@ -2,9 +2,8 @@ package lag
 
 import (
 	"cmp"
+	"math"
 	"slices"
-	"strconv"
-	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/lag/trend"
@@ -22,7 +21,7 @@ const (
 func attachHistory(alerts []*alert.Alert, w *trend.Window) {
 	var about []*alert.Alert
 	for _, a := range alerts {
-		if a.Annotations[lagAnnotation] != "" {
+		if a.Annotations[alert.LagAnnotation] != "" {
 			about = append(about, a)
 		}
 	}
@@ -31,32 +30,24 @@ func attachHistory(alerts []*alert.Alert, w *trend.Window) {
 		about = about[:maxPictures]
 	}
 	for _, a := range about {
-		set(a.Annotations, historyAnnotation, history(w.History(a.Labels[groupLabel], a.Labels[topicLabel])))
+		a.Annotations.SetNonEmpty(alert.LagHistoryAnnotation, history(w.History(a.Labels[alert.GroupLabel], a.Labels[alert.TopicLabel])))
 	}
 }
 
 func lagOf(a *alert.Alert) int64 {
-	n, _ := strconv.ParseInt(a.Annotations[lagAnnotation], 10, 64) // what is none comes last
+	n, _ := alert.ParseCount(a.Annotations[alert.LagAnnotation]) // what is none comes last
 	return n
 }
 
-// history prints a history as <unix seconds of the last value>/<step in
-// seconds>:<value>,<value>,…, oldest first; a value that is not known is empty.
+// history formats the newest values of a history for the annotation.
 func history(h trend.History) string {
-	values := h.Values[max(0, len(h.Values)-maxValues):]
-	if !slices.ContainsFunc(values, func(v int64) bool { return v >= 0 }) {
-		return ""
-	}
-	b := strconv.AppendInt(nil, h.Last.Unix(), 10)
-	b = strconv.AppendInt(append(b, '/'), int64(h.Step/time.Second), 10)
-	for i, v := range values {
-		b = append(b, ':')
-		if i > 0 {
-			b[len(b)-1] = ','
-		}
-		if v >= 0 {
-			b = strconv.AppendInt(b, v, 10)
+	out := alert.LagHistory{Last: h.Last, Step: h.Step}
+	for _, v := range h.Values[max(0, len(h.Values)-maxValues):] {
+		if v < 0 {
+			out.Values = append(out.Values, math.NaN())
+		} else {
+			out.Values = append(out.Values, float64(v))
 		}
 	}
-	return string(b)
+	return out.String()
 }

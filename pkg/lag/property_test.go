@@ -48,7 +48,7 @@ func TestOneGroupChangesNoOther(t *testing.T) {
 				}
 				mustPoll(t, w, float64(m))
 				for _, a := range e.words {
-					if a.Labels[groupLabel] == "g" {
+					if a.Labels[alert.GroupLabel] == "g" {
 						out = append(out, fmt.Sprint(brief([]*alert.Alert{a}), a.Annotations))
 					}
 				}

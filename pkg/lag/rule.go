@@ -113,11 +113,11 @@ func (r *Rule) matches(group, topic string) bool {
 }
 
 var (
-	reservedLabels      = []string{alert.NameLabel, clusterLabel, groupLabel, topicLabel}
+	reservedLabels      = []string{alert.NameLabel, alert.ClusterLabel, alert.GroupLabel, alert.TopicLabel}
 	reservedAnnotations = []string{
-		lagAnnotation, thresholdAnnotation, partitionsAnnotation, unknownAnnotation,
-		delayAnnotation, statusAnnotation, growingAnnotation, lostAnnotation,
-		rateInAnnotation, rateOutAnnotation, drainAnnotation, historyAnnotation, sourceAnnotation,
+		alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.UnknownPartitionsAnnotation,
+		alert.DelayAnnotation, alert.StatusAnnotation, alert.GrowingForAnnotation, alert.LostAnnotation,
+		alert.RateInAnnotation, alert.RateOutAnnotation, alert.DrainAnnotation, alert.LagHistoryAnnotation, alert.SourceAnnotation,
 	}
 )
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"tocsin/pkg/lag/trend"
-	"tocsin/pkg/setting"
 )
 
 // status judges Status: whether one of the partitions is in one of its states.
@@ -130,18 +129,4 @@ func (s *ruleInput) motion() motion {
 		m.status = s.worstState(s.topic.Partitions)
 	}
 	return m
-}
-
-// drainText prints how long it takes until all is read: "12m", "never", or "".
-func (m motion) drainText() string {
-	switch {
-	case m.drain < 0:
-		return ""
-	case m.drain == trend.Never:
-		return "never"
-	case m.drain < time.Hour:
-		return setting.Duration(m.drain.Truncate(time.Second)).String()
-	default:
-		return setting.Duration(m.drain.Truncate(time.Minute)).String()
-	}
 }

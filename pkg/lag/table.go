@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/lag/trend"
 )
 
@@ -146,7 +147,7 @@ func (s *ruleInput) moves() Progress {
 	if m.status != trend.Unknown {
 		out.Status = m.status
 	}
-	out.GrowingFor, out.Drain, out.Lost = int64(m.growing/time.Second), m.drainText(), s.topic.lost()
+	out.GrowingFor, out.Drain, out.Lost = int64(m.growing/time.Second), alert.FormatDrain(m.drain), s.topic.lost()
 	if !math.IsNaN(m.in) {
 		out.RateIn = &m.in
 	}

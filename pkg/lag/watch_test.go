@@ -42,7 +42,7 @@ func (e *ear) Ingest(_ context.Context, now time.Time, alerts []*alert.Alert) er
 	for _, a := range alerts {
 		in := *a
 		in.UpdatedAt = now
-		key := fmt.Sprint(a.Labels[clusterLabel], " ", a.Name(), " ", a.Labels[topicLabel])
+		key := fmt.Sprint(a.Labels[alert.ClusterLabel], " ", a.Name(), " ", a.Labels[alert.TopicLabel])
 		if old := e.known[key]; old != nil {
 			e.known[key] = alert.Merge(old, &in)
 		} else {

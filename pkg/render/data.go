@@ -42,9 +42,9 @@ func (v *View) Escape(text, link func(string) string) *View {
 func (v *View) Data() *template.Data {
 	if v.data == nil {
 		v.data = Data(v.n, v.externalURL)
-		delete(v.data.CommonAnnotations, historyAnnotation)
+		delete(v.data.CommonAnnotations, alert.LagHistoryAnnotation)
 		for _, a := range v.data.Alerts {
-			delete(a.Annotations, historyAnnotation)
+			delete(a.Annotations, alert.LagHistoryAnnotation)
 		}
 		if v.text != nil {
 			escape(v.data, v.text, v.link)

@@ -69,6 +69,8 @@ type draft struct {
 	about subject
 	// labels and annotations are those that all alerts have.
 	labels, annotations alert.Labels
+	// builtin are the annotations that are built-in texts in all alerts.
+	builtin alert.Builtin
 }
 
 // entry is one alert of a draft.
@@ -92,11 +94,15 @@ func newDraft(n *alert.Notification, env *Style) *draft {
 	if d.zone == nil {
 		d.zone = time.UTC
 	}
+	if len(n.Alerts) > 0 {
+		d.builtin = n.Alerts[0].Builtin
+	}
 	all := make([]entry, len(n.Alerts))
 	for i, a := range n.Alerts {
 		e := &all[i]
 		*e = entry{Alert: a, resolved: a.ResolvedAt(n.At), severity: severityOf(a)}
 		e.about, e.lag = subjectOf(a, e.resolved)
+		d.builtin &= a.Builtin
 		if !e.resolved {
 			d.firing++
 		}
@@ -123,7 +129,7 @@ func reading(a, b *entry) int {
 	}
 	order := cmp.Or(cmp.Compare(b.severity, a.severity), a.StartsAt.Compare(b.StartsAt))
 	if aLag {
-		order = cmp.Or(cmp.Compare(b.lag, a.lag), strings.Compare(a.Labels["topic"], b.Labels["topic"]))
+		order = cmp.Or(cmp.Compare(b.lag, a.lag), strings.Compare(a.Labels[alert.TopicLabel], b.Labels[alert.TopicLabel]))
 	}
 	if order != 0 {
 		return order

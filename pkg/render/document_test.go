@@ -134,26 +134,37 @@ func TestOneLagAlert(t *testing.T) {
 	}
 }
 
-// The texts that pkg/lag writes by itself repeat the message and are left out;
-// what a rule's author wrote is said.
+// Built-in summaries and descriptions repeat the message and are left out; those of
+// a rule's author are shown, whatever their words.
 func TestLagRemarks(t *testing.T) {
-	tests := []struct{ summary, description, want string }{
-		{"g 消费 t 积压 12,345 条（阈值 2,000）", "积压最多的分区：3 号 5,000 条，7 号 4,100 条。", ""},
-		{"g is 12,345 messages behind on t (limit 2,000)", "Furthest behind: partition 3 by 5,000.", ""},
-		{"t is 12345 behind", "", "t is 12345 behind"},
-		{"", "call the payments team", "call the payments team"},
+	const both = alert.BuiltinSummary | alert.BuiltinDescription
+	tests := map[string]struct {
+		summary, description string
+		builtin              alert.Builtin
+		want                 string
+	}{
+		"built-in, zh":            {"g 消费 t 积压 12,345 条（阈值 2,000）", "积压最多的分区：3 号 5,000 条，7 号 4,100 条。", both, ""},
+		"built-in, en":            {"g is 12,345 messages behind on t (limit 2,000)", "Furthest behind: partition 3 by 5,000.", both, ""},
+		"an author's summary":     {"t is 12345 behind", "", 0, "t is 12345 behind"},
+		"with all the numbers":    {"g is 12,345 behind on t (limit 2,000)", "Furthest behind.", alert.BuiltinDescription, "g is 12,345 behind on t (limit 2,000)"},
+		"an author's description": {"built in", "call the payments team", alert.BuiltinSummary, "call the payments team"},
 	}
-	for _, tt := range tests {
-		a := lagAlert("t", "12345")
-		a.Annotations["partitions"], a.Annotations["summary"], a.Annotations["description"] = "3:5000,7:4100", tt.summary, tt.description
-		if got := document("zh", a).fact("详情"); got != tt.want {
-			t.Errorf("%q, %q: said %q, want %q", tt.summary, tt.description, got, tt.want)
-		}
-		b := lagAlert("u", "12345")
-		b.Annotations["summary"], b.Annotations["description"] = tt.summary, tt.description
-		if many := document("zh", a, b).fact("详情"); tt.want != "" && many != tt.want {
-			t.Errorf("two alerts: %q, want %q", many, tt.want)
-		}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			remark := func(topic string) *alert.Alert {
+				a := lagAlert(topic, "12345")
+				a.Annotations["summary"], a.Annotations["description"], a.Builtin = tt.summary, tt.description, tt.builtin
+				return a
+			}
+			a, b := remark("t"), remark("u")
+			a.Annotations["partitions"] = "3:5000,7:4100"
+			if got := document("zh", a).fact("详情"); got != tt.want {
+				t.Errorf("one alert: got %q, want %q", got, tt.want)
+			}
+			if got := document("zh", a, b).fact("详情"); got != tt.want {
+				t.Errorf("two alerts: got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 
@@ -191,7 +202,8 @@ func TestSumOverflow(t *testing.T) {
 // An alert that ended because its topic is gone has no lag to tell, but a reason.
 func TestTopicGone(t *testing.T) {
 	a := ended(lagAlert("t", "1"))
-	a.Annotations = alert.Labels{"summary": "消费组 g 已不再有主题 t，告警结束"}
+	a.Annotations = nil
+	a.SetSummary("消费组 g 已不再有主题 t，告警结束")
 	doc := document("zh", a)
 	if doc.Title != "[恢复] 消费积压 · c / g / t" || doc.Lead != "已恢复，持续了 5 分钟" || doc.fact("详情") != a.Annotations["summary"] {
 		t.Errorf("%q, %q, %q", doc.Title, doc.Lead, doc.fact("详情"))

@@ -9,11 +9,14 @@ import (
 )
 
 // labelOrder is how labels are listed; the others follow in byte order.
-var labelOrder = []string{alert.SeverityLabel, "cluster", "consumer_group", "topic", "host", "hostname", "instance"}
+var labelOrder = []string{alert.SeverityLabel, alert.ClusterLabel, alert.GroupLabel, alert.TopicLabel, alert.HostLabel, alert.HostnameLabel, alert.InstanceLabel}
 
 // worded are annotations that the built-in texts say in their own way, or show as
 // a picture.
-var worded = []string{"summary", "description", "message", "runbook_url", "dashboard_url", historyAnnotation}
+var worded = []string{
+	alert.SummaryAnnotation, alert.DescriptionAnnotation, alert.MessageAnnotation, alert.RunbookAnnotation, alert.DashboardAnnotation,
+	alert.LagHistoryAnnotation,
+}
 
 // common lists what all alerts have in common: labels, then annotations.
 func (d *draft) common() []Field {
@@ -94,8 +97,8 @@ func (d *draft) links(overview string) []Link {
 	if len(d.entries) == 1 {
 		add(d.words.source, d.entries[0].GeneratorURL)
 	}
-	add(d.words.runbook, d.annotations["runbook_url"])
-	add(d.words.dashboard, d.annotations["dashboard_url"])
+	add(d.words.runbook, d.annotations[alert.RunbookAnnotation])
+	add(d.words.dashboard, d.annotations[alert.DashboardAnnotation])
 	add(d.words.overview, overview)
 	return links
 }

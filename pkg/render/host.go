@@ -1,6 +1,10 @@
 package render
 
-import "time"
+import (
+	"time"
+
+	"tocsin/pkg/alert"
+)
 
 // hostOffline is a host that has stopped reporting. Its alert starts at the last
 // report and has these annotations: address, where that came from; last_values,
@@ -9,15 +13,15 @@ import "time"
 type hostOffline struct{}
 
 func (hostOffline) name(w *words) string { return w.hostOffline }
-func (hostOffline) usual() string        { return hostOfflineName }
+func (hostOffline) usual() string        { return alert.HostOfflineAlert }
 func (hostOffline) unit() unit           { return unitHost }
-func (hostOffline) places() []string     { return []string{"hostname", "host"} }
+func (hostOffline) places() []string     { return []string{alert.HostnameLabel, alert.HostLabel} }
 
 func (hostOffline) headline(d *draft, e *entry) string {
 	if !e.resolved {
 		return d.words.silent(d.span(e))
 	}
-	if why := Clean(e.Annotations["description"], maxValue); why != "" {
+	if why := Clean(e.Annotations[alert.DescriptionAnnotation], maxValue); why != "" {
 		return why
 	}
 	return d.words.overHost(d.span(e))
@@ -25,7 +29,7 @@ func (hostOffline) headline(d *draft, e *entry) string {
 
 func (h hostOffline) line(d *draft, e *entry) string {
 	line := h.headline(d, e)
-	if address := Clean(e.Annotations["address"], maxName); address != "" && !e.resolved {
+	if address := Clean(e.Annotations[alert.AddressAnnotation], maxName); address != "" && !e.resolved {
 		line += " · " + address
 	}
 	return line
@@ -44,10 +48,10 @@ func (hostOffline) fields(d *draft, e *entry) []Field {
 	default:
 		add(d.words.lastReport, moment(e.StartsAt, d.at, d.zone))
 	}
-	add(d.words.address, Clean(e.Annotations["address"], maxName))
+	add(d.words.address, Clean(e.Annotations[alert.AddressAnnotation], maxName))
 	if !e.resolved {
-		add(d.words.lastValues, Clean(e.Annotations["last_values"], maxValue))
-		add(d.words.detail, d.ownText(e, "description"))
+		add(d.words.lastValues, Clean(e.Annotations[alert.LastValuesAnnotation], maxValue))
+		add(d.words.detail, d.ownText(e, alert.DescriptionAnnotation))
 	}
 	return fields
 }
@@ -70,7 +74,7 @@ func (hostOffline) shared(d *draft) []Field {
 			fields = append(fields, Field{d.words.lastReport, d.between(first, last)})
 		}
 	}
-	if s := Clean(d.annotations["description"], maxValue); s != "" && d.firing > 0 {
+	if s := Clean(d.annotations[alert.DescriptionAnnotation], maxValue); s != "" && d.firing > 0 {
 		fields = append(fields, Field{d.words.detail, s})
 	}
 	return fields
@@ -86,5 +90,5 @@ func (d *draft) between(first, last time.Time) string {
 }
 
 func (hostOffline) says(annotation string) bool {
-	return annotation == "address" || annotation == "last_values"
+	return annotation == alert.AddressAnnotation || annotation == alert.LastValuesAnnotation
 }

@@ -16,13 +16,12 @@ import (
 // motion.go.
 type lagging struct{}
 
-// usualRule is the alertname that a rule about lag has unless it is given one.
-const usualRule = "KafkaConsumerLag"
-
 func (lagging) name(w *words) string { return w.lag }
-func (lagging) usual() string        { return usualRule }
+func (lagging) usual() string        { return alert.ConsumerLagAlert }
 func (lagging) unit() unit           { return unitTopic }
-func (lagging) places() []string     { return []string{"cluster", "consumer_group", "topic"} }
+func (lagging) places() []string {
+	return []string{alert.ClusterLabel, alert.GroupLabel, alert.TopicLabel}
+}
 
 func (lagging) headline(d *draft, e *entry) string {
 	if e.resolved {
@@ -35,8 +34,8 @@ func (lagging) line(d *draft, e *entry) string {
 	switch {
 	case !e.resolved:
 		return d.words.behindLine(e.reading(), d.threshold(e), d.span(e)) + d.asides(e)
-	case e.lag == unread && e.Annotations["summary"] != "":
-		return Clean(e.Annotations["summary"], maxValue/2)
+	case e.lag == unread && e.Annotations[alert.SummaryAnnotation] != "":
+		return Clean(e.Annotations[alert.SummaryAnnotation], maxValue/2)
 	default:
 		return d.words.overLag(d.span(e), e.reading())
 	}
@@ -49,7 +48,7 @@ func (lagging) fields(d *draft, e *entry) []Field {
 			fields = append(fields, Field{name, value})
 		}
 	}
-	worst, unknown := partitions(e.Annotations["partitions"]), Clean(e.Annotations["unknown_partitions"], maxName)
+	worst, unknown := partitions(e.Annotations[alert.PartitionsAnnotation]), Clean(e.Annotations[alert.UnknownPartitionsAnnotation], maxName)
 	if !e.resolved {
 		fields = append(fields, d.motions(e)...)
 		add(d.words.partitions, worst)
@@ -57,57 +56,42 @@ func (lagging) fields(d *draft, e *entry) []Field {
 			add(d.words.unknown, d.words.unread(unknown))
 		}
 	} else if len(d.entries) == 1 {
-		add(d.words.threshold, count(e.Annotations["threshold"]))
+		add(d.words.threshold, count(e.Annotations[alert.ThresholdAnnotation]))
 	}
-	fields = append(fields, d.remarks(e.Labels, e.Annotations, func(name string) string { return d.ownText(e, name) })...)
+	fields = append(fields, d.remarks(e.Annotations, e.Builtin, func(name string) string { return d.ownText(e, name) })...)
 	return append(fields, d.started(e)...)
 }
 
 func (lagging) shared(d *draft) []Field {
 	var fields []Field
-	if s := count(d.annotations["threshold"]); s != "" {
+	if s := count(d.annotations[alert.ThresholdAnnotation]); s != "" {
 		fields = append(fields, Field{d.words.threshold, s})
 	}
 	text := func(name string) string { return Clean(d.annotations[name], maxValue) }
-	return append(fields, d.remarks(d.labels, d.annotations, text)...)
+	return append(fields, d.remarks(d.annotations, d.builtin, text)...)
 }
 
-// remarks are the summary and description that a rule's author wrote. Those that
-// lag alerts have by themselves say what the message says already, and are known
-// by their naming all of it.
-func (d *draft) remarks(labels, annotations alert.Labels, text func(name string) string) []Field {
+// remarks are the summary and description of a rule's author. Built-in ones are
+// left out, because they repeat the numbers of the message; only the summary of an
+// alert that ended without a reading holds something else, the reason.
+func (d *draft) remarks(annotations alert.Labels, builtin alert.Builtin, text func(name string) string) []Field {
 	var fields []Field
-	lag, threshold := count(annotations["lag"]), count(annotations["threshold"])
-	if s := text("summary"); s != "" && (lag == "" || !namesAll(s, labels["consumer_group"], labels["topic"], lag, threshold)) {
-		fields = append(fields, Field{d.words.detail, s})
+	add := func(name string, repeated bool) {
+		if s := text(name); s != "" && !repeated {
+			fields = append(fields, Field{d.words.detail, s})
+		}
 	}
-	worst, _, _ := strings.Cut(partitions(annotations["partitions"]), " · ")
-	_, lag, _ = strings.Cut(worst, " ")
-	if s := text("description"); s != "" && !namesAll(s, lag, Clean(annotations["unknown_partitions"], maxName)) {
-		fields = append(fields, Field{d.words.detail, s})
-	}
+	add(alert.SummaryAnnotation, builtin.Has(alert.BuiltinSummary) && annotations[alert.LagAnnotation] != "")
+	add(alert.DescriptionAnnotation, builtin.Has(alert.BuiltinDescription))
 	return fields
 }
 
 func (lagging) says(annotation string) bool {
 	switch annotation {
-	case "lag", "threshold", "partitions", "unknown_partitions":
+	case alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.UnknownPartitionsAnnotation:
 		return true
 	}
 	return slices.Contains(motion, annotation)
-}
-
-// namesAll tells that text contains all of what is not "", and that there is
-// something.
-func namesAll(text string, parts ...string) bool {
-	some := false
-	for _, s := range parts {
-		if !strings.Contains(text, s) {
-			return false
-		}
-		some = some || s != ""
-	}
-	return some
 }
 
 // unread is the lag of an alert that does not tell it: one that ended because
@@ -125,10 +109,10 @@ func (e *entry) reading() string {
 // threshold prints the limit that the lag is over, "" when it is the same for
 // all alerts and said once.
 func (d *draft) threshold(e *entry) string {
-	if len(d.entries) > 1 && d.annotations["threshold"] != "" {
+	if len(d.entries) > 1 && d.annotations[alert.ThresholdAnnotation] != "" {
 		return ""
 	}
-	return count(e.Annotations["threshold"])
+	return count(e.Annotations[alert.ThresholdAnnotation])
 }
 
 // sum says how far all topics are behind together, and which is the worst.
@@ -143,27 +127,23 @@ func (d *draft) sum() string {
 
 // count prints a number of messages; what is not a number stays as it is.
 func count(s string) string {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+	if n, ok := alert.ParseCount(s); ok {
 		return number(n)
 	}
 	return Clean(s, maxName)
 }
 
-// partitions prints "3:5000,7:4100" as "#3 5,000 · #7 4,100".
+// partitions formats "3:5000,7:4100" as "#3 5,000 · #7 4,100"; any other text
+// stays as it is.
 func partitions(s string) string {
-	if s == "" {
-		return ""
-	}
 	const most = 5
+	worst, err := alert.ParsePartitions(s)
+	if err != nil {
+		return Clean(s, maxName)
+	}
 	var out []string
-	for pair := range strings.SplitSeq(s, ",") {
-		id, lag, found := strings.Cut(strings.TrimSpace(pair), ":")
-		if !found {
-			return Clean(s, maxName)
-		}
-		if out = append(out, "#"+Clean(id, 12)+" "+count(lag)); len(out) == most {
-			break
-		}
+	for _, p := range worst[:min(len(worst), most)] {
+		out = append(out, "#"+strconv.Itoa(int(p.ID))+" "+number(p.Lag))
 	}
 	return strings.Join(out, " · ")
 }

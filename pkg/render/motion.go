@@ -1,11 +1,9 @@
 package render
 
 import (
-	"strconv"
 	"strings"
-	"time"
 
-	"tocsin/pkg/setting"
+	"tocsin/pkg/alert"
 )
 
 // What an alert about lag may tell beside the lag, each in an annotation: delay
@@ -13,16 +11,19 @@ import (
 // messages per second; drain as "12m" or "never"; source "kafka" or "api".
 
 // motion are the annotations that the texts below say.
-var motion = []string{"delay", "status", "growing_for", "lost", "rate_in", "rate_out", "drain", "source"}
+var motion = []string{
+	alert.DelayAnnotation, alert.StatusAnnotation, alert.GrowingForAnnotation, alert.LostAnnotation,
+	alert.RateInAnnotation, alert.RateOutAnnotation, alert.DrainAnnotation, alert.SourceAnnotation,
+}
 
 // trouble puts what is worse than a number before the lag, and how old the oldest
 // unread message is behind it.
 func (d *draft) trouble(e *entry, behind string) string {
 	var parts []string
-	if s := d.words.status[e.Annotations["status"]]; s != "" && e.Annotations["status"] != "growing" {
+	if s := d.words.status[e.status()]; s != "" && e.status() != alert.StatusGrowing {
 		parts = append(parts, s)
 	}
-	if n := positive(e.Annotations["lost"]); n > 0 {
+	if n, ok := alert.ParseCount(e.Annotations[alert.LostAnnotation]); ok && n > 0 {
 		parts = append(parts, d.words.lost(number(n)))
 	}
 	parts = append(parts, behind)
@@ -35,7 +36,7 @@ func (d *draft) trouble(e *entry, behind string) string {
 // asides are the same in a few words, for a list of many.
 func (d *draft) asides(e *entry) string {
 	var b strings.Builder
-	for _, s := range []string{d.words.status[e.Annotations["status"]], d.ago(e)} {
+	for _, s := range []string{d.words.status[e.status()], d.ago(e)} {
 		if s != "" {
 			b.WriteString(" · " + s)
 		}
@@ -45,7 +46,7 @@ func (d *draft) asides(e *entry) string {
 
 // ago says how old the oldest unread message is, "" when that is not known.
 func (d *draft) ago(e *entry) string {
-	if s := d.seconds(e, "delay"); s != "" {
+	if s := d.seconds(e, alert.DelayAnnotation); s != "" {
 		return d.words.oldest(s)
 	}
 	return ""
@@ -59,15 +60,15 @@ func (d *draft) motions(e *entry) []Field {
 			fields = append(fields, Field{name, value})
 		}
 	}
-	add(d.words.state, d.words.statusWhy[e.Annotations["status"]])
-	if s := d.seconds(e, "growing_for"); s != "" {
+	add(d.words.state, d.words.statusWhy[e.status()])
+	if s := d.seconds(e, alert.GrowingForAnnotation); s != "" {
 		add(d.words.growth, d.words.lasted(s))
 	}
-	in, out := Clean(e.Annotations["rate_in"], maxName), Clean(e.Annotations["rate_out"], maxName)
+	in, out := Clean(e.Annotations[alert.RateInAnnotation], maxName), Clean(e.Annotations[alert.RateOutAnnotation], maxName)
 	if in != "" && out != "" {
 		add(d.words.rate, d.words.rates(in, out, d.drain(e)))
 	}
-	if e.Annotations["source"] == "api" {
+	if e.Annotations[alert.SourceAnnotation] == alert.SourceAPI {
 		add(d.words.way, d.words.byAPI)
 	}
 	return fields
@@ -75,35 +76,27 @@ func (d *draft) motions(e *entry) []Field {
 
 // drain says how long it takes to catch up.
 func (d *draft) drain(e *entry) string {
-	text := e.Annotations["drain"]
-	var span setting.Duration
-	switch err := span.UnmarshalText([]byte(text)); {
-	case text == "never":
-		return d.words.never
-	case err != nil || span <= 0:
+	drain, ok := alert.ParseDrain(e.Annotations[alert.DrainAnnotation])
+	switch {
+	case !ok:
 		return ""
+	case drain == alert.Never:
+		return d.words.never
 	default:
-		return d.words.caughtUp(d.words.duration(span.Std()))
+		return d.words.caughtUp(d.words.duration(drain))
 	}
 }
 
 // seconds prints an annotation that is a number of seconds, "" when it is none.
 func (d *draft) seconds(e *entry, name string) string {
-	n := positive(e.Annotations[name])
-	if n <= 0 || n > int64(maxSpan/time.Second) {
+	span, ok := alert.ParseSeconds(e.Annotations[name])
+	if !ok {
 		return ""
 	}
-	return d.words.duration(time.Duration(n) * time.Second)
+	return d.words.duration(span)
 }
 
-// maxSpan is the longest time that is told: more is a fault.
-const maxSpan = 100 * 365 * 24 * time.Hour
-
-// positive reads a count, 0 when it is none.
-func positive(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return max(n, 0)
+// status is what the consumer does, "" when the alert has no such annotation.
+func (e *entry) status() alert.LagStatus {
+	return alert.LagStatus(e.Annotations[alert.StatusAnnotation])
 }

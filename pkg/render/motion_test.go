@@ -83,16 +83,6 @@ func TestLagMoves(t *testing.T) {
 	}
 }
 
-// The texts that pkg/lag writes about them by itself are left out.
-func TestLagMovesAreSaidOnce(t *testing.T) {
-	for _, summary := range []string{"g 消费 t：停滞（有成员，但不再提交），积压 5,000 条", "g on t: stalled (has members, commits nothing), 5,000 behind"} {
-		a := moving("status", "stalled", "summary", summary)
-		if got := document("zh", a).fact("详情"); got != "" {
-			t.Errorf("said again: %q", got)
-		}
-	}
-}
-
 func TestPartialPollFailure(t *testing.T) {
 	a := &alert.Alert{
 		Labels:      alert.Labels{"alertname": "TocsinPollFailed", "cluster": "c", "consumer_group": "g"},

@@ -11,7 +11,7 @@ import (
 type other struct{ alertname string }
 
 // otherPlaces are the labels by which systems commonly say where.
-var otherPlaces = []string{"cluster", "namespace", "host", "hostname", "instance", "pod"}
+var otherPlaces = []string{alert.ClusterLabel, "namespace", alert.HostLabel, alert.HostnameLabel, alert.InstanceLabel, "pod"}
 
 func (o other) name(w *words) string {
 	if o.alertname == "" {
@@ -47,7 +47,7 @@ func (other) line(d *draft, e *entry) string {
 
 func (other) fields(d *draft, e *entry) []Field {
 	var fields []Field
-	s := d.ownText(e, "description")
+	s := d.ownText(e, alert.DescriptionAnnotation)
 	if e.resolved {
 		s = d.ownSummary(e) // the headline says that it is over
 	}
@@ -58,7 +58,7 @@ func (other) fields(d *draft, e *entry) []Field {
 }
 
 func (other) shared(d *draft) []Field {
-	if s := Clean(d.annotations["description"], maxValue); s != "" && s != summary(d.annotations) {
+	if s := Clean(d.annotations[alert.DescriptionAnnotation], maxValue); s != "" && s != summary(d.annotations) {
 		return []Field{{d.words.detail, s}}
 	}
 	return nil
@@ -68,7 +68,7 @@ func (other) says(string) bool { return false }
 
 // summary is the annotation that says what is wrong.
 func summary(annotations alert.Labels) string {
-	for _, name := range [...]string{"summary", "message", "description"} {
+	for _, name := range [...]string{alert.SummaryAnnotation, alert.MessageAnnotation, alert.DescriptionAnnotation} {
 		if s := Clean(annotations[name], maxValue); s != "" {
 			return s
 		}

@@ -2,17 +2,13 @@ package render
 
 import (
 	"cmp"
-	"strconv"
+	"math"
 	"strings"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/chart"
 )
-
-// historyAnnotation holds what an alert's chart is drawn from, in the form that
-// chart.Parse reads. It is nothing to read: no text shows it, and templates do not
-// see it.
-const historyAnnotation = "lag_history"
 
 // fewest is how many values of a history must be known: a chart of fewer tells
 // nothing that the text does not.
@@ -35,18 +31,22 @@ func (doc *Doc) Pictures(most int) []Picture {
 		if len(out) == most {
 			break
 		}
-		text, told := e.Annotations[historyAnnotation]
-		if !told {
+		text, found := e.Annotations[alert.LagHistoryAnnotation]
+		if !found {
 			continue
 		}
-		s, err := chart.Parse(text)
-		if err != nil || s.KnownValues() < fewest {
+		h, err := alert.ParseLagHistory(text)
+		if err != nil {
 			continue
 		}
-		if limit, err := strconv.ParseFloat(e.Annotations["threshold"], 64); err == nil {
+		s := chart.Series{Last: h.Last, Step: h.Step, Values: h.Values, Threshold: math.NaN()}
+		if s.KnownValues() < fewest {
+			continue
+		}
+		if limit, ok := alert.ParseNumber(e.Annotations[alert.ThresholdAnnotation]); ok {
 			s.Threshold = limit
 		}
-		where := strings.Join(values(e.Labels, []string{"consumer_group", "topic"}), " / ")
+		where := strings.Join(values(e.Labels, []string{alert.GroupLabel, alert.TopicLabel}), " / ")
 		s.Title = cmp.Or(where, Clean(e.Name(), maxName))
 		s.From, s.Zone = e.StartsAt, d.zone
 		span := time.Duration(len(s.Values)-1) * s.Step

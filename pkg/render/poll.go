@@ -1,19 +1,21 @@
 package render
 
+import "tocsin/pkg/alert"
+
 // pollFailed is what Tocsin says when it cannot read the lag it should watch.
 type pollFailed struct{}
 
 func (pollFailed) name(w *words) string { return w.pollFailed }
-func (pollFailed) usual() string        { return pollFailedName }
+func (pollFailed) usual() string        { return alert.PollFailedAlert }
 func (pollFailed) unit() unit           { return unitAlert }
-func (pollFailed) places() []string     { return []string{"cluster", "consumer_group"} }
+func (pollFailed) places() []string     { return []string{alert.ClusterLabel, alert.GroupLabel} }
 
 func (pollFailed) headline(d *draft, e *entry) string {
 	if e.resolved {
 		return d.words.overPoll(d.span(e))
 	}
-	cluster, group := Clean(e.Labels["cluster"], maxName), Clean(e.Labels["consumer_group"], maxName)
-	if e.Annotations[partial] != "" {
+	cluster, group := Clean(e.Labels[alert.ClusterLabel], maxName), Clean(e.Labels[alert.GroupLabel], maxName)
+	if e.Annotations[alert.PartialAnnotation] != "" {
 		return d.words.half(d.words.blindWhat(cluster, group))
 	}
 	return d.words.blind(d.words.blindWhat(cluster, group))
@@ -46,14 +48,11 @@ func (pollFailed) shared(d *draft) []Field {
 	return []Field{{d.words.advice, d.words.checkPoll}}
 }
 
-func (pollFailed) says(annotation string) bool { return annotation == partial }
-
-// partial is the annotation of an alert of which the rest is watched.
-const partial = "partial"
+func (pollFailed) says(annotation string) bool { return annotation == alert.PartialAnnotation }
 
 func reason(e *entry) string {
-	if s := e.Annotations["description"]; s != "" {
+	if s := e.Annotations[alert.DescriptionAnnotation]; s != "" {
 		return s
 	}
-	return e.Annotations["summary"]
+	return e.Annotations[alert.SummaryAnnotation]
 }

@@ -1,10 +1,6 @@
 package render
 
-import (
-	"strconv"
-
-	"tocsin/pkg/alert"
-)
+import "tocsin/pkg/alert"
 
 // subject is a kind of alert that has words of its own. Subjects are compared
 // with ==.
@@ -31,13 +27,13 @@ type subject interface {
 // subjectOf recognises what an alert is about, and reads its lag if that is it.
 func subjectOf(a *alert.Alert, resolved bool) (subject, int64) {
 	switch name := a.Name(); {
-	case name == pollFailedName:
+	case name == alert.PollFailedAlert:
 		return pollFailed{}, 0
-	case name == hostOfflineName && a.Labels["host"] != "":
+	case name == alert.HostOfflineAlert && a.Labels[alert.HostLabel] != "":
 		return hostOffline{}, 0
-	case a.Labels["consumer_group"] != "" && a.Labels["topic"] != "":
-		text, told := a.Annotations["lag"]
-		if lag, err := strconv.ParseInt(text, 10, 64); err == nil && lag >= 0 {
+	case a.Labels[alert.GroupLabel] != "" && a.Labels[alert.TopicLabel] != "":
+		text, told := a.Annotations[alert.LagAnnotation]
+		if lag, ok := alert.ParseCount(text); ok {
 			return lagging{}, lag
 		}
 		// Prometheus's alerts have a generator, Tocsin's have none.
@@ -47,8 +43,3 @@ func subjectOf(a *alert.Alert, resolved bool) (subject, int64) {
 	}
 	return other{a.Name()}, 0
 }
-
-const (
-	pollFailedName  = "TocsinPollFailed"
-	hostOfflineName = "HostOffline"
-)

@@ -1,6 +1,10 @@
 package render
 
-import "time"
+import (
+	"time"
+
+	"tocsin/pkg/alert"
+)
 
 // words is everything that the built-in messages say in one language. Each
 // language has one file, which is all that a translator needs to see.
@@ -31,7 +35,7 @@ type words struct {
 	unread     func(partitions string) string
 
 	// What a consumer does, by the annotation status, in a word and in a sentence.
-	status, statusWhy        map[string]string
+	status, statusWhy        map[alert.LagStatus]string
 	comma                    string // between parts of a sentence
 	state, growth, rate, way string // names of facts
 	lost, oldest, caughtUp   func(s string) string

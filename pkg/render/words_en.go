@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"tocsin/pkg/alert"
 )
 
 func english() *words {
@@ -39,14 +41,14 @@ func english() *words {
 		},
 
 		labels: map[string]string{
-			"alertname":      "Alert",
-			"cluster":        "Cluster",
-			"consumer_group": "Group",
-			"topic":          "Topic",
-			"severity":       "Severity",
-			"host":           "Host",
-			"hostname":       "Hostname",
-			"instance":       "Instance",
+			alert.NameLabel:     "Alert",
+			alert.ClusterLabel:  "Cluster",
+			alert.GroupLabel:    "Group",
+			alert.TopicLabel:    "Topic",
+			alert.SeverityLabel: "Severity",
+			alert.HostLabel:     "Host",
+			alert.HostnameLabel: "Hostname",
+			alert.InstanceLabel: "Instance",
 		},
 
 		rule:       "Rule",
@@ -88,12 +90,12 @@ func english() *words {
 		},
 		unread: func(n string) string { return n + " could not be read and are not counted" },
 
-		status: map[string]string{"stalled": "Stalled", "stopped": "Stopped", "rewind": "Set back", "growing": "growing"},
-		statusWhy: map[string]string{
-			"stalled": "consumers are there, but commit nothing",
-			"stopped": "no consumer is there",
-			"rewind":  "the offset went back, messages are read again",
-			"growing": "reads more slowly than is written",
+		status: map[alert.LagStatus]string{alert.StatusStalled: "Stalled", alert.StatusStopped: "Stopped", alert.StatusRewind: "Set back", alert.StatusGrowing: "growing"},
+		statusWhy: map[alert.LagStatus]string{
+			alert.StatusStalled: "consumers are there, but commit nothing",
+			alert.StatusStopped: "no consumer is there",
+			alert.StatusRewind:  "the offset went back, messages are read again",
+			alert.StatusGrowing: "reads more slowly than is written",
 		},
 		comma:    ", ",
 		state:    "State",

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"tocsin/pkg/alert"
 )
 
 func chinese() *words {
@@ -29,14 +31,14 @@ func chinese() *words {
 		},
 
 		labels: map[string]string{
-			"alertname":      "告警",
-			"cluster":        "集群",
-			"consumer_group": "消费组",
-			"topic":          "Topic",
-			"severity":       "级别",
-			"host":           "主机",
-			"hostname":       "主机名",
-			"instance":       "实例",
+			alert.NameLabel:     "告警",
+			alert.ClusterLabel:  "集群",
+			alert.GroupLabel:    "消费组",
+			alert.TopicLabel:    "Topic",
+			alert.SeverityLabel: "级别",
+			alert.HostLabel:     "主机",
+			alert.HostnameLabel: "主机名",
+			alert.InstanceLabel: "实例",
 		},
 
 		rule:       "规则",
@@ -79,12 +81,12 @@ func chinese() *words {
 		},
 		unread: func(n string) string { return n + " 个，读不到位点，未计入积压" },
 
-		status: map[string]string{"stalled": "消费停滞", "stopped": "消费已停止", "rewind": "位点回退", "growing": "在增长"},
-		statusWhy: map[string]string{
-			"stalled": "消费者在线，但不再提交位点",
-			"stopped": "没有消费者在线",
-			"rewind":  "位点倒退了，消息会重复消费",
-			"growing": "消费得比写入慢",
+		status: map[alert.LagStatus]string{alert.StatusStalled: "消费停滞", alert.StatusStopped: "消费已停止", alert.StatusRewind: "位点回退", alert.StatusGrowing: "在增长"},
+		statusWhy: map[alert.LagStatus]string{
+			alert.StatusStalled: "消费者在线，但不再提交位点",
+			alert.StatusStopped: "没有消费者在线",
+			alert.StatusRewind:  "位点倒退了，消息会重复消费",
+			alert.StatusGrowing: "消费得比写入慢",
 		},
 		comma:    "，",
 		state:    "状态",

@@ -253,13 +253,13 @@ func TestTimeUnknown(t *testing.T) {
 	ctx, k, _, rows, r := traffic(t)
 	before := r.CountOlder(ctx, now, rows, []time.Duration{time.Minute})
 	ages := r.ReadAges(ctx, now, rows, 0, time.Second)
-	rows = append(rows, lag.GroupPartition{Group: "g", Topic: "steady", Partition: lag.Partition{ID: 0, Committed: -1, End: 1000, Reason: noCommit}})
+	rows = append(rows, lag.GroupPartition{Group: "g", Topic: "steady", Partition: lag.Partition{ID: 0, Committed: -1, End: 1000, Reason: lag.NoCommit}})
 	k.Fail(world.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "steady", Partitions: []int32{1}, Err: kerr.UnknownServerError})
 	behind, age := r.CountOlder(ctx, now, rows, []time.Duration{time.Minute}), r.ReadAges(ctx, now, rows, 0, time.Second)
 	for i, row := range rows {
 		switch {
 		case !row.Known:
-			if behind[i][0] != (lag.OlderCount{Reason: noCommit}) || age[i] != (lag.Age{Reason: noCommit}) {
+			if behind[i][0] != (lag.OlderCount{Reason: lag.NoCommit}) || age[i] != (lag.Age{Reason: lag.NoCommit}) {
 				t.Errorf("%+v: %+v, %+v", row, behind[i], age[i])
 			}
 		case row.Topic == "steady" && row.ID == 1 && row.Lag > 0:

@@ -7,11 +7,6 @@ import (
 	"tocsin/pkg/lag"
 )
 
-// noCommit is the reason of a partition in which the group has committed
-// nothing. It is no failure: Kafka keeps commits of live groups, so that the
-// group has not read the partition, or does not commit.
-const noCommit = "no commit"
-
 // rows puts together what is known of a group: for each topic in which it has
 // committed, all partitions that the topic has now. A topic that is no more is
 // left out, and so is a commit in a partition that is no more.
@@ -77,7 +72,7 @@ func newRow(id int32, c commit, b bound) (lag.Partition, *Error) {
 		row.Reason = err.en
 		return row, err
 	case c.at < 0:
-		row.Reason = noCommit
+		row.Reason = lag.NoCommit
 	default:
 		row.Known = true
 		row.Lag = max(0, b.end-max(c.at, b.start))

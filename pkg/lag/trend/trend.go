@@ -5,8 +5,9 @@
 package trend
 
 import (
-	"math"
 	"time"
+
+	"tocsin/pkg/alert"
 )
 
 // State is what a consumer of a partition does.
@@ -15,12 +16,12 @@ type State string
 // States, in the order of how much they ask for. A group's or topic's is the
 // worst of its partitions'.
 const (
-	OK      State = "ok"
-	Unknown State = "unknown" // too few polls, or it was not seen
-	Growing State = "growing" // it reads, and what is left to read grows
-	Rewind  State = "rewind"  // its committed offset went back and is not where it was again
-	Stalled State = "stalled" // it has members, unread messages, and commits nothing
-	Stopped State = "stopped" // it has unread messages and nobody to read them
+	OK            = State(alert.StatusOK)
+	Unknown State = "unknown"                  // too few polls, or it was not seen
+	Growing       = State(alert.StatusGrowing) // it reads, and what is left to read grows
+	Rewind        = State(alert.StatusRewind)  // its committed offset went back and is not where it was again
+	Stalled       = State(alert.StatusStalled) // it has members, unread messages, and commits nothing
+	Stopped       = State(alert.StatusStopped) // it has unread messages and nobody to read them
 )
 
 // Members is what is known of who reads for a group.
@@ -82,7 +83,7 @@ type PartitionStatus struct {
 
 // Never is the Drain of a lag that does not shrink, and the greatest Age of a
 // message that is older than all that is remembered.
-const Never time.Duration = math.MaxInt64
+const Never = alert.Never
 
 // History is the lag of a topic over the last hours, oldest first, one value a
 // Step, the last of them at Last; -1 is unknown.

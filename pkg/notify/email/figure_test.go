@@ -80,11 +80,12 @@ func TestFigures(t *testing.T) {
 			t.Errorf("image %d is for %q, want %q", i, images[i][2], want)
 		}
 		a := watched()[[]int{1, 0, 2}[i]]
-		series, err := chart.Parse(a.Annotations["lag_history"])
+		h, err := alert.ParseLagHistory(a.Annotations[alert.LagHistoryAnnotation])
 		if err != nil {
 			t.Fatal(err)
 		}
-		series.Title, series.Threshold, series.From, series.Zone = "order-worker / "+topic, 2000, a.StartsAt, time.FixedZone("UTC+8", 8*60*60)
+		series := chart.Series{Title: "order-worker / " + topic, Last: h.Last, Step: h.Step, Values: h.Values,
+			Threshold: 2000, From: a.StartsAt, Zone: time.FixedZone("UTC+8", 8*60*60)}
 		want, err := chart.PNG(series)
 		if got := m.Inline[images[i][1]]; err != nil || got.Type != "image/png" || !bytes.Equal(got.Content, want) {
 			t.Errorf("image %d is %s of %d bytes, want %d, %v", i, got.Type, len(got.Content), len(want), err)

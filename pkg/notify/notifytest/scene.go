@@ -30,12 +30,12 @@ func Notification(alerts ...*alert.Alert) *alert.Notification {
 // lag has at most six digits.
 func LagAlert(topic, lag string, since time.Duration) *alert.Alert {
 	return &alert.Alert{
-		Labels: alert.Labels{"alertname": "KafkaConsumerLag", "cluster": "orders", "consumer_group": "order-worker", "topic": topic, "severity": "warning"},
+		Labels: alert.Labels{"alertname": alert.ConsumerLagAlert, "cluster": "orders", "consumer_group": "order-worker", "topic": topic, "severity": "warning"},
 		Annotations: alert.Labels{
 			"lag": lag, "threshold": "2000", "partitions": "3:5000,7:4100",
 			"summary": "order-worker 消费 " + topic + " 积压 " + Grouped(lag) + " 条（阈值 2,000）",
 		},
-		StartsAt: Ago(since), UpdatedAt: At,
+		StartsAt: Ago(since), UpdatedAt: At, Builtin: alert.BuiltinSummary,
 	}
 }
 
@@ -99,7 +99,7 @@ func Disk(annotations alert.Labels) []*alert.Alert {
 // Host is a host that has gone silent.
 func Host() []*alert.Alert {
 	return []*alert.Alert{{
-		Labels:   alert.Labels{"alertname": "HostOffline", "host": "web-1", "hostname": "web-1.example.com", "project": "oms"},
+		Labels:   alert.Labels{"alertname": alert.HostOfflineAlert, "host": "web-1", "hostname": "web-1.example.com", "project": "oms"},
 		StartsAt: Ago(70 * time.Second),
 	}}
 }

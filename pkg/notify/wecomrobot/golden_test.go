@@ -12,7 +12,7 @@ import (
 func lagAlert(topic, lag, worst, more string, since time.Duration) *alert.Alert {
 	a := notifytest.LagAlert(topic, lag, since)
 	a.Annotations["partitions"] = "3:" + worst + more
-	a.Annotations["description"] = "积压最多的分区：3 号 " + notifytest.Grouped(worst) + " 条。"
+	a.SetDescription("积压最多的分区：3 号 " + notifytest.Grouped(worst) + " 条。")
 	return a
 }
 

@@ -40,11 +40,12 @@ func TestPicture(t *testing.T) {
 		t.Errorf("%q, want %q", m.Text, want)
 	}
 	got := g.Inbox()[2]
-	series, err := chart.Parse(history)
+	h, err := alert.ParseLagHistory(history)
 	if err != nil {
 		t.Fatal(err)
 	}
-	series.Title, series.Threshold, series.From, series.Zone = "order-worker / order_paid", 2000, notifytest.Ago(2*time.Minute), notifytest.Shanghai
+	series := chart.Series{Title: "order-worker / order_paid", Last: h.Last, Step: h.Step, Values: h.Values,
+		Threshold: 2000, From: notifytest.Ago(2 * time.Minute), Zone: notifytest.Shanghai}
 	want, err := chart.PNG(series)
 	if err != nil || got.Type != "image" || !bytes.Equal(got.Image, want) {
 		t.Errorf("%s of %d bytes, want the image of %d, %v", got.Type, len(got.Image), len(want), err)

@@ -1,0 +1,91 @@
+package alert
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// The values of annotations that hold a number are written and read here. A
+// Parse function reports false for a text that is not such a value: an alert may
+// come from another system that uses the same name.
+
+// FormatCount formats a count in decimal.
+func FormatCount(n int64) string { return strconv.FormatInt(n, 10) }
+
+// ParseCount parses a count, which is never negative.
+func ParseCount(text string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0
+}
+
+// FormatNumber formats a number in decimal, without an exponent.
+func FormatNumber(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// ParseNumber parses a number.
+func ParseNumber(text string) (v float64, ok bool) {
+	v, err := strconv.ParseFloat(text, 64)
+	return v, err == nil
+}
+
+// maxSeconds is the longest time that ParseSeconds accepts: a longer one is a
+// fault of the sender, and would overflow a time.Duration.
+const maxSeconds = 100 * 365 * 24 * 60 * 60
+
+// FormatSeconds formats d in whole seconds, rounded down.
+func FormatSeconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
+// ParseSeconds parses a positive time of up to a hundred years.
+func ParseSeconds(text string) (d time.Duration, ok bool) {
+	n, ok := ParseCount(text)
+	if !ok || n == 0 || n > maxSeconds {
+		return 0, false
+	}
+	return time.Duration(n) * time.Second, true
+}
+
+// FormatRate formats a number of messages per second, with one decimal below
+// 100; "" for NaN, which is an unknown rate.
+func FormatRate(perSecond float64) string {
+	if math.IsNaN(perSecond) {
+		return ""
+	}
+	decimals := 1.0
+	if math.Abs(perSecond) < 100 {
+		decimals = 10
+	}
+	return FormatNumber(math.Round(perSecond*decimals) / decimals)
+}
+
+// Never is the drain time of a lag that does not shrink.
+const Never time.Duration = math.MaxInt64
+
+const never = "never"
+
+// FormatDrain formats the time until a group has caught up: "4m30s" below an
+// hour, "2h12m" from then on, "never" for Never, and "" for a negative one, which
+// is unknown.
+func FormatDrain(d time.Duration) string {
+	switch {
+	case d < 0:
+		return ""
+	case d == Never:
+		return never
+	case d < time.Hour:
+		return model.Duration(d.Truncate(time.Second)).String()
+	default:
+		return model.Duration(d.Truncate(time.Minute)).String()
+	}
+}
+
+// ParseDrain parses the time until a group has caught up, which is positive, or
+// Never.
+func ParseDrain(text string) (d time.Duration, ok bool) {
+	if text == never {
+		return Never, true
+	}
+	v, err := model.ParseDuration(text)
+	return time.Duration(v), err == nil && v > 0
+}
