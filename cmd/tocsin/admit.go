@@ -22,14 +22,14 @@ import (
 // configuration can be tried without anything real being touched. What a template
 // will name is not known, and does not exist.
 func admit(cloud *localcloud.Cloud, cfg *config.Config, box *inbox.Inbox) error {
-	cloud.WeCom.OnMessage(box.WeCom)
-	cloud.WeComApps.OnMessage(box.WeComApp)
-	cloud.DingTalk.OnMessage(box.DingTalk)
-	cloud.Feishu.OnMessage(box.Feishu)
-	cloud.Slack.OnMessage(box.Slack)
-	cloud.Webhook.OnMessage(box.Webhook)
-	cloud.Tencent.OnSMS(box.SMS)
-	cloud.Tencent.OnCall(box.Call)
+	cloud.WeCom.OnMessage(box.AddWeCom)
+	cloud.WeComApps.OnMessage(box.AddWeComApp)
+	cloud.DingTalk.OnMessage(box.AddDingTalk)
+	cloud.Feishu.OnMessage(box.AddFeishu)
+	cloud.Slack.OnMessage(box.AddSlack)
+	cloud.Webhook.OnMessage(box.AddWebhook)
+	cloud.Tencent.OnSMS(box.AddSMS)
+	cloud.Tencent.OnCall(box.AddVoiceCall)
 	for _, c := range cfg.Lag.Clusters {
 		if c.Kafka != nil {
 			return fmt.Errorf("cluster %q: dev has no Kafka by that name; it takes clusters with ckafka", c.Name)

@@ -164,7 +164,7 @@ func (t *tool) loadDev(file string) (*config.Config, error) {
 // mailProvider configures the mail provider with the account that the
 // configuration logs in with.
 func mailProvider(cfg *config.Config, box *inbox.Inbox) smtp.Config {
-	mail := smtp.Config{Username: "tocsin@example.com", Password: "a-password-of-the-local-cloud", OnMail: box.Mail}
+	mail := smtp.Config{Username: "tocsin@example.com", Password: "a-password-of-the-local-cloud", OnMail: box.AddEmail}
 	for i := range cfg.Receivers {
 		for _, e := range cfg.Receivers[i].Email {
 			if e.AuthUsername != "" {
@@ -190,11 +190,11 @@ type demo struct {
 func (d *demo) round(ctx context.Context) error {
 	d.printf("\n%s reads %d messages a second of %s, to which %d a second are produced.", demoGroup, demoSlowRate, demoTopic, demoProduceRate)
 	deadline := time.Now().Add(demoTimeout)
-	if err := d.run(ctx, deadline, demoSlowRate, []string{inbox.WeComGroup, inbox.ShortMessage, inbox.MailBox}); err != nil {
+	if err := d.run(ctx, deadline, demoSlowRate, []string{inbox.WeComGroup, inbox.SMS, inbox.Email}); err != nil {
 		return fmt.Errorf("while the consumer fell behind: %w", err)
 	}
 	d.printf("\n%s is given more workers and reads %d a second.", demoGroup, demoFastRate)
-	if err := d.run(ctx, deadline, demoFastRate, []string{inbox.WeComGroup, inbox.MailBox}); err != nil {
+	if err := d.run(ctx, deadline, demoFastRate, []string{inbox.WeComGroup, inbox.Email}); err != nil {
 		return fmt.Errorf("while the consumer caught up: %w", err)
 	}
 	return nil

@@ -390,7 +390,7 @@ func TestDead(t *testing.T) {
 		runToolWith(ctx, env, "serve", "--web.listen-address", "127.0.0.1:0").want(t, 0, "Listening")
 	}
 	serveUntil(func(cancel func()) {
-		cloud.WeCom.Fail(1, func(w http.ResponseWriter, r *http.Request, next func()) {
+		cloud.WeCom.Inject(1, func(w http.ResponseWriter, r *http.Request, next func()) {
 			wecom.Refuse(93000, "invalid webhook url")(w, r, next)
 			cancel()
 		})

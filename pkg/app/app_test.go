@@ -69,7 +69,7 @@ func TestManyTopicsAreOneMessage(t *testing.T) {
 // to the next invocation or goes to the fallback, and nothing comes twice.
 func TestBadDaysOfChannels(t *testing.T) {
 	robot := func(do fault.Handler) func(*world) {
-		return func(w *world) { w.cloud.WeCom.Fail(1, do) }
+		return func(w *world) { w.cloud.WeCom.Inject(1, do) }
 	}
 	for _, day := range []struct {
 		name   string
@@ -90,11 +90,11 @@ func TestBadDaysOfChannels(t *testing.T) {
 			first:  "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "45009",
 		}, {
 			name:   "HTML from a proxy",
-			happen: robot(fault.Answer(200, "text/html", "<html>please log in</html>")),
+			happen: robot(fault.Respond(200, "text/html", "<html>please log in</html>")),
 			first:  "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "please log in",
 		}, {
 			name:   "half an answer, the message having arrived or not",
-			happen: robot(fault.Half(`{"errcode":0,"errmsg":"ok"}`)),
+			happen: robot(fault.Truncate(`{"errcode":0,"errmsg":"ok"}`)),
 			first:  "0 robot, 1 phone, 2 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "not delivered",
 		}, {
 			name:   "robot removed",
@@ -116,20 +116,20 @@ func TestBadDaysOfChannels(t *testing.T) {
 		}, {
 			name: "one bad recipient",
 			happen: func(w *world) {
-				w.cloud.SMTP.Play(smtp.Script{Recipients: map[string]smtp.Reply{"ops@example.com": {Code: 550, Text: "no such user"}}})
+				w.cloud.SMTP.SetScript(smtp.Script{Recipients: map[string]smtp.Reply{"ops@example.com": {Code: 550, Text: "no such user"}}})
 			},
 			first: "1 robot, 1 phone, 2 mail", owed: 0, after: "1 robot, 1 phone, 2 mail", log: "no such user",
 		}, {
 			name: "SMTP refuses for now",
 			happen: func(w *world) {
-				w.cloud.SMTP.Play(smtp.Script{Data: smtp.Reply{Code: 451, Text: "try again later"}})
+				w.cloud.SMTP.SetScript(smtp.Script{Data: smtp.Reply{Code: 451, Text: "try again later"}})
 			},
-			mend:  func(w *world) { w.cloud.SMTP.Play(smtp.Script{}) },
+			mend:  func(w *world) { w.cloud.SMTP.SetScript(smtp.Script{}) },
 			first: "1 robot, 1 phone, 0 mail", owed: 1, after: "1 robot, 1 phone, 2 mail", log: "try again later",
 		}, {
 			name: "SMTP password wrong, and so at the fallback",
 			happen: func(w *world) {
-				w.cloud.SMTP.Play(smtp.Script{Auth: smtp.Reply{Code: 535, Text: "authentication failed"}})
+				w.cloud.SMTP.SetScript(smtp.Script{Auth: smtp.Reply{Code: 535, Text: "authentication failed"}})
 			},
 			first: "1 robot, 1 phone, 0 mail", owed: 0, after: "1 robot, 1 phone, 0 mail", log: "dead letter",
 		},
@@ -225,7 +225,7 @@ func TestBadDaysOfPolling(t *testing.T) {
 // robot too: the answer comes in time, and what could not be said is owed.
 func TestDeadlineInTwoSeconds(t *testing.T) {
 	w := newWorld(t)
-	w.cloud.WeCom.Fail(1, fault.Hang)
+	w.cloud.WeCom.Inject(1, fault.Hang)
 	begin := time.Now()
 	if a := w.runFor(at(0), 2*time.Second); a.Owed != 1 || a.Alerts != 1 {
 		t.Errorf("with a robot that hangs: %+v, want one owed\n%s", a, w.logs)

@@ -38,7 +38,7 @@ func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications
 			if err != nil {
 				return nil, fmt.Errorf("receiver %q: %s_configs[%d]: %w", rc.Name, kind.Name, in.Index, err)
 			}
-			r.Integrations = append(r.Integrations, dispatch.Integration{Kind: kind, Index: in.Index, SendResolved: in.Resolved(kind), Notifier: n})
+			r.Integrations = append(r.Integrations, dispatch.Integration{Kind: kind, Index: in.Index, SendResolved: in.SendsResolved(kind), Notifier: n})
 		}
 		receivers[i] = r
 	}

@@ -108,7 +108,7 @@ receivers:
 	for i := range c.Receivers {
 		for _, integration := range c.Receivers[i].Integrations() {
 			kind := integration.Kind()
-			got = append(got, fmt.Sprint(c.Receivers[i].Name, " ", kind.Name, integration.Index, " ", integration.Resolved(kind), " ", kind.AtMostOnce))
+			got = append(got, fmt.Sprint(c.Receivers[i].Name, " ", kind.Name, integration.Index, " ", integration.SendsResolved(kind), " ", kind.AtMostOnce))
 		}
 	}
 	want := []string{
@@ -159,7 +159,7 @@ func TestPlainAlertmanagerFile(t *testing.T) {
 		t.Fatalf("%v %v", err, warnings)
 	}
 	mail := c.Receivers[0].Email[0]
-	if mail.Smarthost != "smtp.example.com:587" || string(mail.AuthPassword) != "from-a-file" || mail.Resolved(mail.Kind()) {
+	if mail.Smarthost != "smtp.example.com:587" || string(mail.AuthPassword) != "from-a-file" || mail.SendsResolved(mail.Kind()) {
 		t.Errorf("%+v", mail)
 	}
 	if len(c.Route.Routes) != 2 || c.Route.Routes[0].Routes[0].Receiver != "team-X-pager" || c.Route.GroupWait.Std() != 30*time.Second {

@@ -60,7 +60,7 @@ type Channel interface {
 	// Kind is what is true of every channel of the kind.
 	Kind() notify.Kind
 	// Resolved tells whether the end of an alert is told.
-	Resolved(notify.Kind) bool
+	SendsResolved(notify.Kind) bool
 	// Quotas is what a target may be sent.
 	Quotas(notify.Kind) []notify.Quota
 	// Validate adds what is wrong with the entry to f.

@@ -52,7 +52,7 @@ func (q Quota) MarshalText() ([]byte, error) {
 
 // Common holds the keys that every channel's configuration has; it is inlined
 // there.
-type Common struct {
+type CommonConfig struct {
 	// SendResolved tells whether to say that alerts are over. The channel's Kind
 	// holds the default.
 	SendResolved *bool `yaml:"send_resolved,omitempty"`
@@ -61,7 +61,7 @@ type Common struct {
 }
 
 // Quotas is what a target may be sent by a channel of kind k.
-func (c Common) Quotas(k Kind) []Quota {
+func (c CommonConfig) Quotas(k Kind) []Quota {
 	if c.RateLimit != nil {
 		return []Quota{*c.RateLimit}
 	}
@@ -69,7 +69,7 @@ func (c Common) Quotas(k Kind) []Quota {
 }
 
 // Resolved is what send_resolved comes to for a channel of kind k.
-func (c Common) Resolved(k Kind) bool {
+func (c CommonConfig) SendsResolved(k Kind) bool {
 	if c.SendResolved != nil {
 		return *c.SendResolved
 	}

@@ -41,7 +41,7 @@ func EncodeJSON(v any) ([]byte, error) {
 }
 
 // Answer is what a vendor's server said to a request.
-type Answer struct {
+type Response struct {
 	Status int
 	Header http.Header
 	// Body is the answer's first 64 KiB.
@@ -54,7 +54,7 @@ type Answer struct {
 // status. An error is an *Error of class Retry, Ambiguous when the request may
 // have arrived; with an address that is none it is Permanent. The address is
 // taken for a secret: an error names its host and nothing else.
-func PostJSON(ctx context.Context, client *http.Client, address string, header http.Header, body []byte) (*Answer, error) {
+func PostJSON(ctx context.Context, client *http.Client, address string, header http.Header, body []byte) (*Response, error) {
 	all := http.Header{}
 	maps.Copy(all, header)
 	all.Set("Content-Type", "application/json")
@@ -62,11 +62,11 @@ func PostJSON(ctx context.Context, client *http.Client, address string, header h
 }
 
 // Get asks address for what is there. What PostJSON promises holds here too.
-func Get(ctx context.Context, client *http.Client, address string) (*Answer, error) {
+func Get(ctx context.Context, client *http.Client, address string) (*Response, error) {
 	return do(ctx, client, http.MethodGet, address, nil, nil)
 }
 
-func do(ctx context.Context, client *http.Client, method, address string, header http.Header, body io.Reader) (*Answer, error) {
+func do(ctx context.Context, client *http.Client, method, address string, header http.Header, body io.Reader) (*Response, error) {
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -99,14 +99,14 @@ func do(ctx context.Context, client *http.Client, method, address string, header
 	if err != nil {
 		return nil, failed("read the answer of", err)
 	}
-	return &Answer{Status: resp.StatusCode, Header: resp.Header, Body: answer, secrets: secrets}, nil
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: answer, secrets: secrets}, nil
 }
 
 // StatusError returns nil for a status of 200 to 299, and otherwise the error
 // that any HTTP server means by it: 429 is Rate, 408 and 5xx are Retry, the rest
 // is Permanent. Not every vendor means the same; a channel asks its own table
 // first.
-func (a *Answer) StatusError() *Error {
+func (a *Response) StatusError() *Error {
 	if a.Status >= 200 && a.Status <= 299 {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (a *Answer) StatusError() *Error {
 	default:
 		e.Message = "the server refuses the request"
 	}
-	if s := a.Excerpt(); s != "" {
+	if s := a.BodyExcerpt(); s != "" {
 		e.Message += ", it says " + strconv.Quote(s)
 	}
 	return e
@@ -132,12 +132,12 @@ func (a *Answer) StatusError() *Error {
 
 // Decode reads the body as JSON into v. An error is an *Error of class Retry
 // that shows how the body starts: it is what a proxy in between answers.
-func (a *Answer) Decode(v any) *Error {
+func (a *Response) Decode(v any) *Error {
 	if err := json.Unmarshal(a.Body, v); err != nil {
 		return &Error{
 			Class:     Retry,
 			Code:      "HTTP " + strconv.Itoa(a.Status),
-			Message:   fmt.Sprintf("the answer is not the vendor's JSON, see whether a proxy stands in between: it says %q", a.Excerpt()),
+			Message:   fmt.Sprintf("the answer is not the vendor's JSON, see whether a proxy stands in between: it says %q", a.BodyExcerpt()),
 			Ambiguous: true,
 		}
 	}
@@ -145,16 +145,16 @@ func (a *Answer) Decode(v any) *Error {
 }
 
 // Excerpt returns the start of the body on one line, fit to be shown.
-func (a *Answer) Excerpt() string { return a.Clean(string(a.Body)) }
+func (a *Response) BodyExcerpt() string { return a.Sanitize(string(a.Body)) }
 
 // Clean makes a vendor's text fit to be shown: one short line without control
 // characters and without the secret parts of the address it came from.
-func (a *Answer) Clean(s string) string {
+func (a *Response) Sanitize(s string) string {
 	return render.Clean(hide(s, a.secrets), maxExcerpt)
 }
 
 // retryAfter reads the header Retry-After in its form of seconds.
-func (a *Answer) retryAfter() time.Duration {
+func (a *Response) retryAfter() time.Duration {
 	seconds, err := strconv.Atoi(a.Header.Get("Retry-After"))
 	if err != nil || seconds < 0 {
 		return 0

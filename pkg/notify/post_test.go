@@ -82,8 +82,8 @@ func TestGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(answer.Body), `GET 0 "" `+secretKey; got != want || answer.Excerpt() != `GET 0 "" <secret>` {
-		t.Errorf("%q, shown as %q; want %q", got, answer.Excerpt(), want)
+	if got, want := string(answer.Body), `GET 0 "" `+secretKey; got != want || answer.BodyExcerpt() != `GET 0 "" <secret>` {
+		t.Errorf("%q, shown as %q; want %q", got, answer.BodyExcerpt(), want)
 	}
 	_, err = Get(context.Background(), &http.Client{Transport: failing{}}, address)
 	if e := asError(t, err); e.Class != Retry || !strings.Contains(e.Error(), "ask 127.0.0.1") {
@@ -211,7 +211,7 @@ func TestStatusError(t *testing.T) {
 }
 
 func TestDecodeFails(t *testing.T) {
-	a := &Answer{Status: 200, Body: []byte("<html>\r\n\x1b<title>Login\u202e</title>" + strings.Repeat("中", 500))}
+	a := &Response{Status: 200, Body: []byte("<html>\r\n\x1b<title>Login\u202e</title>" + strings.Repeat("中", 500))}
 	var v struct{}
 	err := a.Decode(&v)
 	if err == nil || err.Class != Retry || !err.Ambiguous || !strings.Contains(err.Message, `it says "<html> <title>Login</title>中`) || len(err.Message) > 400 {
@@ -230,7 +230,7 @@ func TestSecretsOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := answer.Excerpt(), "/open-apis/bot/v2/hook/<secret> <secret> <secret> /open-apis/bot/v2/hook/<secret>?<secret>"; got != want {
+	if got, want := answer.BodyExcerpt(), "/open-apis/bot/v2/hook/<secret> <secret> <secret> /open-apis/bot/v2/hook/<secret>?<secret>"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // the longest name that is its own or leads to it.
 var floors = [][]string{
 	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
-	{"pkg/render", "pkg/phone"},
+	{"pkg/render", "pkg/notify/phone"},
 	{"pkg/notify"},                 // the contract
 	{"pkg/notify/chat"},            // the base of chat channels
 	{"pkg/notify/wecom"},           // shared by WeCom's two channels
@@ -93,5 +93,9 @@ func within(pkg, room string) bool {
 // isChannel reports whether a room is one channel, and not code that several
 // channels share.
 func isChannel(room string) bool {
-	return strings.HasPrefix(room, "pkg/notify/") && room != "pkg/notify/chat" && room != "pkg/notify/wecom"
+	switch room {
+	case "pkg/notify/phone", "pkg/notify/chat", "pkg/notify/wecom":
+		return false
+	}
+	return strings.HasPrefix(room, "pkg/notify/")
 }

@@ -263,8 +263,8 @@ func TestRobotsAndFaults(t *testing.T) {
 		t.Errorf("removed: %d", code)
 	}
 	s.Add("t1", Robot{})
-	s.Fail(2, Refuse(-1, "系统繁忙"))
-	s.Fail(1, fault.Pass)
+	s.Inject(2, Refuse(-1, "系统繁忙"))
+	s.Inject(1, fault.Pass)
 	for i, want := range []int{-1, -1, 0, 0} {
 		if code := call(t, s, "access_token=t1", text("x")); code != want {
 			t.Errorf("call %d: %d, want %d", i, code, want)

@@ -22,7 +22,7 @@ type Queue struct {
 
 // Fail lets do befall the next requests, as many as times says, after those that
 // already wait.
-func (q *Queue) Fail(times int, do Handler) {
+func (q *Queue) Inject(times int, do Handler) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, slices.Repeat([]Handler{do}, times)...)

@@ -23,9 +23,9 @@ func start(t *testing.T) (q *Queue, address string, taken *atomic.Int32) {
 
 func TestQueue(t *testing.T) {
 	q, address, taken := start(t)
-	q.Fail(2, Answer(503, "text/html", "busy", "Retry-After", "7"))
-	q.Fail(1, Pass)
-	q.Fail(1, Answer(200, "application/json", "{}"))
+	q.Inject(2, Respond(503, "text/html", "busy", "Retry-After", "7"))
+	q.Inject(1, Pass)
+	q.Inject(1, Respond(200, "application/json", "{}"))
 	for i, want := range []string{"503 text/html 7 busy", "503 text/html 7 busy", "200 text/plain; charset=utf-8  own", "200 application/json  {}", "200 text/plain; charset=utf-8  own"} {
 		resp, err := http.Post(address, "text/plain", strings.NewReader("x"))
 		if err != nil {
@@ -49,9 +49,9 @@ func TestBrokenAnswers(t *testing.T) {
 		do    Handler
 		got   string
 		taken int32
-	}{"forgotten": {Forget, "", 1}, "half": {Half(`{"errcode":0}`), `{"errc`, 0}} {
+	}{"forgotten": {DropAfterAccept, "", 1}, "half": {Truncate(`{"errcode":0}`), `{"errc`, 0}} {
 		q, address, taken := start(t)
-		q.Fail(1, tt.do)
+		q.Inject(1, tt.do)
 		resp, err := http.Post(address, "text/plain", strings.NewReader("x"))
 		var body []byte
 		if err == nil {

@@ -12,7 +12,7 @@ func Pass(_ http.ResponseWriter, _ *http.Request, next func()) { next() }
 
 // Answer answers with any text, such as the HTML page of a proxy, and with the
 // headers given as pairs of name and value.
-func Answer(status int, contentType, body string, headers ...string) Handler {
+func Respond(status int, contentType, body string, headers ...string) Handler {
 	return func(w http.ResponseWriter, _ *http.Request, _ func()) {
 		w.Header().Set("Content-Type", contentType)
 		for i := 0; i+1 < len(headers); i += 2 {
@@ -32,13 +32,13 @@ func Hang(_ http.ResponseWriter, r *http.Request, _ func()) {
 }
 
 // Forget takes the message, and then closes the connection without an answer.
-func Forget(_ http.ResponseWriter, _ *http.Request, next func()) {
+func DropAfterAccept(_ http.ResponseWriter, _ *http.Request, next func()) {
 	next()
 	panic(http.ErrAbortHandler)
 }
 
 // Half sends the first half of a JSON answer and closes the connection.
-func Half(answer string) Handler {
+func Truncate(answer string) Handler {
 	return func(w http.ResponseWriter, _ *http.Request, _ func()) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))

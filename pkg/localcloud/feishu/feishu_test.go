@@ -224,9 +224,9 @@ func TestInboxAndFaults(t *testing.T) {
 	s, clock := start()
 	var seen []Message
 	s.OnMessage(func(m Message) { seen = append(seen, m) })
-	s.Fail(2, Refuse(200, 230099, "x"))
-	s.Fail(1, fault.Pass)
-	s.Fail(1, fault.Answer(502, "application/json", `{"code":1,"msg":"y"}`, "Server", "z"))
+	s.Inject(2, Refuse(200, 230099, "x"))
+	s.Inject(1, fault.Pass)
+	s.Inject(1, fault.Respond(502, "application/json", `{"code":1,"msg":"y"}`, "Server", "z"))
 	bodies := []string{say("x"), say("x"), say(`a <at user_id="ou_1">b</at><at user_id="ou_2"></at>`), say("x"), v1(markdown("c <at id=ou_1></at>") + `,{"tag":"div","text":{"tag":"plain_text","content":"<at id=ou_2></at>"}}`)}
 	for i, want := range []answer{{200, 230099, "x"}, {200, 230099, "x"}, {200, 0, "success"}, {502, 1, "y"}, {200, 0, "success"}} {
 		if got := call(t, s, "POST", "t1", bodies[i]); got != want {

@@ -30,10 +30,10 @@ const (
 	DingTalkGroup = "DingTalk group"
 	FeishuGroup   = "Feishu group"
 	SlackChannel  = "Slack"
-	Hook          = "Webhook"
-	ShortMessage  = "SMS"
-	PhoneCall     = "Call"
-	MailBox       = "Mail"
+	Webhook       = "Webhook"
+	SMS           = "SMS"
+	VoiceCall     = "Call"
+	Email         = "Mail"
 )
 
 // Entry is one delivered message.
@@ -66,7 +66,7 @@ func New(now func() time.Time, onNew func(Entry)) *Inbox {
 }
 
 // WeCom takes a message of a group robot.
-func (b *Inbox) WeCom(m wecom.Message) {
+func (b *Inbox) AddWeCom(m wecom.Message) {
 	e := Entry{Channel: WeComGroup}
 	switch m.Type {
 	case "text":
@@ -84,7 +84,7 @@ func (b *Inbox) WeCom(m wecom.Message) {
 }
 
 // WeComApp takes a message of an application.
-func (b *Inbox) WeComApp(m wecom.AppMessage) {
+func (b *Inbox) AddWeComApp(m wecom.AppMessage) {
 	e := Entry{Channel: WeComApp, To: strings.Join(slices.Concat(m.Users, m.Parties, m.Tags), ", ")}
 	if m.Type == "markdown" {
 		e.Text, e.HTML = readMarkdown(m.Content)
@@ -95,7 +95,7 @@ func (b *Inbox) WeComApp(m wecom.AppMessage) {
 }
 
 // DingTalk takes a message of a group robot. What is mentioned stands in it.
-func (b *Inbox) DingTalk(m dingtalk.Message) {
+func (b *Inbox) AddDingTalk(m dingtalk.Message) {
 	e := Entry{Channel: DingTalkGroup}
 	if m.Type == "markdown" {
 		e.Text, e.HTML = readMarkdown(m.Text)
@@ -106,14 +106,14 @@ func (b *Inbox) DingTalk(m dingtalk.Message) {
 }
 
 // Feishu takes a message of a group robot.
-func (b *Inbox) Feishu(m feishu.Message) {
+func (b *Inbox) AddFeishu(m feishu.Message) {
 	e := Entry{Channel: FeishuGroup, Title: m.Title}
 	e.Text, e.HTML = readMarkdown(m.Content)
 	b.add(e)
 }
 
 // Slack takes a message of an incoming webhook.
-func (b *Inbox) Slack(m slack.Message) {
+func (b *Inbox) AddSlack(m slack.Message) {
 	e := Entry{Channel: SlackChannel, To: m.Channel, Text: m.Text}
 	for _, a := range m.Attachments {
 		e.Title, e.Text = a.Title, e.Text+a.Text
@@ -123,23 +123,23 @@ func (b *Inbox) Slack(m slack.Message) {
 }
 
 // Webhook takes what somebody's server was sent.
-func (b *Inbox) Webhook(m webhook.Message) {
-	b.add(Entry{Channel: Hook, To: m.Path, Text: string(m.Body), HTML: lines(string(m.Body))})
+func (b *Inbox) AddWebhook(m webhook.Message) {
+	b.add(Entry{Channel: Webhook, To: m.Path, Text: string(m.Body), HTML: lines(string(m.Body))})
 }
 
 // SMS takes a short message.
-func (b *Inbox) SMS(m tencentcloud.SMS) {
-	b.add(Entry{Channel: ShortMessage, To: m.Number, Text: m.Text, HTML: text(m.Text)})
+func (b *Inbox) AddSMS(m tencentcloud.SMS) {
+	b.add(Entry{Channel: SMS, To: m.Number, Text: m.Text, HTML: text(m.Text)})
 }
 
 // Call takes a call, as who answers it hears it.
-func (b *Inbox) Call(m tencentcloud.VoiceCall) {
-	b.add(Entry{Channel: PhoneCall, To: m.Number, Text: m.Text, HTML: text(m.Text)})
+func (b *Inbox) AddVoiceCall(m tencentcloud.VoiceCall) {
+	b.add(Entry{Channel: VoiceCall, To: m.Number, Text: m.Text, HTML: text(m.Text)})
 }
 
 // Mail takes a mail. Its HTML is shown as a mail program does, apart from the
 // page around it, and with its pictures.
-func (b *Inbox) Mail(m smtp.Mail) {
+func (b *Inbox) AddEmail(m smtp.Mail) {
 	to := ""
 	if len(m.To) > 0 {
 		to = m.To[0]
@@ -149,7 +149,7 @@ func (b *Inbox) Mail(m smtp.Mail) {
 		html = strings.ReplaceAll(html, `"cid:`+id+`"`, `"`+data(picture.Type, picture.Content)+`"`)
 	}
 	frame := `<iframe sandbox srcdoc="` + template.HTMLEscapeString(html) + `"></iframe>`
-	b.add(Entry{Channel: MailBox, To: to, Title: m.Subject, Text: m.Text, HTML: template.HTML(frame)})
+	b.add(Entry{Channel: Email, To: to, Title: m.Subject, Text: m.Text, HTML: template.HTML(frame)})
 }
 
 // Entries returns the messages, oldest first.

@@ -11,17 +11,17 @@ type Event struct {
 	Payload []byte
 	Header  map[string]string
 
-	answered chan Answer
+	answered chan Result
 }
 
 // Answer is what an instance made of an event.
-type Answer struct {
+type Result struct {
 	Body   []byte
 	Failed bool
 }
 
 // Desk hands events to an instance that polls, one at a time.
-type Desk struct {
+type EventQueue struct {
 	waiting chan *Event
 
 	mu   sync.Mutex
@@ -29,12 +29,12 @@ type Desk struct {
 }
 
 // NewDesk returns an empty desk.
-func NewDesk() *Desk { return &Desk{waiting: make(chan *Event)} }
+func NewEventQueue() *EventQueue { return &EventQueue{waiting: make(chan *Event)} }
 
 // Do lays e on the desk for i and waits for the answer. It gives up when i ends,
 // and with the context's cause when ctx does.
-func (d *Desk) Do(ctx context.Context, i *Instance, e *Event) (Answer, error) {
-	e.answered = make(chan Answer, 1)
+func (d *EventQueue) Invoke(ctx context.Context, i *Instance, e *Event) (Result, error) {
+	e.answered = make(chan Result, 1)
 	waiting := d.waiting
 	for {
 		select {
@@ -47,16 +47,16 @@ func (d *Desk) Do(ctx context.Context, i *Instance, e *Event) (Answer, error) {
 			case a := <-e.answered: // before it ended
 				return a, nil
 			default:
-				return Answer{}, i.Ended()
+				return Result{}, i.Wait()
 			}
 		case <-ctx.Done():
-			return Answer{}, context.Cause(ctx)
+			return Result{}, context.Cause(ctx)
 		}
 	}
 }
 
 // Next takes the next event off the desk; false when ctx ended first.
-func (d *Desk) Next(ctx context.Context) (*Event, bool) {
+func (d *EventQueue) Next(ctx context.Context) (*Event, bool) {
 	select {
 	case e := <-d.waiting:
 		d.mu.Lock()
@@ -70,7 +70,7 @@ func (d *Desk) Next(ctx context.Context) (*Event, bool) {
 
 // Answer hands in the answer to the event that was taken last. It is false when
 // that is answered already or has another id; an empty id stands for any.
-func (d *Desk) Answer(id string, a Answer) bool {
+func (d *EventQueue) Respond(id string, a Result) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.open == nil || id != "" && id != d.open.ID {

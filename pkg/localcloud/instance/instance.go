@@ -55,7 +55,7 @@ func (i *Instance) Done() <-chan struct{} { return i.done }
 
 // Ended waits for the process to end and returns an error that tells how, with
 // the last it wrote.
-func (i *Instance) Ended() error {
+func (i *Instance) Wait() error {
 	<-i.done
 	how := "exit status 0"
 	if i.err != nil {

@@ -65,7 +65,7 @@ const maxBody = 6 << 20
 type Function struct {
 	Options
 	instance *instance.Instance
-	desk     *instance.Desk
+	desk     *instance.EventQueue
 	server   *httptest.Server
 	count    atomic.Int64
 
@@ -78,7 +78,7 @@ func Start(o Options) (*Function, error) {
 	o.Dir = cmp.Or(o.Dir, filepath.Dir(o.Binary))
 	o.Name = cmp.Or(o.Name, "function")
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
-	f := &Function{Options: o, desk: instance.NewDesk()}
+	f := &Function{Options: o, desk: instance.NewEventQueue()}
 	f.server = httptest.NewServer(f.api())
 
 	env := map[string]string{
@@ -129,7 +129,7 @@ func (f *Function) serveAnswer(failed bool) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		if !f.desk.Answer(r.PathValue("id"), instance.Answer{Body: body, Failed: failed}) {
+		if !f.desk.Respond(r.PathValue("id"), instance.Result{Body: body, Failed: failed}) {
 			http.Error(w, `{"errorType":"InvalidRequestID","errorMessage":"Invalid request ID"}`, http.StatusBadRequest)
 			return
 		}
@@ -147,7 +147,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte, in InvokeOptions)
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, in.Deadline, ErrTimeout)
 	defer cancel()
-	a, err := f.desk.Do(ctx, f.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
+	a, err := f.desk.Invoke(ctx, f.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
 		"Lambda-Runtime-Aws-Request-Id":       in.RequestID,
 		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(in.Deadline.UnixMilli(), 10),
 		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:" + f.Name,

@@ -23,7 +23,7 @@ const maxBody = 6 << 20
 type Custom struct {
 	*deployment
 	instance *instance.Instance
-	desk     *instance.Desk
+	desk     *instance.EventQueue
 	server   *httptest.Server
 
 	ready     chan struct{}
@@ -33,7 +33,7 @@ type Custom struct {
 // StartCustom starts the function and returns once it has said that it is
 // ready. ctx bounds the start only.
 func StartCustom(ctx context.Context, o Options) (*Custom, error) {
-	c := &Custom{deployment: newDeployment(o), desk: instance.NewDesk(), ready: make(chan struct{})}
+	c := &Custom{deployment: newDeployment(o), desk: instance.NewEventQueue(), ready: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /runtime/init/ready", c.serveReady)
 	mux.HandleFunc("GET /runtime/invocation/next", c.serveNext)
@@ -56,7 +56,7 @@ func StartCustom(ctx context.Context, o Options) (*Custom, error) {
 	case <-c.ready:
 		return c, nil
 	case <-c.instance.Done():
-		err = c.instance.Ended()
+		err = c.instance.Wait()
 	case <-ctx.Done():
 		err = fmt.Errorf("waiting for the function to be ready: %w", context.Cause(ctx))
 	}
@@ -92,7 +92,7 @@ func (c *Custom) serveAnswer(failed bool) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		if !c.desk.Answer("", instance.Answer{Body: body, Failed: failed}) {
+		if !c.desk.Respond("", instance.Result{Body: body, Failed: failed}) {
 			http.Error(w, "no event is waiting for an answer", http.StatusBadRequest)
 		}
 	}
@@ -109,7 +109,7 @@ func (c *Custom) Invoke(ctx context.Context, payload []byte, in InvokeOptions) (
 	}
 	ctx, cancel, in := c.event(ctx, in)
 	defer cancel()
-	a, err := c.desk.Do(ctx, c.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
+	a, err := c.desk.Invoke(ctx, c.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
 		"request_id":         in.RequestID,
 		"memory_limit_in_mb": "128",
 		"time_limit_in_ms":   strconv.FormatInt(c.Timeout.Milliseconds(), 10),

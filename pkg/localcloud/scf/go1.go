@@ -102,7 +102,7 @@ func (g *Go1) connect(ctx context.Context, addr string) error {
 		select {
 		case <-again.C:
 		case <-g.instance.Done():
-			return g.instance.Ended()
+			return g.instance.Wait()
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the function to listen: %w", context.Cause(ctx))
 		}
@@ -121,7 +121,7 @@ func (g *Go1) call(ctx context.Context, method string, args, reply any) error {
 			}
 			done = nil // the connection broke, so the process is about to end
 		case <-g.instance.Done():
-			return g.instance.Ended()
+			return g.instance.Wait()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -75,7 +75,7 @@ func TestHooksAndFaults(t *testing.T) {
 	s, _ := start()
 	var seen []Message
 	s.OnMessage(func(m Message) { seen = append(seen, m) })
-	s.Fail(2, fault.Answer(500, "text/html", "rollup_error"))
+	s.Inject(2, fault.Respond(500, "text/html", "rollup_error"))
 	for i, want := range []int{500, 500, 200} {
 		if status, _, _ := post(s, "/services/T/B/x", `{"text":"a <!here> &lt;!channel&gt;","channel":"#ops","attachments":[{"title":"<@U1|u>","text":"<https://example.com|x> <#C1"}]}`); status != want {
 			t.Errorf("call %d: %d, want %d", i, status, want)

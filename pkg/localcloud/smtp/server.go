@@ -53,7 +53,7 @@ type Script struct {
 	// Hang takes connections and never says a word.
 	Hang bool
 	// Drop accepts a message but breaks the connection instead of saying so.
-	Drop bool
+	DropAfterAccept bool
 }
 
 // Server is a running provider. It may serve several listeners.
@@ -105,7 +105,7 @@ func (s *Server) Close() error {
 }
 
 // Play makes the server follow a script from now on.
-func (s *Server) Play(script Script) {
+func (s *Server) SetScript(script Script) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = script

@@ -92,7 +92,7 @@ func (s *session) Data(r io.Reader) error {
 	}
 	m.From, m.To = s.from, s.to
 	s.server.accept(m)
-	if script.Drop {
+	if script.DropAfterAccept {
 		s.conn.Conn().Close()
 		return errDropped
 	}

@@ -180,7 +180,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, open, closed, config := start(t, Config{})
-			s.Play(tt.script)
+			s.SetScript(tt.script)
 			err := deliver(dial(t, open, closed, true, config), tt.auth, tt.from, "ops@example.com")
 			if tt.code == 0 {
 				if err != nil || len(s.Inbox()) != 1 {
@@ -201,7 +201,7 @@ func TestRefusals(t *testing.T) {
 
 func TestTransactionsMustEnd(t *testing.T) {
 	s, open, closed, config := start(t, Config{})
-	s.Play(Script{Recipients: map[string]Reply{"gone@example.com": {550, "User not found"}}})
+	s.SetScript(Script{Recipients: map[string]Reply{"gone@example.com": {550, "User not found"}}})
 	c := dial(t, open, closed, true, config)
 	if err := deliver(c, smtp.PlainAuth("", account, password, "127.0.0.1"), account, "gone@example.com"); err == nil {
 		t.Fatal("the recipient was not refused")
@@ -222,7 +222,7 @@ func TestTransactionsMustEnd(t *testing.T) {
 
 func TestGreetingRefused(t *testing.T) {
 	s, open, closed, config := start(t, Config{})
-	s.Play(Script{Greeting: Reply{550, "Connection frequency limited"}})
+	s.SetScript(Script{Greeting: Reply{550, "Connection frequency limited"}})
 	plain, err := net.Dial("tcp", open)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestGreetingRefused(t *testing.T) {
 
 func TestDropLosesTheAnswer(t *testing.T) {
 	s, open, closed, config := start(t, Config{})
-	s.Play(Script{Drop: true})
+	s.SetScript(Script{DropAfterAccept: true})
 	err := deliver(dial(t, open, closed, true, config), smtp.PlainAuth("", account, password, "127.0.0.1"), account, "ops@example.com")
 	var reply *textproto.Error
 	if err == nil || errors.As(err, &reply) {
@@ -254,7 +254,7 @@ func TestDropLosesTheAnswer(t *testing.T) {
 
 func TestHangEndsWithTheServer(t *testing.T) {
 	s, open, _, _ := start(t, Config{})
-	s.Play(Script{Hang: true})
+	s.SetScript(Script{Hang: true})
 	c, err := net.Dial("tcp", open)
 	if err != nil {
 		t.Fatal(err)

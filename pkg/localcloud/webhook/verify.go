@@ -18,7 +18,7 @@ const tolerance = 5 * time.Minute
 
 // Sign makes the server refuse what is not signed with one of the secrets, each
 // whsec_ and base64.
-func (s *Server) Sign(secrets ...string) error {
+func (s *Server) RequireSignature(secrets ...string) error {
 	var keys [][]byte
 	for _, secret := range secrets {
 		encoded, ok := strings.CutPrefix(secret, "whsec_")

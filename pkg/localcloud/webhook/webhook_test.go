@@ -85,7 +85,7 @@ func TestSigned(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s := New(func() time.Time { return tt.now })
-		if err := s.Sign(tt.secrets...); err != nil {
+		if err := s.RequireSignature(tt.secrets...); err != nil {
 			t.Fatal(err)
 		}
 		w := httptest.NewRecorder()
@@ -94,19 +94,19 @@ func TestSigned(t *testing.T) {
 			t.Errorf("%s: %d %q", tt.name, w.Code, w.Body)
 		}
 	}
-	if New(time.Now).Sign("MfKQ") == nil || New(time.Now).Sign("whsec_!") == nil {
+	if New(time.Now).RequireSignature("MfKQ") == nil || New(time.Now).RequireSignature("whsec_!") == nil {
 		t.Error("a secret of the wrong form was taken")
 	}
 }
 
 func TestDeliversOnceAndFaults(t *testing.T) {
 	s := New(func() time.Time { return time.Unix(1614265330, 0) })
-	if err := s.Sign(secret); err != nil {
+	if err := s.RequireSignature(secret); err != nil {
 		t.Fatal(err)
 	}
 	var told []Message
 	s.OnMessage(func(m Message) { told = append(told, m) })
-	s.Fail(2, fault.Answer(503, "text/plain", "busy", "Retry-After", "7"))
+	s.Inject(2, fault.Respond(503, "text/plain", "busy", "Retry-After", "7"))
 	for i, want := range []int{503, 503, 204, 204} {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, signed(id, timestamp, body, signature))

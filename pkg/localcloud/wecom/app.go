@@ -129,7 +129,7 @@ func (s *Apps) Calls(path string) int { return s.queues[path].Calls() }
 
 // Fail lets a fault befall the next requests at TokenPath or SendPath, after
 // those that already wait.
-func (s *Apps) Fail(path string, times int, do fault.Handler) { s.queues[path].Fail(times, do) }
+func (s *Apps) Fail(path string, times int, do fault.Handler) { s.queues[path].Inject(times, do) }
 
 // ServeHTTP takes one request.
 func (s *Apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -140,8 +140,8 @@ func TestRobotsAndFaults(t *testing.T) {
 		t.Errorf("removed: %d", code)
 	}
 	s.Add("k1")
-	s.Fail(2, Refuse(-1, "system busy"))
-	s.Fail(1, fault.Pass)
+	s.Inject(2, Refuse(-1, "system busy"))
+	s.Inject(1, fault.Pass)
 	for i, want := range []int{-1, -1, 0, 0} {
 		if code, _ := call(t, s, "POST", "k1", markdown("x")); code != want {
 			t.Errorf("call %d: %d, want %d", i, code, want)

@@ -10,7 +10,7 @@ import (
 
 // Config is one entry of dingtalk_configs.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// URL is the address that DingTalk shows for the robot, with its
 	// access_token. Its query may be a template.

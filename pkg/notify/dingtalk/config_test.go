@@ -74,7 +74,7 @@ func TestKeys(t *testing.T) {
 	if err != nil || string(c.URL) != "u" || string(c.Secret) != "s" || c.At.Mobiles[0] != "13800000000" || c.At.Users[0] != "u1" || !c.At.All || c.Type != "text" || c.Title != "t" || c.Message != "m" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if c.Resolved(c.Kind()) || !new(Config).Resolved(c.Kind()) || c.Kind().Name != "dingtalk" || c.Kind().AtMostOnce {
+	if c.SendsResolved(c.Kind()) || !new(Config).SendsResolved(c.Kind()) || c.Kind().Name != "dingtalk" || c.Kind().AtMostOnce {
 		t.Error("send_resolved, or the kind")
 	}
 	if q := new(Config).Quotas(c.Kind()); !slices.Equal(q, []notify.Quota{{Messages: 18, Per: time.Minute}}) {
@@ -96,7 +96,7 @@ func TestNewErrors(t *testing.T) {
 		if c.URL == "" {
 			c.URL = "https://example.com/?access_token=" + token
 		}
-		_, err := c.New(notifytest.Env("zh"), nil)
+		_, err := c.New(notifytest.NewEnv("zh"), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), token) {
 			t.Errorf("%v, want %q", err, want)
 		}

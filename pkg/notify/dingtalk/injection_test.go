@@ -70,7 +70,7 @@ func speaker(t *testing.T, config Config) func(*alert.Notification) []server.Mes
 	s := server.New(func() time.Time { return notifytest.At })
 	var got []server.Message
 	s.OnMessage(func(m server.Message) { got = append(got, m) })
-	e := notifytest.Env("zh")
+	e := notifytest.NewEnv("zh")
 	e.HTTP = &http.Client{Transport: direct{s}}
 	config.URL = "https://oapi.dingtalk.com/robot/send?access_token=" + token
 	to, err := config.New(e, nil)
@@ -80,7 +80,7 @@ func speaker(t *testing.T, config Config) func(*alert.Notification) []server.Mes
 	return func(n *alert.Notification) []server.Message {
 		got = nil
 		s.Add(token, server.Robot{})
-		notifytest.Say(t, to, n)
+		notifytest.SendAll(t, to, n)
 		return got
 	}
 }

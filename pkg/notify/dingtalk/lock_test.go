@@ -56,7 +56,7 @@ func TestNoLock(t *testing.T) {
 		g := newGroup(t, "zh")
 		g.env.Store = memory.New()
 		robot := g.notifier(t, Config{})
-		g.Fail(1, do)
+		g.Inject(1, do)
 		if err := sendOne(t, t.Context(), robot); err == nil {
 			t.Errorf("%s: it counts as sent", name)
 		}
@@ -78,12 +78,12 @@ func TestLockWithoutStore(t *testing.T) {
 	}
 	set(garbled, "garbage")
 	set(future, "2099-01-01T00:00:00Z")
-	for name, s := range map[string]store.Store{"none": nil, "broken": notifytest.BrokenStore{}, "garbled": garbled, "of a wrong clock": future} {
+	for name, s := range map[string]store.Store{"none": nil, "broken": notifytest.UnavailableStore{}, "garbled": garbled, "of a wrong clock": future} {
 		g := newGroup(t, "zh")
 		g.env.Store = s
 		robot := g.notifier(t, Config{})
-		g.Fail(1, server.Refuse(410100, "too fast"))
-		g.Fail(1, server.Refuse(-1, "busy"))
+		g.Inject(1, server.Refuse(410100, "too fast"))
+		g.Inject(1, server.Refuse(-1, "busy"))
 		if err := sendOne(t, t.Context(), robot); err == nil || err.Class != notify.Rate || err.RetryAfter != 10*time.Minute {
 			t.Errorf("%s: %+v", name, err)
 		}

@@ -26,7 +26,7 @@ func TestMention(t *testing.T) {
 		{"everybody, phones and users", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, notifytest.OneTopic(), []string{"13800000000"}, []string{"u1"}, true},
 		{"a phone with its country", At{Mobiles: []string{"+8613800000000", "+852-00000000"}}, notifytest.OneTopic(), []string{"13800000000", "+852-00000000"}, nil, false},
 		{"a phone that another one begins with", At{Mobiles: []string{"138000000001", "13800000000"}}, notifytest.OneTopic(), []string{"138000000001", "13800000000"}, nil, false},
-		{"nobody when it is over", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, notifytest.Over(notifytest.OneTopic()...), nil, nil, false},
+		{"nobody when it is over", At{All: true, Mobiles: []string{"13800000000"}, Users: []string{"u1"}}, notifytest.Resolved(notifytest.OneTopic()...), nil, nil, false},
 		{"who the alert names", At{Mobiles: []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, Users: []string{"{{ .CommonAnnotations.bad }}", "{{ index .Alerts 9 }}", "u1"}}, named,
 			[]string{"13800000001", "13800000000"}, []string{"u1"}, false},
 	}
@@ -35,9 +35,9 @@ func TestMention(t *testing.T) {
 			for _, language := range []string{"zh", "en"} {
 				t.Run(strings.Join([]string{tt.name, kind, language}, "/"), func(t *testing.T) {
 					g := newGroup(t, language)
-					sent := notifytest.Tap(g.env)
+					sent := notifytest.RecordBodies(g.env)
 					// The server notifies only who is in the list and in the text.
-					notifytest.Say(t, g.notifier(t, Config{Type: kind, At: tt.at}), notifytest.Notification(tt.alerts...))
+					notifytest.SendAll(t, g.notifier(t, Config{Type: kind, At: tt.at}), notifytest.Notification(tt.alerts...))
 					m := g.Inbox()[0]
 					if !slices.Equal(m.Mobiles, tt.mobiles) || !slices.Equal(m.Users, tt.users) || m.All != tt.all {
 						t.Errorf("mentions %v, %v, %v; want %v, %v, %v", m.Mobiles, m.Users, m.All, tt.mobiles, tt.users, tt.all)

@@ -48,7 +48,7 @@ func TestOwnTemplate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			notifytest.Say(t, g.notifier(t, tt.config, file), notifytest.Notification(notifytest.OneTopic()...))
+			notifytest.SendAll(t, g.notifier(t, tt.config, file), notifytest.Notification(notifytest.OneTopic()...))
 			if m := g.Inbox()[0]; m.Text != tt.want || m.Title != tt.title {
 				t.Errorf("%q, titled %q\nwant %q, %q", m.Text, m.Title, tt.want, tt.title)
 			}
@@ -61,7 +61,7 @@ func TestOwnTemplateTooLong(t *testing.T) {
 	line := strings.Repeat("0123456789", 10)
 	long := strings.TrimSuffix(strings.Repeat(line+"\n", 400), "\n") // 400 lines of 101 bytes, with "  " 103
 	g := newGroup(t, "zh")
-	messages := notifytest.Say(t, g.notifier(t, Config{Message: long, At: At{Mobiles: []string{"13800000000"}}}), notifytest.Notification(notifytest.OneTopic()...))
+	messages := notifytest.SendAll(t, g.notifier(t, Config{Message: long, At: At{Mobiles: []string{"13800000000"}}}), notifytest.Notification(notifytest.OneTopic()...))
 	// "(1/3)  " and 184 lines are 7 + 184 × 103 = 18959 bytes of the 19000 that are
 	// tried first.
 	if got := notifytest.Units(messages); !slices.Equal(got, []string{"1/3", "2/3", "3/3"}) {
@@ -88,7 +88,7 @@ func TestOwnTemplateTooLong(t *testing.T) {
 		"plain":   {strings.Repeat("中", 9000), "中…"},
 	} {
 		g := newGroup(t, "zh")
-		notifytest.Say(t, g.notifier(t, Config{Message: tt.message}), notifytest.Notification(notifytest.OneTopic()...))
+		notifytest.SendAll(t, g.notifier(t, Config{Message: tt.message}), notifytest.Notification(notifytest.OneTopic()...))
 		if m := g.Inbox()[0]; len(g.Inbox()) != 1 || !strings.HasSuffix(m.Text, tt.end) || strings.Contains(m.Text, "](") || !utf8.ValidString(m.Text) || len(m.Text) < 18000 {
 			t.Errorf("%s: %d messages, %d bytes, ends %q", name, len(g.Inbox()), len(m.Text), m.Text[max(len(m.Text)-12, 0):])
 		}
@@ -106,7 +106,7 @@ func TestFailingTemplate(t *testing.T) {
 		"field Nope":                      {Type: "text", Message: "{{ .Nope }}"},
 	} {
 		g := newGroup(t, "zh")
-		notifytest.Say(t, g.notifier(t, c), notifytest.Notification(notifytest.OneTopic()...))
+		notifytest.SendAll(t, g.notifier(t, c), notifytest.Notification(notifytest.OneTopic()...))
 		m := g.Inbox()[0]
 		if !strings.Contains(m.Text, "积压 12,345 条") || !strings.Contains(m.Text, "自定义模板出错") || !strings.Contains(m.Text, why) || c.Type == "" && !strings.HasPrefix(m.Title, "[告警] ") {
 			t.Errorf("%s: %q %s", why, m.Title, m.Text)

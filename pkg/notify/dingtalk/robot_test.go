@@ -32,11 +32,11 @@ type group struct {
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{env: notifytest.Env(language), now: notifytest.At}
+	g := &group{env: notifytest.NewEnv(language), now: notifytest.At}
 	g.env.Now = func() time.Time { return g.now }
 	g.Server = server.New(g.env.Now)
 	g.Add(token, server.Robot{Secret: secret})
-	g.address = notifytest.Serve(t, g.env, g.Server) + server.Path + "?access_token=" + token
+	g.address = notifytest.StartVendor(t, g.env, g.Server) + server.Path + "?access_token=" + token
 	return g
 }
 
@@ -66,14 +66,14 @@ func TestSplit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g := newGroup(t, "zh")
-		sent := notifytest.Tap(g.env)
+		sent := notifytest.RecordBodies(g.env)
 		n := notifytest.Notification()
 		n.HalfSize = tt.shrink
 		for i := range 1000 {
 			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(99999-i), time.Hour))
 		}
 		robot := g.notifier(t, Config{Type: tt.kind, At: At{Mobiles: []string{"13800000000"}}})
-		messages := notifytest.Say(t, robot, n)
+		messages := notifytest.SendAll(t, robot, n)
 		next := 0
 		for i, m := range g.Inbox() {
 			size := len((*sent)[i])
@@ -119,7 +119,7 @@ func TestSplitCountsTheRequest(t *testing.T) {
 		}
 		phones := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"139%08d,\" $i }}{{ end }}"}
 		users := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"%064d,\" $i }}{{ end }}"}
-		notifytest.Say(t, g.notifier(t, Config{At: At{Mobiles: phones, Users: users, All: true}}), n) // the server judges
+		notifytest.SendAll(t, g.notifier(t, Config{At: At{Mobiles: phones, Users: users, All: true}}), n) // the server judges
 		first := g.Inbox()[0]
 		// Of each list as many as 1000 bytes hold, with "@" and a space.
 		if len(first.Mobiles) != 1000/13 || len(first.Users) != 1000/66 || !first.All {
@@ -141,8 +141,8 @@ func TestPayload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g := newGroup(t, "zh")
-		sent := notifytest.Tap(g.env)
-		notifytest.Say(t, g.notifier(t, tt.config), n)
+		sent := notifytest.RecordBodies(g.env)
+		notifytest.SendAll(t, g.notifier(t, tt.config), n)
 		if len(*sent) != 1 || (*sent)[0] != tt.want {
 			t.Errorf("%s\nwant %s", *sent, tt.want)
 		}
@@ -156,7 +156,7 @@ func TestShrink(t *testing.T) {
 	n := notifytest.Notification(disk()...)
 	n.Alerts[0].Annotations["description"] = "see http://evil.example.com/x_1"
 	n.HalfSize = true
-	notifytest.Say(t, g.notifier(t, Config{Message: "**[own](https://evil.example.com)**", Title: "own", At: At{Mobiles: []string{"13800000000"}}}), n)
+	notifytest.SendAll(t, g.notifier(t, Config{Message: "**[own](https://evil.example.com)**", Title: "own", At: At{Mobiles: []string{"13800000000"}}}), n)
 	m := g.Inbox()[0]
 	want := `[告警] DiskFull · 10.0.0.8:9100
 @13800000000
@@ -178,7 +178,7 @@ func TestDigest(t *testing.T) {
 		g := newGroup(t, language)
 		n := notifytest.Notification(append(disk(), notifytest.OneTopic()...)...)
 		n.Merged = 25
-		messages := notifytest.Say(t, g.notifier(t, Config{}), n)
+		messages := notifytest.SendAll(t, g.notifier(t, Config{}), n)
 		if m := g.Inbox()[0]; len(messages) != 1 || !strings.Contains(m.Text, note) || !strings.Contains(m.Text, "DiskFull") || !strings.Contains(m.Text, "12,345") {
 			t.Errorf("%d messages:\n%s", len(messages), m.Text)
 		}
@@ -200,7 +200,7 @@ func TestTarget(t *testing.T) {
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
 	n := notifytest.Notification(notifytest.MixedStates()...)
-	messages := notifytest.Say(t, g.notifier(t, Config{At: At{Mobiles: []string{"13800000000"}}}), n)
+	messages := notifytest.SendAll(t, g.notifier(t, Config{At: At{Mobiles: []string{"13800000000"}}}), n)
 	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 1 个已恢复）
 @13800000000
   级别：warning
@@ -229,7 +229,7 @@ func TestAddressTemplate(t *testing.T) {
 	g.address = strings.Replace(g.address, token, "{{ .CommonLabels.robot | urlquery }}", 1)
 	a := notifytest.OneTopic()
 	a[0].Labels["robot"] = "other"
-	notifytest.Say(t, g.notifier(t, Config{}), notifytest.Notification(a...))
+	notifytest.SendAll(t, g.notifier(t, Config{}), notifytest.Notification(a...))
 	if got := g.Inbox(); len(got) != 1 || got[0].Token != "other" {
 		t.Errorf("%+v", got)
 	}
@@ -248,7 +248,7 @@ func BenchmarkMessages(b *testing.B) {
 			for i := range count {
 				n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10000+i*7919%89999), time.Hour))
 			}
-			robot, err := (&Config{URL: "https://example.com/?access_token=t", At: At{Mobiles: []string{"13800000000"}}}).New(notifytest.Env("zh"), nil)
+			robot, err := (&Config{URL: "https://example.com/?access_token=t", At: At{Mobiles: []string{"13800000000"}}}).New(notifytest.NewEnv("zh"), nil)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -44,7 +44,7 @@ func (r *robot) send(ctx context.Context, target, address string, payload []byte
 	if unknown == nil && said.Code != nil {
 		code = said.Code.String()
 	}
-	said.Message, said.SubMsg = got.Clean(said.Message), got.Clean(said.SubMsg)
+	said.Message, said.SubMsg = got.Sanitize(said.Message), got.Sanitize(said.SubMsg)
 	switch {
 	case unknown == nil && said.Punish == "deny":
 		return denied()
@@ -64,7 +64,7 @@ func (r *robot) send(ctx context.Context, target, address string, payload []byte
 	case code == "":
 		return &notify.Error{
 			Class:     notify.Retry,
-			Message:   fmt.Sprintf("the answer has no errcode, it is not DingTalk's: it says %q", got.Excerpt()),
+			Message:   fmt.Sprintf("the answer has no errcode, it is not DingTalk's: it says %q", got.BodyExcerpt()),
 			Ambiguous: true,
 		}
 	}

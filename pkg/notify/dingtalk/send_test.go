@@ -20,7 +20,7 @@ import (
 // sendOne says one alert and returns what became of it.
 func sendOne(t *testing.T, ctx context.Context, to notify.Notifier) *notify.Error {
 	t.Helper()
-	return notifytest.Attempt(t, ctx, to, notifytest.Notification(notifytest.OneTopic()...), token, secret, "sign=", url.QueryEscape(signature))
+	return notifytest.SendOne(t, ctx, to, notifytest.Notification(notifytest.OneTopic()...), token, secret, "sign=", url.QueryEscape(signature))
 }
 
 // signature is what belongs to the secret at the moment of these tests,
@@ -115,7 +115,7 @@ func TestErrcodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.code, tt.said), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(1, server.Refuse(tt.code, tt.said))
+			g.Inject(1, server.Refuse(tt.code, tt.said))
 			err := sendOne(t, t.Context(), g.notifier(t, Config{}))
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -133,7 +133,7 @@ func TestErrcodes(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	const html = "<html>\n<title>Login</title>" + token + "\x1b[31m</html>"
 	answer := func(body string) fault.Handler {
-		return fault.Answer(200, "application/json", body)
+		return fault.Respond(200, "application/json", body)
 	}
 	tests := []struct {
 		name      string
@@ -144,9 +144,9 @@ func TestAnswers(t *testing.T) {
 		says      string
 	}{
 		{"the limiter of addresses", server.Deny, notify.Rate, 5 * time.Minute, false, "this machine's address"},
-		{"the limiter, with another status", fault.Answer(403, "application/json", `{"status":1111,"wait":5,"source":"x5","punish":"deny"}`), notify.Rate, 5 * time.Minute, false, "this machine's address"},
-		{"the limiter as a page", fault.Answer(200, "text/html", "<html>deny</html>"), notify.Retry, 0, true, "proxy stands in between"},
-		{"a proxy's page with status 200", fault.Answer(200, "text/html", html), notify.Retry, 0, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"the limiter, with another status", fault.Respond(403, "application/json", `{"status":1111,"wait":5,"source":"x5","punish":"deny"}`), notify.Rate, 5 * time.Minute, false, "this machine's address"},
+		{"the limiter as a page", fault.Respond(200, "text/html", "<html>deny</html>"), notify.Retry, 0, true, "proxy stands in between"},
+		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, 0, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
 		{"JSON without errcode", answer(`{"code":0,"msg":"ok"}`), notify.Retry, 0, true, "no errcode"},
 		{"null", answer(`null`), notify.Retry, 0, true, "no errcode"},
 		{"an errcode of null", answer(`{"errcode":null,"errmsg":"ok"}`), notify.Retry, 0, true, "no errcode"},
@@ -156,13 +156,13 @@ func TestAnswers(t *testing.T) {
 		{"a sub code as a number", answer(`{"errcode":88,"sub_code":90018}`), notify.Rate, time.Minute, false, "too many calls"},
 		{"another sub code", answer(`{"errcode":88,"sub_code":"60011","sub_msg":"没有调用该接口的权限"}`), notify.Permanent, 0, false, `DingTalk says "没有调用该接口的权限"`},
 		{"nothing", answer(""), notify.Retry, 0, true, "not the vendor's JSON"},
-		{"a bad gateway", fault.Answer(502, "text/html", html), notify.Retry, 0, true, "the server failed"},
-		{"unavailable", fault.Answer(503, "text/html", ""), notify.Retry, 0, false, "the server failed"},
-		{"slow down", fault.Answer(429, "text/html", ""), notify.Rate, 0, false, "slow down"},
-		{"forbidden", fault.Answer(403, "text/html", html), notify.Permanent, 0, false, "refuses the request"},
-		{"an errcode of zero with status 404", fault.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, 0, false, "refuses the request"},
-		{"an errcode with status 400", fault.Answer(400, "application/json", `{"errcode":-1}`), notify.Retry, 0, false, "DingTalk is busy"},
-		{"half an answer", fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, 0, true, "read the answer of 127.0.0.1"},
+		{"a bad gateway", fault.Respond(502, "text/html", html), notify.Retry, 0, true, "the server failed"},
+		{"unavailable", fault.Respond(503, "text/html", ""), notify.Retry, 0, false, "the server failed"},
+		{"slow down", fault.Respond(429, "text/html", ""), notify.Rate, 0, false, "slow down"},
+		{"forbidden", fault.Respond(403, "text/html", html), notify.Permanent, 0, false, "refuses the request"},
+		{"an errcode of zero with status 404", fault.Respond(404, "application/json", `{"errcode":0}`), notify.Permanent, 0, false, "refuses the request"},
+		{"an errcode with status 400", fault.Respond(400, "application/json", `{"errcode":-1}`), notify.Retry, 0, false, "DingTalk is busy"},
+		{"half an answer", fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, 0, true, "read the answer of 127.0.0.1"},
 		{"a very long errmsg", server.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, 0, false, "…"},
 		{"an errmsg with the address", func(w http.ResponseWriter, r *http.Request, _ func()) {
 			server.Refuse(-1, "bad "+r.URL.String()+" "+token+" "+r.URL.Query().Get("sign"))(w, r, nil)
@@ -171,7 +171,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(1, tt.do)
+			g.Inject(1, tt.do)
 			robot := g.notifier(t, Config{})
 			err := sendOne(t, t.Context(), robot)
 			if err == nil {
@@ -186,7 +186,7 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 	g := newGroup(t, "zh")
-	g.Fail(1, answer(`{"errcode":"0","errmsg":"ok"}`))
+	g.Inject(1, answer(`{"errcode":"0","errmsg":"ok"}`))
 	if err := sendOne(t, t.Context(), g.notifier(t, Config{})); err != nil {
 		t.Errorf("an errcode of zero as a text: %v", err)
 	}
@@ -238,7 +238,7 @@ func TestRemovedAndStopped(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(1, fault.Hang)
+	g.Inject(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	err := sendOne(t, ctx, g.notifier(t, Config{}))
@@ -249,7 +249,7 @@ func TestDeadline(t *testing.T) {
 
 func TestRefusedConnection(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.address = notifytest.Closed(t) + server.Path + "?access_token=" + token
+	g.address = notifytest.UnreachableURL(t) + server.Path + "?access_token=" + token
 	got := sendOne(t, t.Context(), g.notifier(t, Config{}))
 	if got == nil || got.Class != notify.Retry || got.Ambiguous || !strings.Contains(got.Error(), "connection refused") {
 		t.Errorf("%+v", got)
@@ -259,7 +259,7 @@ func TestRefusedConnection(t *testing.T) {
 // A redirect is not followed: it would carry the token elsewhere.
 func TestRedirect(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(1, func(w http.ResponseWriter, r *http.Request, _ func()) {
+	g.Inject(1, func(w http.ResponseWriter, r *http.Request, _ func()) {
 		http.Redirect(w, r, "https://elsewhere.example.com/?"+r.URL.RawQuery, http.StatusTemporaryRedirect)
 	})
 	err := sendOne(t, t.Context(), g.notifier(t, Config{}))

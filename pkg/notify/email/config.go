@@ -17,7 +17,7 @@ import (
 // Config is one entry of email_configs. The keys and their meaning are
 // Alertmanager's, and so are the defaults but for threading.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// To lists the recipients, separated by commas or semicolons. It is a
 	// template.

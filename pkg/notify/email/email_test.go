@@ -201,7 +201,7 @@ func TestMailArrives(t *testing.T) {
 
 func TestOneBadRecipientOfThree(t *testing.T) {
 	server, e := provider(t, smtp.Config{})
-	server.Play(smtp.Script{Recipients: map[string]smtp.Reply{"gone@example.com": {Code: 550, Text: "User not found"}, "full@example.com": {Code: 451, Text: "try later"}}})
+	server.SetScript(smtp.Script{Recipients: map[string]smtp.Reply{"gone@example.com": {Code: 550, Text: "User not found"}, "full@example.com": {Code: 451, Text: "try later"}}})
 	n := diskFull()
 	n.Alerts[0].Annotations["tos"] = "a@example.com, gone@example.com, full@example.com, not an address, b@example.com"
 	out := send(t.Context(), t, config("{{ .CommonAnnotations.tos }}"), e, n)
@@ -251,7 +251,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server, e := provider(t, smtp.Config{})
-			server.Play(tt.script)
+			server.SetScript(tt.script)
 			c := config("ops@example.com")
 			if tt.change != nil {
 				tt.change(c)
@@ -281,7 +281,7 @@ func TestBrokenConnections(t *testing.T) {
 	}{
 		{"hangs", smtp.Script{Hang: true}, nil, notify.Retry, false, "did not answer in time", 0},
 		{"hangs in the open", smtp.Script{Hang: true}, func(c *Config) { c.Smarthost = host + ":587" }, notify.Retry, false, "did not answer in time", 0},
-		{"breaks after the mail", smtp.Script{Drop: true}, nil, notify.Retry, true, "may have been sent", 1},
+		{"breaks after the mail", smtp.Script{DropAfterAccept: true}, nil, notify.Retry, true, "may have been sent", 1},
 		{"nobody there", smtp.Script{}, loopback, notify.Retry, false, "cannot reach", 0},
 		{"no TLS from the start", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":587"; c.ForceImplicitTLS = &yes }, notify.Permanent, false, "port 465", 0},
 		{"no STARTTLS", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":25" }, notify.Permanent, false, "offers no encryption", 0},
@@ -290,7 +290,7 @@ func TestBrokenConnections(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server, e := provider(t, smtp.Config{})
-			server.Play(tt.script)
+			server.SetScript(tt.script)
 			ctx := t.Context()
 			if tt.script.Hang {
 				var cancel context.CancelFunc

@@ -68,8 +68,8 @@ func structure(t *testing.T, raw []byte) string {
 
 func TestFigures(t *testing.T) {
 	m := figureMail(t, config("ops@example.com"), watched())
-	notifytest.Compare(t, "lag-figures.zh.html", m.HTML)
-	notifytest.Compare(t, "lag-figures.structure.txt", structure(t, m.Raw))
+	notifytest.CompareGolden(t, "lag-figures.zh.html", m.HTML)
+	notifytest.CompareGolden(t, "lag-figures.structure.txt", structure(t, m.Raw))
 
 	images := regexp.MustCompile(`<img src="cid:([^"]*)" alt="([^"]*)"`).FindAllStringSubmatch(m.HTML, -1)
 	if len(images) != 3 || len(m.Inline) != 3 {

@@ -60,25 +60,25 @@ func over(alerts []*alert.Alert) []*alert.Alert {
 // In each scene what is wanted must be in the text and in the HTML.
 var scenes = []notifytest.Scene{
 	{Name: "lag-firing", Alerts: fewTopics(),
-		Both: []string{"44,346", "30,000", "12,345", "2,001", "#3 5,000 · #7 4,100"},
-		ZH:   []string{"（3 个 topic）", "1 小时 5 分钟"},
-		EN:   []string{"(3 topics)", "1h 5m"}},
+		WantBoth: []string{"44,346", "30,000", "12,345", "2,001", "#3 5,000 · #7 4,100"},
+		WantZH:   []string{"（3 个 topic）", "1 小时 5 分钟"},
+		WantEN:   []string{"(3 topics)", "1h 5m"}},
 	{Name: "lag-resolved", Alerts: over(fewTopics()),
-		Both: []string{"order-paid"},
-		ZH:   []string{"[恢复]", "1 小时 5 分钟"},
-		EN:   []string{"[RESOLVED]", "1h 5m"}},
+		WantBoth: []string{"order-paid"},
+		WantZH:   []string{"[恢复]", "1 小时 5 分钟"},
+		WantEN:   []string{"[RESOLVED]", "1h 5m"}},
 	{Name: "lag-many-firing", Alerts: manyTopics(),
-		Both: []string{"142,800", "88,000", "2,200", "orders-6"},
-		ZH:   []string{"（7 个 topic）"},
-		EN:   []string{"(7 topics)"}},
+		WantBoth: []string{"142,800", "88,000", "2,200", "orders-6"},
+		WantZH:   []string{"（7 个 topic）"},
+		WantEN:   []string{"(7 topics)"}},
 	{Name: "generic-firing", Alerts: disk(),
-		Both: []string{"DiskFull", "磁盘快满了", "10.0.0.8:9100", "https://wiki.example.com/disk"},
-		ZH:   []string{"[告警]", "1 天 2 小时"},
-		EN:   []string{"[FIRING]", "1d 2h"}},
+		WantBoth: []string{"DiskFull", "磁盘快满了", "10.0.0.8:9100", "https://wiki.example.com/disk"},
+		WantZH:   []string{"[告警]", "1 天 2 小时"},
+		WantEN:   []string{"[FIRING]", "1d 2h"}},
 	{Name: "generic-resolved", Alerts: over(disk()),
-		Both: []string{"DiskFull", "磁盘快满了"},
-		ZH:   []string{"[恢复]", "1 天 2 小时"},
-		EN:   []string{"[RESOLVED]", "1d 2h"}},
+		WantBoth: []string{"DiskFull", "磁盘快满了"},
+		WantZH:   []string{"[恢复]", "1 天 2 小时"},
+		WantEN:   []string{"[RESOLVED]", "1d 2h"}},
 }
 
 func TestGolden(t *testing.T) {
@@ -90,8 +90,8 @@ func TestGolden(t *testing.T) {
 				n := &alert.Notification{ID: "n1", GroupKey: "{}:{}", Receiver: "ops", At: now, Alerts: scene.Alerts}
 				all(t, send(t.Context(), t, config("ops@example.com"), e, n), "ops@example.com")
 				m := server.Inbox()[0]
-				notifytest.Compare(t, scene.Name+"."+language+".txt", shown(m))
-				notifytest.Compare(t, scene.Name+"."+language+".html", m.HTML)
+				notifytest.CompareGolden(t, scene.Name+"."+language+".txt", shown(m))
+				notifytest.CompareGolden(t, scene.Name+"."+language+".html", m.HTML)
 				scene.Check(t, language, m.Text)
 				scene.Check(t, language, m.HTML)
 			})

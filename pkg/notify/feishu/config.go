@@ -12,7 +12,7 @@ import (
 // Config is one entry of feishu_configs. Feishu's name outside China is Lark;
 // its robots are the same.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// URL is the address that Feishu shows for the robot. What follows the server
 	// may be a template, so that a label can choose the robot.

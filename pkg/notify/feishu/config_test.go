@@ -69,11 +69,11 @@ func TestKeys(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	quotas := []notify.Quota{{Messages: 100, Per: time.Minute}, {Messages: 5, Per: time.Second}}
-	if c.Kind().Name != "feishu" || !c.Resolved(c.Kind()) || !slices.Equal(c.Quotas(c.Kind()), quotas) {
+	if c.Kind().Name != "feishu" || !c.SendsResolved(c.Kind()) || !slices.Equal(c.Quotas(c.Kind()), quotas) {
 		t.Errorf("%+v", c.Kind())
 	}
-	if err := yaml.Unmarshal([]byte("{rate_limit: 20/1m, send_resolved: false}"), &c); err != nil || c.Resolved(c.Kind()) || !slices.Equal(c.Quotas(c.Kind()), []notify.Quota{{Messages: 20, Per: time.Minute}}) {
-		t.Errorf("%+v, %v", c.Common, err)
+	if err := yaml.Unmarshal([]byte("{rate_limit: 20/1m, send_resolved: false}"), &c); err != nil || c.SendsResolved(c.Kind()) || !slices.Equal(c.Quotas(c.Kind()), []notify.Quota{{Messages: 20, Per: time.Minute}}) {
+		t.Errorf("%+v, %v", c.CommonConfig, err)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestNewErrors(t *testing.T) {
 		"at: open_ids: ":                         {URL: good, At: At{OpenIDs: []string{"{{ nope }}"}}},
 		"url: ":                                  {URL: good + token + "{{ nope }}"},
 	} {
-		_, err := c.New(notifytest.Env("zh"), nil)
+		_, err := c.New(notifytest.NewEnv("zh"), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), token) {
 			t.Errorf("%v, want %q", err, want)
 		}

@@ -60,7 +60,7 @@ const badCard = "ErrCode: 200621; ErrMsg: parse card json err; "
 func TestPlainText(t *testing.T) {
 	for _, code := range []int{11246, 11310, 230099} {
 		g := newGroup(t, "zh")
-		g.Fail(1, server.Refuse(200, code, badCard))
+		g.Inject(1, server.Refuse(200, code, badCard))
 		if err := g.sendOne(t, t.Context(), Config{At: At{OpenIDs: []string{member}, All: true}, Title: "<at user_id=\"all\">x</at>"}); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ Topic：order_created_*
 // What a label puts into a mention of the user's own text cannot write another.
 func TestMentionOfALabel(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(1, server.Refuse(200, 11310, ""))
+	g.Inject(1, server.Refuse(200, 11310, ""))
 	n := notifytest.Notification(notifytest.OneTopic()...)
 	n.Alerts[0].Labels["owner"] = `x"></at><at user_id="all`
 	g.say(t, g.notifier(t, Config{Message: "look <at id={{ .CommonLabels.owner }}></at>"}), n)
@@ -96,8 +96,8 @@ func TestMentionOfALabel(t *testing.T) {
 // First the mentions go, then the card.
 func TestBoth(t *testing.T) {
 	g := newGroup(t, "en")
-	g.Fail(1, fault.Pass)
-	g.Fail(1, server.Refuse(200, 11246, badCard))
+	g.Inject(1, fault.Pass)
+	g.Inject(1, server.Refuse(200, 11246, badCard))
 	if err := g.sendOne(t, t.Context(), Config{At: At{OpenIDs: []string{stranger}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +110,8 @@ func TestBoth(t *testing.T) {
 // What happens to the last attempt is what is told.
 func TestDegradedFails(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(1, fault.Pass)
-	g.Fail(1, server.Refuse(400, 9499, "too many request"))
+	g.Inject(1, fault.Pass)
+	g.Inject(1, server.Refuse(400, 9499, "too many request"))
 	if err := g.sendOne(t, t.Context(), Config{At: At{OpenIDs: []string{stranger}}}); err == nil || err.Class != notify.Rate || g.Calls() != 2 || len(g.Inbox()) != 0 {
 		t.Errorf("%d calls: %+v", g.Calls(), err)
 	}

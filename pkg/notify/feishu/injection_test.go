@@ -52,12 +52,12 @@ type tokens struct{ tags, code, stars, underlines, tildes, links, images, emoji,
 // fill, and counts.
 func (g *group) markup(t *testing.T, to notify.Notifier, word string, count int, lag string) tokens {
 	t.Helper()
-	n := notifytest.Filled(word, count, lag)
+	n := notifytest.HostileNotification(word, count, lag)
 	// The first card is refused, so that its text is seen as well.
 	var c tokens
 	for _, refused := range []bool{false, true} {
 		if refused {
-			g.Fail(1, server.Refuse(200, 11310, ""))
+			g.Inject(1, server.Refuse(200, 11310, ""))
 		}
 		g.say(t, to, n)
 	}

@@ -33,10 +33,10 @@ type group struct {
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{env: notifytest.Env(language), now: notifytest.At}
+	g := &group{env: notifytest.NewEnv(language), now: notifytest.At}
 	g.Server = server.New(func() time.Time { return g.now })
 	g.Add(server.Robot{Token: token, Secret: secret, Members: []string{member}, MentionAll: true})
-	g.address = notifytest.Serve(t, g.env, g.Server) + server.Path + token
+	g.address = notifytest.StartVendor(t, g.env, g.Server) + server.Path + token
 	return g
 }
 
@@ -51,7 +51,7 @@ func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifie
 // of it is accepted.
 func (g *group) say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
-	return notifytest.Say(t, to, n, func() { g.now = g.now.Add(time.Second) })
+	return notifytest.SendAll(t, to, n, func() { g.now = g.now.Add(time.Second) })
 }
 
 func TestMention(t *testing.T) {
@@ -71,7 +71,7 @@ func TestMention(t *testing.T) {
 		{"a member", At{OpenIDs: []string{member}}, notifytest.OneTopic(), []string{member}},
 		{"everybody", At{All: true}, notifytest.OneTopic(), []string{"all"}},
 		{"both, and nobody twice", At{OpenIDs: []string{member, member}, All: true}, notifytest.OneTopic(), []string{"all", member}},
-		{"nobody when it is over", At{OpenIDs: []string{member}, All: true}, notifytest.Over(notifytest.OneTopic()...), nil},
+		{"nobody when it is over", At{OpenIDs: []string{member}, All: true}, notifytest.Resolved(notifytest.OneTopic()...), nil},
 		{"who the alert names", At{OpenIDs: []string{"{{ .CommonAnnotations.who }}", "{{ index .Alerts 9 }}"}}, named(), []string{other, member}},
 	}
 	for _, tt := range tests {
@@ -95,7 +95,7 @@ func TestMention(t *testing.T) {
 func TestPayload(t *testing.T) {
 	g := newGroup(t, "zh")
 	var got []string
-	g.Fail(2, func(w http.ResponseWriter, r *http.Request, _ func()) {
+	g.Inject(2, func(w http.ResponseWriter, r *http.Request, _ func()) {
 		body, _ := io.ReadAll(r.Body)
 		got = append(got, string(body))
 		server.Refuse(200, 11310, "")(w, r, nil)
@@ -133,7 +133,7 @@ func TestAddressTemplate(t *testing.T) {
 	g := newGroup(t, "zh")
 	g.Add(server.Robot{Token: "other-project"})
 	g.address = strings.Replace(g.address, token, "{{ .CommonLabels.project }}", 1)
-	a := notifytest.Host()
+	a := notifytest.HostAlert()
 	a[0].Labels["project"] = "other-project"
 	g.say(t, g.notifier(t, Config{}), notifytest.Notification(a...))
 	if got := g.Inbox(); len(got) != 1 || got[0].Token != "other-project" {
@@ -150,7 +150,7 @@ func TestAddressTemplate(t *testing.T) {
 }
 
 func TestTarget(t *testing.T) {
-	notifier, err := (&Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/" + token}).New(notifytest.Env("zh"), nil)
+	notifier, err := (&Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/" + token}).New(notifytest.NewEnv("zh"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func BenchmarkMessages(b *testing.B) {
 	for i := range 5000 {
 		n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(10001+i*7919%80000), time.Hour))
 	}
-	robot, err := (&Config{URL: "https://example.com/hook/x"}).New(notifytest.Env("zh"), nil)
+	robot, err := (&Config{URL: "https://example.com/hook/x"}).New(notifytest.NewEnv("zh"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

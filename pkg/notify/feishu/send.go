@@ -49,7 +49,7 @@ func (r *robot) post(ctx context.Context, address string, body request) (retreat
 
 // judge reads an answer. The code comes before the status: 9499 arrives with
 // status 400, and may mean that the robot is too fast.
-func judge(answer *notify.Answer) (retreat, error) {
+func judge(answer *notify.Response) (retreat, error) {
 	var body struct {
 		Code    *int   `json:"code"`
 		Old     *int   `json:"StatusCode"`
@@ -60,7 +60,7 @@ func judge(answer *notify.Answer) (retreat, error) {
 		body.Code = body.Old
 	}
 	if undecoded == nil && body.Code != nil && *body.Code != 0 {
-		if retreat, e := refusal(*body.Code, answer.Clean(body.Message), answer.Header); e != nil {
+		if retreat, e := refusal(*body.Code, answer.Sanitize(body.Message), answer.Header); e != nil {
 			return retreat, e
 		}
 	}
@@ -73,11 +73,11 @@ func judge(answer *notify.Answer) (retreat, error) {
 	case body.Code == nil:
 		return none, &notify.Error{
 			Class:     notify.Retry,
-			Message:   fmt.Sprintf("the answer has no code, it is not Feishu's: it says %q", answer.Excerpt()),
+			Message:   fmt.Sprintf("the answer has no code, it is not Feishu's: it says %q", answer.BodyExcerpt()),
 			Ambiguous: true,
 		}
 	case *body.Code != 0:
-		return none, unknown(*body.Code, answer.Clean(body.Message))
+		return none, unknown(*body.Code, answer.Sanitize(body.Message))
 	}
 	return none, nil
 }

@@ -52,7 +52,7 @@ func TestSignedWhenSent(t *testing.T) {
 // sendOne says one alert and returns what became of it.
 func (g *group) sendOne(t *testing.T, ctx context.Context, c Config) *notify.Error {
 	t.Helper()
-	return notifytest.Attempt(t, ctx, g.notifier(t, c), notifytest.Notification(notifytest.OneTopic()...), token, secret)
+	return notifytest.SendOne(t, ctx, g.notifier(t, c), notifytest.Notification(notifytest.OneTopic()...), token, secret)
 }
 
 // TestCodes is the reference's table: what is done, and what the operator reads.
@@ -90,7 +90,7 @@ func TestCodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, tt.code, tt.said), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(tt.calls, server.Refuse(tt.status, tt.code, tt.said))
+			g.Inject(tt.calls, server.Refuse(tt.status, tt.code, tt.said))
 			err := g.sendOne(t, t.Context(), Config{})
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -111,7 +111,7 @@ func TestCodes(t *testing.T) {
 func TestRateHeader(t *testing.T) {
 	for header, want := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "x": 0, "-1": 0, "999999999": time.Hour} {
 		g := newGroup(t, "zh")
-		g.Fail(1, fault.Answer(429, "application/json", `{"code":99991400,"msg":"request trigger frequency limit"}`, "x-ogw-ratelimit-reset", header))
+		g.Inject(1, fault.Respond(429, "application/json", `{"code":99991400,"msg":"request trigger frequency limit"}`, "x-ogw-ratelimit-reset", header))
 		if err := g.sendOne(t, t.Context(), Config{}); err == nil || err.Class != notify.Rate || err.RetryAfter != want {
 			t.Errorf("%q: %+v", header, err)
 		}
@@ -127,26 +127,26 @@ func TestAnswers(t *testing.T) {
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", fault.Answer(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
-		{"JSON without a code", fault.Answer(200, "application/json", `{"errcode":0,"msg":"ok"}`), notify.Retry, true, "no code"},
-		{"null", fault.Answer(200, "application/json", `null`), notify.Retry, true, "no code"},
-		{"a code that is a word", fault.Answer(200, "application/json", `{"code":"0"}`), notify.Retry, true, "not the vendor's JSON"},
-		{"nothing", fault.Answer(200, "text/html", ""), notify.Retry, true, "not the vendor's JSON"},
-		{"a bad gateway", fault.Answer(502, "text/html", html), notify.Retry, true, "the server failed"},
-		{"unavailable", fault.Answer(503, "text/html", ""), notify.Retry, false, "the server failed"},
-		{"slow down", fault.Answer(429, "text/html", ""), notify.Rate, false, "slow down"},
-		{"forbidden", fault.Answer(403, "text/html", html), notify.Permanent, false, "refuses the request"},
-		{"a code of zero with status 404", fault.Answer(404, "application/json", `{"code":0}`), notify.Permanent, false, "refuses the request"},
-		{"an old answer that refuses", fault.Answer(200, "application/json", `{"StatusCode":19024,"StatusMessage":"Key Words Not Found"}`), notify.Permanent, false, "keywords"},
-		{"elsewhere", fault.Answer(307, "text/html", "", "Location", "https://elsewhere.example.com/"+token), notify.Permanent, false, "redirects"},
-		{"half an answer", fault.Half(`{"code":0,"data":{},"msg":"success"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"JSON without a code", fault.Respond(200, "application/json", `{"errcode":0,"msg":"ok"}`), notify.Retry, true, "no code"},
+		{"null", fault.Respond(200, "application/json", `null`), notify.Retry, true, "no code"},
+		{"a code that is a word", fault.Respond(200, "application/json", `{"code":"0"}`), notify.Retry, true, "not the vendor's JSON"},
+		{"nothing", fault.Respond(200, "text/html", ""), notify.Retry, true, "not the vendor's JSON"},
+		{"a bad gateway", fault.Respond(502, "text/html", html), notify.Retry, true, "the server failed"},
+		{"unavailable", fault.Respond(503, "text/html", ""), notify.Retry, false, "the server failed"},
+		{"slow down", fault.Respond(429, "text/html", ""), notify.Rate, false, "slow down"},
+		{"forbidden", fault.Respond(403, "text/html", html), notify.Permanent, false, "refuses the request"},
+		{"a code of zero with status 404", fault.Respond(404, "application/json", `{"code":0}`), notify.Permanent, false, "refuses the request"},
+		{"an old answer that refuses", fault.Respond(200, "application/json", `{"StatusCode":19024,"StatusMessage":"Key Words Not Found"}`), notify.Permanent, false, "keywords"},
+		{"elsewhere", fault.Respond(307, "text/html", "", "Location", "https://elsewhere.example.com/"+token), notify.Permanent, false, "redirects"},
+		{"half an answer", fault.Truncate(`{"code":0,"data":{},"msg":"success"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
 		{"a very long msg", server.Refuse(200, 19002, strings.Repeat("长", 9999)), notify.Permanent, false, "…"},
 		{"a msg with the token", server.Refuse(200, 19001, "bad "+token), notify.Permanent, false, "bad <secret>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(1, tt.do)
+			g.Inject(1, tt.do)
 			err := g.sendOne(t, t.Context(), Config{})
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -162,7 +162,7 @@ func TestAnswers(t *testing.T) {
 func TestOldSuccess(t *testing.T) {
 	for _, answer := range []string{`{"StatusCode":0,"StatusMessage":"success"}`, `{"Extra":null,"StatusCode":0,"StatusMessage":"success","code":0}`} {
 		g := newGroup(t, "zh")
-		g.Fail(1, fault.Answer(200, "application/json", answer))
+		g.Inject(1, fault.Respond(200, "application/json", answer))
 		if err := g.sendOne(t, t.Context(), Config{}); err != nil {
 			t.Errorf("%s: %v", answer, err)
 		}
@@ -171,13 +171,13 @@ func TestOldSuccess(t *testing.T) {
 
 func TestNoAnswer(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(1, fault.Hang)
+	g.Inject(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := g.sendOne(t, ctx, Config{}); err == nil || err.Class != notify.Retry || !err.Ambiguous || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%+v", err)
 	}
-	g.address = notifytest.Closed(t) + server.Path + token
+	g.address = notifytest.UnreachableURL(t) + server.Path + token
 	if err := g.sendOne(t, t.Context(), Config{}); err == nil || err.Class != notify.Retry || err.Ambiguous || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("%+v", err)
 	}

@@ -64,7 +64,7 @@ func TestSplit(t *testing.T) {
 // measure notes how long the bodies of requests are.
 func (g *group) measure() *[]int {
 	sizes := &[]int{}
-	g.Fail(1000, func(_ http.ResponseWriter, r *http.Request, next func()) {
+	g.Inject(1000, func(_ http.ResponseWriter, r *http.Request, next func()) {
 		*sizes = append(*sizes, int(r.ContentLength))
 		next()
 	})
@@ -102,8 +102,8 @@ func TestTooLong(t *testing.T) {
 			}
 			for _, code := range []int{11310, 11246} { // a text each; the card without mentions
 				for range inbox {
-					g.Fail(1, server.Refuse(200, code, ""))
-					g.Fail(1, fault.Pass)
+					g.Inject(1, server.Refuse(200, code, ""))
+					g.Inject(1, fault.Pass)
 				}
 				g.say(t, to, notifytest.Notification(a))
 			}

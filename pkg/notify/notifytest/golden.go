@@ -18,7 +18,7 @@ type Scene struct {
 	Alerts []*alert.Alert
 	// Both must be in the message whatever its language, ZH and EN in that
 	// language. They are worked out by hand.
-	Both, ZH, EN []string
+	WantBoth, WantZH, WantEN []string
 }
 
 // Golden says every scene in both languages and compares what say returns, the
@@ -29,7 +29,7 @@ func Golden(t *testing.T, kind string, scenes []Scene, say func(t *testing.T, la
 			name := s.Name + "." + language + "." + kind
 			t.Run(name, func(t *testing.T) {
 				got := say(t, language, s)
-				Compare(t, name, got+"\n")
+				CompareGolden(t, name, got+"\n")
 				s.Check(t, language, got)
 			})
 		}
@@ -39,11 +39,11 @@ func Golden(t *testing.T, kind string, scenes []Scene, say func(t *testing.T, la
 // Check fails the test if got lacks any of what the scene wants in a language.
 func (s Scene) Check(t *testing.T, language, got string) {
 	t.Helper()
-	own := s.ZH
+	own := s.WantZH
 	if language == "en" {
-		own = s.EN
+		own = s.WantEN
 	}
-	for _, parts := range [][]string{s.Both, own} {
+	for _, parts := range [][]string{s.WantBoth, own} {
 		for _, part := range parts {
 			if !strings.Contains(got, part) {
 				t.Errorf("lacks %q:\n%s", part, got)
@@ -54,7 +54,7 @@ func (s Scene) Check(t *testing.T, language, got string) {
 
 // Compare fails the test if got is not what the file testdata/NAME holds. With
 // -update it writes the file.
-func Compare(t *testing.T, name, got string) {
+func CompareGolden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {

@@ -11,7 +11,7 @@ import (
 // Filled is a notification of count alerts that has a word in every place that
 // an outsider can fill. With a lag they are alerts of lag, which "" leaves to
 // the word.
-func Filled(word string, count int, lag string) *alert.Notification {
+func HostileNotification(word string, count int, lag string) *alert.Notification {
 	n := Notification()
 	n.FallbackFor, n.Cause = word, word
 	for i := range count {

@@ -40,7 +40,7 @@ func LagAlert(topic, lag string, since time.Duration) *alert.Alert {
 }
 
 // CaughtUp is how such an alert ends.
-func CaughtUp(topic, lag string, since time.Duration) *alert.Alert {
+func ResolvedLagAlert(topic, lag string, since time.Duration) *alert.Alert {
 	a := LagAlert(topic, lag, since)
 	a.EndsAt = At
 	a.Annotations = alert.Labels{"lag": lag, "threshold": "2000", "summary": "order-worker 消费 " + topic + " 的积压已降到 " + Grouped(lag) + " 条（阈值 2,000）"}
@@ -62,8 +62,8 @@ func OneTopic() []*alert.Alert {
 }
 
 // OneCaughtUp is how OneTopic ends.
-func OneCaughtUp() []*alert.Alert {
-	return []*alert.Alert{CaughtUp(Topic, "1200", 5*time.Minute)}
+func OneTopicResolved() []*alert.Alert {
+	return []*alert.Alert{ResolvedLagAlert(Topic, "1200", 5*time.Minute)}
 }
 
 // FewTopics are Topic and one that is further behind.
@@ -83,11 +83,11 @@ func ManyTopics() []*alert.Alert {
 
 // MixedStates are Topic and one that has caught up.
 func MixedStates() []*alert.Alert {
-	return append(OneTopic(), CaughtUp("order_paid", "1200", 15*time.Minute))
+	return append(OneTopic(), ResolvedLagAlert("order_paid", "1200", 15*time.Minute))
 }
 
 // Disk is an alert of Prometheus's with the annotations that its rule gives it.
-func Disk(annotations alert.Labels) []*alert.Alert {
+func DiskAlert(annotations alert.Labels) []*alert.Alert {
 	return []*alert.Alert{{
 		Labels:       alert.Labels{"alertname": "DiskFull", "instance": "10.0.0.8:9100", "job": "node", "mountpoint": "/data", "severity": "critical"},
 		Annotations:  annotations,
@@ -97,7 +97,7 @@ func Disk(annotations alert.Labels) []*alert.Alert {
 }
 
 // Host is a host that has gone silent.
-func Host() []*alert.Alert {
+func HostAlert() []*alert.Alert {
 	return []*alert.Alert{{
 		Labels:   alert.Labels{"alertname": alert.HostOfflineAlert, "host": "web-1", "hostname": "web-1.example.com", "project": "oms"},
 		StartsAt: Ago(70 * time.Second),
@@ -105,7 +105,7 @@ func Host() []*alert.Alert {
 }
 
 // Over ends alerts at At.
-func Over(alerts ...*alert.Alert) []*alert.Alert {
+func Resolved(alerts ...*alert.Alert) []*alert.Alert {
 	for _, a := range alerts {
 		a.EndsAt = At
 	}

@@ -22,13 +22,13 @@ import (
 
 // Env is the world of a channel that speaks a language, zh or en. Its clock
 // stands at At.
-func Env(language string) *notify.Env {
+func NewEnv(language string) *notify.Env {
 	return &notify.Env{Style: render.Style{Language: language, Location: Shanghai, ExternalURL: "https://alerts.example.com"}, Now: func() time.Time { return At }}
 }
 
 // Serve starts a vendor's server on the loopback, by TLS, for e to reach, and
 // returns its address.
-func Serve(t *testing.T, e *notify.Env, vendor http.Handler) string {
+func StartVendor(t *testing.T, e *notify.Env, vendor http.Handler) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(vendor)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that hang up
@@ -40,7 +40,7 @@ func Serve(t *testing.T, e *notify.Env, vendor http.Handler) string {
 }
 
 // Closed returns an address of the loopback, by TLS, at which nobody listens.
-func Closed(t *testing.T) string {
+func UnreachableURL(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -51,7 +51,7 @@ func Closed(t *testing.T) string {
 }
 
 // Tap returns the bodies of all requests that have one and that e sends from now on.
-func Tap(e *notify.Env) *[]string {
+func RecordBodies(e *notify.Env) *[]string {
 	t := &tap{RoundTripper: e.HTTP.Transport}
 	e.HTTP.Transport = t
 	return &t.bodies
@@ -95,7 +95,7 @@ func New(t *testing.T, c Config, e *notify.Env, files ...string) notify.Notifier
 
 // Say sends everything of n, with a call of before ahead of each message, and
 // fails the test unless all of it is accepted.
-func Say(t *testing.T, to notify.Notifier, n *alert.Notification, before ...func()) []notify.Message {
+func SendAll(t *testing.T, to notify.Notifier, n *alert.Notification, before ...func()) []notify.Message {
 	t.Helper()
 	messages, err := to.Messages(n)
 	if err != nil {
@@ -125,7 +125,7 @@ func Units(messages []notify.Message) []string {
 
 // Attempt sends n, which must make one message of one unit, and returns what
 // became of it, as Error does.
-func Attempt(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Notification, secrets ...string) *notify.Error {
+func SendOne(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Notification, secrets ...string) *notify.Error {
 	t.Helper()
 	messages, err := to.Messages(n)
 	if err != nil || len(messages) != 1 {
@@ -135,12 +135,12 @@ func Attempt(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Not
 	if len(outcomes) != 1 || len(messages[0].Units) != 1 || outcomes[0].Unit != messages[0].Units[0] || !strings.HasPrefix(outcomes[0].Unit, "1/1") {
 		t.Fatalf("units %v: %+v", messages[0].Units, outcomes)
 	}
-	return Error(t, outcomes[0].Err, secrets...)
+	return CheckError(t, outcomes[0].Err, secrets...)
 }
 
 // Error returns the error of an outcome. It fails the test if that is no
 // *notify.Error, or if any of the secrets is in it or in what it wraps.
-func Error(t *testing.T, err error, secrets ...string) *notify.Error {
+func CheckError(t *testing.T, err error, secrets ...string) *notify.Error {
 	t.Helper()
 	if err == nil {
 		return nil
@@ -161,14 +161,14 @@ func Error(t *testing.T, err error, secrets ...string) *notify.Error {
 }
 
 // BrokenStore is a store that is out of reach.
-type BrokenStore struct{ store.Store }
+type UnavailableStore struct{ store.Store }
 
 // Get returns store.ErrUnavailable.
-func (BrokenStore) Get(context.Context, ...string) ([]store.Item, error) {
+func (UnavailableStore) Get(context.Context, ...string) ([]store.Item, error) {
 	return nil, store.ErrUnavailable
 }
 
 // Commit returns store.ErrUnavailable.
-func (BrokenStore) Commit(context.Context, time.Time, ...store.Change) error {
+func (UnavailableStore) Commit(context.Context, time.Time, ...store.Change) error {
 	return store.ErrUnavailable
 }

@@ -14,7 +14,7 @@ import (
 // but APIURL is a template, in which labels and annotations cannot mention
 // anybody; what is left out is the built-in one.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// APIURL is the address of an incoming webhook.
 	APIURL setting.Secret `yaml:"api_url,omitempty"`

@@ -55,7 +55,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	// Alertmanager's default.
-	if c.Resolved(c.Kind()) || c.Kind().Name != "slack" || len(c.Quotas(c.Kind())) != 1 {
+	if c.SendsResolved(c.Kind()) || c.Kind().Name != "slack" || len(c.Quotas(c.Kind())) != 1 {
 		t.Errorf("%+v", c.Kind())
 	}
 	var g Global

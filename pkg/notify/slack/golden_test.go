@@ -8,7 +8,7 @@ import (
 )
 
 func disk() []*alert.Alert {
-	return notifytest.Disk(alert.Labels{
+	return notifytest.DiskAlert(alert.Labels{
 		"summary":     "/data > 95% & rising",
 		"runbook_url": "https://wiki.example.com/disk|x",
 	})
@@ -16,33 +16,33 @@ func disk() []*alert.Alert {
 
 var scenes = []notifytest.Scene{
 	{Name: "one-topic-firing", Alerts: notifytest.OneTopic(),
-		Both: []string{"12,345", "2,000", "order_created_*", "order-worker", "#3 5,000 · #7 4,100", "11-20 23:05:10", "<https://alerts.example.com/?a=1&amp;b=2|"},
-		ZH:   []string{"[告警] 消费积压 · orders / order-worker / order_created_*", "5 分钟"},
-		EN:   []string{"[FIRING]", "5m"}},
-	{Name: "one-topic-resolved", Alerts: notifytest.OneCaughtUp(),
-		Both: []string{"1,200", "order_created_*", "11-20 23:10:10"},
-		ZH:   []string{"[恢复]", "持续了 5 分钟"},
-		EN:   []string{"[RESOLVED]", "after 5m"}},
+		WantBoth: []string{"12,345", "2,000", "order_created_*", "order-worker", "#3 5,000 · #7 4,100", "11-20 23:05:10", "<https://alerts.example.com/?a=1&amp;b=2|"},
+		WantZH:   []string{"[告警] 消费积压 · orders / order-worker / order_created_*", "5 分钟"},
+		WantEN:   []string{"[FIRING]", "5m"}},
+	{Name: "one-topic-resolved", Alerts: notifytest.OneTopicResolved(),
+		WantBoth: []string{"1,200", "order_created_*", "11-20 23:10:10"},
+		WantZH:   []string{"[恢复]", "持续了 5 分钟"},
+		WantEN:   []string{"[RESOLVED]", "after 5m"}},
 	{Name: "few-topics-firing", Alerts: notifytest.FewTopics(),
-		Both: []string{"42,345", "30,000", "12,345"},
-		ZH:   []string{"（2 个 topic）", "1 小时 5 分钟", "最多的是 order_paid"},
-		EN:   []string{"(2 topics)", "1h 5m", "most of them in order_paid"}},
+		WantBoth: []string{"42,345", "30,000", "12,345"},
+		WantZH:   []string{"（2 个 topic）", "1 小时 5 分钟", "最多的是 order_paid"},
+		WantEN:   []string{"(2 topics)", "1h 5m", "most of them in order_paid"}},
 	{Name: "many-topics-firing", Alerts: notifytest.ManyTopics(),
-		Both: []string{"357,000", "90,000", "22,000"},
-		ZH:   []string{"（7 个 topic）", "最多的是 orders-b"},
-		EN:   []string{"(7 topics)", "most of them in orders-b"}},
+		WantBoth: []string{"357,000", "90,000", "22,000"},
+		WantZH:   []string{"（7 个 topic）", "最多的是 orders-b"},
+		WantEN:   []string{"(7 topics)", "most of them in orders-b"}},
 	{Name: "generic-firing", Alerts: disk(),
-		Both: []string{"DiskFull", "/data &gt; 95% &amp; rising", "11-19 21:10:10", "<https://wiki.example.com/disk%7Cx|", "<http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&amp;g0.tab=1|"},
-		ZH:   []string{"1 天 2 小时"},
-		EN:   []string{"1d 2h"}},
-	{Name: "generic-resolved", Alerts: notifytest.Over(disk()...),
-		Both: []string{"DiskFull"},
-		ZH:   []string{"持续了 1 天 2 小时"},
-		EN:   []string{"after 1d 2h"}},
+		WantBoth: []string{"DiskFull", "/data &gt; 95% &amp; rising", "11-19 21:10:10", "<https://wiki.example.com/disk%7Cx|", "<http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&amp;g0.tab=1|"},
+		WantZH:   []string{"1 天 2 小时"},
+		WantEN:   []string{"1d 2h"}},
+	{Name: "generic-resolved", Alerts: notifytest.Resolved(disk()...),
+		WantBoth: []string{"DiskFull"},
+		WantZH:   []string{"持续了 1 天 2 小时"},
+		WantEN:   []string{"after 1d 2h"}},
 	{Name: "mixed-states", Alerts: notifytest.MixedStates(),
-		Both: []string{"12,345", "1,200"},
-		ZH:   []string{"（1 个 topic，另有 1 个已恢复）"},
-		EN:   []string{"(1 topic, 1 more resolved)"}},
+		WantBoth: []string{"12,345", "1,200"},
+		WantZH:   []string{"（1 个 topic，另有 1 个已恢复）"},
+		WantEN:   []string{"(1 topic, 1 more resolved)"}},
 }
 
 // colours are those beside the messages.

@@ -28,7 +28,7 @@ func send(ctx context.Context, client *http.Client, address string, payload []by
 	case e == nil:
 		return &notify.Error{
 			Class:     notify.Retry,
-			Message:   fmt.Sprintf(`the answer is not Slack's "ok", see whether a proxy stands in between: it says %q`, answer.Excerpt()),
+			Message:   fmt.Sprintf(`the answer is not Slack's "ok", see whether a proxy stands in between: it says %q`, answer.BodyExcerpt()),
 			Ambiguous: true,
 		}
 	case e.Class == notify.Rate:

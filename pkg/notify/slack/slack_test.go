@@ -34,11 +34,11 @@ type channel struct {
 
 func newChannel(t *testing.T, language string) *channel {
 	t.Helper()
-	c := &channel{env: notifytest.Env(language), now: notifytest.At}
+	c := &channel{env: notifytest.NewEnv(language), now: notifytest.At}
 	c.env.ExternalURL = "https://alerts.example.com/?a=1&b=2"
 	c.Server = server.New(func() time.Time { return c.now })
 	c.Add(name)
-	c.address = notifytest.Serve(t, c.env, c.Server) + server.Path + name
+	c.address = notifytest.StartVendor(t, c.env, c.Server) + server.Path + name
 	return c
 }
 
@@ -52,7 +52,7 @@ func (c *channel) notifier(t *testing.T, config Config, files ...string) notify.
 // of it is accepted.
 func (c *channel) say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
-	return notifytest.Say(t, to, n, func() { c.now = c.now.Add(time.Second) })
+	return notifytest.SendAll(t, to, n, func() { c.now = c.now.Add(time.Second) })
 }
 
 func TestSplit(t *testing.T) {
@@ -120,7 +120,7 @@ func TestOwnTemplates(t *testing.T) {
 
 func TestPayload(t *testing.T) {
 	c := newChannel(t, "zh")
-	sent := notifytest.Tap(c.env)
+	sent := notifytest.RecordBodies(c.env)
 	messages := c.say(t, c.notifier(t, Config{}), notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B"}, StartsAt: notifytest.At}))
 	want := `{"attachments":[{"fallback":"[告警] A&lt;B","color":"warning","title":"[告警] A&lt;B","text":"开始：11-20 23:10:10\n\n<https://alerts.example.com/?a=1&amp;b=2|全部告警>","mrkdwn_in":[]}]}`
 	if len(*sent) != 1 || (*sent)[0] != want {
@@ -162,7 +162,7 @@ func TestNewErrors(t *testing.T) {
 		"channel: ":                           {Channel: "{{"},
 		"title_link: ":                        {TitleLink: "{{ nope }}"},
 	} {
-		if _, err := config.New(notifytest.Env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := config.New(notifytest.NewEnv("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -211,7 +211,7 @@ func TestInjection(t *testing.T) {
 // sendOne says one alert and returns what became of it.
 func (c *channel) sendOne(t *testing.T, ctx context.Context) *notify.Error {
 	t.Helper()
-	return notifytest.Attempt(t, ctx, c.notifier(t, Config{}), notifytest.Notification(notifytest.OneTopic()...), "0123456789abcdef")
+	return notifytest.SendOne(t, ctx, c.notifier(t, Config{}), notifytest.Notification(notifytest.OneTopic()...), "0123456789abcdef")
 }
 
 func TestAnswers(t *testing.T) {
@@ -249,7 +249,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, tt.said), func(t *testing.T) {
 			c := newChannel(t, "zh")
-			c.Fail(1, fault.Answer(tt.status, "text/html", tt.said, "Retry-After", tt.after, "Location", "https://elsewhere.example.com/"+name))
+			c.Inject(1, fault.Respond(tt.status, "text/html", tt.said, "Retry-After", tt.after, "Location", "https://elsewhere.example.com/"+name))
 			err := c.sendOne(t, t.Context())
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -284,20 +284,20 @@ func TestServerRules(t *testing.T) {
 
 func TestNoAnswer(t *testing.T) {
 	c := newChannel(t, "zh")
-	c.Fail(1, fault.Hang)
+	c.Inject(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := c.sendOne(t, ctx); err == nil || err.Class != notify.Retry || !err.Ambiguous || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%+v", err)
 	}
-	c.address = notifytest.Closed(t) + server.Path + name
+	c.address = notifytest.UnreachableURL(t) + server.Path + name
 	if err := c.sendOne(t, t.Context()); err == nil || err.Class != notify.Retry || err.Ambiguous || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("%+v", err)
 	}
 }
 
 func TestTarget(t *testing.T) {
-	notifier, err := (&Config{APIURL: "https://hooks.slack.com/services/" + setting.Secret(name)}).New(notifytest.Env("zh"), nil)
+	notifier, err := (&Config{APIURL: "https://hooks.slack.com/services/" + setting.Secret(name)}).New(notifytest.NewEnv("zh"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

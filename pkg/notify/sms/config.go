@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"tocsin/pkg/notify"
-	"tocsin/pkg/phone"
+	"tocsin/pkg/notify/phone"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/tencent"
 )
@@ -17,7 +17,7 @@ const (
 
 // Config is one entry of sms_configs.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// SdkAppID is the application's id in the SMS console.
 	SdkAppID string `yaml:"sdk_app_id"`
@@ -72,7 +72,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	switch {
 	case strings.ContainsAny(c.SignName, "【】"):
 		f.Addf("sign_name", "is the signature's text without 【】")
-	case c.SignName == "" && !phone.OnlyForeign(c.To):
+	case c.SignName == "" && !phone.OnlyInternational(c.To):
 		f.Addf("sign_name", "is missing: numbers in mainland China need an approved signature's text")
 	}
 	phone.Validate(f, c.To, nil)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
-	"tocsin/pkg/phone"
+	"tocsin/pkg/notify/phone"
 	"tocsin/pkg/render"
 	"tocsin/pkg/tencent"
 )
@@ -98,12 +98,12 @@ func (r rule) fault(code, said string) *notify.Error {
 func callFault(err error, numbers []string) *notify.Error {
 	var e *tencent.Error
 	if !errors.As(err, &e) {
-		return &notify.Error{Class: notify.Retry, Message: phone.Hide(err.Error(), numbers...)}
+		return &notify.Error{Class: notify.Retry, Message: phone.MaskIn(err.Error(), numbers...)}
 	}
 	if r, ok := find(rules, e.Code); ok {
-		return r.fault(e.Code, phone.Hide(e.Message, numbers...)+" "+e.RequestID)
+		return r.fault(e.Code, phone.MaskIn(e.Message, numbers...)+" "+e.RequestID)
 	}
-	f := &notify.Error{Class: notify.Permanent, Code: e.Code, Message: phone.Hide(e.Error(), numbers...), Ambiguous: e.Ambiguous}
+	f := &notify.Error{Class: notify.Permanent, Code: e.Code, Message: phone.MaskIn(e.Error(), numbers...), Ambiguous: e.Ambiguous}
 	if e.Temporary {
 		f.Class = notify.Retry
 	}
@@ -142,7 +142,7 @@ func numberFault(st *sendStatus, number string) *notify.Error {
 		if !ok {
 			r, _ = find(refusals, *st.Code)
 		}
-		f = r.fault(*st.Code, phone.Hide(st.Message, number))
+		f = r.fault(*st.Code, phone.MaskIn(st.Message, number))
 	}
 	f.Message = phone.Mask(number) + ": " + f.Message
 	return f
@@ -152,7 +152,7 @@ func numberFault(st *sendStatus, number string) *notify.Error {
 func refuse(units []string) []notify.Outcome {
 	out := make([]notify.Outcome, len(units))
 	for i, unit := range units {
-		out[i] = notify.Outcome{Unit: unit, Err: &notify.Error{Class: notify.Permanent, Message: "SMS: " + phone.NotNumber(unit).Error()}}
+		out[i] = notify.Outcome{Unit: unit, Err: &notify.Error{Class: notify.Permanent, Message: "SMS: " + phone.InvalidError(unit).Error()}}
 	}
 	return out
 }

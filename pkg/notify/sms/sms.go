@@ -12,7 +12,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/phone"
+	"tocsin/pkg/notify/phone"
 	"tocsin/pkg/render"
 	"tocsin/pkg/tencent"
 )
@@ -28,7 +28,7 @@ const (
 type sender struct {
 	env    *notify.Env
 	config Config
-	form   *phone.Form
+	form   *phone.Templates
 	key    tencent.Credential
 	client *common.Client
 }
@@ -38,7 +38,7 @@ type sender struct {
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
 	s := &sender{env: env, config: *c, key: tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}}
 	var err error
-	if s.form, err = phone.NewForm(t, c.To, c.Params, c.ParamMaxLength); err != nil {
+	if s.form, err = phone.NewTemplates(t, c.To, c.Params, c.ParamMaxLength); err != nil {
 		return nil, err
 	}
 	profile, err := tencent.Profile(c.endpoint())
@@ -59,13 +59,13 @@ func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	to.Drop(n.AcceptedUnits)
+	to.Remove(n.AcceptedUnits)
 	params := s.form.Params(view, n.HalfSize)
 	var out []notify.Message
-	for _, side := range [][]string{to.Domestic, to.Foreign} {
+	for _, side := range [][]string{to.Domestic, to.International} {
 		for numbers := range slices.Chunk(side, perCall) {
 			out = append(out, notify.Message{
-				Target: phone.Names(numbers),
+				Target: phone.MaskList(numbers),
 				Units:  numbers,
 				Text:   s.preview(params),
 				Send: func(ctx context.Context) []notify.Outcome {
@@ -76,7 +76,7 @@ func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
 	}
 	if len(to.Invalid) > 0 {
 		out = append(out, notify.Message{
-			Target: phone.Names(to.Invalid),
+			Target: phone.MaskList(to.Invalid),
 			Units:  to.Invalid,
 			Text:   s.preview(params),
 			Send:   func(context.Context) []notify.Outcome { return refuse(to.Invalid) },

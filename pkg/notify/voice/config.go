@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
-	"tocsin/pkg/phone"
+	"tocsin/pkg/notify/phone"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/tencent"
 )
@@ -23,7 +23,7 @@ const (
 
 // Config is one entry of voice_configs.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// SdkAppID is the application's id in the console of voice messages.
 	SdkAppID string `yaml:"sdk_app_id"`
@@ -103,7 +103,7 @@ func (c *Config) endpoint() string { return cmp.Or(c.Endpoint, defaultEndpoint) 
 
 // reachable tells why a number cannot be called.
 func reachable(number string) error {
-	if !phone.Domestic(number) {
+	if !phone.IsDomestic(number) {
 		return fmt.Errorf("%s is abroad: voice calls reach mainland China only", phone.Mask(number))
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
-	"tocsin/pkg/phone"
+	"tocsin/pkg/notify/phone"
 	"tocsin/pkg/render"
 	"tocsin/pkg/tencent"
 )
@@ -56,7 +56,7 @@ var rules = []rule{
 // fault explains why a number was not called, or may not have been, without
 // naming it.
 func fault(err error, number string) *notify.Error {
-	f := &notify.Error{Class: notify.Retry, Message: "voice: " + phone.Hide(err.Error(), number)}
+	f := &notify.Error{Class: notify.Retry, Message: "voice: " + phone.MaskIn(err.Error(), number)}
 	var e *tencent.Error
 	if errors.As(err, &e) {
 		f.Code, f.Ambiguous = e.Code, e.Ambiguous
@@ -65,7 +65,7 @@ func fault(err error, number string) *notify.Error {
 		}
 		if r, ok := find(e.Code); ok {
 			f.Class, f.RetryAfter, f.Message = r.class, r.after, "voice: "+r.advice
-			if said := render.Clean(phone.Hide(e.Message, number)+" "+e.RequestID, maxMessage); said != "" {
+			if said := render.Clean(phone.MaskIn(e.Message, number)+" "+e.RequestID, maxMessage); said != "" {
 				f.Message += "; " + said
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/phone"
+	"tocsin/pkg/notify/phone"
 	"tocsin/pkg/render"
 	"tocsin/pkg/tencent"
 )
@@ -30,7 +30,7 @@ const (
 type caller struct {
 	env    *notify.Env
 	config Config
-	form   *phone.Form
+	form   *phone.Templates
 	key    tencent.Credential
 	client *common.Client
 }
@@ -38,7 +38,7 @@ type caller struct {
 // New returns the notifier that c describes. An error names the key whose
 // template cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	form, err := phone.NewForm(t, c.To, c.Params, c.ParamMaxLength)
+	form, err := phone.NewTemplates(t, c.To, c.Params, c.ParamMaxLength)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,8 @@ func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	to.Drop(n.AcceptedUnits)
-	units := slices.Concat(to.Domestic, to.Foreign, to.Invalid)
+	to.Remove(n.AcceptedUnits)
+	units := slices.Concat(to.Domestic, to.International, to.Invalid)
 	if len(units) == 0 {
 		return nil, nil
 	}
@@ -72,7 +72,7 @@ func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
 		PlayTimes: cmp.Or(c.config.PlayTimes, defaultPlayTimes), SessionContext: n.ID[:min(len(n.ID), maxSession)],
 	}
 	return []notify.Message{{
-		Target: phone.Names(units),
+		Target: phone.MaskList(units),
 		Units:  units,
 		Text:   c.preview(request),
 		Send: func(ctx context.Context) []notify.Outcome {
@@ -80,11 +80,11 @@ func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
 			for _, number := range to.Domestic {
 				out = append(out, outcome(number, c.call(ctx, number, request)))
 			}
-			for _, number := range to.Foreign {
+			for _, number := range to.International {
 				out = append(out, outcome(number, refusal(reachable(number))))
 			}
 			for _, unit := range to.Invalid {
-				out = append(out, outcome(unit, refusal(phone.NotNumber(unit))))
+				out = append(out, outcome(unit, refusal(phone.InvalidError(unit))))
 			}
 			return out
 		},

@@ -11,7 +11,7 @@ import (
 // Config is one entry of webhook_configs. The keys are Alertmanager's with their
 // meaning, but for Secret.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// URL is where notifications are posted to. Its query may be a template.
 	URL setting.Secret `yaml:"url,omitempty"`

@@ -99,14 +99,14 @@ payload: {text: ['{{ .Status }}', 1]}
 `), &c)
 	want := Config{
 		URL: "https://h/", Secret: "s", MaxAlerts: 3, Timeout: setting.Duration(500 * time.Millisecond),
-		HTTP:    &HTTPConfig{BasicAuth: &BasicAuth{Username: "u", Password: "p"}, Authorization: &Authorization{Type: "Token", Credentials: "c"}},
-		Payload: map[string]any{"text": []any{"{{ .Status }}", 1}},
-		Common:  c.Common,
+		HTTP:         &HTTPConfig{BasicAuth: &BasicAuth{Username: "u", Password: "p"}, Authorization: &Authorization{Type: "Token", Credentials: "c"}},
+		Payload:      map[string]any{"text": []any{"{{ .Status }}", 1}},
+		CommonConfig: c.CommonConfig,
 	}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%#v, %v", c, err)
 	}
-	if c.Resolved(c.Kind()) || !new(Config).Resolved(c.Kind()) || c.Kind().Name != "webhook" {
+	if c.SendsResolved(c.Kind()) || !new(Config).SendsResolved(c.Kind()) || c.Kind().Name != "webhook" {
 		t.Error("send_resolved")
 	}
 	if q := c.Quotas(c.Kind()); len(q) != 1 || q[0].Messages != 5 || new(Config).Quotas(c.Kind()) != nil {

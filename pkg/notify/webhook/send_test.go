@@ -26,7 +26,7 @@ type place struct {
 func start(t *testing.T) *place {
 	t.Helper()
 	p := &place{Server: server.New(func() time.Time { return at }), env: env()}
-	p.address = notifytest.Serve(t, p.env, p.Server) + "/alerts?key=" + key
+	p.address = notifytest.StartVendor(t, p.env, p.Server) + "/alerts?key=" + key
 	return p
 }
 
@@ -36,7 +36,7 @@ func (p *place) attempt(t *testing.T, ctx context.Context, c Config) *notify.Err
 	if c.URL == "" {
 		c.URL = setting.Secret(p.address)
 	}
-	return notifytest.Attempt(t, ctx, notifytest.New(t, &c, p.env), disk(), key, secret1[6:])
+	return notifytest.SendOne(t, ctx, notifytest.New(t, &c, p.env), disk(), key, secret1[6:])
 }
 
 // The signature is the one of the specification's own example, and the one that
@@ -65,7 +65,7 @@ func TestSign(t *testing.T) {
 // often it is tried; the id stays and the timestamp is the attempt's.
 func TestSigned(t *testing.T) {
 	p := start(t)
-	if err := p.Sign(secret2); err != nil {
+	if err := p.RequireSignature(secret2); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.attempt(t, t.Context(), Config{}); err == nil || err.Class != notify.Permanent || !strings.Contains(err.Message, "check http_config and secret") {
@@ -75,7 +75,7 @@ func TestSigned(t *testing.T) {
 		t.Errorf("with another secret: %+v", err)
 	}
 	both := Config{Secret: secret1 + " " + secret2}
-	p.Fail(1, fault.Forget)
+	p.Inject(1, fault.DropAfterAccept)
 	if err := p.attempt(t, t.Context(), both); err == nil || err.Class != notify.Retry || !err.Ambiguous {
 		t.Errorf("no answer: %+v", err)
 	}
@@ -138,7 +138,7 @@ func TestEchoedCredentials(t *testing.T) {
 		{Authorization: &Authorization{Credentials: key}},
 	} {
 		p := start(t)
-		p.Fail(1, echo)
+		p.Inject(1, echo)
 		err := p.attempt(t, t.Context(), Config{HTTP: &c})
 		// printf 'u:%s' KEY | base64 begins with dTo3ZDNj
 		if err == nil || !strings.Contains(err.Message, "<secret>") || strings.Contains(err.Message, "dTo3ZDNj") {
@@ -173,7 +173,7 @@ func TestStatuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status), func(t *testing.T) {
 			p := start(t)
-			p.Fail(1, fault.Answer(tt.status, "text/plain", "", "Retry-After", tt.after))
+			p.Inject(1, fault.Respond(tt.status, "text/plain", "", "Retry-After", tt.after))
 			err := p.attempt(t, t.Context(), Config{})
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -188,7 +188,7 @@ func TestStatuses(t *testing.T) {
 	}
 	for _, status := range []int{200, 201, 202, 204} {
 		p := start(t)
-		p.Fail(1, fault.Answer(status, "text/plain", ""))
+		p.Inject(1, fault.Respond(status, "text/plain", ""))
 		if err := p.attempt(t, t.Context(), Config{}); err != nil {
 			t.Errorf("%d: %v", status, err)
 		}
@@ -199,7 +199,7 @@ func TestStatuses(t *testing.T) {
 // elsewhere.
 func TestRedirect(t *testing.T) {
 	p := start(t)
-	p.Fail(1, fault.Answer(307, "text/plain", "", "Location", "https://elsewhere.example.com/?key="+key))
+	p.Inject(1, fault.Respond(307, "text/plain", "", "Location", "https://elsewhere.example.com/?key="+key))
 	err := p.attempt(t, t.Context(), Config{})
 	if err == nil || err.Class != notify.Permanent || !strings.Contains(err.Message, "redirects") || p.Calls() != 1 {
 		t.Errorf("%d calls: %+v", p.Calls(), err)
@@ -211,7 +211,7 @@ func TestTimeout(t *testing.T) {
 	if err := p.attempt(t, t.Context(), Config{}); err != nil { // it is connected before the time counts
 		t.Fatal(err)
 	}
-	p.Fail(2, fault.Hang)
+	p.Inject(2, fault.Hang)
 	err := p.attempt(t, t.Context(), Config{Timeout: setting.Duration(300 * time.Millisecond)})
 	if err == nil || err.Class != notify.Retry || !err.Ambiguous || !strings.Contains(err.Message, "no answer within timeout, 300ms") {
 		t.Errorf("%+v", err)
@@ -229,7 +229,7 @@ func TestTimeout(t *testing.T) {
 
 func TestRefusedConnection(t *testing.T) {
 	p := start(t)
-	got := p.attempt(t, t.Context(), Config{URL: setting.Secret(notifytest.Closed(t) + "/" + key)})
+	got := p.attempt(t, t.Context(), Config{URL: setting.Secret(notifytest.UnreachableURL(t) + "/" + key)})
 	if got == nil || got.Class != notify.Retry || got.Ambiguous || !strings.Contains(got.Error(), "connection refused") {
 		t.Errorf("%+v", got)
 	}

@@ -34,11 +34,11 @@ type office struct {
 
 func newOffice(t *testing.T, language string) *office {
 	t.Helper()
-	o := &office{env: notifytest.Env(language), now: notifytest.At}
+	o := &office{env: notifytest.NewEnv(language), now: notifytest.At}
 	o.env.Now = func() time.Time { return o.now }
 	o.Apps = wecom.NewApps(o.env.Now)
 	o.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"7"}, Tags: []string{"9"}})
-	o.api = notifytest.Serve(t, o.env, o.Apps) + "/cgi-bin/"
+	o.api = notifytest.StartVendor(t, o.env, o.Apps) + "/cgi-bin/"
 	return o
 }
 
@@ -122,7 +122,7 @@ func TestDone(t *testing.T) {
 	}
 	// Only those who have not got it get it.
 	n.AcceptedUnits = []string{"1/1 u1", "x"}
-	notifytest.Say(t, to, n)
+	notifytest.SendAll(t, to, n)
 	if got := o.Inbox(); len(got) != 1 || !slices.Equal(got[0].Users, []string{"u2"}) || !slices.Equal(got[0].Parties, []string{"7"}) {
 		t.Errorf("%+v", got)
 	}
@@ -165,7 +165,7 @@ func TestRecipients(t *testing.T) {
 				}
 				return
 			}
-			notifytest.Say(t, to, notifytest.Notification(named...))
+			notifytest.SendAll(t, to, notifytest.Notification(named...))
 			got := o.Inbox()
 			if len(got) != 1 || !slices.Equal(got[0].Users, tt.users) || !slices.Equal(got[0].Parties, tt.parties) || !slices.Equal(got[0].Tags, tt.tags) {
 				t.Errorf("%+v", got)
@@ -182,8 +182,8 @@ func TestPayload(t *testing.T) {
 	} {
 		o := newOffice(t, "zh")
 		to := o.notifier(t, Config{ToUser: "u1,u2", ToParty: "7", MessageType: kind})
-		sent := notifytest.Tap(o.env)
-		messages := notifytest.Say(t, to, n)
+		sent := notifytest.RecordBodies(o.env)
+		messages := notifytest.SendAll(t, to, n)
 		if len(*sent) != 1 || (*sent)[0] != want {
 			t.Errorf("%s\nwant %s", *sent, want)
 		}
@@ -216,7 +216,7 @@ func TestOwnTemplate(t *testing.T) {
 		{long, []string{"(1/2)\n" + long[:49*41-1], "(2/2)\n" + long[49*41:]}},
 	} {
 		o := newOffice(t, "zh")
-		notifytest.Say(t, o.notifier(t, Config{Message: tt.message}, file), notifytest.Notification(notifytest.OneTopic()...))
+		notifytest.SendAll(t, o.notifier(t, Config{Message: tt.message}, file), notifytest.Notification(notifytest.OneTopic()...))
 		var got []string
 		for _, m := range o.Inbox() {
 			got = append(got, m.Content)
@@ -234,7 +234,7 @@ func TestFailingTemplate(t *testing.T) {
 		`{{ "  \n" }}`: "it prints nothing",
 	} {
 		o := newOffice(t, "zh")
-		notifytest.Say(t, o.notifier(t, Config{Message: message}), notifytest.Notification(notifytest.OneTopic()...))
+		notifytest.SendAll(t, o.notifier(t, Config{Message: message}), notifytest.Notification(notifytest.OneTopic()...))
 		if got := o.Inbox()[0].Content; !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
 			t.Errorf("%s: %s", message, got)
 		}
@@ -250,7 +250,7 @@ func TestNewErrors(t *testing.T) {
 		"agent_id: ":                             {},
 	} {
 		c.APISecret = setting.Secret(secret)
-		if _, err := c.New(notifytest.Env("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := c.New(notifytest.NewEnv("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // Config is one entry of wecom_app_configs. The keys and their meaning are those
 // of Alertmanager's wechat_configs.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// CorpID is the company's id, and APISecret the application's secret. With
 	// them an access token is fetched, which all instances share.

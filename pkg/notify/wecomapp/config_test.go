@@ -78,14 +78,14 @@ func TestKeys(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	var w Wechat
-	if err := yaml.Unmarshal([]byte(keys+"send_resolved: true\n"), &w); err != nil || w.CorpID != "ww1" || !w.Resolved(w.Kind()) {
+	if err := yaml.Unmarshal([]byte(keys+"send_resolved: true\n"), &w); err != nil || w.CorpID != "ww1" || !w.SendsResolved(w.Kind()) {
 		t.Errorf("%+v, %v", w, err)
 	}
-	if c.Kind().Name != "wecom_app" || !c.Resolved(c.Kind()) || c.api() != "https://relay.example.com/cgi-bin/" {
+	if c.Kind().Name != "wecom_app" || !c.SendsResolved(c.Kind()) || c.api() != "https://relay.example.com/cgi-bin/" {
 		t.Errorf("%+v %s", c.Kind(), c.api())
 	}
 	// Alertmanager's default.
-	if w := new(Wechat); w.Kind().Name != "wechat" || w.Resolved(w.Kind()) || w.api() != "https://qyapi.weixin.qq.com/cgi-bin/" || len(w.Quotas(w.Kind())) != 2 {
+	if w := new(Wechat); w.Kind().Name != "wechat" || w.SendsResolved(w.Kind()) || w.api() != "https://qyapi.weixin.qq.com/cgi-bin/" || len(w.Quotas(w.Kind())) != 2 {
 		t.Errorf("%+v %s", w.Kind(), w.api())
 	}
 }

@@ -43,8 +43,8 @@ type marks struct{ tags, code, bold, links, quotes, headings, refused int }
 // fill, and counts.
 func markup(t *testing.T, kind, message, word string, count int, lag string) marks {
 	t.Helper()
-	n := notifytest.Filled(word, count, lag)
-	to, err := (&Config{AgentID: "1", MessageType: kind, Message: message}).New(notifytest.Env("zh"), nil)
+	n := notifytest.HostileNotification(word, count, lag)
+	to, err := (&Config{AgentID: "1", MessageType: kind, Message: message}).New(notifytest.NewEnv("zh"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (a *app) post(ctx context.Context, token string, payload []byte) (*accepted
 }
 
 // successful tells whether an answer has an errcode and it is zero.
-func successful(answer *notify.Answer) bool {
+func successful(answer *notify.Response) bool {
 	var body struct {
 		Code *int `json:"errcode"`
 	}
@@ -66,7 +66,7 @@ func successful(answer *notify.Answer) bool {
 
 // failure says what an answer means that is no success. WeCom answers 200
 // whatever happened, and so may a proxy.
-func failure(answer *notify.Answer) *notify.Error {
+func failure(answer *notify.Response) *notify.Error {
 	if err := answer.StatusError(); err != nil {
 		return err
 	}
@@ -80,11 +80,11 @@ func failure(answer *notify.Answer) *notify.Error {
 	if body.Code == nil || *body.Code == 0 {
 		return &notify.Error{
 			Class:     notify.Retry,
-			Message:   fmt.Sprintf("the answer is not WeCom's, an errcode or an access token is missing: it says %q", answer.Excerpt()),
+			Message:   fmt.Sprintf("the answer is not WeCom's, an errcode or an access token is missing: it says %q", answer.BodyExcerpt()),
 			Ambiguous: true,
 		}
 	}
-	return refusal(*body.Code, answer.Clean(body.Message))
+	return refusal(*body.Code, answer.Sanitize(body.Message))
 }
 
 // outcome tells what became of a message for one recipient. WeCom takes a

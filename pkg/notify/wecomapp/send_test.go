@@ -18,7 +18,7 @@ import (
 // sendOne says one alert to u1 and returns what became of it.
 func sendOne(t *testing.T, ctx context.Context, to notify.Notifier) *notify.Error {
 	t.Helper()
-	return notifytest.Attempt(t, ctx, to, notifytest.Notification(notifytest.OneTopic()...), secret, firstToken)
+	return notifytest.SendOne(t, ctx, to, notifytest.Notification(notifytest.OneTopic()...), secret, firstToken)
 }
 
 // firstToken is the first token of the local office's application:
@@ -89,21 +89,21 @@ func TestAnswers(t *testing.T) {
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", wecom.SendPath, fault.Answer(200, "text/html", "<b>"+firstToken), notify.Retry, true, `proxy stands in between: it says "<b><secret>"`},
-		{"JSON without errcode", wecom.SendPath, fault.Answer(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "not WeCom's"},
-		{"an errcode that is a word", wecom.SendPath, fault.Answer(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
-		{"nothing", wecom.SendPath, fault.Answer(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
-		{"a bad gateway", wecom.SendPath, fault.Answer(502, "text/html", "x"), notify.Retry, true, "the server failed"},
-		{"an errcode of zero with status 404", wecom.SendPath, fault.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
-		{"half an answer", wecom.SendPath, fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"a proxy's page with status 200", wecom.SendPath, fault.Respond(200, "text/html", "<b>"+firstToken), notify.Retry, true, `proxy stands in between: it says "<b><secret>"`},
+		{"JSON without errcode", wecom.SendPath, fault.Respond(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "not WeCom's"},
+		{"an errcode that is a word", wecom.SendPath, fault.Respond(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
+		{"nothing", wecom.SendPath, fault.Respond(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
+		{"a bad gateway", wecom.SendPath, fault.Respond(502, "text/html", "x"), notify.Retry, true, "the server failed"},
+		{"an errcode of zero with status 404", wecom.SendPath, fault.Respond(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
+		{"half an answer", wecom.SendPath, fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
 		{"a very long errmsg", wecom.SendPath, wecom.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, false, "…"},
 
-		{"a page instead of a token", wecom.TokenPath, fault.Answer(200, "text/html", "<b>"+secret), notify.Retry, false, "<secret>"},
-		{"a bad gateway instead of a token", wecom.TokenPath, fault.Answer(502, "text/html", secret), notify.Retry, false, "the server failed"},
-		{"half a token", wecom.TokenPath, fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "read the answer of 127.0.0.1"},
-		{"an answer without a token", wecom.TokenPath, fault.Answer(200, "application/json", `{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "access token is missing"},
-		{"a token in a strange answer", wecom.TokenPath, fault.Answer(200, "application/json", `{"errcode":"0","access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
-		{"a token of no duration", wecom.TokenPath, fault.Answer(200, "application/json", `{"errcode":0,"access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
+		{"a page instead of a token", wecom.TokenPath, fault.Respond(200, "text/html", "<b>"+secret), notify.Retry, false, "<secret>"},
+		{"a bad gateway instead of a token", wecom.TokenPath, fault.Respond(502, "text/html", secret), notify.Retry, false, "the server failed"},
+		{"half a token", wecom.TokenPath, fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "read the answer of 127.0.0.1"},
+		{"an answer without a token", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "access token is missing"},
+		{"a token in a strange answer", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":"0","access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
+		{"a token of no duration", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":0,"access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
 		{"too many tokens", wecom.TokenPath, wecom.Refuse(45009, "api freq out of limit"), notify.Rate, false, "too often"},
 		{"busy", wecom.TokenPath, wecom.Refuse(-1, "system busy"), notify.Retry, false, "busy"},
 	}
@@ -166,7 +166,7 @@ func TestNobodyKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := notifytest.Error(t, messages[0].Send(t.Context())[0].Err, secret, firstToken); e == nil || e.Class != notify.Permanent || e.Code != "81013" {
+	if e := notifytest.CheckError(t, messages[0].Send(t.Context())[0].Err, secret, firstToken); e == nil || e.Class != notify.Permanent || e.Code != "81013" {
 		t.Errorf("%+v", e)
 	}
 }
@@ -175,7 +175,7 @@ func TestNobodyKnown(t *testing.T) {
 func TestSentOnceAfterLostAnswer(t *testing.T) {
 	o := newOffice(t, "zh")
 	to := o.notifier(t, Config{})
-	o.Fail(wecom.SendPath, 1, fault.Forget)
+	o.Fail(wecom.SendPath, 1, fault.DropAfterAccept)
 	if err := sendOne(t, t.Context(), to); err == nil || !err.Ambiguous || err.Class != notify.Retry {
 		t.Fatalf("%+v", err)
 	}

@@ -29,7 +29,7 @@ func together(t *testing.T, notifiers ...notify.Notifier) {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if err := notifytest.Error(t, messages[0].Send(t.Context())[0].Err, secret, firstToken); err != nil {
+			if err := notifytest.CheckError(t, messages[0].Send(t.Context())[0].Err, secret, firstToken); err != nil {
 				t.Error(err)
 			}
 		})
@@ -100,7 +100,7 @@ func TestInstancesShareToken(t *testing.T) {
 func TestTokensOfOthers(t *testing.T) {
 	keys := map[string]bool{}
 	for _, c := range []Config{{CorpID: "a", APISecret: "b"}, {CorpID: "ab"}, {CorpID: "a", APISecret: "c"}, {CorpID: "a", APISecret: "b", APIURL: "https://relay.example.com"}} {
-		keys[newTokens(&c, notifytest.Env("zh")).key] = true
+		keys[newTokens(&c, notifytest.NewEnv("zh")).key] = true
 	}
 	if len(keys) != 4 {
 		t.Errorf("%v", keys)
@@ -207,7 +207,7 @@ func TestTokenDeadline(t *testing.T) {
 
 func TestStoreOutOfReach(t *testing.T) {
 	o := newOffice(t, "zh")
-	o.env.Store = notifytest.BrokenStore{}
+	o.env.Store = notifytest.UnavailableStore{}
 	together(t, repeat(o.notifier(t, Config{}), 3)...)
 	if o.Calls(wecom.TokenPath) != 1 || len(o.Inbox()) != 3 {
 		t.Errorf("%d tokens, %d messages", o.Calls(wecom.TokenPath), len(o.Inbox()))

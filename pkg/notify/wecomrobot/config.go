@@ -10,7 +10,7 @@ import (
 
 // Config is one entry of wecom_robot_configs.
 type Config struct {
-	notify.Common `yaml:",inline"`
+	notify.CommonConfig `yaml:",inline"`
 
 	// URL is the address that WeCom shows for the robot, with its key. Its query
 	// may be a template.

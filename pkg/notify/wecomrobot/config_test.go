@@ -65,7 +65,7 @@ func TestKeys(t *testing.T) {
 	if err != nil || string(c.URL) != "https://h/?key=k" || c.MentionMobiles[0] != "13800000000" || c.MentionUsers[0] != "@all" || c.Message != "m" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if c.Resolved(c.Kind()) || !new(Config).Resolved(c.Kind()) || c.Kind().Name != "wecom_robot" {
+	if c.SendsResolved(c.Kind()) || !new(Config).SendsResolved(c.Kind()) || c.Kind().Name != "wecom_robot" {
 		t.Error("send_resolved")
 	}
 }

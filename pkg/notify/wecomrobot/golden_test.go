@@ -18,7 +18,7 @@ func lagAlert(topic, lag, worst, more string, since time.Duration) *alert.Alert 
 
 // topicGone is how it ends when there is nothing left to be behind with.
 func topicGone(topic string, since time.Duration) *alert.Alert {
-	a := notifytest.CaughtUp(topic, "0", since)
+	a := notifytest.ResolvedLagAlert(topic, "0", since)
 	a.Annotations = alert.Labels{"summary": "消费组 order-worker 已不再有主题 " + topic + "，告警结束"}
 	return a
 }
@@ -69,7 +69,7 @@ func manyTopics() []*alert.Alert {
 func manyOver() []*alert.Alert {
 	var out []*alert.Alert
 	for i := range 7 {
-		out = append(out, notifytest.CaughtUp("orders-"+string(rune('a'+i)), "100"+string(rune('1'+i)), time.Duration(i+1)*time.Minute))
+		out = append(out, notifytest.ResolvedLagAlert("orders-"+string(rune('a'+i)), "100"+string(rune('1'+i)), time.Duration(i+1)*time.Minute))
 	}
 	return out
 }
@@ -86,7 +86,7 @@ func blind() []*alert.Alert {
 }
 
 func disk() []*alert.Alert {
-	return notifytest.Disk(alert.Labels{
+	return notifytest.DiskAlert(alert.Labels{
 		"summary":     "磁盘快满了",
 		"description": "/data 已用 96%\n  VALUE = 96.2",
 		"runbook_url": "https://wiki.example.com/disk",
@@ -96,73 +96,73 @@ func disk() []*alert.Alert {
 
 // mixed are a lagging topic, one that has caught up, and one that is gone.
 func mixed() []*alert.Alert {
-	return append(fewTopics()[:1], notifytest.CaughtUp("order_paid", "800", 15*time.Minute), topicGone("order-old", time.Hour))
+	return append(fewTopics()[:1], notifytest.ResolvedLagAlert("order_paid", "800", 15*time.Minute), topicGone("order-old", time.Hour))
 }
 
 var scenes = []notifytest.Scene{
 	{Name: "one-topic-firing", Alerts: oneTopic(),
-		Both: []string{"12,345", "2,000", "order_created_", "order-worker", "#3 5,000 · #7 4,100", "11-20 23:05:10", `color="warning"`},
-		ZH:   []string{"[告警] 消费积压 · orders / order-worker / order_created_", "5 分钟", "2 个"},
-		EN:   []string{"[FIRING]", "5m", "2 could not be read"}},
-	{Name: "one-topic-resolved", Alerts: notifytest.OneCaughtUp(),
-		Both: []string{"1,200", "order_created_", "11-20 23:05:10", "11-20 23:10:10", `color="info"`},
-		ZH:   []string{"[恢复]", "持续了 5 分钟"},
-		EN:   []string{"[RESOLVED]", "after 5m"}},
+		WantBoth: []string{"12,345", "2,000", "order_created_", "order-worker", "#3 5,000 · #7 4,100", "11-20 23:05:10", `color="warning"`},
+		WantZH:   []string{"[告警] 消费积压 · orders / order-worker / order_created_", "5 分钟", "2 个"},
+		WantEN:   []string{"[FIRING]", "5m", "2 could not be read"}},
+	{Name: "one-topic-resolved", Alerts: notifytest.OneTopicResolved(),
+		WantBoth: []string{"1,200", "order_created_", "11-20 23:05:10", "11-20 23:10:10", `color="info"`},
+		WantZH:   []string{"[恢复]", "持续了 5 分钟"},
+		WantEN:   []string{"[RESOLVED]", "after 5m"}},
 	{Name: "stalled-firing", Alerts: stalled(),
-		Both: []string{"830", "#3 812", "KafkaConsumerStalled"},
-		ZH:   []string{"消费停滞，积压 830 条，最早未读 12 分钟 34 秒前", "状态：消费者在线", "写入 1.5 条/秒，消费 0 条/秒，追不上"},
-		EN:   []string{"Stalled, 830 messages behind, oldest unread 12m 34s ago", "1.5/s in, 0/s out"}},
+		WantBoth: []string{"830", "#3 812", "KafkaConsumerStalled"},
+		WantZH:   []string{"消费停滞，积压 830 条，最早未读 12 分钟 34 秒前", "状态：消费者在线", "写入 1.5 条/秒，消费 0 条/秒，追不上"},
+		WantEN:   []string{"Stalled, 830 messages behind, oldest unread 12m 34s ago", "1.5/s in, 0/s out"}},
 	{Name: "late-firing", Alerts: late(),
-		Both: []string{"12,345"},
-		ZH:   []string{"最早未读 12 分钟 5 秒前", "持续增长：已 14 分钟", "云 API"},
-		EN:   []string{"oldest unread 12m 5s ago", "Growing: for 14m", "the cloud's API"}},
+		WantBoth: []string{"12,345"},
+		WantZH:   []string{"最早未读 12 分钟 5 秒前", "持续增长：已 14 分钟", "云 API"},
+		WantEN:   []string{"oldest unread 12m 5s ago", "Growing: for 14m", "the cloud's API"}},
 	{Name: "few-topics-firing", Alerts: fewTopics(),
-		Both: []string{"44,346", "30,000", "12,345", "2,001"},
-		ZH:   []string{"（3 个 topic）", "1 小时 5 分钟", "1 分钟 30 秒", "最多的是 order_paid"},
-		EN:   []string{"(3 topics)", "1h 5m", "1m 30s", "most of them in order_paid"}},
+		WantBoth: []string{"44,346", "30,000", "12,345", "2,001"},
+		WantZH:   []string{"（3 个 topic）", "1 小时 5 分钟", "1 分钟 30 秒", "最多的是 order_paid"},
+		WantEN:   []string{"(3 topics)", "1h 5m", "1m 30s", "most of them in order_paid"}},
 	{Name: "many-topics-firing", Alerts: manyTopics(),
-		Both: []string{"142,800", "88,000", "2,200"},
-		ZH:   []string{"（7 个 topic）", "最多的是 orders-g"},
-		EN:   []string{"(7 topics)", "most of them in orders-g"}},
+		WantBoth: []string{"142,800", "88,000", "2,200"},
+		WantZH:   []string{"（7 个 topic）", "最多的是 orders-g"},
+		WantEN:   []string{"(7 topics)", "most of them in orders-g"}},
 	{Name: "many-topics-resolved", Alerts: manyOver(),
-		Both: []string{"1,007"},
-		ZH:   []string{"[恢复]", "最长持续了 7 分钟"},
-		EN:   []string{"[RESOLVED]", "the longest after 7m"}},
+		WantBoth: []string{"1,007"},
+		WantZH:   []string{"[恢复]", "最长持续了 7 分钟"},
+		WantEN:   []string{"[RESOLVED]", "the longest after 7m"}},
 	{Name: "poll-failed-firing", Alerts: blind(),
-		Both: []string{"connection refused", "11-20 23:08:10"},
-		ZH:   []string{"读不到消费积压 · orders", "看不到集群 orders", "检查访问凭证"},
-		EN:   []string{"Consumer lag cannot be read · orders", "cluster orders is not watched", "Check the credentials"}},
-	{Name: "poll-failed-resolved", Alerts: notifytest.Over(blind()...),
-		Both: []string{"orders"},
-		ZH:   []string{"中断了 2 分钟"},
-		EN:   []string{"again after 2m"}},
+		WantBoth: []string{"connection refused", "11-20 23:08:10"},
+		WantZH:   []string{"读不到消费积压 · orders", "看不到集群 orders", "检查访问凭证"},
+		WantEN:   []string{"Consumer lag cannot be read · orders", "cluster orders is not watched", "Check the credentials"}},
+	{Name: "poll-failed-resolved", Alerts: notifytest.Resolved(blind()...),
+		WantBoth: []string{"orders"},
+		WantZH:   []string{"中断了 2 分钟"},
+		WantEN:   []string{"again after 2m"}},
 	{Name: "generic-firing", Alerts: disk(),
-		Both: []string{"DiskFull", "磁盘快满了", "/data 已用 96% VALUE = 96.2", "node", "96.2", "11-19 21:10:10", "](https://wiki.example.com/disk)", "](http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&g0.tab=1)"},
-		ZH:   []string{"1 天 2 小时"},
-		EN:   []string{"1d 2h"}},
-	{Name: "generic-resolved", Alerts: notifytest.Over(disk()...),
-		Both: []string{"DiskFull", "磁盘快满了"},
-		ZH:   []string{"持续了 1 天 2 小时"},
-		EN:   []string{"after 1d 2h"}},
-	{Name: "host-firing", Alerts: notifytest.Host(),
-		Both: []string{"web-1", "11-20 23:09:00", "oms"},
-		ZH:   []string{"主机失联", "1 分钟 10 秒没有上报"},
-		EN:   []string{"Host offline", "No report for 1m 10s"}},
+		WantBoth: []string{"DiskFull", "磁盘快满了", "/data 已用 96% VALUE = 96.2", "node", "96.2", "11-19 21:10:10", "](https://wiki.example.com/disk)", "](http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&g0.tab=1)"},
+		WantZH:   []string{"1 天 2 小时"},
+		WantEN:   []string{"1d 2h"}},
+	{Name: "generic-resolved", Alerts: notifytest.Resolved(disk()...),
+		WantBoth: []string{"DiskFull", "磁盘快满了"},
+		WantZH:   []string{"持续了 1 天 2 小时"},
+		WantEN:   []string{"after 1d 2h"}},
+	{Name: "host-firing", Alerts: notifytest.HostAlert(),
+		WantBoth: []string{"web-1", "11-20 23:09:00", "oms"},
+		WantZH:   []string{"主机失联", "1 分钟 10 秒没有上报"},
+		WantEN:   []string{"Host offline", "No report for 1m 10s"}},
 	{Name: "mixed-states", Alerts: mixed(),
-		Both: []string{"12,345", "800", `color="info"`, "已不再有主题 order-old"},
-		ZH:   []string{"（1 个 topic，另有 2 个已恢复）"},
-		EN:   []string{"(1 topic, 2 more resolved)"}},
-	{Name: "mixed-kinds", Alerts: append(append(disk(), notifytest.Host()...), oneTopic()...),
-		Both: []string{"DiskFull", "12,345", "web-1"},
-		ZH:   []string{"3 条告警"},
-		EN:   []string{"3 alerts"}},
+		WantBoth: []string{"12,345", "800", `color="info"`, "已不再有主题 order-old"},
+		WantZH:   []string{"（1 个 topic，另有 2 个已恢复）"},
+		WantEN:   []string{"(1 topic, 2 more resolved)"}},
+	{Name: "mixed-kinds", Alerts: append(append(disk(), notifytest.HostAlert()...), oneTopic()...),
+		WantBoth: []string{"DiskFull", "12,345", "web-1"},
+		WantZH:   []string{"3 条告警"},
+		WantEN:   []string{"3 alerts"}},
 }
 
 func TestGolden(t *testing.T) {
 	notifytest.Golden(t, "md", scenes, func(t *testing.T, language string, s notifytest.Scene) string {
 		n := notifytest.Notification(s.Alerts...)
 		n.GroupLabels = alert.Labels{"alertname": "x"}
-		sent := bodies(t, n, notifytest.Env(language), &Config{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"})
+		sent := bodies(t, n, notifytest.NewEnv(language), &Config{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"})
 		if len(sent) != 1 {
 			t.Fatalf("%d messages, want 1", len(sent))
 		}

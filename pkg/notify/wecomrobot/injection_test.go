@@ -40,9 +40,9 @@ type tokens struct{ tags, code, bold, links, quotes, headings, refused int }
 // fill, and counts.
 func markup(t *testing.T, message, word string, count int, lag string) tokens {
 	t.Helper()
-	n := notifytest.Filled(word, count, lag)
+	n := notifytest.HostileNotification(word, count, lag)
 	var c tokens
-	for _, body := range bodies(t, n, notifytest.Env("zh"), &Config{URL: "https://example.com/?key=k", Message: message, MentionMobiles: []string{"13800000000"}}) {
+	for _, body := range bodies(t, n, notifytest.NewEnv("zh"), &Config{URL: "https://example.com/?key=k", Message: message, MentionMobiles: []string{"13800000000"}}) {
 		text := content(t, body)
 		c.tags += strings.Count(text, "<")
 		c.code += strings.Count(text, "`")

@@ -28,7 +28,7 @@ func watched(topic, lag string) *alert.Alert {
 func TestPicture(t *testing.T) {
 	g := newGroup(t, "zh")
 	n := notifytest.Notification(watched(notifytest.Topic, "12345"), watched("order_paid", "30000"))
-	messages := notifytest.Say(t, g.notifier(t, Config{MentionMobiles: []string{"13800000000"}}), n)
+	messages := notifytest.SendAll(t, g.notifier(t, Config{MentionMobiles: []string{"13800000000"}}), n)
 	if !slices.Equal(notifytest.Units(messages), []string{"1/1", "mention", "picture"}) {
 		t.Fatalf("units %v", notifytest.Units(messages))
 	}
@@ -71,7 +71,7 @@ func TestNoPicture(t *testing.T) {
 	}{
 		{"no history", Config{}, oneTopic(), nil},
 		{"not wanted", Config{Picture: &no}, []*alert.Alert{watched("a", "5000")}, nil},
-		{"over", Config{}, notifytest.Over(watched("a", "5000")), nil},
+		{"over", Config{}, notifytest.Resolved(watched("a", "5000")), nil},
 		{"spoiled", Config{}, []*alert.Alert{spoiled}, nil},
 		{"hardly known", Config{}, []*alert.Alert{unknown}, nil},
 		{"sent", Config{}, []*alert.Alert{watched("a", "5000")}, []string{"picture"}},
@@ -79,14 +79,14 @@ func TestNoPicture(t *testing.T) {
 		g := newGroup(t, "zh")
 		n := notifytest.Notification(tt.alerts...)
 		n.AcceptedUnits = tt.done
-		if got := notifytest.Units(notifytest.Say(t, g.notifier(t, tt.config), n)); !slices.Equal(got, []string{"1/1"}) {
+		if got := notifytest.Units(notifytest.SendAll(t, g.notifier(t, tt.config), n)); !slices.Equal(got, []string{"1/1"}) {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 	// The first that can be drawn is.
 	g := newGroup(t, "zh")
-	mixed := append([]*alert.Alert{spoiled, watched("good", "3000")}, notifytest.Over(watched("old", "9000"))...)
-	if m := notifytest.Say(t, g.notifier(t, Config{}), notifytest.Notification(mixed...)); len(m) != 2 || !strings.Contains(m[1].Text, "good") {
+	mixed := append([]*alert.Alert{spoiled, watched("good", "3000")}, notifytest.Resolved(watched("old", "9000"))...)
+	if m := notifytest.SendAll(t, g.notifier(t, Config{}), notifytest.Notification(mixed...)); len(m) != 2 || !strings.Contains(m[1].Text, "good") {
 		t.Errorf("%v", notifytest.Units(m))
 	}
 }
@@ -98,7 +98,7 @@ func TestPictureRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Fail(1, wecom.Refuse(45009, "api freq out of limit"))
+	g.Inject(1, wecom.Refuse(45009, "api freq out of limit"))
 	if out := messages[1].Send(t.Context()); len(out) != 1 || out[0].Unit != "picture" || notify.AsError(out[0].Err).Class != notify.Rate {
 		t.Errorf("%+v", out)
 	}

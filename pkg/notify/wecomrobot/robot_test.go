@@ -26,9 +26,9 @@ type group struct {
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{Server: wecom.New(func() time.Time { return notifytest.At }), env: notifytest.Env(language)}
+	g := &group{Server: wecom.New(func() time.Time { return notifytest.At }), env: notifytest.NewEnv(language)}
 	g.Add(key)
-	g.address = notifytest.Serve(t, g.env, g.Server) + wecom.Path + "?key=" + key
+	g.address = notifytest.StartVendor(t, g.env, g.Server) + wecom.Path + "?key=" + key
 	return g
 }
 
@@ -49,7 +49,7 @@ func TestSplit(t *testing.T) {
 		for i := range 300 {
 			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(100000-i), "5000", "", time.Hour))
 		}
-		messages := notifytest.Say(t, g.notifier(t, Config{}), n)
+		messages := notifytest.SendAll(t, g.notifier(t, Config{}), n)
 		limit := 4096
 		if shrink {
 			limit = 2048
@@ -119,7 +119,7 @@ func TestMention(t *testing.T) {
 		{"everybody in a second message", Config{MentionUsers: []string{"@all"}}, oneTopic(), [][]string{nil, {"@all"}}, [][]string{nil, nil}},
 		{"users and phones in the second", Config{MentionUsers: []string{"u1"}, MentionMobiles: []string{"13800000000", "@all"}}, oneTopic(),
 			[][]string{nil, {"u1"}}, [][]string{nil, {"13800000000", "@all"}}},
-		{"nobody when it is over", Config{MentionUsers: []string{"u1", "@all"}, MentionMobiles: []string{"13800000000"}}, notifytest.Over(oneTopic()...), [][]string{nil}, [][]string{nil}},
+		{"nobody when it is over", Config{MentionUsers: []string{"u1", "@all"}, MentionMobiles: []string{"13800000000"}}, notifytest.Resolved(oneTopic()...), [][]string{nil}, [][]string{nil}},
 		{"who the alert names", Config{MentionMobiles: []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, MentionUsers: []string{"{{ .CommonAnnotations.bad }}", "{{ index .Alerts 9 }}"}},
 			[]*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, Annotations: alert.Labels{"phones": "13800000001, 13800000000;x", "bad": "u><@all>"}, StartsAt: notifytest.At}},
 			[][]string{nil, nil}, [][]string{nil, {"13800000001", "13800000000"}}},
@@ -127,7 +127,7 @@ func TestMention(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			notifytest.Say(t, g.notifier(t, tt.config), notifytest.Notification(tt.alerts...))
+			notifytest.SendAll(t, g.notifier(t, tt.config), notifytest.Notification(tt.alerts...))
 			inbox := g.Inbox()
 			if len(inbox) != len(tt.users) {
 				t.Fatalf("%d messages, want %d: %+v", len(inbox), len(tt.users), inbox)
@@ -147,7 +147,7 @@ func TestMention(t *testing.T) {
 func TestPayload(t *testing.T) {
 	a := &alert.Alert{Labels: alert.Labels{"alertname": "A&B"}, StartsAt: notifytest.At}
 	n := notifytest.Notification(a)
-	got := bodies(t, n, notifytest.Env("zh"), &Config{URL: "https://example.com/?key=k", MentionMobiles: []string{"13800000000"}, MentionUsers: []string{"u1"}})
+	got := bodies(t, n, notifytest.NewEnv("zh"), &Config{URL: "https://example.com/?key=k", MentionMobiles: []string{"13800000000"}, MentionUsers: []string{"u1"}})
 	want := []string{
 		`{"msgtype":"markdown","markdown":{"content":"**<font color=\"warning\">[告警] A&B</font>**\n> 开始：11-20 23:10:10\n\n[全部告警](https://alerts.example.com)"}}`,
 		`{"msgtype":"text","text":{"content":"[告警] A&B","mentioned_list":["u1"],"mentioned_mobile_list":["13800000000"]}}`,
@@ -172,7 +172,7 @@ func TestTarget(t *testing.T) {
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
 	n := notifytest.Notification(mixed()...)
-	messages := notifytest.Say(t, g.notifier(t, Config{MentionUsers: []string{"u1", "u2"}}), n)
+	messages := notifytest.SendAll(t, g.notifier(t, Config{MentionUsers: []string{"u1", "u2"}}), n)
 	want := `[告警] 消费积压 · orders / order-worker（1 个 topic，另有 2 个已恢复）
   级别：warning
   集群：orders
@@ -204,7 +204,7 @@ func bodies(t *testing.T, n *alert.Notification, e *notify.Env, c *Config) [][]b
 	t.Helper()
 	record := &recorder{}
 	e.HTTP = record.client()
-	notifytest.Say(t, notifytest.New(t, c, e), n)
+	notifytest.SendAll(t, notifytest.New(t, c, e), n)
 	return record.bodies
 }
 
@@ -224,7 +224,7 @@ func TestAddressTemplate(t *testing.T) {
 	g.address = strings.Replace(g.address, key, "{{ .CommonLabels.robot | urlquery }}", 1)
 	a := oneTopic()
 	a[0].Labels["robot"] = "other"
-	notifytest.Say(t, g.notifier(t, Config{}), notifytest.Notification(a...))
+	notifytest.SendAll(t, g.notifier(t, Config{}), notifytest.Notification(a...))
 	if got := g.Inbox(); len(got) != 1 || got[0].Key != "other" {
 		t.Errorf("%+v", got)
 	}
@@ -235,7 +235,7 @@ func BenchmarkMessages(b *testing.B) {
 	for i := range 5000 {
 		n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(2001+i*7919%100000), "2000", "", time.Hour))
 	}
-	robot, err := (&Config{URL: "https://example.com/?key=k"}).New(notifytest.Env("zh"), nil)
+	robot, err := (&Config{URL: "https://example.com/?key=k"}).New(notifytest.NewEnv("zh"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

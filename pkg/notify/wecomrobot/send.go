@@ -34,14 +34,14 @@ func send(ctx context.Context, client *http.Client, address string, payload []by
 	if body.Code == nil {
 		return &notify.Error{
 			Class:     notify.Retry,
-			Message:   fmt.Sprintf("the answer has no errcode, it is not WeCom's: it says %q", answer.Excerpt()),
+			Message:   fmt.Sprintf("the answer has no errcode, it is not WeCom's: it says %q", answer.BodyExcerpt()),
 			Ambiguous: true,
 		}
 	}
 	if *body.Code == 0 {
 		return nil
 	}
-	return refusal(*body.Code, answer.Clean(body.Message))
+	return refusal(*body.Code, answer.Sanitize(body.Message))
 }
 
 // refusal turns an errcode into an error; said is the vendor's errmsg, cleaned.

@@ -33,7 +33,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 // sendOne says one alert and returns what became of it.
 func sendOne(t *testing.T, ctx context.Context, to notify.Notifier) *notify.Error {
 	t.Helper()
-	return notifytest.Attempt(t, ctx, to, notifytest.Notification(oneTopic()...), key)
+	return notifytest.SendOne(t, ctx, to, notifytest.Notification(oneTopic()...), key)
 }
 
 // TestErrcodes is the table of reference errcodes: what is done, and what the
@@ -64,7 +64,7 @@ func TestErrcodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.code), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(1, wecom.Refuse(tt.code, tt.said))
+			g.Inject(1, wecom.Refuse(tt.code, tt.said))
 			err := sendOne(t, t.Context(), g.notifier(t, Config{}))
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -88,24 +88,24 @@ func TestAnswers(t *testing.T) {
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", fault.Answer(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
-		{"JSON without errcode", fault.Answer(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "no errcode"},
-		{"null", fault.Answer(200, "application/json", `null`), notify.Retry, true, "no errcode"},
-		{"an errcode that is a word", fault.Answer(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
-		{"nothing", fault.Answer(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
-		{"a bad gateway", fault.Answer(502, "text/html", html), notify.Retry, true, "the server failed"},
-		{"unavailable", fault.Answer(503, "text/html", ""), notify.Retry, false, "the server failed"},
-		{"slow down", fault.Answer(429, "text/html", ""), notify.Rate, false, "slow down"},
-		{"forbidden", fault.Answer(403, "text/html", html), notify.Permanent, false, "refuses the request"},
-		{"an errcode of zero with status 404", fault.Answer(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
-		{"half an answer", fault.Half(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"JSON without errcode", fault.Respond(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "no errcode"},
+		{"null", fault.Respond(200, "application/json", `null`), notify.Retry, true, "no errcode"},
+		{"an errcode that is a word", fault.Respond(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
+		{"nothing", fault.Respond(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
+		{"a bad gateway", fault.Respond(502, "text/html", html), notify.Retry, true, "the server failed"},
+		{"unavailable", fault.Respond(503, "text/html", ""), notify.Retry, false, "the server failed"},
+		{"slow down", fault.Respond(429, "text/html", ""), notify.Rate, false, "slow down"},
+		{"forbidden", fault.Respond(403, "text/html", html), notify.Permanent, false, "refuses the request"},
+		{"an errcode of zero with status 404", fault.Respond(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
+		{"half an answer", fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
 		{"a very long errmsg", wecom.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, false, "…"},
 		{"an errmsg with the key", wecom.Refuse(-1, "bad "+key), notify.Retry, false, "bad <secret>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Fail(1, tt.do)
+			g.Inject(1, tt.do)
 			robot := g.notifier(t, Config{})
 			err := sendOne(t, t.Context(), robot)
 			if err == nil {
@@ -123,7 +123,7 @@ func TestAnswers(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(1, fault.Hang)
+	g.Inject(1, fault.Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	err := sendOne(t, ctx, g.notifier(t, Config{}))
@@ -134,7 +134,7 @@ func TestDeadline(t *testing.T) {
 
 func TestRefusedConnection(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.address = notifytest.Closed(t) + wecom.Path + "?key=" + key
+	g.address = notifytest.UnreachableURL(t) + wecom.Path + "?key=" + key
 	got := sendOne(t, t.Context(), g.notifier(t, Config{}))
 	if got == nil || got.Class != notify.Retry || got.Ambiguous || !strings.Contains(got.Error(), "connection refused") {
 		t.Errorf("%+v", got)
@@ -144,7 +144,7 @@ func TestRefusedConnection(t *testing.T) {
 // A redirect is not followed: it would carry the key elsewhere.
 func TestRedirect(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Fail(1, func(w http.ResponseWriter, r *http.Request, _ func()) {
+	g.Inject(1, func(w http.ResponseWriter, r *http.Request, _ func()) {
 		http.Redirect(w, r, "https://elsewhere.example.com/?key="+key, http.StatusTemporaryRedirect)
 	})
 	err := sendOne(t, t.Context(), g.notifier(t, Config{}))

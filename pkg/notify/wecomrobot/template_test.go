@@ -34,7 +34,7 @@ func TestOwnTemplate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGroup(t, "zh")
-			notifytest.Say(t, g.notifier(t, Config{Message: tt.message}, file), notifytest.Notification(oneTopic()...))
+			notifytest.SendAll(t, g.notifier(t, Config{Message: tt.message}, file), notifytest.Notification(oneTopic()...))
 			var got []string
 			for _, m := range g.Inbox() {
 				got = append(got, m.Content)
@@ -56,7 +56,7 @@ func TestFailingTemplate(t *testing.T) {
 		`{{ range 99999 }}` + strings.Repeat("x", 99) + `{{ end }}`: "more than 1 MiB",
 	} {
 		g := newGroup(t, "zh")
-		notifytest.Say(t, g.notifier(t, Config{Message: message}), notifytest.Notification(oneTopic()...))
+		notifytest.SendAll(t, g.notifier(t, Config{Message: message}), notifytest.Notification(oneTopic()...))
 		got := g.Inbox()[0].Content
 		if !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
 			t.Errorf("%s: %s", message, got)
@@ -74,7 +74,7 @@ func TestNewErrors(t *testing.T) {
 		if c.URL == "" {
 			c.URL = "https://example.com/?key=k"
 		}
-		_, err := c.New(notifytest.Env("zh"), nil)
+		_, err := c.New(notifytest.NewEnv("zh"), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), key) {
 			t.Errorf("%v, want %q", err, want)
 		}

@@ -19,15 +19,15 @@ const (
 
 // Form is what a channel's configuration wants filled in for each notification:
 // whom it goes to, and the variables of the approved template.
-type Form struct {
+type Templates struct {
 	to, params []*render.Text
 	length     int
 }
 
 // NewForm compiles the templates of the keys to and params; an error begins with
 // the key. Variables are cut to length characters; 0 is 20.
-func NewForm(t *render.Templates, to, params []string, length int) (*Form, error) {
-	f := &Form{length: cmp.Or(length, defaultLength)}
+func NewTemplates(t *render.Templates, to, params []string, length int) (*Templates, error) {
+	f := &Templates{length: cmp.Or(length, defaultLength)}
 	for _, key := range []struct {
 		name    string
 		sources []string
@@ -46,7 +46,7 @@ func NewForm(t *render.Templates, to, params []string, length int) (*Form, error
 
 // Recipients returns whom a notification goes to. It is an error when that is
 // nobody, or more than most: the list may come out of an alert's annotations.
-func (f *Form) Recipients(view *render.View, most int) (*Recipients, error) {
+func (f *Templates) Recipients(view *render.View, most int) (*Recipients, error) {
 	lists := make([]string, len(f.to))
 	for i, x := range f.to {
 		var err error
@@ -62,7 +62,7 @@ func (f *Form) Recipients(view *render.View, most int) (*Recipients, error) {
 // shrink is for when the vendor refused the values as they were: they are cut to
 // what every account may send and lose their dots, which some accounts are
 // refused as links.
-func (f *Form) Params(view *render.View, shrink bool) []string {
+func (f *Templates) Params(view *render.View, shrink bool) []string {
 	params := make([]string, len(f.params))
 	for i, x := range f.params {
 		value, err := x.Execute(view)

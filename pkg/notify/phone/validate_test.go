@@ -50,7 +50,7 @@ func TestOnlyForeign(t *testing.T) {
 		{[]string{"+85290000000", "{{ .CommonAnnotations.phones }}"}, false},
 		{nil, false},
 	} {
-		if got := OnlyForeign(tt.to); got != tt.want {
+		if got := OnlyInternational(tt.to); got != tt.want {
 			t.Errorf("%q: %v", tt.to, got)
 		}
 	}

@@ -61,20 +61,20 @@ func TestMask(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got, want := Names([]string{"+8613800000000"}), "+86138****0000"; got != want {
+	if got, want := MaskList([]string{"+8613800000000"}), "+86138****0000"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := Names([]string{"+14155550100", "a", "b"}), "+141****0100 +2"; got != want {
+	if got, want := MaskList([]string{"+14155550100", "a", "b"}), "+141****0100 +2"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
 
 func TestHide(t *testing.T) {
-	got := Hide("+8613800000000, 8613800000000 and 13800000000 but not 13800000009; +14155550100", "+8613800000000", "+14155550100")
+	got := MaskIn("+8613800000000, 8613800000000 and 13800000000 but not 13800000009; +14155550100", "+8613800000000", "+14155550100")
 	if want := "+86138****0000, 86138****0000 and 138****0000 but not 13800000009; +141****0100"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if got := Hide("nobody"); got != "nobody" {
+	if got := MaskIn("nobody"); got != "nobody" {
 		t.Error(got)
 	}
 }

@@ -8,12 +8,12 @@ import (
 
 func TestRead(t *testing.T) {
 	got, err := read([]string{"13800000002, +8613800000001;008613800000002", "", "+1 415 555 0100，ops\x00@example.com", "+14155550100\nops@example.com"}, 4)
-	want := &Recipients{Domestic: []string{"+8613800000002", "+8613800000001"}, Foreign: []string{"+14155550100"}, Invalid: []string{"ops@example.com"}}
+	want := &Recipients{Domestic: []string{"+8613800000002", "+8613800000001"}, International: []string{"+14155550100"}, Invalid: []string{"ops@example.com"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("%+v, %v; want %+v", got, err, want)
 	}
-	got.Drop([]string{"+8613800000002", "ops@example.com", "+8613800000009"})
-	want = &Recipients{Domestic: []string{"+8613800000001"}, Foreign: []string{"+14155550100"}, Invalid: []string{}}
+	got.Remove([]string{"+8613800000002", "ops@example.com", "+8613800000009"})
+	want = &Recipients{Domestic: []string{"+8613800000001"}, International: []string{"+14155550100"}, Invalid: []string{}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -32,13 +32,13 @@ func Parse(s string) (string, error) {
 	}
 	local, china := strings.CutPrefix(digits, "86")
 	if !isE164(digits) || china && !isMainland(local) {
-		return "", NotNumber(s)
+		return "", InvalidError(s)
 	}
 	return "+" + digits, nil
 }
 
 // Domestic tells whether a number in E.164's form is in mainland China.
-func Domestic(number string) bool { return strings.HasPrefix(number, "+86") }
+func IsDomestic(number string) bool { return strings.HasPrefix(number, "+86") }
 
 // Mask hides the middle of a number: +86138****0000. Logs and messages to the
 // operator name people this way.
@@ -52,7 +52,7 @@ func Mask(number string) string {
 
 // Names masks the first number of a list and tells how many more there are:
 // +86138****0000 +2. The list must not be empty.
-func Names(numbers []string) string {
+func MaskList(numbers []string) string {
 	if more := len(numbers) - 1; more > 0 {
 		return fmt.Sprintf("%s +%d", Mask(numbers[0]), more)
 	}
@@ -61,7 +61,7 @@ func Names(numbers []string) string {
 
 // Hide masks the numbers, with their country code or without, in a text that
 // names them.
-func Hide(text string, numbers ...string) string {
+func MaskIn(text string, numbers ...string) string {
 	var pairs []string
 	for _, number := range numbers {
 		local := strings.TrimPrefix(strings.TrimPrefix(number, "+"), "86")
@@ -74,7 +74,7 @@ func Hide(text string, numbers ...string) string {
 const maxNumber = 40
 
 // NotNumber is the error about what is not a number, which it masks.
-func NotNumber(s string) error {
+func InvalidError(s string) error {
 	return fmt.Errorf("%q is not a phone number: write it like +8613800000000, or 13800000000 for mainland China", Mask(render.Clean(s, maxNumber)))
 }
 

@@ -18,12 +18,12 @@ func view() *render.View {
 
 func TestForm(t *testing.T) {
 	params := []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.link }}", "{{ .CommonLabels.instance }}", "{{ (index .Alerts 7).Labels.x }}", "{{ .CommonLabels.none }}"}
-	f, err := NewForm(nil, []string{"{{ .CommonLabels.phones }}", "13800000001"}, params, 7)
+	f, err := NewTemplates(nil, []string{"{{ .CommonLabels.phones }}", "13800000001"}, params, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
 	to, err := f.Recipients(view(), 3)
-	if err != nil || !slices.Equal(to.Domestic, []string{"+8613800000000", "+8613800000001"}) || !slices.Equal(to.Foreign, []string{"+14155550100"}) {
+	if err != nil || !slices.Equal(to.Domestic, []string{"+8613800000000", "+8613800000001"}) || !slices.Equal(to.International, []string{"+14155550100"}) {
 		t.Errorf("to %+v, %v", to, err)
 	}
 	if _, err := f.Recipients(view(), 2); err == nil {
@@ -35,10 +35,10 @@ func TestForm(t *testing.T) {
 	if got, want := f.Params(view(), true), []string{"订单消费积压", "see", "10_0_0", "-", "-"}; !slices.Equal(got, want) {
 		t.Errorf("shrunk %q, want %q", got, want)
 	}
-	if f, err = NewForm(nil, nil, []string{strings.Repeat("长", 30)}, 0); err != nil || f.Params(view(), false)[0] != strings.Repeat("长", 20) {
+	if f, err = NewTemplates(nil, nil, []string{strings.Repeat("长", 30)}, 0); err != nil || f.Params(view(), false)[0] != strings.Repeat("长", 20) {
 		t.Errorf("by default %q, %v", f.Params(view(), false), err)
 	}
-	f, err = NewForm(nil, []string{"13800000000", "{{ (index .Alerts 7).Labels.x }}"}, nil, 0)
+	f, err = NewTemplates(nil, []string{"13800000000", "{{ (index .Alerts 7).Labels.x }}"}, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +48,10 @@ func TestForm(t *testing.T) {
 }
 
 func TestBadTemplatesAreNamed(t *testing.T) {
-	if _, err := NewForm(nil, []string{"1", "{{"}, nil, 0); err == nil || !strings.HasPrefix(err.Error(), "to: 1: ") {
+	if _, err := NewTemplates(nil, []string{"1", "{{"}, nil, 0); err == nil || !strings.HasPrefix(err.Error(), "to: 1: ") {
 		t.Error(err)
 	}
-	if _, err := NewForm(nil, nil, []string{"{{ nope }}"}, 0); err == nil || !strings.HasPrefix(err.Error(), "params: 0: ") {
+	if _, err := NewTemplates(nil, nil, []string{"{{ nope }}"}, 0); err == nil || !strings.HasPrefix(err.Error(), "params: 0: ") {
 		t.Error(err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 // Recipients are whom one notification goes to, each there once and in the order
 // in which they were named.
 type Recipients struct {
-	Domestic, Foreign []string // in E.164's form
-	Invalid           []string // what is not a number, made one short line
+	Domestic, International []string // in E.164's form
+	Invalid                 []string // what is not a number, made one short line
 }
 
 // read sorts the numbers of the lists. It is an error if there are none, or more
@@ -35,10 +35,10 @@ func read(lists []string, most int) (*Recipients, error) {
 			switch {
 			case err != nil:
 				r.Invalid = append(r.Invalid, number)
-			case Domestic(number):
+			case IsDomestic(number):
 				r.Domestic = append(r.Domestic, number)
 			default:
-				r.Foreign = append(r.Foreign, number)
+				r.International = append(r.International, number)
 			}
 		}
 	}
@@ -49,8 +49,8 @@ func read(lists []string, most int) (*Recipients, error) {
 }
 
 // Drop takes out those that are done.
-func (r *Recipients) Drop(done []string) {
-	for _, list := range []*[]string{&r.Domestic, &r.Foreign, &r.Invalid} {
+func (r *Recipients) Remove(done []string) {
+	for _, list := range []*[]string{&r.Domestic, &r.International, &r.Invalid} {
 		*list = slices.DeleteFunc(*list, func(unit string) bool { return slices.Contains(done, unit) })
 	}
 }

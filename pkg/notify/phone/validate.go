@@ -38,7 +38,7 @@ func Validate(f *setting.Faults, to []string, refuse func(number string) error) 
 
 // OnlyForeign tells whether to names numbers outside mainland China and nobody
 // else. A template may name anybody.
-func OnlyForeign(to []string) bool {
+func OnlyInternational(to []string) bool {
 	return len(to) > 0 && !slices.ContainsFunc(to, func(list string) bool {
 		return isTemplate(list) || slices.ContainsFunc(split(list), isDomestic)
 	})
@@ -48,5 +48,5 @@ func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 func isDomestic(s string) bool {
 	number, err := Parse(s)
-	return err == nil && Domestic(number)
+	return err == nil && IsDomestic(number)
 }
