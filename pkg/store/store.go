@@ -1,94 +1,84 @@
-// Package store keeps Tocsin's state: small values under keys, changed together
-// or not at all, some of them due at a time. There is no other place where state
-// lives, so that any instance may be killed after any instruction and any number
-// of instances may work on one store.
 package store
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 var (
-	// ErrConflict is returned by Commit when a key's version is not the expected
-	// one. Nothing was written: read again, decide again.
+	// ErrConflict is wrapped by the error of a Commit when a key does not have the
+	// version that its condition expects. Nothing was written.
 	ErrConflict = errors.New("store: changed meanwhile")
-	// ErrUnavailable wraps every error that means the store cannot be reached or
-	// cannot write now. The caller may try again later.
+	// ErrUnavailable is wrapped by every error which means that the store cannot
+	// be reached or cannot write at the moment. The caller may try again later.
 	ErrUnavailable = errors.New("store: unavailable")
+	// ErrClosed is the error of a store that is used after Close. It wraps
+	// ErrUnavailable.
+	ErrClosed = fmt.Errorf("%w: it was closed", ErrUnavailable)
 )
 
-// Store is a set of items. A key is text of the form "kind/rest"; the kind, all
-// before the first slash, is the queue in which the key may be due.
+// Store is a set of items. All methods may be called concurrently. The package
+// documentation has the guarantees that hold for every implementation.
 //
-// What a backend promises:
-//   - Commit is atomic over all its changes, and durable when it returns nil:
-//     a crash after that loses nothing, a crash before leaves all or nothing.
-//   - Versions are per key, opaque but never zero for a present item, and never
-//     repeat for one key, not even over deletion.
-//   - A Get, List or Due that starts after a Commit returned sees it, on every
-//     instance.
-//   - Values up to 1 MiB and commits of up to 10,000 changes work.
-//   - No backend looks at a clock to decide what is there: times are the
-//     caller's. The one exception is Expires, which allows a backend to forget.
-//
-// A backend that loads, changes and commits one document fits: a version is then
-// the document's at the last change of the key, and a conflict of documents that
-// touches none of the expected keys is retried inside Commit.
+// Every method returns ctx's error when ctx is done before it starts, and an error
+// that wraps ErrUnavailable when the store cannot be reached.
 type Store interface {
-	// Get returns the items of the keys, in the order asked for. An absent key
-	// gives an Item with Version 0 and a nil Value.
+	// Get returns the items of the keys in the order of the arguments. An absent
+	// key gives an Item with Version 0 and a nil Value.
 	Get(ctx context.Context, keys ...string) ([]Item, error)
 
-	// List returns up to limit items whose keys begin with prefix, in byte order
-	// of keys, beginning behind the key after ("" for the first). Fewer than
-	// limit items means there are no more.
+	// List returns up to limit items whose keys begin with prefix, in byte order of
+	// keys, starting after the key after ("" for the beginning). Fewer than limit
+	// items means that there are no more.
 	List(ctx context.Context, prefix, after string, limit int) ([]Item, error)
 
 	// Due returns up to limit items of a kind that are due at or before now,
-	// earliest first, equal times in byte order of keys. Work is proportional to
-	// what is returned, not to what is stored.
+	// earliest first and equal times in byte order of keys.
 	Due(ctx context.Context, kind string, now time.Time, limit int) ([]Item, error)
 
-	// NextDue returns the earliest due time of the kinds, zero when none is due
-	// ever.
+	// NextDue returns the earliest due time of any of the kinds, zero when nothing
+	// of them has a due time.
 	NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 
-	// Commit applies all changes or none. now is the caller's time; it serves
-	// only to judge Expires. It returns ErrConflict when an expected version
-	// does not hold.
+	// Commit applies all changes or none. It returns an error that wraps
+	// ErrConflict when a condition does not hold, and one that wraps
+	// ErrUnavailable when it is unknown whether the changes were made. now is used
+	// only to decide which expired items may be dropped.
 	Commit(ctx context.Context, now time.Time, changes ...Change) error
 
-	// Close releases the store. What was committed stays.
+	// Close releases the store. Everything committed stays.
 	Close() error
 }
 
 // Item is one key as it was read.
 type Item struct {
 	Key     string
-	Value   []byte
-	Version uint64
-	// Due is zero when the key is in no queue.
-	Due time.Time
+	Value   []byte // nil when the key is absent
+	Version uint64 // 0 when the key is absent
+	Due     time.Time
 }
 
 // Change is a write of one key, or only a condition on it.
 type Change struct {
 	Key string
-	// Value replaces what is stored. Delete removes the key instead. With
-	// neither (a nil Value), the change is only its condition.
+	// Value replaces the stored value. With Delete the key is removed instead. A
+	// change with neither (Value is nil, not just empty) is only its condition.
 	Value  []byte
 	Delete bool
-	// Due puts the key into its kind's queue, to the millisecond; zero keeps it
-	// out.
+	// Due puts the key into its kind's queue; zero takes it out. A write replaces
+	// the due time along with the value.
 	Due time.Time
-	// Expires, if set, is the time from which on the backend may forget the key.
-	// It may do so late or never: a reader that cares checks for itself.
+	// Expires is the time after which the backend may drop the key; zero is never.
 	Expires time.Time
-	// If is the condition. The zero value sets none.
+	// If must hold for the whole commit to be applied. The zero Condition always
+	// holds.
 	If Condition
 }
+
+// Writes reports whether the change does more than check its condition.
+func (c Change) Writes() bool { return c.Delete || c.Value != nil }
 
 // Condition is what a change expects of its key.
 type Condition struct {
@@ -96,17 +86,21 @@ type Condition struct {
 	version uint64
 }
 
-// Unchanged expects that the key is still as it was read: that version, or still
-// absent.
+// Unchanged returns the condition that the key still has the version of the item,
+// or is still absent.
 func Unchanged(it Item) Condition { return Condition{set: true, version: it.Version} }
 
-// Absent expects that the key is not there.
+// Absent returns the condition that the key does not exist.
 func Absent() Condition { return Condition{set: true} }
 
-// Holds tells whether the condition allows a change of a key that stands at
-// version (0: absent).
+// Holds reports whether the condition holds for a key whose stored version is
+// version (0 for an absent key).
 func (c Condition) Holds(version uint64) bool { return !c.set || c.version == version }
 
-// Version returns the version that the condition expects (0: absent), and whether
-// it expects one at all: for a backend that has the server behind it check.
+// Version returns the version that the condition expects (0 for an absent key), and
+// whether it expects any.
 func (c Condition) Version() (version uint64, set bool) { return c.version, c.set }
+
+// Conflict returns the error of a commit that failed because of key. It wraps
+// ErrConflict.
+func Conflict(key string) error { return fmt.Errorf("%w: %q", ErrConflict, key) }

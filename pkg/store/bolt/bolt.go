@@ -1,9 +1,9 @@
-// Package bolt keeps a store in one file on this machine, in the format of
-// go.etcd.io/bbolt. Every commit is on disk before Commit returns.
+// Package bolt is a store in one file on this machine, in the format of
+// go.etcd.io/bbolt. Commit returns when its changes are on disk.
 //
-// The file has three buckets: items by key, and two indexes without values, of
-// the keys that are due and of those that expire, both by time. Its size follows
-// the most that was ever stored at one time: freed pages are used again.
+// The file has three buckets: the items by key, and two indexes by time, of the
+// keys that are due and of the keys that expire. Pages that become free are used
+// again, so the file is as large as its content ever was at one time.
 package bolt
 
 import (
@@ -27,15 +27,16 @@ const (
 	expiresBucket = "expires"
 )
 
-// Store is a store.Store in a file. All methods may be called concurrently;
-// commits run one after another or together, reads beside them.
+// Store implements store.Store. Reads run concurrently with each other and with
+// commits; commits that arrive while another one is being written share the next
+// transaction and its fsync.
 type Store struct {
 	path  string
 	db    *bbolt.DB
-	queue queue
+	queue commitQueue
 }
 
-// Get implements store.Store.
+// Get returns the items of the keys.
 func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	if err := store.CheckKeys(keys...); err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	return items, nil
 }
 
-// List implements store.Store.
+// List returns items by prefix.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
 	var items []store.Item
 	err := s.view(ctx, "list", func(b buckets) error {
@@ -84,7 +85,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	return items, nil
 }
 
-// Due implements store.Store.
+// Due returns the items of a kind that are due.
 func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) ([]store.Item, error) {
 	if err := store.CheckKinds(kind); err != nil {
 		return nil, err
@@ -93,8 +94,8 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 	err := s.view(ctx, "due", func(b buckets) error {
 		queue := []byte(kind + "/")
 		c := b.due.Cursor()
-		for p, _ := c.Seek(queue); bytes.HasPrefix(p, queue) && len(items) < limit; p, _ = c.Next() {
-			at, rest, err := parsePlace(kind, p)
+		for entry, _ := c.Seek(queue); bytes.HasPrefix(entry, queue) && len(items) < limit; entry, _ = c.Next() {
+			at, rest, err := parseEntry(kind, entry)
 			if err != nil {
 				return err
 			}
@@ -107,7 +108,7 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 				return err
 			}
 			if !it.due.Equal(at) {
-				return damaged("the due index names %q, which is not due then", key)
+				return damagedError("the due index names %q, which is not due then", key)
 			}
 			items = append(items, it.export(key))
 		}
@@ -119,7 +120,7 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 	return items, nil
 }
 
-// NextDue implements store.Store.
+// NextDue returns the earliest due time of the kinds.
 func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error) {
 	if err := store.CheckKinds(kinds...); err != nil {
 		return time.Time{}, err
@@ -128,11 +129,11 @@ func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 	err := s.view(ctx, "next due", func(b buckets) error {
 		for _, kind := range kinds {
 			queue := []byte(kind + "/")
-			p, _ := b.due.Cursor().Seek(queue)
-			if !bytes.HasPrefix(p, queue) {
+			entry, _ := b.due.Cursor().Seek(queue)
+			if !bytes.HasPrefix(entry, queue) {
 				continue
 			}
-			at, _, err := parsePlace(kind, p)
+			at, _, err := parseEntry(kind, entry)
 			if err != nil {
 				return err
 			}
@@ -148,7 +149,7 @@ func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 	return next, nil
 }
 
-// Close implements store.Store. It waits for calls that are under way.
+// Close waits for calls in progress and closes the file.
 func (s *Store) Close() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("bolt:%s: close: %w", s.path, err)
@@ -156,43 +157,44 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// view runs read on one state of the store.
-func (s *Store) view(ctx context.Context, doing string, read func(buckets) error) error {
-	return s.run(ctx, doing, s.db.View, func(tx *bbolt.Tx) error { return read(bucketsOf(tx)) })
+// view calls read with one consistent state of the file. op names the call in
+// errors.
+func (s *Store) view(ctx context.Context, op string, read func(buckets) error) error {
+	return s.inTransaction(ctx, op, s.db.View, func(tx *bbolt.Tx) error { return read(bucketsOf(tx)) })
 }
 
-// run runs do in a transaction and tells its errors from those of the file,
-// which wrap store.ErrUnavailable.
+// inTransaction calls fn in a transaction that begin opens. Errors of fn are
+// returned as they are; errors of bbolt and of the file wrap store.ErrUnavailable.
 //
-// A damaged file makes bbolt panic, and one that was cut off makes its memory
-// map fault; both become errors here.
-func (s *Store) run(ctx context.Context, doing string, transact func(func(*bbolt.Tx) error) error, do func(*bbolt.Tx) error) (err error) {
+// bbolt panics on a damaged file, and its memory map faults on a truncated one;
+// both are returned as errors.
+func (s *Store) inTransaction(ctx context.Context, op string, begin func(func(*bbolt.Tx) error) error, fn func(*bbolt.Tx) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("bolt:%s: %s: %w", s.path, doing, damaged("%v", r))
+			err = fmt.Errorf("bolt:%s: %s: %w", s.path, op, damagedError("%v", r))
 		}
 	}()
-	var failed error
-	err = transact(func(tx *bbolt.Tx) error {
-		if failed = ctx.Err(); failed == nil { // it may have waited for its turn
-			failed = do(tx)
+	var fnErr error
+	err = begin(func(tx *bbolt.Tx) error {
+		if fnErr = ctx.Err(); fnErr == nil { // the transaction may have waited for another
+			fnErr = fn(tx)
 		}
-		return failed
+		return fnErr
 	})
 	switch {
 	case err == nil:
 		return nil
-	case failed != nil:
-		return fmt.Errorf("bolt:%s: %s: %w", s.path, doing, failed)
+	case fnErr != nil:
+		return fmt.Errorf("bolt:%s: %s: %w", s.path, op, fnErr)
 	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
-		return fmt.Errorf("bolt:%s: %s: %w", s.path, doing, store.ErrClosed)
+		return fmt.Errorf("bolt:%s: %s: %w", s.path, op, store.ErrClosed)
 	default:
-		return fmt.Errorf("bolt:%s: %s: %w: %w", s.path, doing, store.ErrUnavailable, err)
+		return fmt.Errorf("bolt:%s: %s: %w: %w", s.path, op, store.ErrUnavailable, err)
 	}
 }
 
-// buckets are the parts of the file within a transaction.
+// buckets are the buckets of the file within a transaction.
 type buckets struct {
 	items, due, expires *bbolt.Bucket
 }
@@ -205,8 +207,8 @@ func bucketsOf(tx *bbolt.Tx) buckets {
 	}
 }
 
-// get returns the item of a key, the zero item if there is none. Its value is
-// only good within the transaction.
+// get returns the item of a key, the zero item if the key is absent. Its value is
+// valid only within the transaction.
 func (b buckets) get(key string) (item, error) {
 	raw := b.items.Get([]byte(key))
 	if raw == nil {
@@ -215,7 +217,7 @@ func (b buckets) get(key string) (item, error) {
 	return decode(raw)
 }
 
-// export copies an item out of the transaction.
+// export copies the item out of the transaction.
 func (it item) export(key string) store.Item {
 	return store.Item{Key: key, Value: bytes.Clone(it.value), Version: it.version, Due: it.due}
 }

@@ -25,8 +25,8 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return mustOpen(t, newPath(t)) })
 }
 
-func TestForgetsInParts(t *testing.T) {
-	storetest.RunExpiry(t, mustOpen(t, newPath(t)), forgetPerCommit)
+func TestExpiry(t *testing.T) {
+	storetest.RunExpiry(t, mustOpen(t, newPath(t)), expiredPerCommit)
 }
 
 func BenchmarkStore(b *testing.B) {
@@ -86,18 +86,18 @@ func TestReopen(t *testing.T) {
 	s = mustOpen(t, path)
 	items, err := s.Due(t.Context(), "a", noon, 9)
 	if err != nil || len(items) != 1 {
-		t.Fatal(items, err)
+		t.Fatalf("got %+v, %v, want one due item", items, err)
 	}
 	if it := items[0]; it.Key != "a/1" || string(it.Value) != "one" || it.Version != before[0].Version || !it.Due.Equal(noon) {
-		t.Errorf("reopened: %+v, want %+v", it, before[0])
+		t.Errorf("got %+v from the reopened file, want %+v", it, before[0])
 	}
-	// Versions go on where they were: those of the deleted key do not come again.
+	// Versions continue where they ended: those of the deleted key do not repeat.
 	if err := s.Commit(t.Context(), noon, store.Change{Key: "a/2", Value: []byte("new"), If: store.Absent()}); err != nil {
 		t.Fatal(err)
 	}
 	after, err := s.Get(t.Context(), "a/2")
 	if err != nil || after[0].Version <= before[0].Version {
-		t.Errorf("version %d after %d, %v", after[0].Version, before[0].Version, err)
+		t.Errorf("got version %d, %v, want one above %d", after[0].Version, err, before[0].Version)
 	}
 	mustClose(t, s)
 	mustClose(t, s)
@@ -105,23 +105,23 @@ func TestReopen(t *testing.T) {
 	for name, want := range map[string]fs.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
 		info, err := os.Stat(name)
 		if err != nil || info.Mode().Perm() != want {
-			t.Errorf("%s: mode %v, want %v, %v", name, info.Mode().Perm(), want, err)
+			t.Errorf("%s: got mode %v, %v, want %v", name, info.Mode().Perm(), err, want)
 		}
 	}
 }
 
-func TestOpenHeld(t *testing.T) {
+func TestOpenFileInUse(t *testing.T) {
 	path := newPath(t)
 	holder := mustOpen(t, path)
 	_, err := open(t.Context(), path, 100*time.Millisecond)
 	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("open of a held file: %v", err)
+		t.Errorf("got %v, want ErrUnavailable with the path and \"another process\"", err)
 	}
 	mustClose(t, holder)
 	mustClose(t, mustOpen(t, path))
 }
 
-func TestOpenWrong(t *testing.T) {
+func TestOpenRejects(t *testing.T) {
 	write := func(content []byte) string {
 		path := newPath(t)
 		os.MkdirAll(filepath.Dir(path), 0o700)
@@ -132,9 +132,9 @@ func TestOpenWrong(t *testing.T) {
 	}
 	whole := newPath(t)
 	fill(t, whole, 500)
-	fill(t, whole, 1) // moves what is read at opening to the front
+	fill(t, whole, 1) // moves the pages that are read at opening to the front
 	s := mustOpen(t, whole)
-	used := 0 // the rest of the file is room that bbolt has not yet used
+	used := 0 // the rest of the file is space that bbolt has not used yet
 	err := s.db.View(func(tx *bbolt.Tx) error { used = int(tx.Size()); return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -144,9 +144,9 @@ func TestOpenWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign := newPath(t)
-	mustClose(t, mustOpen(t, foreign))
-	db, err := bbolt.Open(foreign, 0o600, nil)
+	otherProgram := newPath(t)
+	mustClose(t, mustOpen(t, otherProgram))
+	db, err := bbolt.Open(otherProgram, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,31 +156,32 @@ func TestOpenWrong(t *testing.T) {
 	}
 
 	for name, test := range map[string]struct{ path, want string }{
-		"text":          {write([]byte("silences:\n")), "not a bolt file"},
-		"long text":     {write([]byte(strings.Repeat("silences:\n", 9999))), "not a bolt file"},
-		"zeros":         {write(make([]byte, 5000)), "not a bolt file"},
-		"cut in two":    {write(good[:used/2]), "damaged"},
-		"cut to a meta": {write(good[:4096]), "damaged"},
-		"cut short":     {write(good[:used-4096]), "damaged"},
-		"foreign":       {foreign, `bucket "cats"`},
-		"directory":     {t.TempDir(), "is a directory"},
-		"below a file":  {filepath.Join(whole, "tocsin.db"), "not a directory"},
+		"a short text file":             {write([]byte("silences:\n")), "not a bolt file"},
+		"a long text file":              {write([]byte(strings.Repeat("silences:\n", 9999))), "not a bolt file"},
+		"zeros":                         {write(make([]byte, 5000)), "not a bolt file"},
+		"half of a store":               {write(good[:used/2]), "damaged"},
+		"the first page of a store":     {write(good[:4096]), "damaged"},
+		"a store without its last page": {write(good[:used-4096]), "damaged"},
+		"another program's bolt file":   {otherProgram, `bucket "cats"`},
+		"a directory":                   {t.TempDir(), "is a directory"},
+		"a path below a file":           {filepath.Join(whole, "tocsin.db"), "not a directory"},
 	} {
-		s, err := open(t.Context(), test.path, time.Millisecond)
-		if err == nil {
-			t.Errorf("%s: opened", name)
-			s.Close()
-			continue
-		}
-		if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.path) {
-			t.Errorf("%s: %q, want the path and %q in it", name, err, test.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			s, err := open(t.Context(), test.path, time.Millisecond)
+			if err == nil {
+				s.Close()
+				t.Fatalf("got no error, want one with %q", test.want)
+			}
+			if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.path) {
+				t.Errorf("got %q, want the path and %q in it", err, test.want)
+			}
+		})
 	}
 }
 
-// TestDamaged overwrites one page of the file after the other: every call must
-// return, with an error or without, and the next one too.
-func TestDamaged(t *testing.T) {
+// TestDamagedPages overwrites one page of the file after the other: every call must
+// return, with or without an error, and so must the call after it.
+func TestDamagedPages(t *testing.T) {
 	path := newPath(t)
 	fill(t, path, 60)
 	good, err := os.ReadFile(path)
@@ -188,7 +189,7 @@ func TestDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	const page = 4096
-	refused := 0
+	rejected := 0
 	for at := 0; at < len(good); at += page {
 		for _, fill := range []byte{0, 0xff} {
 			bad := append([]byte(nil), good...)
@@ -199,20 +200,21 @@ func TestDamaged(t *testing.T) {
 			if err := os.WriteFile(path, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := useAll(t, path); err != nil {
-				refused++
+			if err := callAll(t, path); err != nil {
+				rejected++
 				if !strings.Contains(err.Error(), path) {
-					t.Errorf("page %d: no path in %q", at/page, err)
+					t.Errorf("page %d: got %q, want the path in it", at/page, err)
 				}
 			}
 		}
 	}
-	if refused == 0 {
-		t.Error("no damage was noticed")
+	if rejected == 0 {
+		t.Error("got no error for any damaged page, want some")
 	}
 }
 
-func useAll(t *testing.T, path string) error {
+// callAll opens the store at path, calls every method and returns their errors.
+func callAll(t *testing.T, path string) error {
 	s, err := Open(t.Context(), path)
 	if err != nil {
 		return err
@@ -225,7 +227,7 @@ func useAll(t *testing.T, path string) error {
 	return errors.Join(list, due, next, commit, again, s.Close())
 }
 
-func TestNewerFormat(t *testing.T) {
+func TestItemOfNewerFormat(t *testing.T) {
 	path := newPath(t)
 	fill(t, path, 3)
 	s := mustOpen(t, path)
@@ -240,20 +242,19 @@ func TestNewerFormat(t *testing.T) {
 	_, list := s.List(t.Context(), "a/", "", 9)
 	_, due := s.Due(t.Context(), "a", noon, 9)
 	commit := s.Commit(t.Context(), noon, store.Change{Key: "a/00001", Value: []byte("old")})
-	for _, err := range []error{get, list, due, commit} {
+	for name, err := range map[string]error{"Get": get, "List": list, "Due": due, "Commit": commit} {
 		if err == nil || !strings.Contains(err.Error(), "format 2") || !strings.Contains(err.Error(), "newer") {
-			t.Errorf("a newer item: %v", err)
+			t.Errorf("%s: got %v, want an error that names format 2 and a newer version", name, err)
 		}
 	}
-	// What need not read it works on.
 	if err := s.Commit(t.Context(), noon, store.Change{Key: "a/00002", Value: []byte("x")}); err != nil {
-		t.Error(err)
+		t.Errorf("got %v from a commit that does not read the item, want no error", err)
 	}
 }
 
-// Commits that wait share a transaction, and one that is refused none of the
-// others' fate.
-func TestCommitsShareATransaction(t *testing.T) {
+// TestWaitingCommitsShareATransaction: of 20 commits in one transaction, one whose
+// context is done and one of two that conflict fail alone.
+func TestWaitingCommitsShareATransaction(t *testing.T) {
 	s := mustOpen(t, newPath(t))
 	transaction := func() (id int) {
 		if err := s.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil }); err != nil {
@@ -262,10 +263,10 @@ func TestCommitsShareATransaction(t *testing.T) {
 		return id
 	}
 	before := transaction()
-	over, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	s.queue.turn <- struct{}{} // the disk is busy
+	s.queue.writer <- struct{}{} // a transaction is being written
 	const n = 20
 	errs := make([]error, n)
 	var commits sync.WaitGroup
@@ -273,8 +274,8 @@ func TestCommitsShareATransaction(t *testing.T) {
 		ctx, change := t.Context(), store.Change{Key: fmt.Sprintf("k/%02d", i), Value: []byte("v")}
 		switch i {
 		case 3:
-			ctx = over
-		case 7, 8: // one of the two
+			ctx = canceled
+		case 7, 8: // these two conflict
 			change.Key, change.If = "k/same", store.Absent()
 		}
 		commits.Go(func() { errs[i] = s.Commit(ctx, time.Unix(0, 0), change) })
@@ -284,28 +285,28 @@ func TestCommitsShareATransaction(t *testing.T) {
 		waiting = len(s.queue.waiting)
 		s.queue.mu.Unlock()
 	}
-	<-s.queue.turn
+	<-s.queue.writer
 	commits.Wait()
 
 	if got := transaction() - before; got != 1 {
-		t.Errorf("%d commits took %d transactions, want 1", n, got)
+		t.Errorf("got %d transactions for %d commits, want 1", got, n)
 	}
 	for i, err := range errs {
 		switch {
 		case i == 3:
 			if !errors.Is(err, context.Canceled) {
-				t.Errorf("commit %d, whose time was over: %v", i, err)
+				t.Errorf("commit %d, whose context is done: got %v, want context.Canceled", i, err)
 			}
 		case i == 7 || i == 8:
 			if (err == nil) == (errs[15-i] == nil) || err != nil && !errors.Is(err, store.ErrConflict) {
-				t.Errorf("commits 7 and 8 of one key: %v and %v, want one conflict", errs[7], errs[8])
+				t.Errorf("commits 7 and 8, of one key: got %v and %v, want one ErrConflict", errs[7], errs[8])
 			}
 		case err != nil:
-			t.Errorf("commit %d: %v", i, err)
+			t.Errorf("commit %d: got %v, want no error", i, err)
 		}
 	}
 	items, err := s.List(t.Context(), "k/", "", 100)
 	if err != nil || len(items) != n-2 {
-		t.Errorf("%d items, %v, want %d", len(items), err, n-2)
+		t.Errorf("got %d items, %v, want %d", len(items), err, n-2)
 	}
 }

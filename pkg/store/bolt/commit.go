@@ -14,37 +14,37 @@ import (
 )
 
 const (
-	// forgetPerCommit bounds how many expired items one transaction drops.
-	forgetPerCommit = 100
-	// transactionChanges is how many changes a transaction takes before the
-	// commits that still wait are left to the next one.
-	transactionChanges = 10_000
+	// expiredPerCommit is how many expired items one transaction drops at most.
+	expiredPerCommit = 100
+	// maxBatchChanges is how many changes a transaction takes before the
+	// remaining commits are left to the next one.
+	maxBatchChanges = 10_000
 )
 
-// commit is a Commit that waits for its transaction.
-type commit struct {
+// pendingCommit is a Commit that waits for its transaction.
+type pendingCommit struct {
 	ctx     context.Context
 	now     time.Time
 	changes []store.Change
 	done    chan struct{}
-	err     error // once done is closed
+	err     error // set before done is closed
 }
 
-// queue holds the commits that wait. Those that come while the disk is busy
-// share the next transaction, and so its fsync.
-type queue struct {
-	turn chan struct{} // held by the commit that runs the transactions
+// commitQueue batches commits: those that arrive while a transaction is being
+// written share the next one, and with it one fsync.
+type commitQueue struct {
+	writer chan struct{} // a semaphore of one: its holder runs transactions
 
 	mu      sync.Mutex
-	waiting []*commit
+	waiting []*pendingCommit
 }
 
-// Commit implements store.Store. A version is the number of the commit.
+// Commit applies all changes or none. A version is the number of the commit.
 func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
 	if err := store.CheckChanges(changes); err != nil {
 		return err
 	}
-	c := &commit{ctx: ctx, now: now, changes: changes, done: make(chan struct{})}
+	c := &pendingCommit{ctx: ctx, now: now, changes: changes, done: make(chan struct{})}
 	s.queue.mu.Lock()
 	s.queue.waiting = append(s.queue.waiting, c)
 	s.queue.mu.Unlock()
@@ -52,19 +52,19 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 		select {
 		case <-c.done:
 			return c.err
-		case s.queue.turn <- struct{}{}:
-			s.commit(s.queue.take())
-			<-s.queue.turn
+		case s.queue.writer <- struct{}{}:
+			s.runBatch(s.queue.take())
+			<-s.queue.writer
 		}
 	}
 }
 
-// take returns the commits of the next transaction.
-func (q *queue) take() []*commit {
+// take removes and returns the commits of the next transaction.
+func (q *commitQueue) take() []*pendingCommit {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n, changes := 0, 0
-	for n < len(q.waiting) && (n == 0 || changes+len(q.waiting[n].changes) <= transactionChanges) {
+	for n < len(q.waiting) && (n == 0 || changes+len(q.waiting[n].changes) <= maxBatchChanges) {
 		changes += len(q.waiting[n].changes)
 		n++
 	}
@@ -73,13 +73,14 @@ func (q *queue) take() []*commit {
 	return batch
 }
 
-// commit runs one transaction for all of them. One whose conditions do not hold,
-// or whose time is over, changes nothing and keeps no other from it.
-func (s *Store) commit(batch []*commit) {
+// runBatch applies the commits in one transaction. A commit whose condition does not
+// hold or whose context is done changes nothing and does not affect the others; any
+// other error fails the whole batch.
+func (s *Store) runBatch(batch []*pendingCommit) {
 	if len(batch) == 0 {
 		return
 	}
-	err := s.run(context.Background(), "commit", s.db.Update, func(tx *bbolt.Tx) error {
+	err := s.inTransaction(context.Background(), "commit", s.db.Update, func(tx *bbolt.Tx) error {
 		b := bucketsOf(tx)
 		now := batch[0].now
 		for _, c := range batch {
@@ -93,7 +94,7 @@ func (s *Store) commit(batch []*commit) {
 				now = c.now
 			}
 		}
-		return b.forget(now)
+		return b.dropExpired(now)
 	})
 	for _, c := range batch {
 		switch {
@@ -106,7 +107,8 @@ func (s *Store) commit(batch []*commit) {
 	}
 }
 
-// apply makes the changes if all their conditions hold.
+// apply makes the changes if all their conditions hold, and returns an error that
+// wraps store.ErrConflict otherwise.
 func (b buckets) apply(changes []store.Change) error {
 	old := make([]item, len(changes))
 	for i, c := range changes {
@@ -138,17 +140,26 @@ func (b buckets) apply(changes []store.Change) error {
 	return nil
 }
 
-// put writes the item of a key in place of the old one.
+// put replaces the item of a key, old, by it.
 func (b buckets) put(key string, old, it item) error {
 	return errors.Join(
 		b.items.Put([]byte(key), it.encode()),
-		move(b.due, duePlace(key, old.due), duePlace(key, it.due)),
-		move(b.expires, expiresPlace(key, old.expires), expiresPlace(key, it.expires)),
+		moveEntry(b.due, dueEntry(key, old.due), dueEntry(key, it.due)),
+		moveEntry(b.expires, expiresEntry(key, old.expires), expiresEntry(key, it.expires)),
 	)
 }
 
-// move changes the place of a key in an index. A nil place is none.
-func move(index *bbolt.Bucket, from, to []byte) (err error) {
+// remove removes a key, whose item is it, from all buckets.
+func (b buckets) remove(key string, it item) error {
+	return errors.Join(
+		b.items.Delete([]byte(key)),
+		moveEntry(b.due, dueEntry(key, it.due), nil),
+		moveEntry(b.expires, expiresEntry(key, it.expires), nil),
+	)
+}
+
+// moveEntry replaces an entry of an index by another. Either may be nil for none.
+func moveEntry(index *bbolt.Bucket, from, to []byte) (err error) {
 	if bytes.Equal(from, to) {
 		return nil
 	}
@@ -161,25 +172,17 @@ func move(index *bbolt.Bucket, from, to []byte) (err error) {
 	return err
 }
 
-// remove takes the item that a key holds out of all buckets.
-func (b buckets) remove(key string, it item) error {
-	return errors.Join(
-		b.items.Delete([]byte(key)),
-		move(b.due, duePlace(key, it.due), nil),
-		move(b.expires, expiresPlace(key, it.expires), nil),
-	)
-}
-
-// forget drops some of the items that have expired.
-func (b buckets) forget(now time.Time) error {
+// dropExpired removes up to expiredPerCommit items that have expired.
+func (b buckets) dropExpired(now time.Time) error {
 	var keys []string
 	c := b.expires.Cursor()
-	for p, _ := c.First(); p != nil && len(keys) < forgetPerCommit; p, _ = c.Next() {
-		at, key, err := parsePlace("", p)
+	for entry, _ := c.First(); entry != nil && len(keys) < expiredPerCommit; entry, _ = c.Next() {
+		at, key, err := parseEntry("", entry)
 		if err != nil {
 			return err
 		}
-		// Stored times are cut to the millisecond: one more, lest it be early.
+		// Stored times are rounded down to the millisecond; wait for the next one
+		// so that no item goes early.
 		if at.Add(time.Millisecond).After(now) {
 			break
 		}

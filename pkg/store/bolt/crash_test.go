@@ -12,28 +12,29 @@ import (
 	"tocsin/pkg/store"
 )
 
-// childEnv holds the path of a store in a child process: the same test, run by
-// this same binary, that is to be killed or starved.
+// childEnv is set in a child process, which runs the same test of the same binary, to
+// the path of its store.
 const childEnv = "TOCSIN_BOLT_TEST_CHILD"
 
-func child(t *testing.T, path string) *exec.Cmd {
+// newChild returns the command of a child process of this test.
+func newChild(t *testing.T, path string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), childEnv+"="+path)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
 
-// TestKill kills a process in the middle of its commits, again and again: all
-// that it told of is there, and of the one commit that it did not tell of, all
-// or nothing.
-func TestKill(t *testing.T) {
+// TestKilledProcess kills a process during its commits, eight times: every
+// acknowledged commit is in the file, and the one that was not acknowledged is there
+// as a whole or not at all.
+func TestKilledProcess(t *testing.T) {
 	if path := os.Getenv(childEnv); path != "" {
 		t.Fatal(commitForever(t.Context(), path))
 	}
 	path := newPath(t)
 	acked := 0
 	for round := range 8 {
-		child := child(t, path)
+		child := newChild(t, path)
 		out, err := child.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -47,22 +48,22 @@ func TestKill(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n == 5+3*round {
-				child.Process.Kill() // SIGKILL; what it still wrote is read to the end
+				child.Process.Kill() // the loop reads the rest of its output
 			}
 		}
 		child.Wait()
 		if child.ProcessState.Exited() {
-			t.Fatalf("the child exited by itself: %v", child.ProcessState)
+			t.Fatalf("got %v, want a child that was killed", child.ProcessState)
 		}
-		count := verify(t, path)
+		count := countCommits(t, path)
 		if count != acked && count != acked+1 {
-			t.Fatalf("round %d: %d commits are there, %d were acknowledged", round, count, acked)
+			t.Fatalf("round %d: got %d commits, want the %d acknowledged or one more", round, count, acked)
 		}
 		acked = count
 	}
 }
 
-// commitForever numbers its commits and prints each number when the commit has
+// commitForever commits consecutive numbers, and prints each when its commit has
 // returned.
 func commitForever(ctx context.Context, path string) error {
 	s, err := Open(ctx, path)
@@ -87,8 +88,9 @@ func commitForever(ctx context.Context, path string) error {
 	}
 }
 
-// verify returns the number of commits in the store, each of which must be whole.
-func verify(t *testing.T, path string) int {
+// countCommits returns the number of commits in the store. It fails the test if one of
+// them is incomplete.
+func countCommits(t *testing.T, path string) int {
 	t.Helper()
 	s := mustOpen(t, path)
 	defer mustClose(t, s)
@@ -97,7 +99,7 @@ func verify(t *testing.T, path string) int {
 		t.Fatal(err)
 	}
 	if string(counts[0].Value) != string(counts[1].Value) {
-		t.Fatalf("half a commit: %s and %s", counts[0].Value, counts[1].Value)
+		t.Fatalf("got %s and %s of one commit, want equal values", counts[0].Value, counts[1].Value)
 	}
 	count, err := strconv.Atoi(string(counts[0].Value))
 	if err != nil {
@@ -105,11 +107,11 @@ func verify(t *testing.T, path string) int {
 	}
 	due, err := s.Due(t.Context(), "log", noon, 1<<20)
 	if err != nil || len(due) != count {
-		t.Fatalf("%d entries in the log, want %d, %v", len(due), count, err)
+		t.Fatalf("got %d entries in the log, %v, want %d", len(due), err, count)
 	}
 	for i, it := range due {
 		if want := fmt.Sprintf("log/%06d", i+1); it.Key != want {
-			t.Fatalf("entry %d is %q, want %q", i, it.Key, want)
+			t.Fatalf("got %q as entry %d, want %q", it.Key, i, want)
 		}
 	}
 	return count

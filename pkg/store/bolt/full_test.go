@@ -12,13 +12,13 @@ import (
 	"tocsin/pkg/store"
 )
 
-// TestFull lets a child process write no further than the file is long, which
-// is as near to a full disk as one gets without being root.
-func TestFull(t *testing.T) {
+// TestDiskFull limits the file size of a child process to the present size of its
+// store, which is as close to a full disk as a test gets without being root.
+func TestDiskFull(t *testing.T) {
 	path := os.Getenv(childEnv)
 	if path == "" {
-		if out, err := child(t, newPath(t)).Output(); err != nil {
-			t.Fatalf("%v:\n%s", err, out)
+		if out, err := newChild(t, newPath(t)).Output(); err != nil {
+			t.Fatalf("got %v from the child, want no error:\n%s", err, out)
 		}
 		return
 	}
@@ -48,17 +48,21 @@ func TestFull(t *testing.T) {
 	}
 	for range 3 {
 		if err := commit("a/2", store.MaxValue); !errors.Is(err, store.ErrUnavailable) {
-			t.Errorf("commit on a full disk: %v", err)
+			t.Errorf("got %v from a commit on a full disk, want ErrUnavailable", err)
 		}
 	}
-	if items, err := s.Get(t.Context(), "a/1", "a/2"); err != nil || len(items[0].Value) != 100 || items[1].Version != 0 {
-		t.Errorf("read on a full disk: %v", err)
+	items, err := s.Get(t.Context(), "a/1", "a/2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(items[0].Value) != 100 || items[1].Version != 0 {
+		t.Errorf("got %d bytes and version %d from a read on a full disk, want 100 and 0", len(items[0].Value), items[1].Version)
 	}
 
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		t.Fatal(err)
 	}
 	if err := commit("a/2", store.MaxValue); err != nil {
-		t.Errorf("commit when there is room again: %v", err)
+		t.Errorf("got %v from a commit with space again, want no error", err)
 	}
 }

@@ -10,30 +10,30 @@ import (
 
 func TestEncode(t *testing.T) {
 	it := item{version: 0x0102, due: time.UnixMilli(0x1234567).UTC(), value: []byte("hi")}
-	// The zero time is -62135596800000 ms: year 1 to 1970 are 719162 days.
+	// The zero time is -62135596800000 ms: there are 719162 days from year 1 to 1970.
 	const want = "01" + "0000000000000102" + "0000000001234567" + "ffffc77cedd32800" + "6869"
 	if got := hex.EncodeToString(it.encode()); got != want {
-		t.Errorf("encode:\n got %s\nwant %s", got, want)
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
-func TestPlaceOrder(t *testing.T) {
+func TestIndexEntryOrder(t *testing.T) {
 	at := func(ms int64) time.Time { return time.UnixMilli(ms) }
 	want := [][]byte{
-		duePlace("a/x", at(-1000)), duePlace("a/x", at(-1)), duePlace("a/x", at(0)), duePlace("a/x", at(1)),
-		duePlace("a/x", at(255)), duePlace("a/x", at(256)), duePlace("a/x/y", at(256)), duePlace("a/y", at(256)),
-		duePlace("a/", at(1<<40)), duePlace("b/", at(-1<<40)),
+		dueEntry("a/x", at(-1000)), dueEntry("a/x", at(-1)), dueEntry("a/x", at(0)), dueEntry("a/x", at(1)),
+		dueEntry("a/x", at(255)), dueEntry("a/x", at(256)), dueEntry("a/x/y", at(256)), dueEntry("a/y", at(256)),
+		dueEntry("a/", at(1<<40)), dueEntry("b/", at(-1<<40)),
 	}
 	if !slices.IsSortedFunc(want, bytes.Compare) {
-		t.Errorf("not in order: %x", want)
+		t.Errorf("got entries that are not sorted: %x", want)
 	}
-	when, rest, err := parsePlace("a", want[6])
+	when, rest, err := parseEntry("a", want[6])
 	if err != nil || rest != "x/y" || !when.Equal(at(256)) {
-		t.Errorf("parsePlace: %v, %q, %v", when, rest, err)
+		t.Errorf("got %v, %q, %v, want the time and the rest of the entry", when, rest, err)
 	}
-	when, rest, err = parsePlace("", expiresPlace("a/x", at(-7)))
+	when, rest, err = parseEntry("", expiresEntry("a/x", at(-7)))
 	if err != nil || rest != "a/x" || !when.Equal(at(-7)) {
-		t.Errorf("parsePlace: %v, %q, %v", when, rest, err)
+		t.Errorf("got %v, %q, %v, want the time and the rest of the entry", when, rest, err)
 	}
 }
 
@@ -50,24 +50,24 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if it.version == 0 || it.value == nil {
-			t.Errorf("%x decodes to %+v", raw, it)
+			t.Errorf("%x: got %+v, want a version and a value", raw, it)
 		}
 		if again := it.encode(); !bytes.Equal(again, raw) {
-			t.Errorf("%x decodes and encodes to %x", raw, again)
+			t.Errorf("got %x, want %x again", again, raw)
 		}
 	})
 }
 
-func FuzzParsePlace(f *testing.F) {
+func FuzzParseEntry(f *testing.F) {
 	f.Add("a", []byte("a/"))
-	f.Add("a", duePlace("a/b", time.UnixMilli(5)))
-	f.Fuzz(func(t *testing.T, queue string, p []byte) {
-		at, rest, err := parsePlace(queue, p)
-		if err != nil || !bytes.HasPrefix(p, []byte(queue+"/")) {
+	f.Add("a", dueEntry("a/b", time.UnixMilli(5)))
+	f.Fuzz(func(t *testing.T, queue string, entry []byte) {
+		at, rest, err := parseEntry(queue, entry)
+		if err != nil || !bytes.HasPrefix(entry, []byte(queue+"/")) {
 			return
 		}
-		if again := place(queue, at, rest); !bytes.Equal(again, p) {
-			t.Errorf("%x parses and becomes %x", p, again)
+		if again := indexEntry(queue, at, rest); !bytes.Equal(again, entry) {
+			t.Errorf("got %x, want %x again", again, entry)
 		}
 	})
 }

@@ -16,14 +16,17 @@ import (
 	"tocsin/pkg/store"
 )
 
-// lockWait is how long Open waits for another process to let go of the file:
-// enough for a restart, and soon told.
+// lockWait is how long Open waits for another process to release the file: long
+// enough for that process to stop in a restart, short enough to report a mistake
+// soon.
 const lockWait = 3 * time.Second
 
-// Open opens the file at path, or creates it and its directory for this user
-// alone. One process at a time holds a file: if another one does not let go of
-// it within seconds, or the disk does not take a write, the error wraps
-// store.ErrUnavailable. A file that is damaged or not a store is left as it is.
+// Open opens the file at path. If it does not exist, Open creates it and its
+// directory, accessible to this user only.
+//
+// One process at a time can hold the file. If another one does not release it
+// within 3 seconds, or the disk rejects a write, the error wraps
+// store.ErrUnavailable. A file that is damaged or is not a store is not changed.
 func Open(ctx context.Context, path string) (*Store, error) {
 	return open(ctx, path, lockWait)
 }
@@ -40,11 +43,11 @@ func open(ctx context.Context, path string, wait time.Duration) (*Store, error) 
 	case errors.As(err, new(syscall.Errno)):
 		return nil, fmt.Errorf("bolt:%s: open: %w: %w", path, store.ErrUnavailable, err)
 	default:
-		return nil, fmt.Errorf("bolt:%s: open: not a bolt file, or %w", path, damaged("%w", err))
+		return nil, fmt.Errorf("bolt:%s: open: not a bolt file, or %w", path, damagedError("%w", err))
 	}
 
-	s := &Store{path: path, db: db, queue: queue{turn: make(chan struct{}, 1)}}
-	if err := s.prepare(ctx); err != nil {
+	s := &Store{path: path, db: db, queue: commitQueue{writer: make(chan struct{}, 1)}}
+	if err := s.checkBuckets(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -58,7 +61,7 @@ func openFile(path string, wait time.Duration) (db *bbolt.DB, err error) {
 	var file *os.File
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		// As in Store.run. The memory map stays, and the lock with it.
+		// As in Store.inTransaction. The memory map and the lock remain.
 		if r := recover(); r != nil {
 			db, err = nil, errors.Join(fmt.Errorf("%v", r), file.Close())
 		}
@@ -73,8 +76,8 @@ func openFile(path string, wait time.Duration) (db *bbolt.DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The name of a new file must be as durable as what is written to it. Not
-	// every system can sync a directory; there it is left to the system.
+	// The name of a new file must be as durable as its content. Not every system
+	// can sync a directory, so errors are ignored.
 	if d, err := os.Open(dir); err == nil {
 		d.Sync()
 		d.Close()
@@ -82,16 +85,17 @@ func openFile(path string, wait time.Duration) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
-// prepare makes the buckets of a new file, and looks whether an old one is whole
-// and ours. That it always commits shows at once whether the disk takes writes.
-func (s *Store) prepare(ctx context.Context) error {
-	return s.run(ctx, "open", s.db.Update, func(tx *bbolt.Tx) error {
+// checkBuckets creates the buckets of a new file, and checks that an existing one is
+// complete and a store. It always commits, so that a disk which rejects writes is
+// reported when the store is opened.
+func (s *Store) checkBuckets(ctx context.Context) error {
+	return s.inTransaction(ctx, "open", s.db.Update, func(tx *bbolt.Tx) error {
 		info, err := os.Stat(s.path)
 		if err != nil {
 			return err
 		}
 		if info.Size() < tx.Size() {
-			return damaged("%d bytes of %d are there", info.Size(), tx.Size())
+			return damagedError("%d bytes of %d are there", info.Size(), tx.Size())
 		}
 		err = tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
 			switch string(name) {

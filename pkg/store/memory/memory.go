@@ -1,5 +1,5 @@
-// Package memory keeps a store in this process: for tests, and for functions
-// whose owner accepts that a cold start forgets.
+// Package memory is a store in this process, gone when it ends: for tests, and for
+// functions whose owner accepts that a cold start loses the state.
 package memory
 
 import (
@@ -14,27 +14,27 @@ import (
 	"tocsin/pkg/store"
 )
 
-// forgetPerCommit bounds how many expired items one commit drops.
-const forgetPerCommit = 100
+// expiredPerCommit is how many expired items one commit drops at most.
+const expiredPerCommit = 100
 
-// Store is a store.Store in memory. All methods may be called concurrently.
+// Store implements store.Store.
 type Store struct {
 	mu      sync.Mutex
 	closed  bool
 	version uint64 // of the last commit
-	items   map[string]entry
-	keys    sorted[string]
-	due     sorted[slot]
-	expires sorted[slot] // all in the queue ""
+	items   map[string]storedItem
+	keys    sortedSet[string]
+	due     sortedSet[queueEntry]
+	expires sortedSet[queueEntry] // all in one queue, ""
 }
 
-type entry struct {
+type storedItem struct {
 	store.Item
 	expires time.Time
 }
 
-// slot is a key's place in a queue.
-type slot struct {
+// queueEntry is an entry of a time index.
+type queueEntry struct {
 	queue string
 	at    time.Time
 	key   string
@@ -42,18 +42,18 @@ type slot struct {
 
 // New returns an empty store.
 func New() *Store {
-	compare := func(a, b slot) int {
+	compare := func(a, b queueEntry) int {
 		return cmp.Or(strings.Compare(a.queue, b.queue), a.at.Compare(b.at), strings.Compare(a.key, b.key))
 	}
 	return &Store{
-		items:   map[string]entry{},
-		keys:    sorted[string]{compare: strings.Compare},
-		due:     sorted[slot]{compare: compare},
-		expires: sorted[slot]{compare: compare},
+		items:   map[string]storedItem{},
+		keys:    sortedSet[string]{compare: strings.Compare},
+		due:     sortedSet[queueEntry]{compare: compare},
+		expires: sortedSet[queueEntry]{compare: compare},
 	}
 }
 
-// Get implements store.Store.
+// Get returns the items of the keys.
 func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	if err := store.CheckKeys(keys...); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	return items, nil
 }
 
-// List implements store.Store.
+// List returns items by prefix.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	return items, nil
 }
 
-// Due implements store.Store.
+// Due returns the items of a kind that are due.
 func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) ([]store.Item, error) {
 	if err := store.CheckKinds(kind); err != nil {
 		return nil, err
@@ -100,16 +100,16 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 	defer s.mu.Unlock()
 
 	var items []store.Item
-	for place := range s.due.from(slot{queue: kind}) {
-		if len(items) >= limit || place.queue != kind || place.at.After(now) {
+	for entry := range s.due.from(queueEntry{queue: kind}) {
+		if len(items) >= limit || entry.queue != kind || entry.at.After(now) {
 			break
 		}
-		items = append(items, s.item(place.key))
+		items = append(items, s.item(entry.key))
 	}
 	return items, nil
 }
 
-// NextDue implements store.Store.
+// NextDue returns the earliest due time of the kinds.
 func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error) {
 	if err := store.CheckKinds(kinds...); err != nil {
 		return time.Time{}, err
@@ -121,9 +121,9 @@ func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 
 	var next time.Time
 	for _, kind := range kinds {
-		for place := range s.due.from(slot{queue: kind}) {
-			if place.queue == kind && (next.IsZero() || place.at.Before(next)) {
-				next = place.at
+		for entry := range s.due.from(queueEntry{queue: kind}) {
+			if entry.queue == kind && (next.IsZero() || entry.at.Before(next)) {
+				next = entry.at
 			}
 			break
 		}
@@ -131,7 +131,7 @@ func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 	return next, nil
 }
 
-// Commit implements store.Store.
+// Commit applies all changes or none. A version is the number of the commit.
 func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
 	if err := store.CheckChanges(changes); err != nil {
 		return err
@@ -155,11 +155,11 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 			s.put(c)
 		}
 	}
-	s.forget(now)
+	s.dropExpired(now)
 	return nil
 }
 
-// Close implements store.Store. It forgets everything.
+// Close drops everything.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +168,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// lock takes the lock, unless the call is not to be served.
+// lock locks s.mu, unless ctx is done or the store is closed.
 func (s *Store) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memory store: %w", err)
@@ -181,41 +181,44 @@ func (s *Store) lock(ctx context.Context) error {
 	return nil
 }
 
-// item returns a copy of what the key holds.
+// item returns a copy of the item of a key.
 func (s *Store) item(key string) store.Item {
 	it := s.items[key].Item
 	it.Key, it.Value = key, bytes.Clone(it.Value)
 	return it
 }
 
+// put adds the item of a key that is not present.
 func (s *Store) put(c store.Change) {
-	e := entry{expires: c.Expires}
-	e.Value, e.Version, e.Due = bytes.Clone(c.Value), s.version, time.UnixMilli(c.Due.UnixMilli()).UTC()
-	s.items[c.Key] = e
+	it := storedItem{expires: c.Expires}
+	it.Value, it.Version, it.Due = bytes.Clone(c.Value), s.version, time.UnixMilli(c.Due.UnixMilli()).UTC()
+	s.items[c.Key] = it
 	s.keys.insert(c.Key)
-	if !e.Due.IsZero() {
-		s.due.insert(slot{store.Kind(c.Key), e.Due, c.Key})
+	if !it.Due.IsZero() {
+		s.due.insert(queueEntry{store.Kind(c.Key), it.Due, c.Key})
 	}
-	if !e.expires.IsZero() {
-		s.expires.insert(slot{"", e.expires, c.Key})
+	if !it.expires.IsZero() {
+		s.expires.insert(queueEntry{"", it.expires, c.Key})
 	}
 }
 
+// remove removes a key from the items and the indexes, if it is present.
 func (s *Store) remove(key string) {
-	e := s.items[key]
-	s.due.remove(slot{store.Kind(key), e.Due, key})
-	s.expires.remove(slot{"", e.expires, key})
+	it := s.items[key]
+	s.due.remove(queueEntry{store.Kind(key), it.Due, key})
+	s.expires.remove(queueEntry{"", it.expires, key})
 	s.keys.remove(key)
 	delete(s.items, key)
 }
 
-func (s *Store) forget(now time.Time) {
+// dropExpired removes up to expiredPerCommit items that expired at or before now.
+func (s *Store) dropExpired(now time.Time) {
 	var keys []string
-	for place := range s.expires.from(slot{}) {
-		if len(keys) == forgetPerCommit || place.at.After(now) {
+	for entry := range s.expires.from(queueEntry{}) {
+		if len(keys) == expiredPerCommit || entry.at.After(now) {
 			break
 		}
-		keys = append(keys, place.key)
+		keys = append(keys, entry.key)
 	}
 	for _, key := range keys {
 		s.remove(key)

@@ -11,8 +11,8 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Store { return New() })
 }
 
-func TestForgetsInParts(t *testing.T) {
-	storetest.RunExpiry(t, New(), forgetPerCommit)
+func TestExpiry(t *testing.T) {
+	storetest.RunExpiry(t, New(), expiredPerCommit)
 }
 
 func BenchmarkStore(b *testing.B) {

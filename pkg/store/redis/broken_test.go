@@ -15,30 +15,30 @@ import (
 )
 
 // wire stands between a store and its server and can lose answers.
-type wire struct {
+type proxy struct {
 	addr, to string
 	// lose is how many answers are to be lost, each with its connection.
-	lose atomic.Int32
+	dropReplies atomic.Int32
 	// silent keeps back every answer.
-	silent atomic.Bool
+	holdReplies atomic.Bool
 	wg     sync.WaitGroup
 }
 
 // newWire lays a wire from a port to an address.
-func newWire(t *testing.T, port, to string) *wire {
+func newProxy(t *testing.T, port, to string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{addr: listener.Addr().String(), to: to}
+	w := &proxy{addr: listener.Addr().String(), to: to}
 	w.wg.Go(func() {
 		for {
 			near, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			w.wg.Go(func() { w.carry(near) })
+			w.wg.Go(func() { w.forward(near) })
 		}
 	})
 	t.Cleanup(func() {
@@ -48,7 +48,7 @@ func newWire(t *testing.T, port, to string) *wire {
 	return w
 }
 
-func (w *wire) carry(near net.Conn) {
+func (w *proxy) forward(near net.Conn) {
 	defer near.Close()
 	far, err := net.Dial("tcp", w.to)
 	if err != nil {
@@ -61,11 +61,11 @@ func (w *wire) carry(near net.Conn) {
 	answer := make([]byte, 64<<10)
 	for {
 		n, err := far.Read(answer)
-		if err != nil || w.lose.Add(-1) >= 0 {
+		if err != nil || w.dropReplies.Add(-1) >= 0 {
 			return
 		}
-		w.lose.Store(0)
-		if w.silent.Load() {
+		w.dropReplies.Store(0)
+		if w.holdReplies.Load() {
 			continue
 		}
 		if _, err := near.Write(answer[:n]); err != nil {
@@ -79,19 +79,19 @@ func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	t.Run("server", func(t *testing.T) {
 		t.Parallel()
-		testLostAnswer(t, newWire(t, "0", newServer(t).addr))
+		testLostAnswer(t, newProxy(t, "0", newServer(t).addr))
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
 		port := freePort(t)
 		node, _ := newNode(t, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", port)
-		node.do("CLUSTER ADDSLOTSRANGE 0 16383")
-		node.untilWhole()
-		testLostAnswer(t, newWire(t, port, node.addr))
+		node.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+		node.waitForCluster()
+		testLostAnswer(t, newProxy(t, port, node.addr))
 	})
 }
 
-func testLostAnswer(t *testing.T, w *wire) {
+func testLostAnswer(t *testing.T, w *proxy) {
 	s, err := Open(t.Context(), "redis://"+w.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func testLostAnswer(t *testing.T, w *wire) {
 	mustCommit(t, s, set("a/1", "one"))
 	read := mustGet(t, s, "a/1")
 
-	w.lose.Store(1)
+	w.dropReplies.Store(1)
 	err = s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("two"), If: store.Unchanged(read)})
 	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
 		t.Errorf("a commit without an answer: %v", err)
@@ -109,15 +109,15 @@ func testLostAnswer(t *testing.T, w *wire) {
 	if it := mustGet(t, s, "a/1"); string(it.Value) != "two" || it.Version == read.Version {
 		t.Errorf("a/1 holds %q", it.Value)
 	}
-	for name, call := range calls(s) {
+	for name, call := range storeCalls(s) {
 		if name == "Commit" {
 			continue
 		}
-		w.lose.Store(1)
+		w.dropReplies.Store(1)
 		if err := call(t.Context()); err != nil {
 			t.Errorf("%s without an answer at first: %v", name, err)
 		}
-		if w.lose.Load() > 0 {
+		if w.dropReplies.Load() > 0 {
 			t.Errorf("%s lost no answer", name)
 		}
 	}
@@ -125,14 +125,14 @@ func testLostAnswer(t *testing.T, w *wire) {
 
 // TestSilent: a server that does not answer costs no more than the caller's time.
 func TestSilent(t *testing.T) {
-	w := newWire(t, "0", newServer(t).addr)
+	w := newProxy(t, "0", newServer(t).addr)
 	s, err := Open(t.Context(), "redis://"+w.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	w.silent.Store(true)
-	for name, call := range calls(s) {
+	w.holdReplies.Store(true)
+	for name, call := range storeCalls(s) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		begin := time.Now()
 		err := call(ctx)
@@ -144,8 +144,8 @@ func TestSilent(t *testing.T) {
 		}
 		cancel()
 	}
-	w.silent.Store(false)
-	for name, call := range calls(s) {
+	w.holdReplies.Store(false)
+	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); err != nil {
 			t.Errorf("%s when it answers again: %v", name, err)
 		}

@@ -14,10 +14,10 @@ func newNode(t testing.TB, args ...string) (s *server, bus string) {
 	return newServer(t, append(args, "--cluster-enabled", "yes", "--cluster-port", bus)...), bus
 }
 
-func (s *server) untilWhole() {
+func (s *server) waitForCluster() {
 	s.t.Helper()
-	s.until("the cluster is whole", func() bool {
-		return strings.Contains(s.do("CLUSTER INFO"), "cluster_state:ok")
+	s.waitUntil("the cluster is whole", func() bool {
+		return strings.Contains(s.mustCommand("CLUSTER INFO"), "cluster_state:ok")
 	})
 }
 
@@ -26,9 +26,9 @@ func (s *server) untilWhole() {
 func TestClusterContract(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to be whole
 	node, _ := newNode(t)
-	node.do("CLUSTER ADDSLOTSRANGE 0 16383")
-	node.untilWhole()
-	storetest.Run(t, func(*testing.T) store.Store { return node.empty() })
+	node.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	node.waitForCluster()
+	storetest.Run(t, func(*testing.T) store.Store { return node.openEmpty() })
 }
 
 // TestClusterNodes gives the url of a node that has none of the keys.
@@ -36,18 +36,18 @@ func TestClusterNodes(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to be whole
 	bare, _ := newNode(t)
 	full, bus := newNode(t)
-	full.do("CLUSTER ADDSLOTSRANGE 0 16383")
-	bare.do("CLUSTER MEET " + strings.Replace(full.addr, ":", " ", 1) + " " + bus)
-	bare.untilWhole()
-	full.untilWhole()
+	full.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	bare.mustCommand("CLUSTER MEET " + strings.Replace(full.addr, ":", " ", 1) + " " + bus)
+	bare.waitForCluster()
+	full.waitForCluster()
 
 	s := bare.open()
-	for name, call := range calls(s) {
+	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if full.do("HGET {tocsin}:items a/1") == "" {
+	if full.mustCommand("HGET {tocsin}:items a/1") == "" {
 		t.Error("a/1 is not where it belongs")
 	}
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("two"), If: store.Unchanged(mustGet(t, s, "a/1"))})
@@ -58,22 +58,22 @@ func TestClusterFailover(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to be whole
 	heir, _ := newNode(t)
 	first, bus := newNode(t)
-	first.do("CLUSTER ADDSLOTSRANGE 0 16383")
-	heir.do("CLUSTER MEET " + strings.Replace(first.addr, ":", " ", 1) + " " + bus)
-	heir.untilWhole()
-	first.untilWhole()
+	first.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	heir.mustCommand("CLUSTER MEET " + strings.Replace(first.addr, ":", " ", 1) + " " + bus)
+	heir.waitForCluster()
+	first.waitForCluster()
 	s := heir.open()
 	mustCommit(t, s, set("a/1", "x"))
 
 	first.kill()
-	heir.do("CLUSTER DELSLOTSRANGE 0 16383")
-	heir.do("CLUSTER ADDSLOTSRANGE 0 16383")
-	heir.untilWhole()
+	heir.mustCommand("CLUSTER DELSLOTSRANGE 0 16383")
+	heir.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	heir.waitForCluster()
 	if it := mustGet(t, s, "a/1"); it.Version != 0 { // the heir had no copy
 		t.Errorf("a/1 holds %q", it.Value)
 	}
 	mustCommit(t, s, set("a/1", "y"))
-	if heir.do("HGET {tocsin}:items a/1") == "" {
+	if heir.mustCommand("HGET {tocsin}:items a/1") == "" {
 		t.Error("a/1 is not with the heir")
 	}
 }

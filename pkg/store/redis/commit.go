@@ -13,7 +13,7 @@ import (
 )
 
 // forgetPerCommit bounds how many expired items one commit drops.
-const forgetPerCommit = 100
+const expiredPerCommit = 100
 
 // Commit implements store.Store. It is sent once: when the answer does not come,
 // Commit returns store.ErrUnavailable without knowing whether the changes were
@@ -24,28 +24,28 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 		return err
 	}
 	version := newVersion()
-	args := []any{itemsKey, keysKey, dueKey, expiresKey, now.UnixMilli(), forgetPerCommit}
+	args := []any{itemsKey, keysKey, dueKey, expiresKey, now.UnixMilli(), expiredPerCommit}
 	for _, c := range changes {
-		args = append(args, arguments(c, version)...)
+		args = append(args, scriptArgs(c, version)...)
 	}
-	n, err := redis.Int(s.link.write(ctx, func(c redis.Conn) (any, error) {
+	n, err := redis.Int(s.client.write(ctx, func(c redis.Conn) (any, error) {
 		return s.commitScript.DoContext(ctx, c, args...)
 	}))
 	switch {
 	case err != nil:
-		return s.failed("commit", err)
+		return s.wrapError("commit", err)
 	case n > len(changes) || n < -len(changes):
-		return s.failed("commit", errStrange)
+		return s.wrapError("commit", errUnexpectedReply)
 	case n > 0:
-		return s.failed("commit", store.Conflict(changes[n-1].Key))
+		return s.wrapError("commit", store.Conflict(changes[n-1].Key))
 	case n < 0:
-		return s.failed("commit", unreadable(changes[-n-1].Key))
+		return s.wrapError("commit", formatError(changes[-n-1].Key))
 	}
 	return nil
 }
 
 // arguments returns what commit.lua takes for a change.
-func arguments(c store.Change, version string) []any {
+func scriptArgs(c store.Change, version string) []any {
 	args := []any{c.Key, "", "", "", "", ""}
 	if known, set := c.If.Version(); set {
 		args[1] = strconv.FormatUint(known, 10)

@@ -18,7 +18,7 @@ func TestRestart(t *testing.T) {
 	before := mustGet(t, s, "a/1")
 	mustCommit(t, s, store.Change{Key: "a/2", Delete: true})
 	server.kill()
-	for name, call := range calls(s) {
+	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s of a server that is gone: %v", name, err)
 		}
@@ -27,7 +27,7 @@ func TestRestart(t *testing.T) {
 
 	// Not a new store: the old one finds the server again.
 	var after []store.Item
-	server.until("the store is there again", func() bool {
+	server.waitUntil("the store is there again", func() bool {
 		var err error
 		after, err = s.Due(t.Context(), "a", noon, 9)
 		return err == nil

@@ -63,4 +63,4 @@ func explainReply(err redis.Error) error {
 }
 
 // errStrange is the error for an answer that is not what the command gives.
-var errStrange = errors.New("the answer is not Redis's: is it Redis 6 or newer, and no proxy that changes answers?")
+var errUnexpectedReply = errors.New("the answer is not Redis's: is it Redis 6 or newer, and no proxy that changes answers?")

@@ -20,18 +20,18 @@ func TestCannotWrite(t *testing.T) {
 		want        string
 	}{
 		"memory full": {
-			spoil: func(s *server) { s.do("CONFIG SET maxmemory 1") },
-			mend:  func(s *server) { s.do("CONFIG SET maxmemory 0") },
+			spoil: func(s *server) { s.mustCommand("CONFIG SET maxmemory 1") },
+			mend:  func(s *server) { s.mustCommand("CONFIG SET maxmemory 0") },
 			want:  "raise maxmemory",
 		},
 		"replica": {
-			spoil: func(s *server) { s.do("REPLICAOF 127.0.0.1 1") },
-			mend:  func(s *server) { s.do("REPLICAOF NO ONE") },
+			spoil: func(s *server) { s.mustCommand("REPLICAOF 127.0.0.1 1") },
+			mend:  func(s *server) { s.mustCommand("REPLICAOF NO ONE") },
 			want:  "let the url name the primary",
 		},
 		"too few replicas": {
-			spoil: func(s *server) { s.do("CONFIG SET min-replicas-to-write 1") },
-			mend:  func(s *server) { s.do("CONFIG SET min-replicas-to-write 0") },
+			spoil: func(s *server) { s.mustCommand("CONFIG SET min-replicas-to-write 1") },
+			mend:  func(s *server) { s.mustCommand("CONFIG SET min-replicas-to-write 0") },
 			want:  "too few replicas",
 		},
 		"disk": {
@@ -39,12 +39,12 @@ func TestCannotWrite(t *testing.T) {
 				if err := os.RemoveAll(s.dir); err != nil {
 					t.Fatal(err)
 				}
-				s.do("BGSAVE")
-				s.until("the snapshot has failed", func() bool {
-					return strings.Contains(s.do("INFO persistence"), "rdb_last_bgsave_status:err")
+				s.mustCommand("BGSAVE")
+				s.waitUntil("the snapshot has failed", func() bool {
+					return strings.Contains(s.mustCommand("INFO persistence"), "rdb_last_bgsave_status:err")
 				})
 			},
-			mend: func(s *server) { s.do("CONFIG SET stop-writes-on-bgsave-error no") },
+			mend: func(s *server) { s.mustCommand("CONFIG SET stop-writes-on-bgsave-error no") },
 			want: "cannot write to its disk",
 		},
 	} {
@@ -77,7 +77,7 @@ func TestDeletesWhenFull(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
 	mustCommit(t, s, set("a/1", "one"))
-	server.do("CONFIG SET maxmemory 1")
+	server.mustCommand("CONFIG SET maxmemory 1")
 	mustCommit(t, s, store.Change{Key: "a/1", Delete: true})
 }
 
@@ -90,14 +90,14 @@ func TestForeign(t *testing.T) {
 		mustCommit(t, s, set("a/1", "one"))
 		var before string
 		if key != itemsKey {
-			before = server.do("HGET {tocsin}:items a/1")
+			before = server.mustCommand("HGET {tocsin}:items a/1")
 		}
-		server.do("SET " + key + " cats")
+		server.mustCommand("SET " + key + " cats")
 		err := s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("new"), Due: noon, Expires: noon.Add(time.Hour)})
 		if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "another program's") {
 			t.Errorf("%s: Commit: %v", key, err)
 		}
-		if key != itemsKey && server.do("HGET {tocsin}:items a/1") != before {
+		if key != itemsKey && server.mustCommand("HGET {tocsin}:items a/1") != before {
 			t.Errorf("%s: the commit is half made", key)
 		}
 	}
@@ -111,8 +111,8 @@ func TestUnreadable(t *testing.T) {
 		"cats":         `what "a/1" holds is not of format 1`,
 	} {
 		mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
-		server.do("HSET {tocsin}:items a/1 " + text)
-		for name, call := range calls(s) {
+		server.mustCommand("HSET {tocsin}:items a/1 " + text)
+		for name, call := range storeCalls(s) {
 			err := call(t.Context())
 			if name == "NextDue" {
 				continue
@@ -122,13 +122,13 @@ func TestUnreadable(t *testing.T) {
 			}
 		}
 		mustCommit(t, s, set("a/2", "x")) // what need not read it works on
-		server.do("FLUSHALL")
+		server.mustCommand("FLUSHALL")
 	}
 
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon})
-	server.do("HDEL {tocsin}:items a/1")
+	server.mustCommand("HDEL {tocsin}:items a/1")
 	for _, name := range []string{"List", "Due"} {
-		if err := calls(s)[name](t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "a/1") {
+		if err := storeCalls(s)[name](t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "a/1") {
 			t.Errorf("%s of an item that is gone: %v", name, err)
 		}
 	}

@@ -27,7 +27,7 @@ func decode(key string, raw []byte) (store.Item, error) {
 	head, value, _ := bytes.Cut(raw, []byte("\n"))
 	written, rest, _ := strings.Cut(string(head), " ")
 	if written != format {
-		return store.Item{}, unreadable(key)
+		return store.Item{}, formatError(key)
 	}
 	version, due, _ := strings.Cut(rest, " ")
 	it := store.Item{Key: key, Value: value}
@@ -37,7 +37,7 @@ func decode(key string, raw []byte) (store.Item, error) {
 		it.Due, err2 = parseTime(due)
 	}
 	if errors.Join(err1, err2) != nil || it.Version == 0 {
-		return store.Item{}, damaged("what %q holds is not an item", key)
+		return store.Item{}, damagedError("what %q holds is not an item", key)
 	}
 	return it, nil
 }
@@ -53,7 +53,7 @@ const timeLen = 16
 func parseTime(text string) (time.Time, error) {
 	ms, err := strconv.ParseUint(text, 16, 64)
 	if err != nil || len(text) != timeLen {
-		return time.Time{}, damaged("%q is not a time", text)
+		return time.Time{}, damagedError("%q is not a time", text)
 	}
 	return time.UnixMilli(int64(ms ^ 1<<63)).UTC(), nil
 }
@@ -71,26 +71,26 @@ func dueText(t time.Time) string {
 // has a slash.
 
 // queue begins the entries of a kind.
-func queue(kind string) string { return kind + "/" }
+func queuePrefix(kind string) string { return kind + "/" }
 
 // keyAt tells where in an entry of the kind the key begins.
-func keyAt(kind string) int { return len(queue(kind)) + timeLen + 1 }
+func keyOffset(kind string) int { return len(queuePrefix(kind)) + timeLen + 1 }
 
 // entryTime returns the time of an entry of the kind.
 func entryTime(kind, entry string) (time.Time, error) {
-	if len(entry) < keyAt(kind) {
-		return time.Time{}, damaged("the due index has an entry %q", entry)
+	if len(entry) < keyOffset(kind) {
+		return time.Time{}, damagedError("the due index has an entry %q", entry)
 	}
-	return parseTime(entry[len(queue(kind)) : keyAt(kind)-1])
+	return parseTime(entry[len(queuePrefix(kind)) : keyOffset(kind)-1])
 }
 
 // unreadable returns the error for an item that is not of this format.
-func unreadable(key string) error {
+func formatError(key string) error {
 	return fmt.Errorf("what %q holds is not of format %s, which this Tocsin reads: was it written by a newer one?", key, format)
 }
 
 // damaged returns the error for content that cannot be.
-func damaged(text string, args ...any) error {
+func damagedError(text string, args ...any) error {
 	args = append(args, itemsKey, keysKey, dueKey, expiresKey)
 	return fmt.Errorf("damaged: "+text+": restore Redis from a backup, or delete %s, %s, %s and %s to begin with an empty store", args...)
 }

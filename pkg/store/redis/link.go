@@ -16,76 +16,76 @@ import (
 )
 
 const (
-	connections = 8 // at most, at once
+	maxConnections = 8 // at most, at once
 	dialTimeout = 3 * time.Second
 	callTimeout = 5 * time.Second
 	// A frozen function's connections die unnoticed: NAT gateways forget them
 	// after minutes (AWS: 350 seconds).
 	idleTimeout = 2 * time.Minute
 	// redirects is how often a cluster may point elsewhere during one call.
-	redirects = 3
+	maxRedirects = 3
 )
 
 // link holds the connections to the server that has the four keys. Of a cluster,
 // that is one node, and every other one tells which.
-type link struct {
+type client struct {
 	address address
 	roots   *x509.CertPool // nil for the system's
 
 	mu     sync.Mutex
 	closed bool
-	conns  *redis.Pool
+	pool  *redis.Pool
 }
 
-func newLink(at address, roots *x509.CertPool) *link {
-	l := &link{address: at, roots: roots}
-	l.conns = l.pool(at.host)
+func newClient(at address, roots *x509.CertPool) *client {
+	l := &client{address: at, roots: roots}
+	l.pool = l.newPool(at.host)
 	return l
 }
 
 // read calls send, which only reads, and calls it again if the connection broke.
-func (l *link) read(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
+func (l *client) read(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
 	return l.do(ctx, 2, send)
 }
 
 // write calls send once: if the connection broke, it may have been done.
-func (l *link) write(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
+func (l *client) write(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
 	return l.do(ctx, 1, send)
 }
 
-func (l *link) do(ctx context.Context, tries int, send func(redis.Conn) (any, error)) (any, error) {
+func (l *client) do(ctx context.Context, tries int, send func(redis.Conn) (any, error)) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	for moves := 0; ; {
-		conns, err := l.current()
+		conns, err := l.currentPool()
 		if err != nil {
 			return nil, err
 		}
-		reply, err := use(ctx, conns, send)
+		reply, err := withConn(ctx, conns, send)
 		if err == nil {
 			return reply, nil
 		}
 		var refused redis.Error
 		if errors.As(err, &refused) {
 			to, moved := movedTo(refused)
-			if !moved || moves == redirects {
+			if !moved || moves == maxRedirects {
 				return nil, explain(ctx, err)
 			}
 			moves++
-			l.replace(conns, to)
+			l.replacePool(conns, to)
 			continue
 		}
 		// Its other connections are hardly better, as after a restart or a freeze,
 		// and the keys may have a new node: begin anew with that of the url.
-		l.replace(conns, l.address.host)
+		l.replacePool(conns, l.address.host)
 		if tries--; tries == 0 || ctx.Err() != nil {
 			return nil, explain(ctx, err)
 		}
 	}
 }
 
-func use(ctx context.Context, conns *redis.Pool, send func(redis.Conn) (any, error)) (any, error) {
+func withConn(ctx context.Context, conns *redis.Pool, send func(redis.Conn) (any, error)) (any, error) {
 	c, err := conns.GetContext(ctx)
 	if err != nil {
 		return nil, err
@@ -103,35 +103,35 @@ func movedTo(err redis.Error) (host string, moved bool) {
 	return words[2], true
 }
 
-func (l *link) current() (*redis.Pool, error) {
+func (l *client) currentPool() (*redis.Pool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, store.ErrClosed
 	}
-	return l.conns, nil
+	return l.pool, nil
 }
 
 // replace replaces the connections by ones to host, unless another caller already
 // did. Calls that are under way keep theirs.
-func (l *link) replace(old *redis.Pool, host string) {
+func (l *client) replacePool(old *redis.Pool, host string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conns == old && !l.closed {
-		l.conns = l.pool(host)
+	if l.pool == old && !l.closed {
+		l.pool = l.newPool(host)
 		old.Close()
 	}
 }
 
-func (l *link) close() error {
+func (l *client) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	return l.conns.Close()
+	return l.pool.Close()
 }
 
 // pool returns connections to a node, none of them made yet.
-func (l *link) pool(host string) *redis.Pool {
+func (l *client) newPool(host string) *redis.Pool {
 	dial := (&net.Dialer{Timeout: dialTimeout}).DialContext
 	if l.address.tls {
 		dial = (&tls.Dialer{
@@ -148,7 +148,7 @@ func (l *link) pool(host string) *redis.Pool {
 		redis.DialWriteTimeout(callTimeout),
 	}
 	return &redis.Pool{
-		MaxIdle: connections, MaxActive: connections, Wait: true,
+		MaxIdle: maxConnections, MaxActive: maxConnections, Wait: true,
 		IdleTimeout: idleTimeout,
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
 			return redis.DialContext(ctx, "tcp", host, options...)

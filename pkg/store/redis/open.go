@@ -42,21 +42,21 @@ func open(ctx context.Context, url string, roots *x509.CertPool) (*Store, error)
 		return nil, err
 	}
 	s := &Store{
-		link:         newLink(at, roots),
+		client:         newClient(at, roots),
 		commitScript: redis.NewScript(4, commitLua),
 		rangeScript:  redis.NewScript(2, rangeLua),
 		nextScript:   redis.NewScript(1, nextLua),
 	}
-	if err := s.check(ctx); err != nil {
-		return nil, errors.Join(s.failed("open", err), s.Close())
+	if err := s.checkEviction(ctx); err != nil {
+		return nil, errors.Join(s.wrapError("open", err), s.Close())
 	}
 	return s, nil
 }
 
 // check refuses a server that drops keys when its memory is full. It lets pass
 // one that does not tell: that the user may not ask, or a proxy does not know.
-func (s *Store) check(ctx context.Context) error {
-	info, err := redis.String(s.link.read(ctx, func(c redis.Conn) (any, error) {
+func (s *Store) checkEviction(ctx context.Context) error {
+	info, err := redis.String(s.client.read(ctx, func(c redis.Conn) (any, error) {
 		return redis.DoContext(c, ctx, "INFO", "memory")
 	}))
 	var refused redis.Error

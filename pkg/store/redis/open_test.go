@@ -60,10 +60,10 @@ func TestPassword(t *testing.T) {
 	server := newServer(t, "--requirepass", "hunter2!@/#")
 	server.password = "hunter2!@/#"
 	// The rights that docs/store.md lists.
-	server.do("ACL SETUSER tocsin on >hunter3 ~{tocsin}:* +info +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore +select")
-	server.do("ACL SETUSER noinfo on >hunter4 ~{tocsin}:* +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore")
-	server.do("ACL SETUSER reader on >hunter5 ~{tocsin}:* +info +hmget")
-	server.do("ACL SETUSER off off >hunter6")
+	server.mustCommand("ACL SETUSER tocsin on >hunter3 ~{tocsin}:* +info +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore +select")
+	server.mustCommand("ACL SETUSER noinfo on >hunter4 ~{tocsin}:* +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore")
+	server.mustCommand("ACL SETUSER reader on >hunter5 ~{tocsin}:* +info +hmget")
+	server.mustCommand("ACL SETUSER off off >hunter6")
 
 	for user, want := range map[string]string{
 		":hunter2%21%40%2F%23@":      "",
@@ -80,7 +80,7 @@ func TestPassword(t *testing.T) {
 		s, err := Open(t.Context(), "redis://"+user+server.addr)
 		if err == nil {
 			defer s.Close()
-			for _, call := range calls(s) {
+			for _, call := range storeCalls(s) {
 				err = errors.Join(err, call(t.Context()))
 			}
 		}
@@ -120,8 +120,8 @@ func TestEviction(t *testing.T) {
 		{"100mb", "allkeys-lru", "set it to noeviction"},
 		{"100mb", "allkeys-random", "set it to noeviction"},
 	} {
-		server.do("CONFIG SET maxmemory-policy " + test.policy)
-		server.do("CONFIG SET maxmemory " + test.maxmemory)
+		server.mustCommand("CONFIG SET maxmemory-policy " + test.policy)
+		server.mustCommand("CONFIG SET maxmemory " + test.maxmemory)
 		s, err := Open(t.Context(), server.url())
 		if err == nil {
 			s.Close()

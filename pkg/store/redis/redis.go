@@ -52,7 +52,7 @@ const (
 
 // Store is a store.Store in Redis. All methods may be called concurrently.
 type Store struct {
-	link                                  *link
+	client                                  *client
 	commitScript, rangeScript, nextScript *redis.Script
 }
 
@@ -65,14 +65,14 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	for _, key := range keys {
 		args = append(args, key)
 	}
-	found, err := redis.ByteSlices(s.link.read(ctx, func(c redis.Conn) (any, error) {
+	found, err := redis.ByteSlices(s.client.read(ctx, func(c redis.Conn) (any, error) {
 		return redis.DoContext(c, ctx, "HMGET", args...)
 	}))
 	if err == nil && len(found) != len(keys) {
-		err = errStrange
+		err = errUnexpectedReply
 	}
 	if err != nil {
-		return nil, s.failed("get", err)
+		return nil, s.wrapError("get", err)
 	}
 	items := make([]store.Item, len(keys))
 	for i, raw := range found {
@@ -80,7 +80,7 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 			continue
 		}
 		if items[i], err = decode(keys[i], raw); err != nil {
-			return nil, s.failed("get", err)
+			return nil, s.wrapError("get", err)
 		}
 	}
 	return items, nil
@@ -92,9 +92,9 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	if after >= prefix {
 		from = "(" + after
 	}
-	items, err := s.read(ctx, keysKey, from, behind(prefix), limit, 0)
+	items, err := s.readRange(ctx, keysKey, from, prefixEnd(prefix), limit, 0)
 	if err != nil {
-		return nil, s.failed("list", err)
+		return nil, s.wrapError("list", err)
 	}
 	return items, nil
 }
@@ -104,9 +104,9 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 	if err := store.CheckKinds(kind); err != nil {
 		return nil, err
 	}
-	items, err := s.read(ctx, dueKey, "["+queue(kind), behind(queue(kind)+timeText(now)), limit, keyAt(kind))
+	items, err := s.readRange(ctx, dueKey, "["+queuePrefix(kind), prefixEnd(queuePrefix(kind)+timeText(now)), limit, keyOffset(kind))
 	if err != nil {
-		return nil, s.failed("due", err)
+		return nil, s.wrapError("due", err)
 	}
 	return items, nil
 }
@@ -116,27 +116,27 @@ func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 	if err := store.CheckKinds(kinds...); err != nil || len(kinds) == 0 {
 		return time.Time{}, err
 	}
-	next, err := s.next(ctx, kinds)
+	next, err := s.nextDue(ctx, kinds)
 	if err != nil {
-		return time.Time{}, s.failed("next due", err)
+		return time.Time{}, s.wrapError("next due", err)
 	}
 	return next, nil
 }
 
 // Close implements store.Store.
-func (s *Store) Close() error { return s.link.close() }
+func (s *Store) Close() error { return s.client.close() }
 
 // read returns the items of up to limit entries of an index, from min to max as
 // ZRANGEBYLEX takes them. keyAt is where in an entry the key begins.
-func (s *Store) read(ctx context.Context, index, min, max string, limit, keyAt int) ([]store.Item, error) {
+func (s *Store) readRange(ctx context.Context, index, min, max string, limit, keyAt int) ([]store.Item, error) {
 	if limit <= 0 {
 		return nil, ctx.Err() // to Redis, a negative limit is none
 	}
-	reply, err := redis.ByteSlices(s.link.read(ctx, func(c redis.Conn) (any, error) {
+	reply, err := redis.ByteSlices(s.client.read(ctx, func(c redis.Conn) (any, error) {
 		return s.rangeScript.DoContext(ctx, c, itemsKey, index, min, max, limit, keyAt)
 	}))
 	if err == nil && len(reply)%2 != 0 {
-		err = errStrange
+		err = errUnexpectedReply
 	}
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (s *Store) read(ctx context.Context, index, min, max string, limit, keyAt i
 	for i := range items {
 		entry, raw := string(reply[2*i]), reply[2*i+1]
 		if raw == nil || len(entry) < keyAt {
-			return nil, damaged("%s names %q, which is not there", index, entry)
+			return nil, damagedError("%s names %q, which is not there", index, entry)
 		}
 		if items[i], err = decode(entry[keyAt:], raw); err != nil {
 			return nil, err
@@ -155,19 +155,19 @@ func (s *Store) read(ctx context.Context, index, min, max string, limit, keyAt i
 }
 
 // next returns the earliest due time of the kinds.
-func (s *Store) next(ctx context.Context, kinds []string) (next time.Time, err error) {
+func (s *Store) nextDue(ctx context.Context, kinds []string) (nextDue time.Time, err error) {
 	args := []any{dueKey}
 	for _, kind := range kinds {
 		args = append(args, kind)
 	}
-	entries, err := redis.Strings(s.link.read(ctx, func(c redis.Conn) (any, error) {
+	entries, err := redis.Strings(s.client.read(ctx, func(c redis.Conn) (any, error) {
 		return s.nextScript.DoContext(ctx, c, args...)
 	}))
 	if err == nil && len(entries) != len(kinds) {
-		err = errStrange
+		err = errUnexpectedReply
 	}
 	if err != nil {
-		return next, err
+		return nextDue, err
 	}
 	for i, entry := range entries {
 		if entry == "" {
@@ -175,17 +175,17 @@ func (s *Store) next(ctx context.Context, kinds []string) (next time.Time, err e
 		}
 		at, err := entryTime(kinds[i], entry)
 		if err != nil {
-			return next, err
+			return nextDue, err
 		}
-		if next.IsZero() || at.Before(next) {
-			next = at
+		if nextDue.IsZero() || at.Before(nextDue) {
+			nextDue = at
 		}
 	}
-	return next, nil
+	return nextDue, nil
 }
 
 // behind returns the end, for ZRANGEBYLEX, of all that begins with prefix.
-func behind(prefix string) string {
+func prefixEnd(prefix string) string {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] < 0xff {
 			return "(" + prefix[:i] + string([]byte{prefix[i] + 1})
@@ -195,6 +195,6 @@ func behind(prefix string) string {
 }
 
 // failed tells which store failed doing what.
-func (s *Store) failed(doing string, err error) error {
-	return fmt.Errorf("%s: %s: %w", s.link.address.name(), doing, err)
+func (s *Store) wrapError(doing string, err error) error {
+	return fmt.Errorf("%s: %s: %w", s.client.address.name(), doing, err)
 }

@@ -19,16 +19,16 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestContract(t *testing.T) {
 	server := newServer(t)
-	storetest.Run(t, func(*testing.T) store.Store { return server.empty() })
+	storetest.Run(t, func(*testing.T) store.Store { return server.openEmpty() })
 }
 
-func TestForgetsInParts(t *testing.T) {
-	storetest.RunExpiry(t, newServer(t).open(), forgetPerCommit)
+func TestExpiry(t *testing.T) {
+	storetest.RunExpiry(t, newServer(t).open(), expiredPerCommit)
 }
 
 func BenchmarkStore(b *testing.B) {
 	server := newServer(b)
-	storetest.Benchmark(b, func(*testing.B) store.Store { return server.empty() })
+	storetest.Benchmark(b, func(*testing.B) store.Store { return server.openEmpty() })
 }
 
 func set(key, value string) store.Change { return store.Change{Key: key, Value: []byte(value)} }
@@ -50,7 +50,7 @@ func mustGet(t testing.TB, s store.Store, key string) store.Item {
 }
 
 // calls are all methods but Close.
-func calls(s store.Store) map[string]func(context.Context) error {
+func storeCalls(s store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Get":     func(ctx context.Context) error { _, err := s.Get(ctx, "a/1"); return err },
 		"List":    func(ctx context.Context) error { _, err := s.List(ctx, "a/", "", 100); return err },
@@ -84,10 +84,10 @@ func TestRoundTrips(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
 	asked := func(do func()) map[string]string {
-		server.do("CONFIG RESETSTAT")
+		server.mustCommand("CONFIG RESETSTAT")
 		do()
 		calls := map[string]string{}
-		for line := range strings.Lines(server.do("INFO commandstats")) {
+		for line := range strings.Lines(server.mustCommand("INFO commandstats")) {
 			name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
 			calls[name], _, _ = strings.Cut(rest, ",")
 		}
@@ -115,7 +115,7 @@ func TestRoundTrips(t *testing.T) {
 	}); n["hmget"] != "1" {
 		t.Errorf("a Get of 100 keys asked %v, want one hmget", n)
 	}
-	for name, call := range calls(s) {
+	for name, call := range storeCalls(s) {
 		n := asked(func() {
 			if err := errors.Join(call(t.Context()), call(t.Context())); err != nil {
 				t.Error(name, err)
@@ -126,8 +126,8 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 
-	server.do("SCRIPT FLUSH") // as a restart or a failover does
-	for name, call := range calls(s) {
+	server.mustCommand("SCRIPT FLUSH") // as a restart or a failover does
+	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); err != nil {
 			t.Errorf("after SCRIPT FLUSH: %s: %v", name, err)
 		}
@@ -139,7 +139,7 @@ func TestKeys(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("x"), Due: noon, Expires: noon.Add(time.Second)}, set("b/2", "x"))
-	keys, err := redis.Strings(server.ask("KEYS *"))
+	keys, err := redis.Strings(server.command("KEYS *"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,12 +148,12 @@ func TestKeys(t *testing.T) {
 		t.Errorf("keys %q, want %q", keys, want)
 	}
 	for _, key := range keys {
-		if ttl, err := redis.Int(server.ask("TTL " + key)); err != nil || ttl != -1 {
+		if ttl, err := redis.Int(server.command("TTL " + key)); err != nil || ttl != -1 {
 			t.Errorf("%s: TTL %d, %v; want none", key, ttl, err)
 		}
 	}
 	mustCommit(t, s, store.Change{Key: "a/1", Delete: true}, store.Change{Key: "b/2", Delete: true})
-	if left, err := redis.Strings(server.ask("KEYS *")); err != nil || len(left) != 0 {
+	if left, err := redis.Strings(server.command("KEYS *")); err != nil || len(left) != 0 {
 		t.Errorf("after all is deleted, %q is left, %v", left, err)
 	}
 }

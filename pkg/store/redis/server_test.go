@@ -64,8 +64,8 @@ func (s *server) start() {
 		s.cmd.Wait()
 		close(s.exited)
 	}()
-	s.until("it answers", func() bool {
-		_, err := s.ask("PING")
+	s.waitUntil("it answers", func() bool {
+		_, err := s.command("PING")
 		return err == nil || strings.HasPrefix(err.Error(), "NOAUTH")
 	})
 }
@@ -77,7 +77,7 @@ func (s *server) kill() {
 }
 
 // until waits until yes is true.
-func (s *server) until(what string, yes func() bool) {
+func (s *server) waitUntil(what string, yes func() bool) {
 	s.t.Helper()
 	timeout := time.After(20 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -94,7 +94,7 @@ func (s *server) until(what string, yes func() bool) {
 }
 
 // ask sends a command, whose words are separated by spaces, beside the store.
-func (s *server) ask(command string) (any, error) {
+func (s *server) command(command string) (any, error) {
 	c, err := redis.DialContext(s.t.Context(), "tcp", s.addr, redis.DialPassword(s.password))
 	if err != nil {
 		return nil, err
@@ -109,9 +109,9 @@ func (s *server) ask(command string) (any, error) {
 }
 
 // do asks and returns the answer, if it is a text.
-func (s *server) do(command string) string {
+func (s *server) mustCommand(command string) string {
 	s.t.Helper()
-	reply, err := s.ask(command)
+	reply, err := s.command(command)
 	if err != nil {
 		s.t.Fatalf("%s: %v", command, err)
 	}
@@ -133,8 +133,8 @@ func (s *server) open() *Store {
 }
 
 // empty opens the store on the server with nothing in it.
-func (s *server) empty() *Store {
+func (s *server) openEmpty() *Store {
 	s.t.Helper()
-	s.do("FLUSHALL")
+	s.mustCommand("FLUSHALL")
 	return s.open()
 }

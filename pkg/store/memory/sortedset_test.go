@@ -7,23 +7,23 @@ import (
 	"testing"
 )
 
-// TestSorted compares the set with a plain sorted slice while it grows over many
-// runs and shrinks to nothing.
-func TestSorted(t *testing.T) {
+// TestSortedSet compares the set with a sorted slice while it grows to many runs
+// and shrinks to none.
+func TestSortedSet(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	s := sorted[int]{compare: cmp.Compare[int]}
+	s := sortedSet[int]{compare: cmp.Compare[int]}
 	var plain []int
 
 	check := func() {
 		t.Helper()
-		at := r.IntN(6000)
-		i, _ := slices.BinarySearch(plain, at)
-		if got := slices.Collect(s.from(at)); !slices.Equal(got, plain[i:]) {
-			t.Fatalf("from(%d): %d values, want %d", at, len(got), len(plain)-i)
+		first := r.IntN(6000)
+		i, _ := slices.BinarySearch(plain, first)
+		if got := slices.Collect(s.from(first)); !slices.Equal(got, plain[i:]) {
+			t.Fatalf("from(%d): got %d values, want the %d of the slice", first, len(got), len(plain)-i)
 		}
 		for _, run := range s.runs {
 			if len(run) == 0 || len(run) > maxRun {
-				t.Fatalf("a run of %d values", len(run))
+				t.Fatalf("got a run of %d values, want 1 to %d", len(run), maxRun)
 			}
 		}
 	}
@@ -51,7 +51,7 @@ func TestSorted(t *testing.T) {
 		}
 	}
 	if len(s.runs) < 4 {
-		t.Fatalf("%d runs: too few to test anything", len(s.runs))
+		t.Fatalf("got %d runs, want at least 4 for the test to mean anything", len(s.runs))
 	}
 	for len(plain) > 0 {
 		if len(plain) < 100 {
@@ -64,6 +64,6 @@ func TestSorted(t *testing.T) {
 	}
 	check()
 	if len(s.runs) != 0 {
-		t.Errorf("%d runs in an empty set", len(s.runs))
+		t.Errorf("got %d runs in an empty set, want none", len(s.runs))
 	}
 }

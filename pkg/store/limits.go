@@ -5,21 +5,22 @@ import (
 	"strings"
 )
 
-// Limits that every backend keeps, so that what works on one works on all.
+// Limits of every backend, so that a call that works on one works on all.
 const (
 	MaxKey     = 1 << 10 // bytes of a key
 	MaxValue   = 1 << 20 // bytes of a value
 	MaxChanges = 10_000  // changes of one commit
 )
 
-// Kind returns the queue that a key belongs to: all before its first slash.
+// Kind returns the part of a key before its first slash, which is also the name of
+// its queue.
 func Kind(key string) string {
 	kind, _, _ := strings.Cut(key, "/")
 	return kind
 }
 
-// CheckKeys returns an error for the first key that is not of the form
-// "kind/rest" or is longer than MaxKey. Backends call it, callers need not.
+// CheckKeys returns an error for the first key that is longer than MaxKey or does
+// not have the form "kind/rest". Only backends need to call it.
 func CheckKeys(keys ...string) error {
 	for _, key := range keys {
 		if len(key) > MaxKey {
@@ -32,7 +33,8 @@ func CheckKeys(keys ...string) error {
 	return nil
 }
 
-// CheckKinds returns an error for the first kind that no key can have.
+// CheckKinds returns an error for the first kind that is empty or has a slash.
+// Only backends need to call it.
 func CheckKinds(kinds ...string) error {
 	for _, kind := range kinds {
 		if kind == "" || strings.Contains(kind, "/") {
@@ -42,8 +44,9 @@ func CheckKinds(kinds ...string) error {
 	return nil
 }
 
-// CheckChanges returns an error if a commit breaks a limit or changes one key
-// twice. Such a commit is the caller's mistake and never succeeds.
+// CheckChanges returns an error for a commit that exceeds a limit or changes a key
+// twice. Such a commit never succeeds, however often it is tried. Only backends
+// need to call it.
 func CheckChanges(changes []Change) error {
 	if len(changes) > MaxChanges {
 		return fmt.Errorf("store: %d changes in one commit, more than %d: commit in parts", len(changes), MaxChanges)
@@ -63,13 +66,3 @@ func CheckChanges(changes []Change) error {
 	}
 	return nil
 }
-
-// Writes tells whether the change is more than its condition.
-func (c Change) Writes() bool { return c.Delete || c.Value != nil }
-
-// Conflict returns ErrConflict with the key that had changed.
-func Conflict(key string) error { return fmt.Errorf("%w: %q", ErrConflict, key) }
-
-// ErrClosed is the error of a store that is used after its Close. It wraps
-// ErrUnavailable.
-var ErrClosed = fmt.Errorf("%w: it was closed", ErrUnavailable)
