@@ -8,72 +8,73 @@ import (
 	"tocsin/pkg/store/storetest"
 )
 
-// newNode starts a server of a cluster that is yet to be formed.
+// newNode starts a server in cluster mode, without slots or other nodes.
 func newNode(t testing.TB, args ...string) (s *server, bus string) {
 	bus = freePort(t)
 	return newServer(t, append(args, "--cluster-enabled", "yes", "--cluster-port", bus)...), bus
 }
 
+// waitForCluster waits until every slot has a node.
 func (s *server) waitForCluster() {
 	s.t.Helper()
-	s.waitUntil("the cluster is whole", func() bool {
+	s.waitUntil("the cluster is complete", func() bool {
 		return strings.Contains(s.mustCommand("CLUSTER INFO"), "cluster_state:ok")
 	})
 }
 
-// TestClusterContract holds a cluster of one node to the contract. Such a node
-// refuses a command or script whose keys are not all in one slot.
+// TestClusterContract runs the contract on a cluster of one node, which rejects commands
+// and scripts whose keys are not all in one slot.
 func TestClusterContract(t *testing.T) {
-	t.Parallel() // a cluster takes seconds to be whole
+	t.Parallel() // a cluster takes seconds to form
 	node, _ := newNode(t)
 	node.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
 	node.waitForCluster()
 	storetest.Run(t, func(*testing.T) store.Store { return node.openEmpty() })
 }
 
-// TestClusterNodes gives the url of a node that has none of the keys.
-func TestClusterNodes(t *testing.T) {
-	t.Parallel() // a cluster takes seconds to be whole
-	bare, _ := newNode(t)
+// TestClusterRedirect opens the store at a node that has none of the keys.
+func TestClusterRedirect(t *testing.T) {
+	t.Parallel() // a cluster takes seconds to form
+	empty, _ := newNode(t)
 	full, bus := newNode(t)
 	full.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
-	bare.mustCommand("CLUSTER MEET " + strings.Replace(full.addr, ":", " ", 1) + " " + bus)
-	bare.waitForCluster()
+	empty.mustCommand("CLUSTER MEET " + strings.Replace(full.addr, ":", " ", 1) + " " + bus)
+	empty.waitForCluster()
 	full.waitForCluster()
 
-	s := bare.open()
+	s := empty.open()
 	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want no error", name, err)
 		}
 	}
 	if full.mustCommand("HGET {tocsin}:items a/1") == "" {
-		t.Error("a/1 is not where it belongs")
+		t.Error("got no a/1 on the node that has the slots")
 	}
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("two"), If: store.Unchanged(mustGet(t, s, "a/1"))})
 }
 
-// TestClusterFailover: the node that has the keys dies, and another takes over.
+// TestClusterFailover kills the node that has the keys and gives its slots to another.
 func TestClusterFailover(t *testing.T) {
-	t.Parallel() // a cluster takes seconds to be whole
-	heir, _ := newNode(t)
+	t.Parallel() // a cluster takes seconds to form
+	second, _ := newNode(t)
 	first, bus := newNode(t)
 	first.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
-	heir.mustCommand("CLUSTER MEET " + strings.Replace(first.addr, ":", " ", 1) + " " + bus)
-	heir.waitForCluster()
+	second.mustCommand("CLUSTER MEET " + strings.Replace(first.addr, ":", " ", 1) + " " + bus)
+	second.waitForCluster()
 	first.waitForCluster()
-	s := heir.open()
+	s := second.open()
 	mustCommit(t, s, set("a/1", "x"))
 
 	first.kill()
-	heir.mustCommand("CLUSTER DELSLOTSRANGE 0 16383")
-	heir.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
-	heir.waitForCluster()
-	if it := mustGet(t, s, "a/1"); it.Version != 0 { // the heir had no copy
-		t.Errorf("a/1 holds %q", it.Value)
+	second.mustCommand("CLUSTER DELSLOTSRANGE 0 16383")
+	second.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	second.waitForCluster()
+	if it := mustGet(t, s, "a/1"); it.Version != 0 { // the second node had no copy
+		t.Errorf("got %q from the second node, want nothing", it.Value)
 	}
 	mustCommit(t, s, set("a/1", "y"))
-	if heir.mustCommand("HGET {tocsin}:items a/1") == "" {
-		t.Error("a/1 is not with the heir")
+	if second.mustCommand("HGET {tocsin}:items a/1") == "" {
+		t.Error("got no a/1 on the second node")
 	}
 }

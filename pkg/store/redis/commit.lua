@@ -4,29 +4,29 @@
 -- ARGV: the commit's time in Unix milliseconds, how many expired items to drop,
 -- and then for each change:
 --   key
---   condition: the version to find, 0 for an absent key, empty for none
---   action: set, delete, or empty for a mere condition
---   item, due, expires: of a set, as item.go writes them; empty for none
+--   condition: the expected version, 0 for an absent key, empty for none
+--   action: set, delete, or empty for a condition only
+--   item, due, expires: for set, as item.go encodes them; empty for none
 --
 -- Returns 0, or the number of the first change whose condition does not hold, or
--- minus the number of one whose key holds an item of another format.
+-- minus the number of a change whose key holds an item of another format.
 
 local items, keys, due, expires = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local FIRST, FIELDS = 3, 6
 
--- Redis keeps what a script wrote before it failed. So all that can fail comes
--- before the first write: a key that is not ours does not have a ZCARD, and a
--- Redis that may not write refuses the first one.
+-- Redis keeps the writes that a script made before it failed. So everything that can
+-- fail comes before the first write: ZCARD fails for a key of another type, and a
+-- Redis that cannot write rejects the first write.
 for i = 2, 4 do redis.call('ZCARD', KEYS[i]) end
 
--- read returns the version and the due time of what a key holds.
+-- read returns the version and the due time of an item, nil for another format.
 local function read(key)
   local raw = redis.call('HGET', items, key)
   if not raw then return '0', '' end
   return string.match(raw, '^1 (%d+) (%x*)\n')
 end
 
--- move takes a key from one due time to another, empty for none.
+-- move replaces a key's due time, empty for none, in the due index.
 local function move(key, from, to)
   if from == to then return end
   local kind = string.match(key, '^[^/]+/')

@@ -20,27 +20,27 @@ func TestRestart(t *testing.T) {
 	server.kill()
 	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); !errors.Is(err, store.ErrUnavailable) {
-			t.Errorf("%s of a server that is gone: %v", name, err)
+			t.Errorf("%s: got %v while the server is down, want ErrUnavailable", name, err)
 		}
 	}
 	server.start()
 
-	// Not a new store: the old one finds the server again.
+	// The same Store reconnects.
 	var after []store.Item
-	server.waitUntil("the store is there again", func() bool {
+	server.waitUntil("the store has reconnected", func() bool {
 		var err error
 		after, err = s.Due(t.Context(), "a", noon, 9)
 		return err == nil
 	})
 	if len(after) != 1 || after[0].Key != "a/1" || string(after[0].Value) != "one" || after[0].Version != before.Version {
-		t.Errorf("after the restart: %+v, want %+v", after, before)
+		t.Errorf("got %+v after the restart, want %+v", after, before)
 	}
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("new"), If: store.Unchanged(before)}, store.Change{Key: "a/2", If: store.Absent()})
 }
 
-// TestKill kills the server in the middle of commits, again and again: all that
-// were acknowledged are there, and of the one that was not, all or nothing.
-func TestKill(t *testing.T) {
+// TestKilledServer kills the server during commits, six times: every acknowledged commit
+// is there, and the one that was not acknowledged is there as a whole or not at all.
+func TestKilledServer(t *testing.T) {
 	server := newServer(t)
 	acked := 0
 	for round := range 6 {
@@ -59,15 +59,15 @@ func TestKill(t *testing.T) {
 		server.kill()
 		wg.Wait()
 		server.start()
-		count := verify(t, server.open())
+		count := countCommits(t, server.open())
 		if count != acked && count != acked+1 {
-			t.Fatalf("round %d: %d commits are there, %d were acknowledged", round, count, acked)
+			t.Fatalf("round %d: got %d commits, want the %d acknowledged or one more", round, count, acked)
 		}
 		acked = count
 	}
 }
 
-// commitNumber writes the number n in several places.
+// commitNumber commits the number n to several keys.
 func commitNumber(ctx context.Context, s store.Store, n int) error {
 	value := []byte(strconv.Itoa(n))
 	return s.Commit(ctx, noon,
@@ -76,21 +76,22 @@ func commitNumber(ctx context.Context, s store.Store, n int) error {
 		store.Change{Key: "count/b", Value: value})
 }
 
-// verify returns the number of commits in the store, each of which must be whole.
-func verify(t *testing.T, s store.Store) int {
+// countCommits returns the number of commits in the store. It fails the test if one of
+// them is incomplete.
+func countCommits(t *testing.T, s store.Store) int {
 	t.Helper()
 	a, b := string(mustGet(t, s, "count/a").Value), string(mustGet(t, s, "count/b").Value)
 	count, err := strconv.Atoi(a)
 	if a != b || err != nil {
-		t.Fatalf("half a commit: %q and %q", a, b)
+		t.Fatalf("got %q and %q of one commit, want equal numbers", a, b)
 	}
 	due, err := s.Due(t.Context(), "log", noon, 1<<20)
 	if err != nil || len(due) != count {
-		t.Fatalf("%d entries in the log, want %d, %v", len(due), count, err)
+		t.Fatalf("got %d entries in the log, %v, want %d", len(due), err, count)
 	}
 	for i, it := range due {
 		if want := fmt.Sprintf("log/%06d", i+1); it.Key != want {
-			t.Fatalf("entry %d is %q, want %q", i, it.Key, want)
+			t.Fatalf("got %q as entry %d, want %q", it.Key, i, want)
 		}
 	}
 	return count

@@ -11,18 +11,18 @@ import (
 	"tocsin/pkg/store"
 )
 
-// format begins every stored item. A change of the encoding takes the next
-// number, so that an older Tocsin says so instead of misreading. commit.lua
-// reads it too.
+// format is the beginning of every stored item. A change of the encoding takes the
+// next number, so that an older Tocsin reports an unknown format instead of
+// misreading the item. commit.lua parses it too.
 const format = "1"
 
-// encode writes what the items hash holds for a key: a line with the format, the
-// version and the due time, and then the value as it is.
+// encode returns the entry of an item in the items hash: a line with the format, the
+// version and the due time, followed by the value.
 func encode(version, due string, value []byte) []byte {
 	return append([]byte(format+" "+version+" "+due+"\n"), value...)
 }
 
-// decode reads what encode wrote.
+// decode decodes the entry of a key in the items hash.
 func decode(key string, raw []byte) (store.Item, error) {
 	head, value, _ := bytes.Cut(raw, []byte("\n"))
 	written, rest, _ := strings.Cut(string(head), " ")
@@ -37,14 +37,14 @@ func decode(key string, raw []byte) (store.Item, error) {
 		it.Due, err2 = parseTime(due)
 	}
 	if errors.Join(err1, err2) != nil || it.Version == 0 {
-		return store.Item{}, damagedError("what %q holds is not an item", key)
+		return store.Item{}, damagedError("the item of %q cannot be decoded", key)
 	}
 	return it, nil
 }
 
-// timeText writes a time, to the millisecond, so that text sorts as time does.
+// timeText returns a time in milliseconds as text that sorts like the time.
 func timeText(t time.Time) string {
-	// Turning the sign bit makes times before 1970 sort before the others.
+	// With the sign bit inverted, times before 1970 sort before the others.
 	return fmt.Sprintf("%0*x", timeLen, uint64(t.UnixMilli())^1<<63)
 }
 
@@ -58,7 +58,7 @@ func parseTime(text string) (time.Time, error) {
 	return time.UnixMilli(int64(ms ^ 1<<63)).UTC(), nil
 }
 
-// dueText is the text of a due time, empty for none.
+// dueText returns the text of a due time, empty for the zero time.
 func dueText(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -66,14 +66,13 @@ func dueText(t time.Time) string {
 	return timeText(t)
 }
 
-// The due index holds, for each key that is due, its kind and a slash, the time,
-// a space and the key. Its byte order is that of kind, time and key, as no kind
-// has a slash.
+// An entry of the due index is the kind, a slash, the time, a space and the key. Its
+// byte order is that of kind, time and key, because no kind has a slash.
 
-// queue begins the entries of a kind.
+// queuePrefix returns the beginning of the entries of a kind.
 func queuePrefix(kind string) string { return kind + "/" }
 
-// keyAt tells where in an entry of the kind the key begins.
+// keyOffset returns the position of the key in the entries of a kind.
 func keyOffset(kind string) int { return len(queuePrefix(kind)) + timeLen + 1 }
 
 // entryTime returns the time of an entry of the kind.
@@ -84,12 +83,12 @@ func entryTime(kind, entry string) (time.Time, error) {
 	return parseTime(entry[len(queuePrefix(kind)) : keyOffset(kind)-1])
 }
 
-// unreadable returns the error for an item that is not of this format.
+// formatError returns the error for an item of another format.
 func formatError(key string) error {
-	return fmt.Errorf("what %q holds is not of format %s, which this Tocsin reads: was it written by a newer one?", key, format)
+	return fmt.Errorf("the item of %q is not in format %s, which this Tocsin reads: was it written by a newer one?", key, format)
 }
 
-// damaged returns the error for content that cannot be.
+// damagedError returns the error for content that no Tocsin has written.
 func damagedError(text string, args ...any) error {
 	args = append(args, itemsKey, keysKey, dueKey, expiresKey)
 	return fmt.Errorf("damaged: "+text+": restore Redis from a backup, or delete %s, %s, %s and %s to begin with an empty store", args...)

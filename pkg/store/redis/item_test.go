@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// TestItem: the text is what commit.lua takes apart.
+// TestItem holds the encoding to what commit.lua parses.
 func TestItem(t *testing.T) {
 	for raw, due := range map[string]time.Time{
 		"1 18446744073709551615 8000019ca94c1601\nva\nlue": time.UnixMilli(0x19ca94c1601).UTC(),
 		"1 18446744073709551615 \nva\nlue":                 {},
 	} {
 		if got := string(encode("18446744073709551615", dueText(due), []byte("va\nlue"))); got != raw {
-			t.Errorf("encode: %q, want %q", got, raw)
+			t.Errorf("encode: got %q, want %q", got, raw)
 		}
 		it, err := decode("a/1", []byte(raw))
 		if err != nil || it.Key != "a/1" || it.Version != math.MaxUint64 || string(it.Value) != "va\nlue" || !it.Due.Equal(due) {
-			t.Errorf("decode(%q): %+v, %v", raw, it, err)
+			t.Errorf("decode(%q): got %+v, %v, want the encoded item", raw, it, err)
 		}
 	}
 }
@@ -29,12 +29,12 @@ func TestTimeText(t *testing.T) {
 		at := time.Date(year, 12, 31, 23, 59, 59, 999e6, time.UTC)
 		text := timeText(at)
 		if back, err := parseTime(text); err != nil || !back.Equal(at) {
-			t.Errorf("%v became %q and %v, %v", at, text, back, err)
+			t.Errorf("got %v, %v from %q, want %v", back, err, text, at)
 		}
 		texts = append(texts, text)
 	}
 	if !slices.IsSorted(texts) {
-		t.Errorf("%q is not sorted", texts)
+		t.Errorf("got %q, want sorted texts", texts)
 	}
 }
 
@@ -45,7 +45,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		it, err := decode("a/1", []byte(raw))
 		if err == nil && (it.Version == 0 || it.Value == nil) {
-			t.Errorf("decode(%q): %+v", raw, it)
+			t.Errorf("decode(%q): got %+v, want a version and a value", raw, it)
 		}
 	})
 }

@@ -16,21 +16,21 @@ import (
 	"tocsin/pkg/store"
 )
 
-// Open opens the store at a url of the form
+// Open opens the store at a URL of the form
 //
 //	redis://USER:PASSWORD@HOST:PORT/DB
 //
-// or rediss:// for TLS, whose certificate the system's roots must vouch for. USER
-// may be empty, and user and password may be left out, as may PORT (6379) and DB
-// (0). Special characters of either are percent-encoded. There are no parameters.
+// or rediss:// for TLS with a certificate that the system's roots trust. USER may be
+// empty, and user and password, PORT (default 6379) and DB (default 0) may be left
+// out. Special characters in user and password are percent-encoded. There are no
+// parameters. HOST may be any node of a cluster.
 //
-// Open asks the server once. Of a cluster, HOST may be any node.
-//
-// The error wraps store.ErrUnavailable when the server does not answer or refuses
-// the user; it does not when the server may evict keys, which would be alerts.
+// Open sends one request. Its error wraps store.ErrUnavailable when the server does
+// not answer or rejects the user. A server that may evict keys is rejected with an
+// error that does not wrap it, because Redis would delete alerts.
 func Open(ctx context.Context, url string) (*Store, error) { return open(ctx, url, nil) }
 
-// Check tells whether Open would understand url. It opens nothing.
+// Check returns an error if url is not valid for Open. It opens nothing.
 func Check(url string) error {
 	_, err := parse(url)
 	return err
@@ -42,7 +42,7 @@ func open(ctx context.Context, url string, roots *x509.CertPool) (*Store, error)
 		return nil, err
 	}
 	s := &Store{
-		client:         newClient(at, roots),
+		client:       newClient(at, roots),
 		commitScript: redis.NewScript(4, commitLua),
 		rangeScript:  redis.NewScript(2, rangeLua),
 		nextScript:   redis.NewScript(1, nextLua),
@@ -53,32 +53,33 @@ func open(ctx context.Context, url string, roots *x509.CertPool) (*Store, error)
 	return s, nil
 }
 
-// check refuses a server that drops keys when its memory is full. It lets pass
-// one that does not tell: that the user may not ask, or a proxy does not know.
+// checkEviction rejects a server that evicts keys when its memory is full. It accepts
+// one that does not report its policy because the user lacks the right or a proxy does
+// not support INFO.
 func (s *Store) checkEviction(ctx context.Context) error {
-	info, err := redis.String(s.client.read(ctx, func(c redis.Conn) (any, error) {
+	memory, err := redis.String(s.client.read(ctx, func(c redis.Conn) (any, error) {
 		return redis.DoContext(c, ctx, "INFO", "memory")
 	}))
-	var refused redis.Error
-	if errors.As(err, &refused) && (strings.HasPrefix(string(refused), "NOPERM") || strings.HasPrefix(string(refused), "ERR unknown command")) {
+	var reply redis.Error
+	if errors.As(err, &reply) && (strings.HasPrefix(string(reply), "NOPERM") || strings.HasPrefix(string(reply), "ERR unknown command")) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	setting := map[string]string{}
-	for line := range strings.Lines(info) {
+	info := map[string]string{}
+	for line := range strings.Lines(memory) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		setting[name] = value
+		info[name] = value
 	}
-	policy := setting["maxmemory_policy"]
-	if strings.HasPrefix(policy, "allkeys-") && setting["maxmemory"] != "0" {
-		return fmt.Errorf("maxmemory-policy is %s: when its memory is full, Redis would drop what Tocsin keeps: set it to noeviction", policy)
+	policy := info["maxmemory_policy"]
+	if strings.HasPrefix(policy, "allkeys-") && info["maxmemory"] != "0" {
+		return fmt.Errorf("maxmemory-policy is %s: when its memory is full, Redis would delete Tocsin's data: set it to noeviction", policy)
 	}
 	return nil
 }
 
-// address is a url, taken apart.
+// address is a parsed URL.
 type address struct {
 	tls            bool
 	host           string // with the port
@@ -86,8 +87,8 @@ type address struct {
 	db             int
 }
 
-// parse takes a url apart. Its errors show nothing of it: where it is malformed,
-// any part of it may be one of the password.
+// parse parses a URL. Its errors do not quote it: any part of a malformed URL may be
+// part of the password.
 func parse(raw string) (address, error) {
 	const form = "redis://USER:PASSWORD@HOST:PORT/DB, with user and password percent-encoded (@ as %40, / as %2F, # as %23)"
 	u, err := url.Parse(raw)
@@ -106,13 +107,13 @@ func parse(raw string) (address, error) {
 	}
 	if db := strings.TrimPrefix(u.Path, "/"); db != "" {
 		if at.db, err = strconv.Atoi(db); err != nil || at.db < 0 {
-			return address{}, errors.New("redis: what follows the host must be the number of a database: the url must be of the form " + form)
+			return address{}, errors.New("redis: the path must be the number of a database: the url must be of the form " + form)
 		}
 	}
 	return at, nil
 }
 
-// name is the url without user and password.
+// name returns the URL without user and password.
 func (at address) name() string {
 	scheme := "redis"
 	if at.tls {

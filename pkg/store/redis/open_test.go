@@ -22,9 +22,11 @@ func TestParse(t *testing.T) {
 		"redis://:p%40ss%2Fw%23rd@10.0.0.1/3":     {host: "10.0.0.1:6379", password: "p@ss/w#rd", db: 3},
 		"rediss://tocsin:secret@[2001:db8::1]/12": {tls: true, host: "[2001:db8::1]:6379", user: "tocsin", password: "secret", db: 12},
 	} {
-		if got, err := parse(url); err != nil || got != want {
-			t.Errorf("%s: %+v, %v; want %+v", url, got, err, want)
-		}
+		t.Run(url, func(t *testing.T) {
+			if got, err := parse(url); err != nil || got != want {
+				t.Errorf("got %+v, %v, want %+v", got, err, want)
+			}
+		})
 	}
 	const form = "redis://USER:PASSWORD@HOST:PORT/DB"
 	for url, want := range map[string]string{
@@ -46,20 +48,22 @@ func TestParse(t *testing.T) {
 		"rediss://u:p@10.0.0.1/?skip_verify=hunter2": "no parameters",
 		"redis://u:p@10.0.0.1?":                      "no parameters",
 	} {
-		s, err := Open(t.Context(), url)
-		if s != nil || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v, want %q in it and no password", url, err, want)
-		}
-		if checked := Check(url); checked == nil || checked.Error() != err.Error() {
-			t.Errorf("%s: Check %v, Open %v", url, checked, err)
-		}
+		t.Run(url, func(t *testing.T) {
+			s, err := Open(t.Context(), url)
+			if s != nil || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+				t.Fatalf("got %v, want an error with %q and no password", err, want)
+			}
+			if checked := Check(url); checked == nil || checked.Error() != err.Error() {
+				t.Errorf("got %v from Check, want %v as from Open", checked, err)
+			}
+		})
 	}
 }
 
 func TestPassword(t *testing.T) {
 	server := newServer(t, "--requirepass", "hunter2!@/#")
 	server.password = "hunter2!@/#"
-	// The rights that docs/store.md lists.
+	// The rights are those that docs/store.md lists.
 	server.mustCommand("ACL SETUSER tocsin on >hunter3 ~{tocsin}:* +info +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore +select")
 	server.mustCommand("ACL SETUSER noinfo on >hunter4 ~{tocsin}:* +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore")
 	server.mustCommand("ACL SETUSER reader on >hunter5 ~{tocsin}:* +info +hmget")
@@ -70,28 +74,30 @@ func TestPassword(t *testing.T) {
 		"default:hunter2!%40%2F%23@": "",
 		"tocsin:hunter3@":            "",
 		"noinfo:hunter4@":            "",
-		"":                           "it asks for a password",
+		"":                           "it requires a password",
 		":hunter9@":                  "user or password is wrong",
 		"tocsin:hunter2@":            "user or password is wrong",
 		"nobody:hunter3@":            "user or password is wrong",
 		"off:hunter6@":               "user or password is wrong",
 		"reader:hunter5@":            "docs/store.md",
 	} {
-		s, err := Open(t.Context(), "redis://"+user+server.addr)
-		if err == nil {
-			defer s.Close()
-			for _, call := range storeCalls(s) {
-				err = errors.Join(err, call(t.Context()))
+		t.Run(user, func(t *testing.T) {
+			s, err := Open(t.Context(), "redis://"+user+server.addr)
+			if err == nil {
+				defer s.Close()
+				for _, call := range storeCalls(s) {
+					err = errors.Join(err, call(t.Context()))
+				}
 			}
-		}
-		switch {
-		case want == "" && err != nil:
-			t.Errorf("%s: %v", user, err)
-		case want != "" && (!errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), want)):
-			t.Errorf("%s: %v, want %q in it", user, err, want)
-		case want != "" && strings.Contains(err.Error(), "hunter"):
-			t.Errorf("%s: the password is in %q", user, err)
-		}
+			switch {
+			case want == "" && err != nil:
+				t.Errorf("got %v, want no error", err)
+			case want != "" && (!errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), want)):
+				t.Errorf("got %v, want ErrUnavailable with %q", err, want)
+			case want != "" && strings.Contains(err.Error(), "hunter"):
+				t.Errorf("got %q, want no password in it", err)
+			}
+		})
 	}
 }
 
@@ -104,10 +110,10 @@ func TestDatabase(t *testing.T) {
 	defer s.Close()
 	mustCommit(t, s, set("a/1", "x"))
 	if it := mustGet(t, server.open(), "a/1"); it.Version != 0 {
-		t.Error("database 0 has what was put into database 3")
+		t.Errorf("got %q in database 0, want it in database 3 only", it.Value)
 	}
 	if _, err := Open(t.Context(), server.url()+"/99"); err == nil || !strings.Contains(err.Error(), "no such database") {
-		t.Errorf("database 99: %v", err)
+		t.Errorf("got %v for database 99, want \"no such database\"", err)
 	}
 }
 
@@ -120,21 +126,23 @@ func TestEviction(t *testing.T) {
 		{"100mb", "allkeys-lru", "set it to noeviction"},
 		{"100mb", "allkeys-random", "set it to noeviction"},
 	} {
-		server.mustCommand("CONFIG SET maxmemory-policy " + test.policy)
-		server.mustCommand("CONFIG SET maxmemory " + test.maxmemory)
-		s, err := Open(t.Context(), server.url())
-		if err == nil {
-			s.Close()
-		}
-		if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || errors.Is(err, store.ErrUnavailable)) {
-			t.Errorf("%s of %s: %v, want %q in it", test.policy, test.maxmemory, err, test.want)
-		}
+		t.Run(test.policy+" of "+test.maxmemory, func(t *testing.T) {
+			server.mustCommand("CONFIG SET maxmemory-policy " + test.policy)
+			server.mustCommand("CONFIG SET maxmemory " + test.maxmemory)
+			s, err := Open(t.Context(), server.url())
+			if err == nil {
+				s.Close()
+			}
+			if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || errors.Is(err, store.ErrUnavailable)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
 	}
 }
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	// httptest has a certificate for 127.0.0.1 and example.com that is its own root.
+	// The certificate of httptest is for 127.0.0.1 and example.com, and is its own root.
 	web := httptest.NewUnstartedServer(nil)
 	web.StartTLS()
 	defer web.Close()
@@ -165,7 +173,7 @@ func TestTLS(t *testing.T) {
 	defer s.Close()
 	mustCommit(t, s, set("a/1", "x"))
 	if it := mustGet(t, server.open(), "a/1"); string(it.Value) != "x" {
-		t.Errorf("a/1 holds %q", it.Value)
+		t.Errorf("got %q, want what was committed over TLS", it.Value)
 	}
 
 	for name, test := range map[string]struct {
@@ -173,16 +181,18 @@ func TestTLS(t *testing.T) {
 		roots *x509.CertPool
 		want  string
 	}{
-		"unknown root":         {"rediss://127.0.0.1:" + port, nil, "certificate"},
-		"another name":         {"rediss://localhost:" + port, roots, "certificate"},
-		"TLS to a plain port":  {"rediss://" + server.addr, roots, "rediss:// stands for TLS"},
-		"no TLS to a TLS port": {"redis://127.0.0.1:" + port, roots, "rediss:// stands for TLS"},
+		"a certificate of an unknown root": {"rediss://127.0.0.1:" + port, nil, "certificate"},
+		"a certificate of another name":    {"rediss://localhost:" + port, roots, "certificate"},
+		"TLS to a plain port":              {"rediss://" + server.addr, roots, "rediss:// with TLS"},
+		"no TLS to a TLS port":             {"redis://127.0.0.1:" + port, roots, "rediss:// with TLS"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		s, err := open(ctx, test.url, test.roots)
-		cancel()
-		if s != nil || !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: %v, want %q in it", name, err, test.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			s, err := open(ctx, test.url, test.roots)
+			if s != nil || !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want ErrUnavailable with %q", err, test.want)
+			}
+		})
 	}
 }

@@ -1,8 +1,8 @@
--- Reads the items that a range of an index names.
+-- Returns the items of the keys in a range of an index.
 --
 -- KEYS: items, the index.
--- ARGV: min and max of ZRANGEBYLEX, how many at most, and how many bytes stand
--- before the key in the index's entries.
+-- ARGV: min and max of ZRANGEBYLEX, the limit, and the position of the key in the
+-- entries of the index.
 --
 -- Returns entry, item, entry, item, and so on.
 

@@ -1,41 +1,43 @@
-// Package redis keeps a store in Redis 6 or newer, for any number of instances
-// at once.
+// Package redis is a store in Redis 6 or newer, for any number of instances at once.
 //
-// It uses four keys. They share a hash tag, so that a cluster keeps them on one
-// node, and its scripts touch no others:
+// It uses four Redis keys, which share a hash tag so that a cluster keeps them on one
+// node:
 //
 //	{tocsin}:items    hash of the items by their keys
 //	{tocsin}:keys     sorted set of the keys, for List
 //	{tocsin}:due      sorted set of kind, due time and key, for Due and NextDue
-//	{tocsin}:expires  sorted set of the keys that may be forgotten, by that time
+//	{tocsin}:expires  sorted set of the keys that have an expiry, by that time
 //
-// Every call is one round trip. A commit is one script, which Redis runs and
-// logs as a whole. Redis is not asked for the time and expires nothing: a commit
-// drops some of what has expired by the caller's clock. As no key has a TTL, a
-// policy that evicts keys with a TTL leaves the store alone; one that evicts any
-// key does not, and Open refuses it.
+// Every call is one round trip. A commit is one script, which Redis executes and logs
+// as a whole. Redis's clock is not used and Redis expires nothing: a commit drops some
+// of the items that have expired by the caller's clock. As no Redis key has a TTL, a
+// maxmemory-policy that evicts only keys with a TTL does not affect the store; Open
+// rejects a policy that evicts any key.
 //
-// A version is a random number drawn for the commit, not a count. A count would
-// go back with a failover that loses writes, or with a backup, and then give the
-// same version to two contents of a key.
+// The version of an item is a random number drawn for the commit, not a counter: after
+// a failover that loses writes, or a restored backup, a counter would repeat and two
+// contents of one key would have the same version.
 //
-// # What is durable
+// # Durability
 //
-// Redis answers a commit when it is in memory. What a crash of the server then
-// takes is the server's setting:
+// Redis acknowledges a commit when it is in memory. How much a crash of the server
+// loses after that depends on its configuration:
 //
 //	appendonly yes, appendfsync always     nothing
-//	appendonly yes, appendfsync everysec   the last second, at worst two
-//	appendonly no                          all since the last snapshot
+//	appendonly yes, appendfsync everysec   the last second, two at worst
+//	appendonly no                          everything since the last snapshot
 //
-// A failover takes what the replica had not received yet, unless the service
-// replicates before it answers, as AWS MemoryDB does. Only the first line and
-// such a service keep the contract's promise to the letter.
+// A failover loses what the replica has not received yet, unless the service
+// replicates before it acknowledges, as AWS MemoryDB does. Only the first line and
+// such a service fully keep the guarantee of package store.
 package redis
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -50,13 +52,16 @@ const (
 	expiresKey = "{tocsin}:expires"
 )
 
-// Store is a store.Store in Redis. All methods may be called concurrently.
+// expiredPerCommit is how many expired items one commit drops at most.
+const expiredPerCommit = 100
+
+// Store implements store.Store.
 type Store struct {
-	client                                  *client
+	client                                *client
 	commitScript, rangeScript, nextScript *redis.Script
 }
 
-// Get implements store.Store.
+// Get returns the items of the keys.
 func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	if err := store.CheckKeys(keys...); err != nil || len(keys) == 0 {
 		return nil, err
@@ -86,7 +91,7 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	return items, nil
 }
 
-// List implements store.Store.
+// List returns items by prefix.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
 	from := "[" + prefix
 	if after >= prefix {
@@ -99,7 +104,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	return items, nil
 }
 
-// Due implements store.Store.
+// Due returns the items of a kind that are due.
 func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) ([]store.Item, error) {
 	if err := store.CheckKinds(kind); err != nil {
 		return nil, err
@@ -111,7 +116,7 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 	return items, nil
 }
 
-// NextDue implements store.Store.
+// NextDue returns the earliest due time of the kinds.
 func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error) {
 	if err := store.CheckKinds(kinds...); err != nil || len(kinds) == 0 {
 		return time.Time{}, err
@@ -123,17 +128,72 @@ func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 	return next, nil
 }
 
-// Close implements store.Store.
+// Commit applies all changes or none. The script is sent once: if the reply is lost,
+// the error wraps store.ErrUnavailable and the changes may have been made. Sending it
+// again could conflict with the first time. A caller that reads and decides again is
+// right in both cases.
+func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
+	if err := store.CheckChanges(changes); err != nil {
+		return err
+	}
+	version := newVersion()
+	args := []any{itemsKey, keysKey, dueKey, expiresKey, now.UnixMilli(), expiredPerCommit}
+	for _, c := range changes {
+		args = append(args, scriptArgs(c, version)...)
+	}
+	n, err := redis.Int(s.client.write(ctx, func(c redis.Conn) (any, error) {
+		return s.commitScript.DoContext(ctx, c, args...)
+	}))
+	switch {
+	case err != nil:
+		return s.wrapError("commit", err)
+	case n > len(changes) || n < -len(changes):
+		return s.wrapError("commit", errUnexpectedReply)
+	case n > 0:
+		return s.wrapError("commit", store.Conflict(changes[n-1].Key))
+	case n < 0:
+		return s.wrapError("commit", formatError(changes[-n-1].Key))
+	}
+	return nil
+}
+
+// scriptArgs returns the arguments of commit.lua for a change.
+func scriptArgs(c store.Change, version string) []any {
+	args := []any{c.Key, "", "", "", "", ""}
+	if known, set := c.If.Version(); set {
+		args[1] = strconv.FormatUint(known, 10)
+	}
+	switch {
+	case c.Delete:
+		args[2] = "delete"
+	case c.Writes():
+		due := dueText(c.Due)
+		args[2], args[3], args[4] = "set", encode(version, due, c.Value), due
+		if !c.Expires.IsZero() {
+			args[5] = c.Expires.UnixMilli()
+		}
+	}
+	return args
+}
+
+// newVersion returns a random version.
+func newVersion() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return strconv.FormatUint(binary.BigEndian.Uint64(b[:])|1, 10)
+}
+
+// Close closes the connections.
 func (s *Store) Close() error { return s.client.close() }
 
-// read returns the items of up to limit entries of an index, from min to max as
-// ZRANGEBYLEX takes them. keyAt is where in an entry the key begins.
-func (s *Store) readRange(ctx context.Context, index, min, max string, limit, keyAt int) ([]store.Item, error) {
+// readRange returns the items of up to limit entries of an index, from min to max in
+// the notation of ZRANGEBYLEX. The keys begin at offset in the entries.
+func (s *Store) readRange(ctx context.Context, index, min, max string, limit, offset int) ([]store.Item, error) {
 	if limit <= 0 {
-		return nil, ctx.Err() // to Redis, a negative limit is none
+		return nil, ctx.Err() // Redis takes a negative limit for no limit
 	}
 	reply, err := redis.ByteSlices(s.client.read(ctx, func(c redis.Conn) (any, error) {
-		return s.rangeScript.DoContext(ctx, c, itemsKey, index, min, max, limit, keyAt)
+		return s.rangeScript.DoContext(ctx, c, itemsKey, index, min, max, limit, offset)
 	}))
 	if err == nil && len(reply)%2 != 0 {
 		err = errUnexpectedReply
@@ -144,17 +204,17 @@ func (s *Store) readRange(ctx context.Context, index, min, max string, limit, ke
 	items := make([]store.Item, len(reply)/2)
 	for i := range items {
 		entry, raw := string(reply[2*i]), reply[2*i+1]
-		if raw == nil || len(entry) < keyAt {
-			return nil, damagedError("%s names %q, which is not there", index, entry)
+		if raw == nil || len(entry) < offset {
+			return nil, damagedError("%s has an entry %q without an item", index, entry)
 		}
-		if items[i], err = decode(entry[keyAt:], raw); err != nil {
+		if items[i], err = decode(entry[offset:], raw); err != nil {
 			return nil, err
 		}
 	}
 	return items, nil
 }
 
-// next returns the earliest due time of the kinds.
+// nextDue returns the earliest due time of the kinds, zero for none.
 func (s *Store) nextDue(ctx context.Context, kinds []string) (nextDue time.Time, err error) {
 	args := []any{dueKey}
 	for _, kind := range kinds {
@@ -184,7 +244,8 @@ func (s *Store) nextDue(ctx context.Context, kinds []string) (nextDue time.Time,
 	return nextDue, nil
 }
 
-// behind returns the end, for ZRANGEBYLEX, of all that begins with prefix.
+// prefixEnd returns the exclusive end, in the notation of ZRANGEBYLEX, of the strings
+// that begin with prefix.
 func prefixEnd(prefix string) string {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] < 0xff {
@@ -194,7 +255,7 @@ func prefixEnd(prefix string) string {
 	return "+"
 }
 
-// failed tells which store failed doing what.
-func (s *Store) wrapError(doing string, err error) error {
-	return fmt.Errorf("%s: %s: %w", s.client.address.name(), doing, err)
+// wrapError adds the store's address and the operation to an error.
+func (s *Store) wrapError(op string, err error) error {
+	return fmt.Errorf("%s: %s: %w", s.client.address.name(), op, err)
 }

@@ -49,7 +49,7 @@ func mustGet(t testing.TB, s store.Store, key string) store.Item {
 	return items[0]
 }
 
-// calls are all methods but Close.
+// storeCalls returns a call of every method but Close.
 func storeCalls(s store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Get":     func(ctx context.Context) error { _, err := s.Get(ctx, "a/1"); return err },
@@ -60,32 +60,32 @@ func storeCalls(s store.Store) map[string]func(context.Context) error {
 	}
 }
 
-// TestTwoInstances: what one commits the other sees, and one of two wins.
+// TestTwoInstances: one sees the commits of the other, and one of two leases wins.
 func TestTwoInstances(t *testing.T) {
 	server := newServer(t)
 	one, two := server.open(), server.open()
 	mustCommit(t, one, store.Change{Key: "job/1", Value: []byte("one"), Due: noon})
 	items, err := two.Due(t.Context(), "job", noon, 9)
 	if err != nil || len(items) != 1 || string(items[0].Value) != "one" {
-		t.Fatalf("the other sees %+v, %v", items, err)
+		t.Fatalf("got %+v, %v from the other instance, want job/1", items, err)
 	}
-	claim := store.Change{Key: "job/1", Value: []byte("two"), If: store.Unchanged(items[0])}
-	mustCommit(t, two, claim)
-	if err := one.Commit(t.Context(), noon, claim); !errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), `"job/1"`) {
-		t.Errorf("the second claim: %v", err)
+	lease := store.Change{Key: "job/1", Value: []byte("two"), If: store.Unchanged(items[0])}
+	mustCommit(t, two, lease)
+	if err := one.Commit(t.Context(), noon, lease); !errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), `"job/1"`) {
+		t.Errorf("got %v for the second lease, want ErrConflict of job/1", err)
 	}
 	if it := mustGet(t, one, "job/1"); string(it.Value) != "two" {
-		t.Errorf("job/1 holds %q", it.Value)
+		t.Errorf("got %q in job/1, want two", it.Value)
 	}
 }
 
-// TestRoundTrips counts what the server is asked.
+// TestRoundTrips counts the commands that the server receives.
 func TestRoundTrips(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
-	asked := func(do func()) map[string]string {
+	received := func(call func()) map[string]string {
 		server.mustCommand("CONFIG RESETSTAT")
-		do()
+		call()
 		calls := map[string]string{}
 		for line := range strings.Lines(server.mustCommand("INFO commandstats")) {
 			name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
@@ -101,40 +101,40 @@ func TestRoundTrips(t *testing.T) {
 		keys = append(keys, key)
 	}
 
-	first := asked(func() { mustCommit(t, s, changes[0]) })
+	first := received(func() { mustCommit(t, s, changes[0]) })
 	if first["evalsha"] != "1" || first["eval"] != "1" {
-		t.Errorf("the first commit asked %v, want evalsha and then eval", first)
+		t.Errorf("first commit: got %v, want one evalsha and one eval", first)
 	}
-	if n := asked(func() { mustCommit(t, s, changes[1:]...) }); n["evalsha"] != "1" || n["eval"] != "" {
-		t.Errorf("a commit asked %v, want one evalsha", n)
+	if n := received(func() { mustCommit(t, s, changes[1:]...) }); n["evalsha"] != "1" || n["eval"] != "" {
+		t.Errorf("second commit: got %v, want one evalsha", n)
 	}
-	if n := asked(func() {
+	if n := received(func() {
 		if items, err := s.Get(t.Context(), keys...); err != nil || len(items) != 100 {
-			t.Error(len(items), err)
+			t.Errorf("got %d items, %v, want 100", len(items), err)
 		}
 	}); n["hmget"] != "1" {
-		t.Errorf("a Get of 100 keys asked %v, want one hmget", n)
+		t.Errorf("Get of 100 keys: got %v, want one hmget", n)
 	}
 	for name, call := range storeCalls(s) {
-		n := asked(func() {
+		n := received(func() {
 			if err := errors.Join(call(t.Context()), call(t.Context())); err != nil {
-				t.Error(name, err)
+				t.Errorf("%s: got %v, want no error", name, err)
 			}
 		})
 		if name != "Get" && n["evalsha"] != "2" {
-			t.Errorf("two calls of %s asked %v, want two evalsha", name, n)
+			t.Errorf("two calls of %s: got %v, want two evalsha", name, n)
 		}
 	}
 
-	server.mustCommand("SCRIPT FLUSH") // as a restart or a failover does
+	server.mustCommand("SCRIPT FLUSH") // like a restart or a failover
 	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); err != nil {
-			t.Errorf("after SCRIPT FLUSH: %s: %v", name, err)
+			t.Errorf("%s: got %v after SCRIPT FLUSH, want no error", name, err)
 		}
 	}
 }
 
-// TestKeys: there are four keys and no other, and none of them ever expires.
+// TestKeys: the store uses four Redis keys, none of them with a TTL.
 func TestKeys(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
@@ -145,21 +145,21 @@ func TestKeys(t *testing.T) {
 	}
 	slices.Sort(keys)
 	if want := []string{"{tocsin}:due", "{tocsin}:expires", "{tocsin}:items", "{tocsin}:keys"}; !slices.Equal(keys, want) {
-		t.Errorf("keys %q, want %q", keys, want)
+		t.Errorf("got keys %q, want %q", keys, want)
 	}
 	for _, key := range keys {
 		if ttl, err := redis.Int(server.command("TTL " + key)); err != nil || ttl != -1 {
-			t.Errorf("%s: TTL %d, %v; want none", key, ttl, err)
+			t.Errorf("%s: got TTL %d, %v, want none", key, ttl, err)
 		}
 	}
 	mustCommit(t, s, store.Change{Key: "a/1", Delete: true}, store.Change{Key: "b/2", Delete: true})
 	if left, err := redis.Strings(server.command("KEYS *")); err != nil || len(left) != 0 {
-		t.Errorf("after all is deleted, %q is left, %v", left, err)
+		t.Errorf("got %q, %v after everything was deleted, want no keys", left, err)
 	}
 }
 
-// TestClock: what is there depends on the caller's time and not on Redis's, which
-// is months away from noon in one direction or the other.
+// TestClock: expiry depends on the caller's time and not on Redis's clock, which is
+// years away from it in both directions.
 func TestClock(t *testing.T) {
 	s := newServer(t).open()
 	for _, now := range []time.Time{noon.AddDate(-10, 0, 0), noon.AddDate(10, 0, 0)} {
@@ -168,14 +168,14 @@ func TestClock(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, at := range []struct {
-			after time.Duration
-			there bool
+			after   time.Duration
+			present bool
 		}{{time.Minute, true}, {time.Minute + time.Millisecond, false}} {
 			if err := s.Commit(t.Context(), now.Add(at.after)); err != nil {
 				t.Fatal(err)
 			}
-			if there := mustGet(t, s, "a/1").Version != 0; there != at.there {
-				t.Errorf("%v after %v: there %v, want %v", at.after, now, there, at.there)
+			if present := mustGet(t, s, "a/1").Version != 0; present != at.present {
+				t.Errorf("%v after %v: got present %v, want %v", at.after, now, present, at.present)
 			}
 		}
 	}

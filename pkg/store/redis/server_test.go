@@ -12,19 +12,19 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// server is a real redis-server with a directory of its own.
+// server is a redis-server process with its own directory.
 type server struct {
 	t        testing.TB
 	dir      string
 	args     []string
 	addr     string
-	password string // by which tests reach it, beside the store
+	password string // for the commands of the test itself
 	cmd      *exec.Cmd
 	exited   chan struct{}
 }
 
-// newServer starts a server on a free port. It keeps its data when it is killed
-// and started again, and is as durable as Redis can be.
+// newServer starts a server on a free port, configured to be as durable as Redis can be.
+// It keeps its data when it is killed and started again.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	addr := net.JoinHostPort("127.0.0.1", freePort(t))
@@ -51,7 +51,7 @@ func (s *server) start() {
 	s.t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		s.t.Fatal("these tests need redis-server: run ./scripts/test, which installs it, or apt-get install redis-server")
+		s.t.Fatal("this test needs redis-server: run ./scripts/test, which installs it, or apt-get install redis-server")
 	}
 	_, port, _ := net.SplitHostPort(s.addr)
 	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"),
@@ -64,36 +64,36 @@ func (s *server) start() {
 		s.cmd.Wait()
 		close(s.exited)
 	}()
-	s.waitUntil("it answers", func() bool {
+	s.waitUntil("it replies", func() bool {
 		_, err := s.command("PING")
 		return err == nil || strings.HasPrefix(err.Error(), "NOAUTH")
 	})
 }
 
-// kill kills the server as a crash would.
+// kill kills the process, like a crash.
 func (s *server) kill() {
 	s.cmd.Process.Kill()
 	<-s.exited
 }
 
-// until waits until yes is true.
-func (s *server) waitUntil(what string, yes func() bool) {
+// waitUntil polls done until it returns true.
+func (s *server) waitUntil(what string, done func() bool) {
 	s.t.Helper()
 	timeout := time.After(20 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !yes() {
+	for !done() {
 		select {
 		case <-s.exited:
 			s.t.Fatal("redis-server exited before " + what + ": see the log in " + s.dir)
 		case <-timeout:
-			s.t.Fatal("redis-server: waited in vain until " + what)
+			s.t.Fatal("redis-server: got a timeout, want that " + what)
 		case <-tick.C:
 		}
 	}
 }
 
-// ask sends a command, whose words are separated by spaces, beside the store.
+// command sends a command, its words separated by spaces, on a connection of its own.
 func (s *server) command(command string) (any, error) {
 	c, err := redis.DialContext(s.t.Context(), "tcp", s.addr, redis.DialPassword(s.password))
 	if err != nil {
@@ -108,7 +108,7 @@ func (s *server) command(command string) (any, error) {
 	return c.Do(words[0], args...)
 }
 
-// do asks and returns the answer, if it is a text.
+// mustCommand sends a command and returns the reply if it is a string.
 func (s *server) mustCommand(command string) string {
 	s.t.Helper()
 	reply, err := s.command(command)
@@ -132,7 +132,7 @@ func (s *server) open() *Store {
 	return st
 }
 
-// empty opens the store on the server with nothing in it.
+// openEmpty deletes everything on the server and opens the store.
 func (s *server) openEmpty() *Store {
 	s.t.Helper()
 	s.mustCommand("FLUSHALL")

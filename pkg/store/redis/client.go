@@ -17,24 +17,24 @@ import (
 
 const (
 	maxConnections = 8 // at most, at once
-	dialTimeout = 3 * time.Second
-	callTimeout = 5 * time.Second
-	// A frozen function's connections die unnoticed: NAT gateways forget them
+	dialTimeout    = 3 * time.Second
+	callTimeout    = 5 * time.Second
+	// Connections of a frozen function break without notice: NAT gateways drop them
 	// after minutes (AWS: 350 seconds).
 	idleTimeout = 2 * time.Minute
-	// redirects is how often a cluster may point elsewhere during one call.
+	// maxRedirects is how often one call follows a redirection in a cluster.
 	maxRedirects = 3
 )
 
-// link holds the connections to the server that has the four keys. Of a cluster,
-// that is one node, and every other one tells which.
+// client holds the connections to the server that has the four keys. In a cluster that
+// is one node, to which the other nodes redirect.
 type client struct {
 	address address
-	roots   *x509.CertPool // nil for the system's
+	roots   *x509.CertPool // nil for the system's roots
 
 	mu     sync.Mutex
 	closed bool
-	pool  *redis.Pool
+	pool   *redis.Pool
 }
 
 func newClient(at address, roots *x509.CertPool) *client {
@@ -43,12 +43,12 @@ func newClient(at address, roots *x509.CertPool) *client {
 	return l
 }
 
-// read calls send, which only reads, and calls it again if the connection broke.
+// read calls send, which must only read, and retries it once if the connection breaks.
 func (l *client) read(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
 	return l.do(ctx, 2, send)
 }
 
-// write calls send once: if the connection broke, it may have been done.
+// write calls send once: if the connection breaks, the write may have been made.
 func (l *client) write(ctx context.Context, send func(redis.Conn) (any, error)) (any, error) {
 	return l.do(ctx, 1, send)
 }
@@ -66,9 +66,9 @@ func (l *client) do(ctx context.Context, tries int, send func(redis.Conn) (any, 
 		if err == nil {
 			return reply, nil
 		}
-		var refused redis.Error
-		if errors.As(err, &refused) {
-			to, moved := movedTo(refused)
+		var errorReply redis.Error
+		if errors.As(err, &errorReply) {
+			to, moved := movedTo(errorReply)
 			if !moved || moves == maxRedirects {
 				return nil, explain(ctx, err)
 			}
@@ -76,8 +76,8 @@ func (l *client) do(ctx context.Context, tries int, send func(redis.Conn) (any, 
 			l.replacePool(conns, to)
 			continue
 		}
-		// Its other connections are hardly better, as after a restart or a freeze,
-		// and the keys may have a new node: begin anew with that of the url.
+		// After a restart or a freeze the other connections are broken too, and the
+		// keys may have moved: start again from the node of the URL.
 		l.replacePool(conns, l.address.host)
 		if tries--; tries == 0 || ctx.Err() != nil {
 			return nil, explain(ctx, err)
@@ -94,7 +94,7 @@ func withConn(ctx context.Context, conns *redis.Pool, send func(redis.Conn) (any
 	return send(c)
 }
 
-// movedTo returns the node that a cluster points to: MOVED 3999 10.0.0.2:6379.
+// movedTo returns the node of a redirection, such as "MOVED 3999 10.0.0.2:6379".
 func movedTo(err redis.Error) (host string, moved bool) {
 	words := strings.Fields(string(err))
 	if len(words) != 3 || words[0] != "MOVED" {
@@ -112,8 +112,8 @@ func (l *client) currentPool() (*redis.Pool, error) {
 	return l.pool, nil
 }
 
-// replace replaces the connections by ones to host, unless another caller already
-// did. Calls that are under way keep theirs.
+// replacePool replaces the pool by one of connections to host, unless another caller
+// has already replaced it. Calls in progress keep their connections.
 func (l *client) replacePool(old *redis.Pool, host string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +130,7 @@ func (l *client) close() error {
 	return l.pool.Close()
 }
 
-// pool returns connections to a node, none of them made yet.
+// newPool returns a pool for a node. It connects when it is used.
 func (l *client) newPool(host string) *redis.Pool {
 	dial := (&net.Dialer{Timeout: dialTimeout}).DialContext
 	if l.address.tls {

@@ -1,0 +1,168 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tocsin/pkg/store"
+)
+
+// proxy forwards connections of a store to its server and can drop replies.
+type proxy struct {
+	addr, to string
+	// dropReplies is how many replies to drop, each with its connection.
+	dropReplies atomic.Int32
+	// holdReplies drops every reply and keeps the connections.
+	holdReplies atomic.Bool
+	wg          sync.WaitGroup
+}
+
+// newProxy starts a proxy from a port to an address.
+func newProxy(t *testing.T, port, to string) *proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{addr: listener.Addr().String(), to: to}
+	p.wg.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.wg.Go(func() { p.forward(client) })
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		p.wg.Wait()
+	})
+	return p
+}
+
+// forward forwards one connection until either end closes it.
+func (p *proxy) forward(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", p.to)
+	if err != nil {
+		return
+	}
+	p.wg.Go(func() {
+		defer server.Close()
+		io.Copy(server, client)
+	})
+	reply := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(reply)
+		if err != nil || p.dropReplies.Add(-1) >= 0 {
+			return
+		}
+		p.dropReplies.Store(0)
+		if p.holdReplies.Load() {
+			continue
+		}
+		if _, err := client.Write(reply[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestLostReply: a read whose reply is lost is repeated; a commit is not, because it may
+// have been applied.
+func TestLostReply(t *testing.T) {
+	t.Parallel()
+	t.Run("server", func(t *testing.T) {
+		t.Parallel()
+		testLostReply(t, newProxy(t, "0", newServer(t).addr))
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		port := freePort(t)
+		node, _ := newNode(t, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", port)
+		node.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+		node.waitForCluster()
+		testLostReply(t, newProxy(t, port, node.addr))
+	})
+}
+
+func testLostReply(t *testing.T, p *proxy) {
+	s, err := Open(t.Context(), "redis://"+p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustCommit(t, s, set("a/1", "one"))
+	read := mustGet(t, s, "a/1")
+
+	p.dropReplies.Store(1)
+	err = s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("two"), If: store.Unchanged(read)})
+	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrConflict) {
+		t.Errorf("got %v from a commit whose reply is lost, want ErrUnavailable", err)
+	}
+	if it := mustGet(t, s, "a/1"); string(it.Value) != "two" || it.Version == read.Version {
+		t.Errorf("got %q, version %d from the next read, want the commit applied", it.Value, it.Version)
+	}
+	for name, call := range storeCalls(s) {
+		if name == "Commit" {
+			continue
+		}
+		p.dropReplies.Store(1)
+		if err := call(t.Context()); err != nil {
+			t.Errorf("%s: got %v after one lost reply, want no error", name, err)
+		}
+		if p.dropReplies.Load() > 0 {
+			t.Errorf("%s: got no lost reply, want one", name)
+		}
+	}
+}
+
+// TestServerHangs: a call to a server that does not reply ends with its context.
+func TestServerHangs(t *testing.T) {
+	p := newProxy(t, "0", newServer(t).addr)
+	s, err := Open(t.Context(), "redis://"+p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p.holdReplies.Store(true)
+	for name, call := range storeCalls(s) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		begin := time.Now()
+		err := call(ctx)
+		if took := time.Since(begin); took > 3*time.Second { // without a deadline it is 5 s
+			t.Errorf("%s: got a return after %v, want one soon after 100ms", name, took)
+		}
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: got %v, want ErrUnavailable", name, err)
+		}
+		cancel()
+	}
+	p.holdReplies.Store(false)
+	for name, call := range storeCalls(s) {
+		if err := call(t.Context()); err != nil {
+			t.Errorf("%s: got %v when the server replies again, want no error", name, err)
+		}
+	}
+}
+
+func TestServerDown(t *testing.T) {
+	server := newServer(t)
+	server.kill()
+	s, err := Open(t.Context(), server.url())
+	if s != nil || !errors.Is(err, store.ErrUnavailable) {
+		t.Fatalf("got %v, %v, want ErrUnavailable", s, err)
+	}
+	for _, want := range []string{server.url() + "/0: open: ", "connection refused", "check that Redis is running"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %q, want %q in it", err, want)
+		}
+	}
+}

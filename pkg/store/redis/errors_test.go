@@ -1,0 +1,170 @@
+package redis
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"tocsin/pkg/store"
+)
+
+// TestWritesRejected: while the server rejects writes, the error of a commit names the
+// cause, nothing of it is stored, and reads work.
+func TestWritesRejected(t *testing.T) {
+	for name, test := range map[string]struct {
+		breakIt, fix func(*server)
+		want         string
+	}{
+		"memory full": {
+			breakIt: func(s *server) { s.mustCommand("CONFIG SET maxmemory 1") },
+			fix:     func(s *server) { s.mustCommand("CONFIG SET maxmemory 0") },
+			want:    "raise maxmemory",
+		},
+		"replica": {
+			breakIt: func(s *server) { s.mustCommand("REPLICAOF 127.0.0.1 1") },
+			fix:     func(s *server) { s.mustCommand("REPLICAOF NO ONE") },
+			want:    "let the url name the primary",
+		},
+		"too few replicas": {
+			breakIt: func(s *server) { s.mustCommand("CONFIG SET min-replicas-to-write 1") },
+			fix:     func(s *server) { s.mustCommand("CONFIG SET min-replicas-to-write 0") },
+			want:    "too few replicas",
+		},
+		"disk": {
+			breakIt: func(s *server) {
+				if err := os.RemoveAll(s.dir); err != nil {
+					t.Fatal(err)
+				}
+				s.mustCommand("BGSAVE")
+				s.waitUntil("the snapshot has failed", func() bool {
+					return strings.Contains(s.mustCommand("INFO persistence"), "rdb_last_bgsave_status:err")
+				})
+			},
+			fix:  func(s *server) { s.mustCommand("CONFIG SET stop-writes-on-bgsave-error no") },
+			want: "cannot write to its disk",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t, "--save", "3600", "1000000")
+			s := server.open()
+			mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
+
+			test.breakIt(server)
+			err := s.Commit(t.Context(), noon, store.Change{Key: "a/2", Due: noon, Value: []byte("new")}, set("a/3", "new"))
+			if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Commit: got %v, want ErrUnavailable with %q", err, test.want)
+			}
+			items, err := s.List(t.Context(), "", "", 9)
+			if err != nil || len(items) != 2 || string(items[1].Value) != "two" {
+				t.Errorf("List: got %+v, %v, want the two items from before", items, err)
+			}
+			if due, err := s.Due(t.Context(), "a", noon, 9); err != nil || len(due) != 1 {
+				t.Errorf("Due: got %+v, %v, want one item", due, err)
+			}
+
+			test.fix(server)
+			mustCommit(t, s, set("a/3", "new"))
+		})
+	}
+}
+
+// TestDeleteWhenMemoryFull: a commit that frees memory works when there is none left.
+func TestDeleteWhenMemoryFull(t *testing.T) {
+	server := newServer(t)
+	s := server.open()
+	mustCommit(t, s, set("a/1", "one"))
+	server.mustCommand("CONFIG SET maxmemory 1")
+	mustCommit(t, s, store.Change{Key: "a/1", Delete: true})
+}
+
+// TestKeyOfAnotherProgram: a Redis key of another type fails every commit as a whole.
+func TestKeyOfAnotherProgram(t *testing.T) {
+	for _, key := range []string{itemsKey, keysKey, dueKey, expiresKey} {
+		t.Run(key, func(t *testing.T) {
+			server := newServer(t)
+			s := server.open()
+			mustCommit(t, s, set("a/1", "one"))
+			var before string
+			if key != itemsKey {
+				before = server.mustCommand("HGET {tocsin}:items a/1")
+			}
+			server.mustCommand("SET " + key + " cats")
+			err := s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("new"), Due: noon, Expires: noon.Add(time.Hour)})
+			if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "another program") {
+				t.Errorf("got %v from Commit, want a lasting error that names another program", err)
+			}
+			if key == itemsKey {
+				return
+			}
+			if after := server.mustCommand("HGET {tocsin}:items a/1"); after != before {
+				t.Errorf("got %q in the items, want %q as before the commit", after, before)
+			}
+		})
+	}
+}
+
+func TestItemOfNewerFormat(t *testing.T) {
+	server := newServer(t)
+	s := server.open()
+	for text, want := range map[string]string{
+		"2_3_whatever": `the item of "a/1" is not in format 1`,
+		"cats":         `the item of "a/1" is not in format 1`,
+	} {
+		mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
+		server.mustCommand("HSET {tocsin}:items a/1 " + text)
+		for name, call := range storeCalls(s) {
+			err := call(t.Context())
+			if name == "NextDue" {
+				continue
+			}
+			if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %q: got %v, want a lasting error with %q", name, text, err, want)
+			}
+		}
+		mustCommit(t, s, set("a/2", "x")) // a commit that does not read the item works
+		server.mustCommand("FLUSHALL")
+	}
+
+	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon})
+	server.mustCommand("HDEL {tocsin}:items a/1")
+	for _, name := range []string{"List", "Due"} {
+		if err := storeCalls(s)[name](t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "a/1") {
+			t.Errorf("%s: got %v for an index entry without an item, want \"damaged\" and the key", name, err)
+		}
+	}
+}
+
+// TestExplain has error replies of Redis 7.0, and of Redis 6.2 where they begin with ERR.
+func TestExplain(t *testing.T) {
+	script := "ERR Error running script (call to f_5c7d): @user_script:38: @user_script: 38: "
+	for _, test := range []struct {
+		text, want  string
+		unavailable bool
+	}{
+		{"LOADING Redis is loading the dataset in memory", "will be ready soon", true},
+		{"OOM command not allowed when used memory > 'maxmemory'. script: 5c7d, on @user_script:38.", "raise maxmemory", true},
+		{script + "-OOM command not allowed when used memory > 'maxmemory'. ", "raise maxmemory", true},
+		{script + "-READONLY You can't write against a read only replica. ", "name the primary", true},
+		{script + "WRONGTYPE Operation against a key holding the wrong kind of value ", "another program", false},
+		{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "name the primary", true},
+		{"CLUSTERDOWN Hash slot not served", "CLUSTER INFO", true},
+		{"MOVED 10438 10.0.0.2:6379", "CLUSTER NODES", true},
+		{"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", "SLOWLOG", true},
+		{"ERR max number of clients reached", "maxclients", true},
+		{"ERR unknown command 'evalsha', with args beginning with: ", "unknown command", false},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			err := explain(t.Context(), redis.Error(test.text))
+			if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("got %q, want the reply and %q in it", err, test.want)
+			}
+			if errors.Is(err, store.ErrUnavailable) != test.unavailable {
+				t.Errorf("got ErrUnavailable %v, want %v", !test.unavailable, test.unavailable)
+			}
+		})
+	}
+}
