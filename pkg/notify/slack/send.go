@@ -2,12 +2,12 @@ package slack
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 )
 
 // send delivers one message. Success is status 200 with the text "ok".
@@ -16,55 +16,45 @@ func send(ctx context.Context, client *http.Client, address string, payload []by
 	if err != nil {
 		return err
 	}
-	said := strings.TrimSpace(string(answer.Body))
-	if answer.Status == http.StatusOK && said == "ok" {
+	word := strings.TrimSpace(string(answer.Body))
+	if answer.Status == http.StatusOK && word == "ok" {
 		return nil
 	}
-	if e := refusal(said); e != nil {
+	// The word decides, whatever the status.
+	if e := errorTable.Find(word, ""); e != nil {
 		return e
 	}
 	e := answer.StatusError()
 	switch {
 	case e == nil:
-		return &notify.Error{
-			Class:     notify.Retry,
-			Message:   fmt.Sprintf(`the answer is not Slack's "ok", see whether a proxy stands in between: it says %q`, answer.BodyExcerpt()),
-			Ambiguous: true,
-		}
+		return chat.ForeignAnswer("Slack", `"ok"`, answer)
 	case e.Class == notify.Rate:
 		e.RetryAfter = max(e.RetryAfter, time.Second)
 	}
 	return e
 }
 
-// refusal returns what a word means with which Slack refuses a message, whatever
-// the status (docs.slack.dev/messaging/sending-messages-using-incoming-webhooks),
-// nil when it is none of those.
-func refusal(said string) *notify.Error {
-	e := &notify.Error{Class: notify.Permanent, Code: said}
-	switch said {
-	case "invalid_token", "no_service_id":
-		e.Message = "the webhook's address is wrong: copy it again from the app's settings"
-	case "no_service", "no_active_hooks":
-		e.Message = "the webhook was removed or switched off: create another one, and put its address under api_url"
-	case "no_team", "team_disabled":
-		e.Message = "the webhook's workspace is gone: create a webhook in another one"
-	case "user_not_found", "channel_not_found":
-		e.Message = "there is no such channel or user: correct channel, or create another webhook"
-	case "channel_is_archived":
-		e.Message = "the channel is archived: bring it back, or create a webhook for another one"
-	case "action_prohibited", "posting_to_general_channel_denied":
-		e.Message = "the workspace does not allow this message: its administrator restricts who posts where"
-	case "invalid_payload":
-		e.Message = "Slack cannot read the message: see what the templates print"
-	case "no_text":
-		e.Message = "the message is empty: see what the template under text prints"
-	case "too_many_attachments":
-		e.Message = "Slack finds too many attachments"
-	case "msg_too_long":
-		e.Class, e.Message = notify.TooLong, "the message is too long"
-	default:
-		return nil
-	}
-	return e
+// errorTable has the words of
+// docs.slack.dev/messaging/sending-messages-using-incoming-webhooks.
+var errorTable = chat.ErrorTable{
+	{Codes: "invalid_token no_service_id", Class: notify.Permanent,
+		Message: "the webhook's address is wrong: copy it again from the app's settings"},
+	{Codes: "no_service no_active_hooks", Class: notify.Permanent,
+		Message: "the webhook was removed or switched off: create another one, and put its address under api_url"},
+	{Codes: "no_team team_disabled", Class: notify.Permanent,
+		Message: "the webhook's workspace is gone: create a webhook in another one"},
+	{Codes: "user_not_found channel_not_found", Class: notify.Permanent,
+		Message: "there is no such channel or user: correct channel, or create another webhook"},
+	{Codes: "channel_is_archived", Class: notify.Permanent,
+		Message: "the channel is archived: restore it, or create a webhook for another one"},
+	{Codes: "action_prohibited posting_to_general_channel_denied", Class: notify.Permanent,
+		Message: "the workspace does not allow this message: its administrator restricts who posts where"},
+	{Codes: "invalid_payload", Class: notify.Permanent,
+		Message: "Slack cannot parse the message: check what the templates print"},
+	{Codes: "no_text", Class: notify.Permanent,
+		Message: "the message is empty: check what the template under text prints"},
+	{Codes: "too_many_attachments", Class: notify.Permanent,
+		Message: "Slack finds too many attachments"},
+	{Codes: "msg_too_long", Class: notify.TooLong,
+		Message: "the message is too long"},
 }

@@ -1,169 +1,109 @@
-// Package slack says notifications through a Slack incoming webhook, or another
-// server that takes the same (Mattermost, Discord's /slack).
+// Package slack sends notifications through a Slack incoming webhook, or to another
+// server with the same API (Mattermost, Discord's /slack).
 //
 // Vendor rules, from docs.slack.dev/messaging/sending-messages-using-incoming-webhooks:
-// about one message a second; the answer is the text "ok" or a word that says
-// what is wrong; "&", "<" and ">" must be escaped. A text of an attachment is
-// kept to 3000 bytes here, the limit that Slack documents for blocks.
+// about one message a second; the answer is the text "ok" or an error word; "&", "<"
+// and ">" must be escaped. The text of an attachment is kept below 3000 bytes, the
+// limit that Slack documents for blocks.
 package slack
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/render"
 )
 
 const (
 	maxText  = 3000 // bytes
 	maxTitle = 1000 // bytes; Alertmanager allows 1024 characters
-	// builtinName is the built-in text inside a user's own template.
-	builtinName = "slack.default"
 )
 
-var errEmpty = errors.New("it prints nothing")
-
-// hook is a Notifier.
-type hook struct {
+// webhook is a notify.Notifier.
+type webhook struct {
 	env     *notify.Env
 	address string
-	text    *render.Text
-	// The others are nil where the built-in value serves.
-	channel, username, iconEmoji, iconURL *render.Text
-	color, title, titleLink               *render.Text
+	text    *chat.Template
+	// Lines of the message.
+	channel, username, iconEmoji, iconURL *chat.Template
+	color, title, titleLink               *chat.Template
 }
 
-// New makes the notifier of c, which must be valid. An error names the key whose
-// template is wrong.
+// New returns the notifier of c, which must be valid. The error names the key of a
+// template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	h := &hook{env: env, address: string(c.APIURL)}
-	for _, x := range []struct {
-		key, src string
-		text     **render.Text
-	}{
-		{"channel", c.Channel, &h.channel}, {"username", c.Username, &h.username},
-		{"icon_emoji", c.IconEmoji, &h.iconEmoji}, {"icon_url", c.IconURL, &h.iconURL},
-		{"color", c.Color, &h.color}, {"title", c.Title, &h.title}, {"title_link", c.TitleLink, &h.titleLink},
-	} {
-		if x.src == "" {
-			continue
-		}
-		var err error
-		if *x.text, err = t.Text(x.src); err != nil {
-			return nil, fmt.Errorf("%s: %w", x.key, err)
-		}
+	compile := chat.Compiler{Templates: t}
+	w := &webhook{
+		env: env, address: string(c.APIURL),
+		channel: compile.Line("channel", c.Channel), username: compile.Line("username", c.Username),
+		iconEmoji: compile.Line("icon_emoji", c.IconEmoji), iconURL: compile.Line("icon_url", c.IconURL),
+		color: compile.Line("color", c.Color), title: compile.Line("title", c.Title), titleLink: compile.Line("title_link", c.TitleLink),
+		text: compile.Message("text", c.Text, "slack.default"),
 	}
-	text := c.Text
-	if text == "" {
-		text = `{{ template "` + builtinName + `" . }}`
-	}
-	var err error
-	if h.text, err = t.Text(text, builtinName); err != nil {
-		return nil, fmt.Errorf("text: %w", err)
-	}
-	return h, nil
+	return w, compile.Err()
 }
 
-// Messages returns one message, or several that are cut between alerts.
-func (h *hook) Messages(n *alert.Notification) ([]notify.Message, error) {
-	limit := maxText
-	if n.HalfSize {
-		limit /= 2
-	}
-	l := h.letter(n, limit)
-	sum := sha256.Sum256([]byte(h.address))
-	target := kind.Name + "/" + hex.EncodeToString(sum[:4])
+// Messages returns one message, or several that are split between alerts.
+func (w *webhook) Messages(n *alert.Notification) ([]notify.Message, error) {
+	m := w.render(n)
+	target := chat.Target(kind.Name, w.address)
 	var out []notify.Message
-	for i, text := range l.texts {
-		units := []string{strconv.Itoa(i+1) + "/" + strconv.Itoa(len(l.texts))}
-		if slices.Contains(n.AcceptedUnits, units[0]) {
+	for i, text := range m.texts {
+		unit := chat.Unit(i+1, len(m.texts))
+		if chat.Accepted(n, unit) {
 			continue
 		}
 		text = strings.Trim(text, "\n")
-		title := l.title + marker(i+1, len(l.texts))
-		payload, err := notify.EncodeJSON(l.message(title, text))
+		title := m.title + chat.Marker(i+1, len(m.texts))
+		payload, err := notify.EncodeJSON(m.payload(title, text))
 		if err != nil {
 			return nil, fmt.Errorf("encode the message: %w", err)
 		}
-		out = append(out, notify.Message{
-			Target:   target,
-			Audience: l.channel,
-			Units:    units,
-			Text:     preview(title + "\n" + text),
-			Send: func(ctx context.Context) []notify.Outcome {
-				return notify.Outcomes(units, send(ctx, h.env.HTTP, h.address, payload))
-			},
+		message := chat.NewMessage(target, unit, preview(title+"\n"+text), func(ctx context.Context) error {
+			return send(ctx, w.env.HTTP, w.address, payload)
 		})
+		message.Audience = m.channel
+		out = append(out, message)
 	}
 	return out, nil
 }
 
-// letter is a notification in the form that Slack takes, but for its parts.
-type letter struct {
+// message is a notification before it is encoded.
+type message struct {
 	channel, username, iconEmoji, iconURL string
 	color, title, titleLink               string
-	texts                                 []string
+	texts                                 []string // one for each part
 	mrkdwn                                bool
 }
 
-// letter executes the templates. One that fails, or a text that prints nothing,
-// gives way to the built-in one, and a note says so: an alert must not be lost
-// over its wording.
-func (h *hook) letter(n *alert.Notification, limit int) *letter {
-	doc := render.Document(n, &h.env.Style)
-	view := render.NewView(n, &h.env.Style)
-	escaped := view.Escape(escapeValue, escapeURL)
-	escaped.Builtin = func() string { return strings.Join(blocks(doc), "\n") }
-	plain := func(key string, x *render.Text, builtin string) string {
-		return execute(doc, key, x, view, builtin)
+// render executes the templates.
+func (w *webhook) render(n *alert.Notification) *message {
+	doc := render.Document(n, &w.env.Style)
+	view := render.NewView(n, &w.env.Style)
+	escaped := chat.EscapedView(view, dialect{}, func() string { return strings.Join(chat.Blocks(doc, dialect{}), "\n") })
+	line := func(t *chat.Template, builtin string) string { return t.ExecuteLine(doc, view, maxText, builtin) }
+	m := &message{
+		channel: line(w.channel, ""), username: line(w.username, ""),
+		iconEmoji: line(w.iconEmoji, ""), iconURL: line(w.iconURL, ""),
+		color: line(w.color, color(doc)), titleLink: line(w.titleLink, ""),
+		title: cut(w.title.ExecuteLine(doc, escaped, maxText, escape(doc.Title)), maxTitle),
 	}
-	l := &letter{
-		channel: plain("channel", h.channel, ""), username: plain("username", h.username, ""),
-		iconEmoji: plain("icon_emoji", h.iconEmoji, ""), iconURL: plain("icon_url", h.iconURL, ""),
-		color: plain("color", h.color, colour(doc)), titleLink: plain("title_link", h.titleLink, ""),
-		title: cut(execute(doc, "title", h.title, escaped, escape(doc.Title)), maxTitle),
+	text := w.text.Execute(doc, escaped)
+	blocks := strings.Split(text, "\n")
+	if m.mrkdwn = text != ""; !m.mrkdwn {
+		blocks = chat.Blocks(doc, dialect{})
 	}
-	if !h.text.Builtin() {
-		text, err := h.text.Execute(escaped)
-		if text = render.Lines(text); err == nil && text == "" {
-			err = errEmpty
-		}
-		if err == nil {
-			l.texts, l.mrkdwn = packText(text, limit), true
-			return l
-		}
-		doc.TemplateFailed(fmt.Errorf("text: %w", err))
-	}
-	l.texts = pack(doc, limit)
-	return l
+	// The marker of a part is in the title.
+	m.texts = render.Pack(chat.Limit(n, maxText), func(int, int) string { return "" }, blocks)
+	return m
 }
 
-// execute prints v through the template of a key, on one line.
-func execute(doc *render.Doc, key string, x *render.Text, v *render.View, builtin string) string {
-	if x == nil {
-		return builtin
-	}
-	s, err := x.Execute(v)
-	if err != nil {
-		doc.TemplateFailed(fmt.Errorf("%s: %w", key, err))
-		return builtin
-	}
-	if s = render.Clean(s, maxText); s == "" {
-		return builtin
-	}
-	return s
-}
-
-// message is the body of one part.
-func (l *letter) message(title, text string) any {
+// payload returns the body of the request for one part.
+func (m *message) payload(title, text string) any {
 	type attachment struct {
 		Fallback  string   `json:"fallback"`
 		Color     string   `json:"color"`
@@ -173,7 +113,7 @@ func (l *letter) message(title, text string) any {
 		Mrkdwn    []string `json:"mrkdwn_in"`
 	}
 	mrkdwn := []string{}
-	if l.mrkdwn {
+	if m.mrkdwn {
 		mrkdwn = append(mrkdwn, "text")
 	}
 	return struct {
@@ -182,5 +122,5 @@ func (l *letter) message(title, text string) any {
 		IconEmoji   string       `json:"icon_emoji,omitempty"`
 		IconURL     string       `json:"icon_url,omitempty"`
 		Attachments []attachment `json:"attachments"`
-	}{l.channel, l.username, l.iconEmoji, l.iconURL, []attachment{{title, l.color, title, l.titleLink, text, mrkdwn}}}
+	}{m.channel, m.username, m.iconEmoji, m.iconURL, []attachment{{title, m.color, title, m.titleLink, text, mrkdwn}}}
 }

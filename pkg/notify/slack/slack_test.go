@@ -225,7 +225,7 @@ func TestAnswers(t *testing.T) {
 		code      string
 		says      string
 	}{
-		{400, "invalid_payload", "", notify.Permanent, 0, false, "invalid_payload", "cannot read the message"},
+		{400, "invalid_payload", "", notify.Permanent, 0, false, "invalid_payload", "cannot parse the message"},
 		{400, "no_text", "", notify.Permanent, 0, false, "no_text", "empty"},
 		{400, "msg_too_long", "", notify.TooLong, 0, false, "msg_too_long", "too long"},
 		{400, "user_not_found", "", notify.Permanent, 0, false, "user_not_found", "correct channel"},
@@ -242,9 +242,9 @@ func TestAnswers(t *testing.T) {
 		{503, "", "5", notify.Retry, 5 * time.Second, false, "HTTP 503", "the server failed"},
 		{302, "", "", notify.Permanent, 0, false, "HTTP 302", "redirects"},
 		{200, "no_service", "", notify.Permanent, 0, false, "no_service", "removed"},
-		{200, "<html>" + name, "", notify.Retry, 0, true, "", `proxy stands in between: it says "<html>T00000000/B00000000/<secret>"`},
-		{200, "", "", notify.Retry, 0, true, "", "proxy stands in between"},
-		{201, "ok", "", notify.Retry, 0, true, "", "proxy stands in between"},
+		{200, "<html>" + name, "", notify.Retry, 0, true, "", `proxy in between; it answered "<html>T00000000/B00000000/<secret>"`},
+		{200, "", "", notify.Retry, 0, true, "", "proxy in between"},
+		{201, "ok", "", notify.Retry, 0, true, "", "proxy in between"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, tt.said), func(t *testing.T) {

@@ -1,0 +1,173 @@
+package chat
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"tocsin/pkg/notify"
+	"tocsin/pkg/render"
+)
+
+// Compiler compiles the templates of one configuration entry. It keeps the first
+// error, which begins with the key of the template.
+type Compiler struct {
+	Templates *render.Templates
+
+	err error
+}
+
+// Err returns the first error.
+func (c *Compiler) Err() error { return c.err }
+
+func (c *Compiler) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// Message compiles the template of a message, of which "" stands for the built-in
+// one. builtin is the name by which a template can include the built-in message,
+// such as "wecom.default".
+func (c *Compiler) Message(key, src, builtin string) *Template {
+	if src == "" {
+		src = `{{ template "` + builtin + `" . }}`
+	}
+	return &Template{key: key, text: c.text(key, src, builtin)}
+}
+
+// Line compiles the template of a text of one line; "" is the built-in one.
+func (c *Compiler) Line(key, src string) *Template {
+	t := &Template{key: key}
+	if src != "" {
+		t.text = c.text(key, src)
+	}
+	return t
+}
+
+// Text compiles any other template.
+func (c *Compiler) Text(key, src string) *render.Text { return c.text(key, src) }
+
+// List compiles a list of templates.
+func (c *Compiler) List(key string, srcs []string) []*render.Text {
+	out := make([]*render.Text, len(srcs))
+	for i, src := range srcs {
+		out[i] = c.text(key, src)
+	}
+	return out
+}
+
+// Secret compiles a template that holds a secret: its error does not show where
+// the fault is.
+func (c *Compiler) Secret(key, src string) *Address {
+	text, err := c.Templates.Text(src)
+	if err != nil {
+		c.fail(fmt.Errorf("%s: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)", key))
+	}
+	return &Address{key: key, text: text}
+}
+
+func (c *Compiler) text(key, src string, builtins ...string) *render.Text {
+	text, err := c.Templates.Text(src, builtins...)
+	if err != nil {
+		c.fail(fmt.Errorf("%s: %w", key, err))
+	}
+	return text
+}
+
+// Template is a user's own wording of a message, or of a line of it.
+type Template struct {
+	key  string
+	text *render.Text // nil for the built-in line
+}
+
+var errEmpty = errors.New("it prints nothing")
+
+// Execute prints a message. It returns "" when the built-in message is to be sent:
+// because the template asks for it, or because the template fails or prints
+// nothing, which a note in doc reports. An alert must not be lost over its wording.
+func (t *Template) Execute(doc *render.Doc, v *render.View) string {
+	if t.text.Builtin() {
+		return ""
+	}
+	text, err := t.text.Execute(v)
+	if text = render.Lines(text); err == nil && text == "" {
+		err = errEmpty
+	}
+	if err != nil {
+		doc.TemplateFailed(fmt.Errorf("%s: %w", t.key, err))
+		return ""
+	}
+	return text
+}
+
+// ExecuteLine prints a text of one line and at most limit bytes. It returns
+// builtin when there is no template, when it prints nothing, and when it fails,
+// which a note in doc reports.
+func (t *Template) ExecuteLine(doc *render.Doc, v *render.View, limit int, builtin string) string {
+	if t.text == nil {
+		return builtin
+	}
+	s, err := t.text.Execute(v)
+	if err != nil {
+		doc.TemplateFailed(fmt.Errorf("%s: %w", t.key, err))
+		return builtin
+	}
+	if s = render.Clean(s, limit); s == "" {
+		return builtin
+	}
+	return s
+}
+
+// EscapedView returns the view that message templates print: labels and annotations
+// are escaped by d, and builtin makes the text that the name of the built-in
+// template stands for.
+func EscapedView(v *render.View, d Dialect, builtin func() string) *render.View {
+	escaped := v.Escape(d.Value, d.URL)
+	escaped.Builtin = builtin
+	return escaped
+}
+
+// Address is a webhook address, of which a part may be a template.
+type Address struct {
+	key  string
+	text *render.Text
+}
+
+// Execute returns the address for a notification. The error is permanent and shows
+// no part of the address.
+func (a *Address) Execute(v *render.View) (string, error) {
+	address, err := a.text.Execute(v)
+	if err != nil {
+		return "", &notify.Error{Class: notify.Permanent, Message: "the template under " + a.key + " failed"}
+	}
+	return address, nil
+}
+
+// Names returns the names that templates print, each once, in order. A template may
+// print several, separated by commas, semicolons, "|" or white space. parse returns
+// a name in the vendor's form and reports whether it is one; what is none is left
+// out, and so is a template that fails: the alert is sent without that mention.
+func Names(texts []*render.Text, v *render.View, parse func(string) (string, bool)) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, t := range texts {
+		text, err := t.Execute(v)
+		if err != nil {
+			continue
+		}
+		for _, word := range SplitNames(text) {
+			if name, ok := parse(word); ok && !seen[name] {
+				seen[name] = true
+				out = append(out, name)
+			}
+		}
+	}
+	return out
+}
+
+// SplitNames splits a list of names that are separated by commas, semicolons, "|"
+// or white space.
+func SplitNames(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("|,;，；、 \t\r\n", r) })
+}
