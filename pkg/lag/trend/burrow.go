@@ -6,16 +6,16 @@ import "time"
 type Commit struct {
 	Offset int64
 	Time   int64 // unix milliseconds
-	// Lag is how far the commit was behind the end when it arrived; valid when
-	// LagKnown.
+	// Lag is how far the commit was behind the end when it arrived. It is valid
+	// if LagKnown.
 	Lag      int64
 	LagKnown bool
 }
 
-// BurrowStatus is a status as Burrow numbers them.
+// BurrowStatus is a status, numbered as in Burrow.
 type BurrowStatus int
 
-// Burrow's statuses. BurrowErr is that of a group; those after it are of
+// Burrow's statuses. BurrowErr is only for groups; those after it are only for
 // partitions.
 const (
 	BurrowNotFound BurrowStatus = iota
@@ -36,30 +36,31 @@ func (s BurrowStatus) String() string {
 	return names[s]
 }
 
-// Burrow judges a partition exactly as Burrow does: by its last commits, oldest
-// first, and the log ends of its last polls. allowed is Burrow's allowed-lag. It
-// repeats Burrow's false alarms, which the default states are there to avoid.
-// Without a commit it is OK, as in Burrow.
+// Burrow evaluates a partition exactly as Burrow does, from its recent commits,
+// oldest first, and the log ends of the recent polls. allowed is Burrow's
+// allowed-lag. It reproduces Burrow's false alarms, which [Window.Partition]
+// avoids. Without a commit it returns BurrowOK, as Burrow does.
 func Burrow(commits []Commit, ends []int64, currentLag int64, now time.Time, allowed int64) BurrowStatus {
 	switch {
 	case len(commits) == 0 || currentLag <= allowed:
 		return BurrowOK
-	case stopped(commits, now) && !recentlyRead(commits, ends):
+	case stopped(commits, now) && !caughtUpRecently(commits, ends):
 		return BurrowStop
 	case rewound(commits):
 		return BurrowRewind
-	case hadNothing(commits, allowed):
+	case lagWasAllowed(commits, allowed):
 		return BurrowOK
 	case stalled(commits):
 		return BurrowStall
-	case neverFell(commits):
+	case lagNeverDecreased(commits):
 		return BurrowWarn
 	}
 	return BurrowOK
 }
 
-// BurrowGroup is the status of a group by those of its partitions: the worst,
-// with the errors of partitions as ERR. A group without partitions is OK.
+// BurrowGroup returns the status of a group with these partitions: the most
+// severe one, where an error of a partition becomes BurrowErr. It returns
+// BurrowOK for a group without partitions.
 func BurrowGroup(partitions []BurrowStatus) BurrowStatus {
 	worst := BurrowOK
 	for _, s := range partitions {
@@ -68,17 +69,18 @@ func BurrowGroup(partitions []BurrowStatus) BurrowStatus {
 	return worst
 }
 
-// Burrow judges a partition as Burrow would if its group had committed at each
-// poll. Of a group without members, which commits nothing, the polls that only
-// saw the last commit again are left out. NOTFOUND is what the window never saw.
+// Burrow evaluates a partition as Burrow would if its group had committed at each
+// poll. For a group without members, which commits nothing, polls that repeat the
+// last commit are left out. It returns BurrowNotFound for a partition that no poll
+// has.
 func (w *Window) Burrow(group, topic string, id int32, allowed int64, now time.Time) BurrowStatus {
-	r, members, ok := w.find(group, topic, id)
+	r, members, ok := w.findRow(group, topic, id)
 	if !ok {
 		return BurrowNotFound
 	}
 	var commits []Commit
 	var ends []int64
-	polls := w.polls()
+	polls := w.pollTimes()
 	for i := range r.polls() {
 		s := r.samples[i]
 		commits = append(commits, Commit{Offset: s.commit, Time: polls[i], Lag: s.lag, LagKnown: true})
@@ -94,15 +96,15 @@ func (w *Window) Burrow(group, topic string, id int32, allowed int64, now time.T
 	return Burrow(commits, ends, lag, now, allowed)
 }
 
-// stopped is Burrow's rule 3: the last commit is longer ago than the window is
-// long.
+// stopped is Burrow's rule 3: the time since the last commit is longer than the
+// window.
 func stopped(commits []Commit, now time.Time) bool {
 	oldest, newest := commits[0].Time, commits[len(commits)-1].Time
 	return now.Unix()*1000-newest > newest-oldest
 }
 
-// recentlyRead is Burrow's "recent lag zero".
-func recentlyRead(commits []Commit, ends []int64) bool {
+// caughtUpRecently is Burrow's "recent lag zero" check.
+func caughtUpRecently(commits []Commit, ends []int64) bool {
 	for _, end := range ends {
 		if end <= commits[len(commits)-1].Offset {
 			return true
@@ -111,12 +113,12 @@ func recentlyRead(commits []Commit, ends []int64) bool {
 	return false
 }
 
-// rewound is Burrow's rule 2, which looks no further than the first rewind.
+// rewound is Burrow's rule 2, which examines only the first rewind.
 func rewound(commits []Commit) bool {
 	for i := 1; i < len(commits); i++ {
-		if before := commits[i-1].Offset; commits[i].Offset < before {
+		if previous := commits[i-1].Offset; commits[i].Offset < previous {
 			for _, c := range commits[i+1:] {
-				if c.Offset >= before {
+				if c.Offset >= previous {
 					return false
 				}
 			}
@@ -126,8 +128,8 @@ func rewound(commits []Commit) bool {
 	return false
 }
 
-// hadNothing is Burrow's rule 1.
-func hadNothing(commits []Commit, allowed int64) bool {
+// lagWasAllowed is Burrow's rule 1: some commit had at most the allowed lag.
+func lagWasAllowed(commits []Commit, allowed int64) bool {
 	for _, c := range commits {
 		if c.LagKnown && c.Lag <= allowed {
 			return true
@@ -136,7 +138,7 @@ func hadNothing(commits []Commit, allowed int64) bool {
 	return false
 }
 
-// stalled is Burrow's rule 4.
+// stalled is Burrow's rule 4: all commits have the same offset.
 func stalled(commits []Commit) bool {
 	for _, c := range commits {
 		if c.Offset != commits[0].Offset {
@@ -146,15 +148,15 @@ func stalled(commits []Commit) bool {
 	return true
 }
 
-// neverFell is Burrow's rule 5: known lags never fall from one to the next.
-func neverFell(commits []Commit) bool {
-	before := int64(-1)
+// lagNeverDecreased is Burrow's rule 5: no known lag is below the one before.
+func lagNeverDecreased(commits []Commit) bool {
+	previous := int64(-1)
 	for _, c := range commits {
 		if c.LagKnown {
-			if c.Lag < before {
+			if c.Lag < previous {
 				return false
 			}
-			before = c.Lag
+			previous = c.Lag
 		}
 	}
 	return true

@@ -7,169 +7,189 @@ import (
 	"math/bits"
 )
 
-// tooLarge is an offset or lag that no Kafka has: differences of smaller ones do
-// not overflow.
-const tooLarge = 1 << 62
+const (
+	// offsetLimit is above every offset and lag of a real Kafka, and so low that
+	// differences between smaller ones do not overflow.
+	offsetLimit = 1 << 62
+	// markerLag is how many messages a transaction marker may leave unread.
+	markerLag = 1
+)
 
-// markers is how many messages may be left by transactions' markers.
-const markers = 1
-
-// row is what the window has of a partition of a group.
+// row is the polls of a partition as one group sees it.
 type row struct {
 	id int32
-	// known has a bit for each poll that saw the partition, the oldest lowest.
+	// known has a bit for each poll that has the partition, the oldest lowest.
 	known   uint16
-	samples [size]sample // by poll
-	// held is, while any poll saw the partition, since when the commit has
-	// stood where the oldest of them saw it, if that is before the window, with
-	// so much left to read then; or 0. Otherwise it is when the partition was
-	// last seen. In unix milliseconds.
-	held, heldLag int64
+	samples [windowSize]sample // by poll
+	// frozenSince is set when the commit of the oldest known sample is older
+	// than the window: the first poll with it, in unix milliseconds, and the lag
+	// at that poll.
+	frozenSince, frozenLag int64
+	// lastSeen is, while no poll of the window has the partition, the last one
+	// that had, in unix milliseconds.
+	lastSeen int64
 }
 
-// sample is a partition as one poll saw it.
+// sample is a partition in one poll.
 type sample struct{ commit, end, lag int64 }
 
-// age takes the oldest poll, at time t, out of the window.
-func (r *row) age(t int64) {
-	gone := r.samples[0]
-	was := r.known&1 != 0
+// dropOldest removes the oldest poll, at time t, from the window.
+func (r *row) dropOldest(t int64) {
+	dropped := r.samples[0]
+	wasKnown := r.known&1 != 0
 	r.known >>= 1
 	copy(r.samples[:], r.samples[1:])
 	switch {
-	case !was:
+	case !wasKnown:
 	case r.known == 0:
-		r.held, r.heldLag = t, 0
-	case r.samples[bits.TrailingZeros16(r.known)].commit != gone.commit:
-		r.held, r.heldLag = 0, 0
-	case r.held == 0 || r.heldLag <= markers:
-		r.held, r.heldLag = t, gone.lag
+		r.frozenSince, r.frozenLag, r.lastSeen = 0, 0, t
+	case r.samples[bits.TrailingZeros16(r.known)].commit != dropped.commit:
+		r.frozenSince, r.frozenLag = 0, 0
+	case r.frozenSince == 0 || r.frozenLag <= markerLag:
+		r.frozenSince, r.frozenLag = t, dropped.lag
 	}
 }
 
-// add takes in what the newest poll saw; it tells whether it saw anything.
+// record adds the newest poll. It reports whether the poll has valid offsets.
 //
-// A log end that falls is that of a topic that was created anew, and so is it
-// when a commit that was beyond the end goes back: nothing before it counts.
-func (r *row) add(newest int, p *Partition) bool {
-	if !valid(p) {
+// Earlier polls are dropped when the topic was deleted and created again: its end
+// falls, or its commit was beyond the end and goes back.
+func (r *row) record(newest int, p *Partition) bool {
+	if !validPartition(p) {
 		return false
 	}
 	s := sample{p.Committed, p.End, p.Lag}
 	if r.known == 0 {
-		r.held, r.heldLag = 0, 0
+		r.lastSeen, r.frozenLag = 0, 0
 	} else if last := r.samples[bits.Len16(r.known)-1]; s.end < last.end || last.commit > last.end && s.commit < last.commit {
-		r.known, r.held, r.heldLag = 0, 0, 0
+		r.known, r.frozenSince, r.frozenLag = 0, 0, 0
 	}
 	r.known |= 1 << newest
 	r.samples[newest] = s
 	return true
 }
 
-// A row is stored as two bytes of known, with plain; then, unless it is plain,
-// how it is not; held and, if that is not 0, heldLag; then columns, of each poll
-// that is known the difference from the one before: how far the end is from the
-// commit; the end; the deleted messages, which are between commit and end and not
-// in the lag.
+// A row is stored as
+//
+//	uint16   known, with flagCompact when the optional columns are left out
+//	byte     the optional columns; not with flagCompact
+//	uvarint  frozenSince, or without known polls lastSeen
+//	uvarint  frozenLag; only if the number before is not 0
+//	varint…  for each known poll: how far the end is after the commit
+//	varint…  columnEnds: the end
+//	varint…  columnDeleted: the deleted messages between commit and end, which are
+//	         not in the lag
+//
+// The first two columns hold differences from the poll before.
 const (
-	plain = 1 << size // the last two columns are left out
-	// ownEnds tells that there are ends: the group was told others than those
-	// that are kept for all groups. deletions tells that there are such.
-	ownEnds   = 1
-	deletions = 2
+	flagCompact = 1 << windowSize
+
+	// columnEnds is there when the group's ends differ from those in
+	// Window.ends, which all groups share.
+	columnEnds    = 1
+	columnDeleted = 2
 )
 
-// encode appends the row as it is stored. ends are those kept for all groups, by
+// encode appends the stored form of the row. ends are those in Window.ends, by
 // poll.
-func (r *row) encode(to []byte, ends *[size]int64) []byte {
-	var kind byte
+func (r *row) encode(to []byte, ends *[windowSize]int64) []byte {
+	var columns byte
 	for i := range r.polls() {
 		s := &r.samples[i]
 		if s.end != ends[i] {
-			kind |= ownEnds
+			columns |= columnEnds
 		}
 		if s.lag != max(0, s.end-s.commit) {
-			kind |= deletions
+			columns |= columnDeleted
 		}
 	}
-	if kind == 0 {
-		to = binary.LittleEndian.AppendUint16(to, r.known|plain)
+	if columns == 0 {
+		to = binary.LittleEndian.AppendUint16(to, r.known|flagCompact)
 	} else {
-		to = append(binary.LittleEndian.AppendUint16(to, r.known), kind)
+		to = append(binary.LittleEndian.AppendUint16(to, r.known), columns)
 	}
-	to = binary.AppendUvarint(to, uint64(max(0, r.held)))
-	if r.held > 0 {
-		to = binary.AppendUvarint(to, uint64(r.heldLag))
+	since := r.frozenSince
+	if r.known == 0 {
+		since = r.lastSeen
 	}
-	var before int64
+	to = binary.AppendUvarint(to, uint64(max(0, since)))
+	if since > 0 {
+		to = binary.AppendUvarint(to, uint64(r.frozenLag))
+	}
+	var previous int64
 	for i := range r.polls() {
-		gap := r.samples[i].end - r.samples[i].commit
-		to = binary.AppendUvarint(to, zigzag(gap-before))
-		before = gap
+		distance := r.samples[i].end - r.samples[i].commit
+		to = binary.AppendVarint(to, distance-previous)
+		previous = distance
 	}
-	if kind&ownEnds != 0 {
-		before = 0
+	if columns&columnEnds != 0 {
+		previous = 0
 		for i := range r.polls() {
-			to = binary.AppendUvarint(to, zigzag(r.samples[i].end-before))
-			before = r.samples[i].end
+			to = binary.AppendVarint(to, r.samples[i].end-previous)
+			previous = r.samples[i].end
 		}
 	}
-	if kind&deletions != 0 {
+	if columns&columnDeleted != 0 {
 		for i := range r.polls() {
 			s := &r.samples[i]
-			to = binary.AppendUvarint(to, zigzag(s.end-s.commit-s.lag))
+			to = binary.AppendVarint(to, s.end-s.commit-s.lag)
 		}
 	}
 	return to
 }
 
-// decode reads what encode wrote, in a window of so many polls. Of garbage it
-// makes a row that nothing is known of.
-func (r *row) decode(body []byte, polls int, ends *[size]int64) {
+// decode parses the stored form of a row in a window of so many polls. A row with
+// impossible offsets becomes one without any known poll.
+func (r *row) decode(body []byte, polls int, ends *[windowSize]int64) {
 	if len(body) < 2 {
 		return
 	}
 	head := binary.LittleEndian.Uint16(body)
 	body = body[2:]
-	var kind byte
-	if head&plain == 0 && len(body) > 0 {
-		kind, body = body[0], body[1:]
+	var columns byte
+	if head&flagCompact == 0 && len(body) > 0 {
+		columns, body = body[0], body[1:]
 	}
 	r.known = head & (1<<polls - 1)
-	n := numbers{data: body}
-	r.held = int64(n.unsigned() & math.MaxInt64)
-	if r.held > 0 {
-		r.heldLag = int64(n.unsigned() & math.MaxInt64)
+	n := varintReader{rest: body}
+	since := int64(n.uvarint() & math.MaxInt64)
+	if since > 0 {
+		r.frozenLag = int64(n.uvarint() & math.MaxInt64)
 	}
-	var gaps [size]int64
-	var before int64
+	if r.known == 0 {
+		r.lastSeen = since
+	} else {
+		r.frozenSince = since
+	}
+	var distances [windowSize]int64
+	var previous int64
 	for i := range r.polls() {
-		before += n.signed()
-		gaps[i] = before
+		previous += n.varint()
+		distances[i] = previous
 	}
-	before = 0
+	previous = 0
 	for i := range r.polls() {
 		s := &r.samples[i]
 		s.end = ends[i]
-		if kind&ownEnds != 0 {
-			before += n.signed()
-			s.end = before
+		if columns&columnEnds != 0 {
+			previous += n.varint()
+			s.end = previous
 		}
-		s.commit, s.lag = s.end-gaps[i], max(0, gaps[i])
+		s.commit, s.lag = s.end-distances[i], max(0, distances[i])
 	}
 	for i := range r.polls() {
 		s := &r.samples[i]
-		if kind&deletions != 0 {
-			s.lag = gaps[i] - n.signed()
+		if columns&columnDeleted != 0 {
+			s.lag = distances[i] - n.varint()
 		}
-		if !possible(s.commit) || !possible(s.end) || !possible(s.lag) {
+		if !validOffset(s.commit) || !validOffset(s.end) || !validOffset(s.lag) {
 			*r = row{id: r.id}
 			return
 		}
 	}
 }
 
-// polls goes through the polls that saw the partition, oldest first.
+// polls iterates over the known polls, oldest first.
 func (r *row) polls() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for set := r.known; set != 0; set &= set - 1 {
@@ -180,9 +200,9 @@ func (r *row) polls() iter.Seq[int] {
 	}
 }
 
-// possible tells that a number may be an offset or a lag.
-func possible(n int64) bool { return n >= 0 && n < tooLarge }
+// validOffset reports whether n can be an offset or a lag.
+func validOffset(n int64) bool { return n >= 0 && n < offsetLimit }
 
-func valid(p *Partition) bool {
-	return p.Known && p.ID >= 0 && possible(p.Committed) && possible(p.End) && possible(p.Lag)
+func validPartition(p *Partition) bool {
+	return p.Known && p.ID >= 0 && validOffset(p.Committed) && validOffset(p.End) && validOffset(p.Lag)
 }

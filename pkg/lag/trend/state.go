@@ -7,61 +7,70 @@ import (
 )
 
 const (
-	// frozenPolls and frozenFor are how many polls, over how long, must have
-	// seen the same commit before it is called frozen. Consumers may commit
-	// every few seconds only, and polls may be seconds apart.
-	frozenPolls = 3
-	frozenFor   = time.Minute
-	// unseenPolls is how many of the newest polls may all have missed a
-	// partition before nothing is said of it.
-	unseenPolls = 3
-	// growingPolls is how many polls must have seen the lag grow, and these
-	// must be half of those that there are.
-	growingPolls = 5
+	// minFrozenPolls and minFrozenDuration are how many polls, over how long,
+	// must have the same commit for it to count as frozen. Some consumers commit
+	// only every few seconds, and polls may be seconds apart.
+	minFrozenPolls    = 3
+	minFrozenDuration = time.Minute
+	// maxMissedPolls is how many of the newest polls may lack a partition until
+	// it is Unknown.
+	maxMissedPolls = 3
+	// minGrowingPolls is over how many polls the lag must have grown. It must
+	// also be half of the known ones.
+	minGrowingPolls = 5
+
+	// A lag may dip by 1/maxDipDivisor of its rise and still count as growing:
+	// that of a consumer that commits in batches is a sawtooth.
+	maxDipDivisor = 4
+	// The later half of the time must have 1/recentRiseDivisor of the rise at
+	// least, so that a lag that rose once and stayed level is not growing.
+	recentRiseDivisor = 4
+	// The rise must be 1/noiseDivisor of the produced messages at least: in a
+	// busy topic, smaller ones depend on the moment of the poll.
+	noiseDivisor = 100
 )
 
-// Partition tells what a group does with a partition. Up to allowed messages
-// count as none: in a topic with transactions, a marker is left that nobody
-// reads.
+// Partition evaluates a partition of a group. A lag of up to allowed messages
+// counts as none: in a topic with transactions, the last marker stays unread.
 //
-// It is judged by the polls that saw it, and nothing is said by a single one:
+// The state follows from the polls that have the partition, never from a single
+// one:
 //
-//	OK       at most allowed is left to read; or the commit moves
-//	Unknown  two polls or less saw it, and the commit has not moved; or none of
-//	         the last three saw it
-//	Stalled  the last three polls or more, over a minute or more, saw the same
+//	OK       the lag is at most allowed, or the commit moves
+//	Unknown  the commit has not moved in two polls or less, or the last three
+//	         polls lack the partition
+//	Stalled  the last three polls or more, over a minute or more, have the same
 //	         commit and more than allowed left
 //	Stopped  as Stalled, and the group is known to have no members
-//	Rewind   the commit is before where it was in the window
-//	Growing  over half of the polls and five at least, the lag has risen; see
-//	         growth for what may come in between
+//	Rewind   the commit is lower than earlier in the window
+//	Growing  the lag has risen over at least half of the polls, and at least
+//	         five; see growthStart for the dips that are tolerated
 //
-// The worst that holds is the state.
+// Of several, the most severe one is returned.
 func (w *Window) Partition(group, topic string, id int32, allowed int64) PartitionStatus {
-	r, members, ok := w.find(group, topic, id)
+	r, members, ok := w.findRow(group, topic, id)
 	if !ok {
-		return nothing()
+		return unknownStatus()
 	}
-	reading, _ := w.read(&r, members, allowed)
-	return reading
+	status, _ := w.evaluate(&r, members, allowed)
+	return status
 }
 
-// TopicStatus is what the window tells of a topic: the worst State of its
-// partitions, the Since of the first of them that came into it, what all of them
-// were Rewound by, the sums of In and Out, and the Drain of the whole. Growing is
-// that of the sum of their lags, and may be as long as the History.
+// TopicStatus is the state of a group in one topic: the most severe State of its
+// partitions, the earliest Since and the total RewoundBy of the partitions in that
+// state, the sums of their rates, and the DrainTime of the whole. GrowingFor is for
+// how long the sum of their lags has grown, and may be as long as the History.
 type TopicStatus struct {
 	PartitionStatus
-	// Worst are the partitions in the worst state, by rising id; none when it is
-	// OK.
+	// Worst has the ids of the partitions in the most severe state, in order;
+	// none when that is OK.
 	Worst []int32
 }
 
-// Topic tells what a group does with a topic. Partitions that were never known,
-// such as those without a commit, count for nothing; a topic without any other is
-// Unknown.
+// Topic evaluates a topic of a group. Partitions that were never known, such as
+// those without a commit, do not count; a topic without any other is Unknown.
 func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
-	all := TopicStatus{PartitionStatus: nothing()}
+	all := TopicStatus{PartitionStatus: unknownStatus()}
 	g := w.groups[group]
 	if g == nil || g.topics[topic] == nil {
 		return all
@@ -70,13 +79,13 @@ func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
 	var lag int64
 	var partial bool // the rates of some partition are unknown
 	var r row
-	polls := len(w.polls())
-	ends := recently(w.ends[topic], polls)
-	for b := walk(g.topics[topic].rows); b.next(); {
+	polls := len(w.pollTimes())
+	ends := newEndsCursor(w.ends[topic], polls)
+	for b := iterateBlob(g.topics[topic].rows); b.next(); {
 		r = row{id: b.id}
-		r.decode(b.body, polls, ends.of(b.id))
-		one, left := w.read(&r, g.members, allowed)
-		all.add(b.id, one)
+		r.decode(b.body, polls, ends.seek(b.id))
+		one, left := w.evaluate(&r, g.members, allowed)
+		all.addPartition(b.id, one)
 		if math.IsNaN(one.ProduceRate) {
 			partial = true
 			continue
@@ -86,7 +95,7 @@ func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
 		}
 		all.ProduceRate, all.ConsumeRate = all.ProduceRate+one.ProduceRate, all.ConsumeRate+one.ConsumeRate
 		if left > allowed {
-			lag = min(lag+left, tooLarge)
+			lag = min(lag+left, offsetLimit)
 		}
 	}
 	switch {
@@ -96,18 +105,18 @@ func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
 		all.Worst = nil
 	}
 	if !partial {
-		all.DrainTime = drain(lag, 0, all.ProduceRate, all.ConsumeRate)
+		all.DrainTime = drainTime(lag, 0, all.ProduceRate, all.ConsumeRate)
 	}
-	all.GrowingFor = w.grew(group, topic, all.ProduceRate, allowed)
+	all.GrowingFor = w.topicGrowth(group, topic, all.ProduceRate, allowed)
 	return all
 }
 
-// add takes a partition in.
-func (all *TopicStatus) add(id int32, one PartitionStatus) {
-	switch rank := one.State.rank() - all.State.rank(); {
-	case rank < 0:
+// addPartition adds the state of a partition.
+func (all *TopicStatus) addPartition(id int32, one PartitionStatus) {
+	switch severity := one.State.severity() - all.State.severity(); {
+	case severity < 0:
 		return
-	case rank > 0:
+	case severity > 0:
 		all.State, all.Since, all.RewoundBy, all.Worst = one.State, one.Since, 0, nil
 	case one.Since.Before(all.Since):
 		all.Since = one.Since
@@ -116,8 +125,8 @@ func (all *TopicStatus) add(id int32, one PartitionStatus) {
 	all.Worst = append(all.Worst, id)
 }
 
-// rank orders states by how much they ask for.
-func (s State) rank() int {
+// severity returns the rank of a state, from 1 for OK; 0 for none.
+func (s State) severity() int {
 	for i, other := range [...]State{OK, Unknown, Growing, Rewind, Stalled, Stopped} {
 		if s == other {
 			return i + 1
@@ -126,137 +135,192 @@ func (s State) rank() int {
 	return 0
 }
 
-func nothing() PartitionStatus {
+func unknownStatus() PartitionStatus {
 	return PartitionStatus{State: Unknown, ProduceRate: math.NaN(), ConsumeRate: math.NaN(), DrainTime: -1}
 }
 
-// points are the polls that saw a partition, oldest first.
-type points struct {
-	n       int
-	times   [size]int64
-	samples [size]sample
-}
-
-func (p *points) last() *sample { return &p.samples[p.n-1] }
-
-// read judges a partition. It also returns how much is left to read.
-func (w *Window) read(r *row, members Members, allowed int64) (PartitionStatus, int64) {
-	out := nothing()
-	var p points
-	polls := w.polls()
+// evaluate returns the state of a partition, and its lag.
+func (w *Window) evaluate(r *row, members Members, allowed int64) (PartitionStatus, int64) {
+	out := unknownStatus()
+	var s series
+	polls := w.pollTimes()
 	for i := range r.polls() {
-		p.times[p.n], p.samples[p.n] = polls[i], r.samples[i]
-		p.n++
+		s.times[s.n], s.samples[s.n] = polls[i], r.samples[i]
+		s.n++
 	}
-	if p.n == 0 || bits.Len16(r.known) <= len(polls)-unseenPolls {
+	if s.n == 0 || bits.Len16(r.known) <= len(polls)-maxMissedPolls {
 		return out, 0
 	}
-	last := p.last()
-	out.ProduceRate, out.ConsumeRate = p.rates()
-	out.DrainTime = drain(last.lag, allowed, out.ProduceRate, out.ConsumeRate)
-	grown := p.growing(allowed)
-	out.GrowingFor = p.since(grown)
+	last := s.last()
+	out.ProduceRate, out.ConsumeRate = s.rates()
+	out.DrainTime = drainTime(last.lag, allowed, out.ProduceRate, out.ConsumeRate)
+	growing := s.growthStart(allowed)
+	out.GrowingFor = s.durationFrom(growing)
 	if last.lag <= allowed {
 		out.State = OK
 		return out, last.lag
 	}
-	frozen := p.frozen(allowed)
-	since := p.times[frozen]
-	if frozen == 0 && r.held > 0 && r.heldLag > allowed {
-		since = r.held
+	frozen := s.frozenStart(allowed)
+	since := s.times[frozen]
+	if frozen == 0 && r.frozenSince > 0 && r.frozenLag > allowed {
+		since = r.frozenSince
 	}
-	rewind, by := p.rewound()
+	rewind, by := s.rewind()
 	switch {
-	case p.n-frozen >= frozenPolls && p.times[p.n-1]-since >= frozenFor.Milliseconds():
-		out.State, out.Since = Stalled, at(since)
+	case s.n-frozen >= minFrozenPolls && s.times[s.n-1]-since >= minFrozenDuration.Milliseconds():
+		out.State, out.Since = Stalled, fromMillis(since)
 		if members == NoMembers {
 			out.State = Stopped
 		}
 	case frozen == 0:
-		// Too few polls to say.
+		// Too few polls: still unknown.
 	case by > 0:
-		out.State, out.Since, out.RewoundBy = Rewind, at(p.times[rewind]), by
-	case p.n-grown >= max(growingPolls, (p.n+1)/2):
-		out.State, out.Since = Growing, at(p.times[grown])
+		out.State, out.Since, out.RewoundBy = Rewind, fromMillis(s.times[rewind]), by
+	case s.n-growing >= max(minGrowingPolls, (s.n+1)/2):
+		out.State, out.Since = Growing, fromMillis(s.times[growing])
 	default:
 		out.State = OK
 	}
 	return out, last.lag
 }
 
-// rates returns how much was produced and read per second. A rewind is no
-// reading.
-func (p *points) rates() (in, out float64) {
-	if p.n < 2 {
-		return math.NaN(), math.NaN()
-	}
-	var read int64
-	for i := 1; i < p.n; i++ {
-		read += max(0, p.samples[i].commit-p.samples[i-1].commit)
-	}
-	seconds := float64(p.times[p.n-1]-p.times[0]) / 1000
-	return float64(p.last().end-p.samples[0].end) / seconds, float64(read) / seconds
+// series is the known polls of a partition, oldest first.
+type series struct {
+	n       int
+	times   [windowSize]int64
+	samples [windowSize]sample
 }
 
-// drain returns how long it takes until at most allowed is left.
-func drain(lag, allowed int64, in, out float64) time.Duration {
-	switch seconds := float64(lag) / (out - in); {
+func (s *series) last() *sample { return &s.samples[s.n-1] }
+
+// rates returns how many messages were produced and consumed per second. A rewind
+// does not count as consumption.
+func (s *series) rates() (produce, consume float64) {
+	if s.n < 2 {
+		return math.NaN(), math.NaN()
+	}
+	var consumed int64
+	for i := 1; i < s.n; i++ {
+		consumed += max(0, s.samples[i].commit-s.samples[i-1].commit)
+	}
+	seconds := float64(s.times[s.n-1]-s.times[0]) / 1000
+	return float64(s.last().end-s.samples[0].end) / seconds, float64(consumed) / seconds
+}
+
+// durationFrom returns the time from a poll to the last one.
+func (s *series) durationFrom(i int) time.Duration {
+	return time.Duration(s.times[s.n-1]-s.times[i]) * time.Millisecond
+}
+
+// growthStart returns the poll from which on the lag has grown up to the last
+// one, or the last one if it has not.
+func (s *series) growthStart(allowed int64) int {
+	var lags [windowSize]int64
+	for i := range s.n {
+		lags[i] = s.samples[i].lag
+	}
+	from := growthStart(s.times[:s.n], lags[:s.n], allowed)
+	if rise := s.last().lag - lags[from]; rise < (s.last().end-s.samples[from].end)/noiseDivisor {
+		return s.n - 1
+	}
+	return from
+}
+
+// frozenStart returns the first of the last polls that all have the same commit
+// and more than allowed left.
+func (s *series) frozenStart(allowed int64) int {
+	i := s.n - 1
+	for i > 0 && s.samples[i-1].commit == s.last().commit && s.samples[i-1].lag > allowed {
+		i--
+	}
+	return i
+}
+
+// rewind returns the poll at which the commit went back, and by how many messages
+// at most; 0 if it has returned since.
+func (s *series) rewind() (from int, by int64) {
+	var highest int64
+	for i := range s.n {
+		commit := s.samples[i].commit
+		switch {
+		case commit >= highest:
+			highest, by = commit, 0
+		case by == 0:
+			from, by = i, highest-commit
+		default:
+			by = max(by, highest-commit)
+		}
+	}
+	return from, by
+}
+
+// drainTime returns how long it takes until the lag is at most allowed, as
+// PartitionStatus.DrainTime describes.
+func drainTime(lag, allowed int64, produce, consume float64) time.Duration {
+	switch seconds := float64(lag) / (consume - produce); {
 	case lag <= allowed:
 		return 0
-	case math.IsNaN(in) || math.IsNaN(out):
+	case math.IsNaN(produce) || math.IsNaN(consume):
 		return -1
-	case out <= in || seconds >= Never.Seconds():
+	case consume <= produce || seconds >= Never.Seconds():
 		return Never
 	default:
 		return time.Duration(seconds * float64(time.Second))
 	}
 }
 
-// growing returns from which point on the lag has grown: the last when it has
-// not.
-func (p *points) growing(allowed int64) int {
-	var lags [size]int64
-	for i := range p.n {
-		lags[i] = p.samples[i].lag
+// growthStart returns the index from which on a lag has grown up to the last one,
+// or the last index if it has not. A rise of up to allowed does not count.
+func growthStart(times, lags []int64, allowed int64) int {
+	n := len(lags) - 1
+	if n < 1 {
+		return max(n, 0)
 	}
-	from := growth(p.times[:p.n], lags[:p.n], allowed)
-	if rise := p.last().lag - lags[from]; rise < (p.last().end-p.samples[from].end)/noiseShare {
-		return p.n - 1
+	from := n
+	var dip int64 // the largest fall from i on
+	lowest := lags[n]
+	middle := n
+	for i := n - 1; i >= 0; i-- {
+		dip = max(dip, lags[i]-lowest)
+		lowest = min(lowest, lags[i])
+		for middle > i && times[middle] > times[i]+(times[n]-times[i])/2 {
+			middle--
+		}
+		rise := lags[n] - lags[i]
+		if rise > allowed && dip <= rise/maxDipDivisor && lags[n]-lags[middle] >= rise/recentRiseDivisor {
+			from = i
+		}
+	}
+	// The lag may have stayed level for a while before it rose.
+	for i := n - 1; i > from; i-- {
+		if lags[i] <= lags[from]+allowed {
+			return i
+		}
 	}
 	return from
 }
 
-// since returns how long before the last point one is.
-func (p *points) since(from int) time.Duration {
-	return time.Duration(p.times[p.n-1]-p.times[from]) * time.Millisecond
-}
-
-// frozen returns the first of the last points that all have the last's commit
-// and more than allowed left.
-func (p *points) frozen(allowed int64) int {
-	i := p.n - 1
-	for i > 0 && p.samples[i-1].commit == p.last().commit && p.samples[i-1].lag > allowed {
-		i--
-	}
-	return i
-}
-
-// rewound returns the first point after which the commit was not back where it
-// had been, and how far back it was at most; 0 when it is back.
-func (p *points) rewound() (from int, by int64) {
-	var high int64
-	for i := range p.n {
-		commit := p.samples[i].commit
-		switch {
-		case commit >= high:
-			high, by = commit, 0
-		case by == 0:
-			from, by = i, high-commit
-		default:
-			by = max(by, high-commit)
+// topicGrowth returns for how long the sum of a topic's lags has grown. produce is
+// how many messages are produced per second, or NaN.
+func (w *Window) topicGrowth(group, topic string, produce float64, allowed int64) time.Duration {
+	allTimes, lags := w.topicLags(group, topic)
+	times := make([]int64, 0, len(lags))
+	for i, lag := range lags {
+		if lag != unknownValue {
+			lags[len(times)] = lag
+			times = append(times, allTimes[i])
 		}
 	}
-	return from, by
+	n := len(times)
+	if n == 0 {
+		return 0
+	}
+	from := growthStart(times, lags[:n], allowed)
+	duration := time.Duration(times[n-1]-times[from]) * time.Millisecond
+	if float64(lags[n-1]-lags[from]) < produce*duration.Seconds()/noiseDivisor {
+		return 0
+	}
+	return duration
 }
 
-func at(t int64) time.Time { return time.UnixMilli(t).UTC() }
+func fromMillis(t int64) time.Time { return time.UnixMilli(t).UTC() }

@@ -1,7 +1,7 @@
-// Package trend remembers the last polls of a Kafka cluster and tells from them
-// what its consumers do: whether one is stalled, stopped or was set back, how
-// fast its lag grows, how old its oldest unread message is, and how the lag of
-// the last hours went. It does no I/O and looks at no clock.
+// Package trend keeps the recent polls of a Kafka cluster and evaluates its
+// consumers from them: whether one is stalled, has stopped or was rewound, how
+// fast its lag grows, how old its oldest unread message is, and how its lag
+// developed over the last hours. It does no I/O and reads no clock.
 package trend
 
 import (
@@ -10,21 +10,21 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// State is what a consumer of a partition does.
+// State is the state of a consumer of a partition, a topic or a group.
 type State string
 
-// States, in the order of how much they ask for. A group's or topic's is the
-// worst of its partitions'.
+// States, from the least to the most severe. A topic's or group's state is the
+// most severe one of its partitions.
 const (
 	OK            = State(alert.StatusOK)
-	Unknown State = "unknown"                  // too few polls, or it was not seen
-	Growing       = State(alert.StatusGrowing) // it reads, and what is left to read grows
-	Rewind        = State(alert.StatusRewind)  // its committed offset went back and is not where it was again
-	Stalled       = State(alert.StatusStalled) // it has members, unread messages, and commits nothing
-	Stopped       = State(alert.StatusStopped) // it has unread messages and nobody to read them
+	Unknown State = "unknown"                  // too few polls, or missing from the recent ones
+	Growing       = State(alert.StatusGrowing) // it commits, and its lag grows
+	Rewind        = State(alert.StatusRewind)  // its committed offset went back and has not returned
+	Stalled       = State(alert.StatusStalled) // it has members and unread messages, and does not commit
+	Stopped       = State(alert.StatusStopped) // it has unread messages and no members
 )
 
-// Members is what is known of who reads for a group.
+// Members is whether a group has members.
 type Members int8
 
 const (
@@ -33,25 +33,27 @@ const (
 	HasMembers
 )
 
-// Group is one consumer group as a poll saw it.
+// Group is one consumer group in a poll.
 type Group struct {
 	Name    string
 	Members Members
 	Topics  []Topic
-	// Complete tells that a topic that is missing is gone.
+	// Complete is whether the poll has all topics of the group: a topic that is
+	// missing is gone.
 	Complete bool
 }
 
-// Topic is one topic that a group has read.
+// Topic is one topic in which a group has committed offsets.
 type Topic struct {
 	Name       string
 	Partitions []Partition
-	// Unsubscribed tells that the group has members and none reads the topic.
+	// Unsubscribed is whether the group has members and none of them subscribes
+	// to the topic.
 	Unsubscribed bool
 }
 
-// Partition is one partition of a topic as its group sees it. What is not Known
-// has an ID and nothing else.
+// Partition is one partition of a topic with the offsets of a group in it. Unless
+// it is Known, only its ID is set.
 type Partition struct {
 	ID                    int32
 	Committed, End, Start int64
@@ -59,34 +61,36 @@ type Partition struct {
 	Known                 bool
 }
 
-// PartitionStatus is what the window tells of a partition.
+// PartitionStatus is the state of a group in one partition.
 type PartitionStatus struct {
 	State State
-	// Since is the first poll from which on the state can be seen to have held:
-	// for Stalled and Stopped that of the frozen commit with messages left, which
-	// may be before the window. It is zero while OK or Unknown.
+	// Since is the first poll from which on the State is known to have held. For
+	// Stalled and Stopped it is the first poll with the same commit and messages
+	// left, which may be older than the window. It is zero for OK and Unknown.
 	Since time.Time
-	// ProduceRate and ConsumeRate are messages per second that were produced and read since the
-	// oldest poll of the window; NaN while unknown. A rewind is no reading.
+	// ProduceRate and ConsumeRate are in messages per second since the oldest
+	// poll of the window; NaN while unknown. A rewind does not count as
+	// consumption.
 	ProduceRate, ConsumeRate float64
-	// DrainTime is how long it takes until nothing is left at these rates: 0 when no
-	// more than is allowed is left, Never when it does not come nearer, negative
+	// DrainTime is how long it takes at these rates until the lag is gone: 0
+	// when it is at most the allowed lag, Never when it does not shrink, negative
 	// while unknown.
 	DrainTime time.Duration
-	// GrowingFor is for how long the lag has grown, up to the newest poll; 0 when it
-	// has not. A small fall on the way does not end it; what rose once and stays
-	// does not grow.
+	// GrowingFor is for how long the lag has grown, up to the newest poll; 0
+	// when it has not. Small dips do not reset it. A lag that rose once and then
+	// stayed level does not count as growing.
 	GrowingFor time.Duration
-	// RewoundBy is by how many messages the commit went back at most; with Rewind.
+	// RewoundBy is by how many messages the commit went back at most. It is set
+	// with Rewind only.
 	RewoundBy int64
 }
 
-// Never is the Drain of a lag that does not shrink, and the greatest Age of a
-// message that is older than all that is remembered.
+// Never is the DrainTime of a lag that does not shrink, and the upper bound of
+// the age of a message that is older than the stored log ends.
 const Never = alert.Never
 
-// History is the lag of a topic over the last hours, oldest first, one value a
-// Step, the last of them at Last; -1 is unknown.
+// History is the lag of a topic over the last hours: one value for each Step,
+// oldest first, the newest of them at Last. -1 is unknown.
 type History struct {
 	Last   time.Time
 	Step   time.Duration

@@ -6,30 +6,36 @@ import (
 	"time"
 )
 
-// size is how many polls a partition is judged by.
-const size = 15
+const (
+	// windowSize is from how many polls a partition is evaluated.
+	windowSize = 15
+	// forgetAfter is for how long a partition that cannot be read any more is
+	// Unknown. After that it is as one that never could be read.
+	forgetAfter = 24 * time.Hour
+)
 
-// forgetAfter is for how long a partition that was known and is not any more
-// stays Unknown. Then it is as one that never was known.
-const forgetAfter = 24 * time.Hour
-
-// Window is the last polls of one cluster. The zero Window remembers nothing.
+// Window is the recent polls of one cluster. The zero Window is empty.
 //
-// What it keeps of a partition, a topic or a history stays in the form in which
-// it is stored, and is unpacked where it is asked about: it is about 60 bytes a
-// partition, and reading and storing a window costs next to nothing.
+// Partitions, log ends and lag histories stay in their stored encoding and are
+// decoded only to evaluate them. That takes about 60 bytes a partition, and makes
+// Decode and Encode cheap.
 //
 // A Window is not safe for concurrent use with Add.
 type Window struct {
-	// marks and times are when ends and lags were seen, in unix milliseconds,
-	// oldest first. The last marks are the polls.
-	marks, times []int64
-	groups       map[string]*group
-	ends         map[string][]byte // by topic: its partitions' ends at marks
+	// snapshotTimes are the polls of which ends holds the log ends, and
+	// historyTimes those of which the topics hold a lag, in unix milliseconds,
+	// oldest first.
+	snapshotTimes, historyTimes []int64
+
+	groups map[string]*group
+	ends   map[string][]byte // by topic: a partition blob of log ends, see encodeEnds
 }
 
-// polls are when the partitions were seen.
-func (w *Window) polls() []int64 { return w.marks[max(0, len(w.marks)-size):] }
+// pollTimes returns the times of the polls from which partitions are evaluated:
+// the newest snapshots.
+func (w *Window) pollTimes() []int64 {
+	return w.snapshotTimes[max(0, len(w.snapshotTimes)-windowSize):]
+}
 
 type group struct {
 	members Members
@@ -37,54 +43,54 @@ type group struct {
 }
 
 type topic struct {
-	rows []byte // its partitions at the polls
-	lags []byte // its lag at times
+	rows []byte // a partition blob of rows, see row.encode
+	lags []byte // the newest of them at the newest historyTime, see appendLag
 }
 
-// Add takes one poll in. A second Add at the same or an earlier time than the
-// last is ignored.
+// Add records a poll at now. It ignores a poll that is not later than the newest
+// one.
 //
-// A group, topic or partition that is missing from an incomplete poll keeps what
-// is known of it; a group or topic that is missing from a complete one is
-// forgotten at once. Partitions that are gone, and topics to which a group does
-// not subscribe any more, age out of the window.
+// A group, topic or partition that is missing from an incomplete poll keeps its
+// history. A group or topic that is missing from a complete poll is forgotten at
+// once; partitions that are gone, and topics that a group has unsubscribed from,
+// age out of the window.
 //
-// Without partitions only the history of each topic's lag is kept, and what was
-// known of partitions is forgotten.
-func (w *Window) Add(now time.Time, groups []Group, complete bool, partitions bool) {
+// Without partitions it records only the lag of each topic, and forgets the
+// polls of partitions.
+func (w *Window) Add(now time.Time, groups []Group, complete, partitions bool) {
 	t := now.UnixMilli()
-	if n := len(w.times); n > 0 && t <= w.times[n-1] {
+	if n := len(w.historyTimes); n > 0 && t <= w.historyTimes[n-1] {
 		return
 	}
-	p := poll{Window: w, partitions: partitions, before: w.ends, polled: w.polls()}
-	p.begin(t)
+	p := pollUpdate{Window: w, partitions: partitions, oldEnds: w.ends, oldPolls: w.pollTimes()}
+	p.addTimes(t)
 	w.ends = nil
 	if partitions {
-		p.ends(groups, complete)
+		p.updateEnds(groups, complete)
 	}
 	if w.groups == nil {
 		w.groups = make(map[string]*group, len(groups))
 	}
-	seen := make(map[string]*Group, len(groups))
+	polled := make(map[string]*Group, len(groups))
 	for i := range groups {
-		seen[groups[i].Name] = &groups[i]
+		polled[groups[i].Name] = &groups[i]
 	}
 	for name, g := range w.groups {
-		if seen[name] == nil {
+		if polled[name] == nil {
 			if complete {
 				delete(w.groups, name)
 			} else {
-				p.group(g, &Group{Members: g.members})
+				p.updateGroup(g, &Group{Members: g.members})
 			}
 		}
 	}
-	for name, s := range seen {
+	for name, from := range polled {
 		g := w.groups[name]
 		if g == nil {
-			g = &group{topics: make(map[string]*topic, len(s.Topics))}
+			g = &group{topics: make(map[string]*topic, len(from.Topics))}
 			w.groups[name] = g
 		}
-		p.group(g, s)
+		p.updateGroup(g, from)
 	}
 	for name, g := range w.groups {
 		if len(g.topics) == 0 {
@@ -93,55 +99,55 @@ func (w *Window) Add(now time.Time, groups []Group, complete bool, partitions bo
 	}
 }
 
-// poll is a poll that is being taken in.
-type poll struct {
+// pollUpdate is a Window while Add records a poll in it.
+type pollUpdate struct {
 	*Window
 	partitions bool
-	before     map[string][]byte // the ends before it
-	polled     []int64           // the polls before it
-	dropped    []int             // which of the old marks go
-	replaced   bool              // the newest point of the histories makes room
+
+	oldEnds          map[string][]byte // Window.ends before the poll
+	oldPolls         []int64           // pollTimes before it
+	droppedSnapshots []int             // indexes in snapshotTimes before it
+	replaceNewest    bool              // the poll replaces the newest lag of each history
 }
 
-// begin makes room for a poll at t.
-func (p *poll) begin(t int64) {
+// addTimes adds a poll at t to the times of the window.
+func (p *pollUpdate) addTimes(t int64) {
 	w := p.Window
-	p.replaced = tooClose(w.times)
-	w.times = nextTimes(w.times, t)
+	p.replaceNewest = tooClose(w.historyTimes)
+	w.historyTimes = appendTime(w.historyTimes, t)
 	if !p.partitions {
-		w.marks = nil
+		w.snapshotTimes = nil
 		return
 	}
-	w.marks, p.dropped = thin(w.marks, t)
-	w.marks = append(w.marks, t)
+	w.snapshotTimes, p.droppedSnapshots = downsample(w.snapshotTimes, t)
+	w.snapshotTimes = append(w.snapshotTimes, t)
 }
 
-// group takes in what was seen of a group.
-func (p *poll) group(g *group, seen *Group) {
-	g.members = seen.Members
-	topics := make(map[string]*Topic, len(seen.Topics))
-	for i := range seen.Topics {
-		topics[seen.Topics[i].Name] = &seen.Topics[i]
+func (p *pollUpdate) updateGroup(g *group, polled *Group) {
+	g.members = polled.Members
+	topics := make(map[string]*Topic, len(polled.Topics))
+	for i := range polled.Topics {
+		topics[polled.Topics[i].Name] = &polled.Topics[i]
 	}
 	for name, t := range g.topics {
 		if topics[name] == nil {
-			if seen.Complete {
+			if polled.Complete {
 				delete(g.topics, name)
 			} else {
-				p.topic(name, t, nil, false)
+				p.updateTopic(name, t, nil, false)
 			}
 		}
 	}
-	for name, s := range topics {
+	for name, from := range topics {
 		t := g.topics[name]
 		if t == nil {
 			t = &topic{}
 			g.topics[name] = t
 		}
-		if s.Unsubscribed {
-			p.topic(name, t, nil, true)
+		if from.Unsubscribed {
+			p.updateTopic(name, t, nil, true)
 		} else {
-			p.topic(name, t, s.Partitions, seen.Complete)
+			p.updateTopic(name, t, from.Partitions, polled.Complete)
 		}
 	}
 	for name, t := range g.topics {
@@ -151,75 +157,75 @@ func (p *poll) group(g *group, seen *Group) {
 	}
 }
 
-// topic takes in what was seen of a topic; complete tells that a partition that
+// updateTopic records the partitions of a topic; with complete, a partition that
 // is missing is gone.
-func (p *poll) topic(name string, t *topic, seen []Partition, complete bool) {
-	lag := sum(seen)
+func (p *pollUpdate) updateTopic(name string, t *topic, polled []Partition, complete bool) {
+	lag := totalLag(polled)
 	if p.partitions {
-		if p.rows(name, t, seen, complete) {
-			lag = unknown
+		if missing := p.updateRows(name, t, polled, complete); missing {
+			lag = unknownValue
 		}
 	} else {
 		t.rows = nil
 	}
-	t.lags = nextLags(t.lags, lag, p.replaced, len(p.times))
+	t.lags = appendLag(t.lags, lag, p.replaceNewest, len(p.historyTimes))
 }
 
-// rows takes in what was seen of a topic's partitions. It tells whether one that
-// the window knows was not seen.
-func (p *poll) rows(name string, t *topic, seen []Partition, complete bool) (blind bool) {
+// updateRows records the partitions of a topic. It reports whether the poll is
+// missing one that is in the window.
+func (p *pollUpdate) updateRows(name string, t *topic, polled []Partition, complete bool) (missing bool) {
 	byID := func(a, b Partition) int { return cmp.Compare(a.ID, b.ID) }
-	if !slices.IsSortedFunc(seen, byID) {
-		seen = slices.SortedStableFunc(slices.Values(seen), byID)
+	if !slices.IsSortedFunc(polled, byID) {
+		polled = slices.SortedStableFunc(slices.Values(polled), byID)
 	}
-	polls := p.polls()
+	polls := p.pollTimes()
 	newest := len(polls) - 1
-	was, is := recently(p.before[name], len(p.polled)), recently(p.Window.ends[name], len(polls))
-	old, out := walk(t.rows), newBlob(len(t.rows)+8)
+	oldEnds, newEnds := newEndsCursor(p.oldEnds[name], len(p.oldPolls)), newEndsCursor(p.Window.ends[name], len(polls))
+	old, out := iterateBlob(t.rows), newBlobBuilder(len(t.rows)+8)
 	var r row
-	for more := old.next(); more || len(seen) > 0; {
+	for more := old.next(); more || len(polled) > 0; {
 		r = row{}
-		if more && (len(seen) == 0 || old.id <= seen[0].ID) {
+		if more && (len(polled) == 0 || old.id <= polled[0].ID) {
 			r.id = old.id
-			r.decode(old.body, len(p.polled), was.of(r.id))
-			if len(p.polled) == size {
-				r.age(p.polled[0])
+			r.decode(old.body, len(p.oldPolls), oldEnds.seek(r.id))
+			if len(p.oldPolls) == windowSize {
+				r.dropOldest(p.oldPolls[0])
 			}
 			more = old.next()
 		} else {
-			r.id = seen[0].ID
+			r.id = polled[0].ID
 		}
-		mentioned, took := len(seen) > 0 && seen[0].ID == r.id, false
-		if mentioned {
-			took = r.add(newest, &seen[0])
-			for len(seen) > 0 && seen[0].ID == r.id {
-				seen = seen[1:]
+		present, recorded := len(polled) > 0 && polled[0].ID == r.id, false
+		if present {
+			recorded = r.record(newest, &polled[0])
+			for len(polled) > 0 && polled[0].ID == r.id {
+				polled = polled[1:]
 			}
 		}
 		switch {
 		case r.known != 0:
-			blind = blind || !took
-		case r.held == 0, complete && !mentioned, polls[newest]-r.held > forgetAfter.Milliseconds():
+			missing = missing || !recorded
+		case r.lastSeen == 0, complete && !present, polls[newest]-r.lastSeen > forgetAfter.Milliseconds():
 			continue
 		}
-		ends := is.of(r.id)
+		ends := newEnds.seek(r.id)
 		out.add(r.id, func(to []byte) []byte { return r.encode(to, ends) })
 	}
 	t.rows = out.data
-	return blind
+	return missing
 }
 
-// find returns what is kept of a partition.
-func (w *Window) find(group, topic string, id int32) (r row, members Members, ok bool) {
+// findRow returns the stored polls of a partition, and the members of its group.
+func (w *Window) findRow(group, topic string, id int32) (r row, members Members, ok bool) {
 	g := w.groups[group]
 	if g == nil || g.topics[topic] == nil {
 		return r, 0, false
 	}
-	for b := walk(g.topics[topic].rows); b.next() && b.id <= id; {
+	for b := iterateBlob(g.topics[topic].rows); b.next() && b.id <= id; {
 		if b.id == id {
 			r.id = id
-			polls := len(w.polls())
-			r.decode(b.body, polls, recently(w.ends[topic], polls).of(id))
+			polls := len(w.pollTimes())
+			r.decode(b.body, polls, newEndsCursor(w.ends[topic], polls).seek(id))
 			return r, g.members, true
 		}
 	}

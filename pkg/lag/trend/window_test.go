@@ -6,182 +6,176 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 )
 
-func TestASecondPollAtTheSameTime(t *testing.T) {
-	w := watched(HasMembers, "10/20 12/30")
-	before := w.Partition("g", "t", 0, 1)
+func TestAddIgnoresEarlierPolls(t *testing.T) {
+	w := newWindow(HasMembers, "10/20 12/30")
+	want := w.Partition("g", "t", 0, 1)
 	for _, at := range []float64{1, 0.5, -7} {
-		w.Add(minute(at), []Group{reads("g", NoMembers, "0/0")}, true, true)
+		w.Add(atMinute(at), []Group{newGroup("g", NoMembers, "0/0")}, true, true)
 	}
-	if got := w.Partition("g", "t", 0, 1); !reflect.DeepEqual(got, before) {
-		t.Errorf("%+v became %+v", before, got)
+	if got := w.Partition("g", "t", 0, 1); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v as before", got, want)
 	}
 }
 
-// What is gone is forgotten at once when the poll was complete, and stays
-// otherwise.
-func TestGone(t *testing.T) {
-	other := Group{Name: "g", Complete: true, Members: HasMembers, Topics: []Topic{{Name: "other", Partitions: []Partition{partition(0, "1/2")}}}}
-	cut := other
-	cut.Complete = false
+func TestMissingFromPoll(t *testing.T) {
+	other := Group{Name: "g", Complete: true, Members: HasMembers, Topics: []Topic{{Name: "other", Partitions: []Partition{parsePartition(0, "1/2")}}}}
+	incomplete := other
+	incomplete.Complete = false
 	tests := []struct {
 		name     string
 		poll     []Group
 		complete bool
-		stays    bool
+		want     bool // the topic is kept
 	}{
-		{"group", nil, true, false},
-		{"group, in part of a poll", nil, false, true},
-		{"topic", []Group{other}, true, false},
-		{"topic, in part of a poll", []Group{other}, false, false},
-		{"topic, of part of a group", []Group{cut}, true, true},
+		{"group missing from a complete poll is forgotten", nil, true, false},
+		{"group missing from an incomplete poll is kept", nil, false, true},
+		{"topic missing from a complete group is forgotten", []Group{other}, true, false},
+		{"topic missing from a complete group in an incomplete poll is forgotten", []Group{other}, false, false},
+		{"topic missing from an incomplete group is kept", []Group{incomplete}, true, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := watched(HasMembers, "10/20 10/20 10/20")
-			w.Add(minute(3), tt.poll, tt.complete, true)
-			w = stored(t, w)
-			state, h := w.Partition("g", "t", 0, 1).State, w.History("g", "t")
-			if tt.stays != (state == Stalled) || tt.stays != (len(h.Values) == 4) {
-				t.Errorf("%v, %v", state, h)
+			w := newWindow(HasMembers, "10/20 10/20 10/20")
+			w.Add(atMinute(3), tt.poll, tt.complete, true)
+			w = roundTrip(t, w)
+			if got := w.Partition("g", "t", 0, 1).State; (got == Stalled) != tt.want {
+				t.Errorf("got state %v, want it kept: %v", got, tt.want)
+			}
+			if got := w.History("g", "t"); (len(got.Values) == 4) != tt.want {
+				t.Errorf("got history %v, want it kept: %v", got, tt.want)
 			}
 		})
 	}
 }
 
-func TestAgingOut(t *testing.T) {
-	stalled := "10/20 10/20"
-	alone := reads("g", HasMembers, "- 10/20")
-	unsubscribed := reads("g", HasMembers, stalled)
+func TestAddAgesOutPartitions(t *testing.T) {
+	const stalled = "10/20 10/20"
+	unsubscribed := newGroup("g", HasMembers, stalled)
 	unsubscribed.Topics[0].Unsubscribed = true
-	unknowns := reads("g", HasMembers, "? 10/20")
 	tests := []struct {
 		name string
 		poll []Group
-		// what partition 0 is after so many such polls, and the topic
-		states map[int][2]State
-		gone   int // after so many it is forgotten
+		// states has the states of partition 0 and of the topic after so many
+		// such polls.
+		states    map[int][2]State
+		forgotten int // after so many polls
 	}{
-		{"a partition that is gone", []Group{alone},
-			map[int][2]State{1: {Stalled, Stalled}, 3: {Unknown, Stalled}}, size},
-		{"a topic that nobody subscribes to", []Group{unsubscribed},
-			map[int][2]State{1: {Stalled, Stalled}, 3: {Unknown, Unknown}}, size},
-		{"a partition that is not known any more", []Group{unknowns},
+		{"missing partition", []Group{newGroup("g", HasMembers, "- 10/20")},
+			map[int][2]State{1: {Stalled, Stalled}, 3: {Unknown, Stalled}}, windowSize},
+		{"unsubscribed topic", []Group{unsubscribed},
+			map[int][2]State{1: {Stalled, Stalled}, 3: {Unknown, Unknown}}, windowSize},
+		{"partition that cannot be read", []Group{newGroup("g", HasMembers, "? 10/20")},
 			map[int][2]State{1: {Stalled, Stalled}, 3: {Unknown, Stalled}, 100: {Unknown, Stalled}}, 24*60 + 1},
-		{"a group that is not seen", nil,
+		{"group missing from incomplete polls", nil,
 			map[int][2]State{1: {Stalled, Stalled}, 3: {Unknown, Unknown}, 100: {Unknown, Unknown}}, 24*60 + 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &Window{}
-			for i := range size {
-				w.Add(minute(float64(i)), []Group{reads("g", HasMembers, stalled)}, true, true)
+			for i := range windowSize {
+				w.Add(atMinute(float64(i)), []Group{newGroup("g", HasMembers, stalled)}, true, true)
 			}
-			for i := 1; i <= tt.gone; i++ {
-				_, _, kept := w.find("g", "t", 0)
-				if !kept {
-					t.Fatalf("forgotten after %d", i-1)
+			for i := 1; i <= tt.forgotten; i++ {
+				if _, _, kept := w.findRow("g", "t", 0); !kept {
+					t.Fatalf("forgotten after %d polls, want %d", i-1, tt.forgotten)
 				}
-				w.Add(minute(float64(size-1+i)), tt.poll, tt.poll != nil, true)
+				w.Add(atMinute(float64(windowSize-1+i)), tt.poll, tt.poll != nil, true)
 				if want, ok := tt.states[i]; ok {
 					if got := [2]State{w.Partition("g", "t", 0, 1).State, w.Topic("g", "t", 1).State}; got != want {
-						t.Errorf("after %d: %v, want %v", i, got, want)
+						t.Errorf("after %d polls: got states %v, want %v", i, got, want)
 					}
 				}
 			}
-			if _, _, kept := w.find("g", "t", 0); kept {
-				t.Errorf("still there after %d", tt.gone)
+			if _, _, kept := w.findRow("g", "t", 0); kept {
+				t.Errorf("kept after %d polls, want it forgotten", tt.forgotten)
 			}
 		})
 	}
 }
 
-// Without partitions only histories are kept.
-func TestWithoutPartitions(t *testing.T) {
-	w := watched(HasMembers, "10/20 10/20 10/20")
+func TestAddWithoutPartitions(t *testing.T) {
+	w := newWindow(HasMembers, "10/20 10/20 10/20")
 	for i := range 3 {
-		w.Add(minute(float64(3+i)), []Group{reads("g", HasMembers, "10/30")}, true, false)
+		w.Add(atMinute(float64(3+i)), []Group{newGroup("g", HasMembers, "10/30")}, true, false)
 	}
-	w = stored(t, w)
+	w = roundTrip(t, w)
 	if got := w.Partition("g", "t", 0, 1); got.State != Unknown {
-		t.Errorf("%+v", got)
+		t.Errorf("partition: got %+v, want %v", got, Unknown)
 	}
-	if _, _, known := w.Age("t", 0, 5, minute(6)); known {
-		t.Error("the ends are known")
+	if _, _, known := w.Age("t", 0, 5, atMinute(6)); known {
+		t.Error("age: got a known one, want unknown")
 	}
-	if got := w.History("g", "t").Values; !reflect.DeepEqual(got, []int64{10, 10, 10, 20, 20, 20}) {
-		t.Errorf("%v", got)
+	if got, want := w.History("g", "t").Values, []int64{10, 10, 10, 20, 20, 20}; !reflect.DeepEqual(got, want) {
+		t.Errorf("history: got %v, want %v", got, want)
 	}
 	if got := w.Topic("g", "t", 1); got.State != Unknown || got.GrowingFor != 3*time.Minute {
-		t.Errorf("%+v", got)
+		t.Errorf("topic: got %+v, want %v, growing for 3m", got, Unknown)
 	}
-	w.Add(minute(6), []Group{reads("g", HasMembers, "10/30")}, true, true)
+	w.Add(atMinute(6), []Group{newGroup("g", HasMembers, "10/30")}, true, true)
 	if got := w.Partition("g", "t", 0, 1); got.State != Unknown {
-		t.Errorf("with partitions again: %+v", got)
+		t.Errorf("first poll with partitions again: got %+v, want %v", got, Unknown)
 	}
 }
 
-// Whatever is answered about one group or partition, what is told of the others
-// is the same.
-func TestOthersAreUnchanged(t *testing.T) {
+// TestInvalidOffsetsAffectOnlyTheirPartition adds invalid partitions to one group
+// and checks that the results for another do not change.
+func TestInvalidOffsetsAffectOnlyTheirPartition(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	offset := func() int64 {
 		return []int64{-1, 0, 3, 99, random.Int64N(2000), math.MaxInt64, math.MinInt64, 1 << 61}[random.IntN(8)]
 	}
-	garbage := func(id int32) Partition {
+	invalid := func(id int32) Partition {
 		return Partition{ID: id, Committed: offset(), End: offset(), Start: offset(), Lag: offset(), Known: random.IntN(4) > 0}
 	}
+	group := func(name string, partitions ...Partition) Group {
+		return Group{Name: name, Complete: true, Members: HasMembers, Topics: []Topic{{Name: "t", Partitions: partitions}}}
+	}
 	for round := range 200 {
-		right, wrong := &Window{}, &Window{}
+		valid, spoilt := &Window{}, &Window{}
 		end := int64(1000)
 		for i := range 25 {
 			end += random.Int64N(50)
-			row := func(id int32, commit int64) Partition {
+			partition := func(id int32, commit int64) Partition {
 				return Partition{ID: id, Committed: commit, End: end, Lag: end - commit, Known: true}
 			}
-			group := func(name string, rows ...Partition) Group {
-				return Group{Name: name, Complete: true, Members: HasMembers, Topics: []Topic{{Name: "t", Partitions: rows}}}
-			}
-			mine := []Partition{row(0, end), row(1, 900), row(2, end-int64(i))}
-			right.Add(minute(float64(i)), []Group{group("a", mine...), group("b", mine...)}, true, true)
-			spoilt := append(append([]Partition{}, mine[:1]...), garbage(1), mine[2], garbage(random.Int32N(9)-3))
+			partitions := []Partition{partition(0, end), partition(1, 900), partition(2, end-int64(i))}
+			valid.Add(atMinute(float64(i)), []Group{group("a", partitions...), group("b", partitions...)}, true, true)
+			mixed := append(append([]Partition{}, partitions[:1]...), invalid(1), partitions[2], invalid(random.Int32N(9)-3))
 			if i%3 == 0 {
-				spoilt = append(spoilt, garbage(1<<31-1))
+				mixed = append(mixed, invalid(1<<31-1))
 			}
-			bad := group("b", spoilt...)
+			bad := group("b", mixed...)
 			bad.Members, bad.Complete = Members(random.IntN(3)), random.IntN(2) > 0
-			wrong.Add(minute(float64(i)), []Group{bad, group("a", mine...)}, random.IntN(2) > 0, true)
+			spoilt.Add(atMinute(float64(i)), []Group{bad, group("a", partitions...)}, random.IntN(2) > 0, true)
 			if random.IntN(3) == 0 {
-				right, wrong = stored(t, right), stored(t, wrong)
+				valid, spoilt = roundTrip(t, valid), roundTrip(t, spoilt)
 			}
 		}
 		for id := range int32(3) {
-			if a, b := fmt.Sprintf("%+v", right.Partition("a", "t", id, 1)), fmt.Sprintf("%+v", wrong.Partition("a", "t", id, 1)); a != b {
-				t.Fatalf("round %d: group a, partition %d: %s became %s", round, id, a, b)
+			if got, want := fmt.Sprintf("%+v", spoilt.Partition("a", "t", id, 1)), fmt.Sprintf("%+v", valid.Partition("a", "t", id, 1)); got != want {
+				t.Fatalf("round %d, group a, partition %d: got %s, want %s", round, id, got, want)
 			}
 		}
-		if a, b := fmt.Sprintf("%+v", right.Topic("a", "t", 1)), fmt.Sprintf("%+v", wrong.Topic("a", "t", 1)); a != b {
-			t.Fatalf("round %d: group a: %s became %s", round, a, b)
+		if got, want := fmt.Sprintf("%+v", spoilt.Topic("a", "t", 1)), fmt.Sprintf("%+v", valid.Topic("a", "t", 1)); got != want {
+			t.Fatalf("round %d, group a: got %s, want %s", round, got, want)
 		}
-		if a, b := right.History("a", "t"), wrong.History("a", "t"); !reflect.DeepEqual(a, b) {
-			t.Fatalf("round %d: history of a: %v became %v", round, a, b)
+		if got, want := spoilt.History("a", "t"), valid.History("a", "t"); !reflect.DeepEqual(got, want) {
+			t.Fatalf("round %d, history of group a: got %v, want %v", round, got, want)
 		}
 	}
 }
 
-// What a window says does not depend on the order of groups, topics and
-// partitions.
-func TestOrderIsNoMatter(t *testing.T) {
+func TestAddIgnoresOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	c := newCluster(6, 5, 12)
-	one, two := &Window{}, &Window{}
+	traffic := newTraffic(6, 5, 12)
+	inOrder, shuffledWindow := &Window{}, &Window{}
 	for i := range 20 {
-		groups := c.poll()
-		one.Add(minute(float64(i)), groups, true, true)
+		groups := traffic.poll()
+		inOrder.Add(atMinute(float64(i)), groups, true, true)
 		groups = shuffled(random, groups)
 		for g := range groups {
 			groups[g].Topics = shuffled(random, groups[g].Topics)
@@ -189,29 +183,9 @@ func TestOrderIsNoMatter(t *testing.T) {
 				groups[g].Topics[t].Partitions = shuffled(random, groups[g].Topics[t].Partitions)
 			}
 		}
-		two.Add(minute(float64(i)), groups, true, true)
+		shuffledWindow.Add(atMinute(float64(i)), groups, true, true)
 	}
-	if !bytes.Equal(joined(t, one), joined(t, two)) {
-		t.Error("they differ")
+	if got, want := encoded(t, shuffledWindow), encoded(t, inOrder); !bytes.Equal(got, want) {
+		t.Error("shuffled groups, topics and partitions: got a different window, want the same")
 	}
-}
-
-func shuffled[T any](random *rand.Rand, of []T) []T {
-	of = slices.Clone(of)
-	random.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
-	return of
-}
-
-func joined(t testing.TB, w *Window) []byte {
-	t.Helper()
-	chunks, err := w.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range chunks {
-		if len(c) > 512<<10 {
-			t.Errorf("a chunk of %d bytes", len(c))
-		}
-	}
-	return bytes.Join(chunks, nil)
 }
