@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 		Language: cfg.Global.Language, Log: o.Log,
 	}
 	a.hosts = &host.Watcher{
-		Store: a.store, Inventory: host.NewInventory(&cfg.Hosts), InTimeInterval: a.engine.Within, Ingest: a.engine.Ingest,
+		Store: a.store, Inventory: host.NewInventory(&cfg.Hosts), InTimeInterval: a.engine.InTimeInterval, Ingest: a.engine.Ingest,
 		Language: cfg.Global.Language, Log: o.Log,
 	}
 	return a, nil
@@ -122,10 +122,10 @@ func (a *App) disconnect() {
 
 // Answer is what a timer function answers.
 type Answer struct {
-	Polled int `json:"polled"` // groups or hosts read
-	Alerts int `json:"alerts"` // alerts firing now
-	Sent   int `json:"sent"`   // messages that channels accepted in this run
-	Owed   int `json:"owed"`   // notifications that still wait to be delivered
+	Polled  int `json:"polled"`  // groups or hosts read
+	Alerts  int `json:"alerts"`  // alerts firing now
+	Sent    int `json:"sent"`    // messages that channels accepted in this run
+	Pending int `json:"pending"` // outbox entries still waiting
 }
 
 // Lag polls consumer lag, takes what it finds in, and says what is due: the
@@ -158,5 +158,5 @@ func (a *App) Dispatch(ctx context.Context, now time.Time) (Answer, error) {
 	if err == nil {
 		a.heart.beat(ctx, now)
 	}
-	return Answer{Sent: said.Sent, Owed: said.Owed}, errors.Join(late, err)
+	return Answer{Sent: said.Sent, Pending: said.Pending}, errors.Join(late, err)
 }

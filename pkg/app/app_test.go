@@ -138,8 +138,8 @@ func TestBadDaysOfChannels(t *testing.T) {
 			w := newWorld(t)
 			day.happen(w)
 			answer := w.run(at(0))
-			if got := w.counts(); got != day.first || answer.Owed != day.owed {
-				t.Errorf("first invocation: %s, %d owed; want %s, %d owed\n%s", got, answer.Owed, day.first, day.owed, w.logs)
+			if got := w.counts(); got != day.first || answer.Pending != day.owed {
+				t.Errorf("first invocation: %s, %d owed; want %s, %d owed\n%s", got, answer.Pending, day.first, day.owed, w.logs)
 			}
 			if day.mend != nil {
 				day.mend(w)
@@ -148,8 +148,8 @@ func TestBadDaysOfChannels(t *testing.T) {
 			w.start()
 			w.run(at(600))
 			answer = w.run(at(1200))
-			if got := w.counts(); got != day.after || answer.Owed != 0 {
-				t.Errorf("afterwards: %s, %d owed; want %s, none owed\n%s", got, answer.Owed, day.after, w.logs)
+			if got := w.counts(); got != day.after || answer.Pending != 0 {
+				t.Errorf("afterwards: %s, %d owed; want %s, none owed\n%s", got, answer.Pending, day.after, w.logs)
 			}
 			if !strings.Contains(w.logs.String(), day.log) {
 				t.Errorf("the log does not say %q:\n%s", day.log, w.logs)
@@ -227,14 +227,14 @@ func TestDeadlineInTwoSeconds(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.WeCom.Inject(1, fault.Hang)
 	begin := time.Now()
-	if a := w.runFor(at(0), 2*time.Second); a.Owed != 1 || a.Alerts != 1 {
+	if a := w.runFor(at(0), 2*time.Second); a.Pending != 1 || a.Alerts != 1 {
 		t.Errorf("with a robot that hangs: %+v, want one owed\n%s", a, w.logs)
 	}
 	if took := time.Since(begin); took >= 2*time.Second {
 		t.Errorf("took %v", took)
 	}
 	w.cloud.Tencent.Fail(tencentcloud.Fault{Action: "DescribeGroup", Do: tencentcloud.Hang})
-	if a := w.runFor(at(600), 2*time.Second); a.Sent != 1 || a.Owed != 0 || a.Alerts != 1 {
+	if a := w.runFor(at(600), 2*time.Second); a.Sent != 1 || a.Pending != 0 || a.Alerts != 1 {
 		t.Errorf("with a cloud API that hangs: %+v, want what was owed sent, and the alert still firing\n%s", a, w.logs)
 	}
 	if got := w.counts(); got != "1 robot, 1 phone, 2 mail" {

@@ -157,7 +157,7 @@ func TestExampleDingTalk(t *testing.T) {
 	x.fire("-HostDown/oms/web-1", "-HostDown/oms/web-2", "-HostDown/pay/db-1")
 	x.after(5 * time.Minute)
 	expect(t, x.groups(&seen), "dingtalk_oms over ", "dingtalk_pay over ")
-	if x.after(10*time.Minute).Owed != 0 {
+	if x.after(10*time.Minute).Pending != 0 {
 		t.Errorf("something is still owed\n%s", x.logs)
 	}
 }

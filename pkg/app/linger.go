@@ -27,7 +27,7 @@ func (a *App) linger(ctx context.Context, now func() time.Time) (Answer, error) 
 	for {
 		answer, err := a.Dispatch(ctx, now())
 		sum.Sent += answer.Sent
-		sum.Owed = answer.Owed
+		sum.Pending = answer.Pending
 		if err != nil || !now().Add(lingerStep).Before(end) {
 			return sum, err
 		}

@@ -46,7 +46,7 @@ func TestLinger(t *testing.T) {
 			if took := time.Since(begin); took != want.ends {
 				t.Errorf("linger %s: ended after %v, want %v", linger, took, want.ends)
 			}
-			next, err := a.engine.Next(t.Context())
+			next, err := a.engine.NextDue(t.Context())
 			if waits := next.Equal(begin.Add(30 * time.Second)); err != nil || waits != want.owed {
 				t.Errorf("linger %s: the group is due in %v, %v", linger, next.Sub(begin), err)
 			}

@@ -121,7 +121,7 @@ func (a *App) round(ctx context.Context, at time.Time, do func(context.Context, 
 		a.log.Error("round failed; tried again", "err", err)
 		return err
 	}
-	a.log.Debug("round", "polled", answer.Polled, "alerts", answer.Alerts, "sent", answer.Sent, "owed", answer.Owed)
+	a.log.Debug("round", "polled", answer.Polled, "alerts", answer.Alerts, "sent", answer.Sent, "owed", answer.Pending)
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (a *App) after(ctx context.Context, at time.Time, ended <-chan error, round
 			return time.Time{}
 		}
 	}
-	next, err := a.engine.Next(ctx)
+	next, err := a.engine.NextDue(ctx)
 	if err != nil && ctx.Err() == nil {
 		a.log.Error("cannot see what is due; tried again", "err", err)
 		return at.Add(retryAfter)

@@ -63,7 +63,7 @@ func Render(ctx context.Context, cfg *config.Config, o Options, receiver string,
 		return err
 	}
 	defer a.Close()
-	n := a.engine.Group(now, receiver, alerts)
+	n := a.engine.Preview(now, receiver, alerts)
 	n.ID = "try-" + now.UTC().Format("20060102T150405Z")
 	messages(to, n, func(s Sent, _ notify.Message) { each(s) })
 	return nil

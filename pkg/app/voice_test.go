@@ -215,8 +215,8 @@ func TestCallsThatCannotBeMade(t *testing.T) {
 				x.cloud.Tencent.Fail(*tt.fault)
 			}
 			x.follow(tt.steps)
-			if a := x.after(0); a.Owed != 0 {
-				t.Errorf("%d still owed", a.Owed)
+			if a := x.after(0); a.Pending != 0 {
+				t.Errorf("%d still owed", a.Pending)
 			}
 			said := ""
 			for _, m := range x.cloud.WeCom.Inbox() {

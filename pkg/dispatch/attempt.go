@@ -14,18 +14,18 @@ import (
 
 // result is what came of one attempt.
 type result struct {
-	sent   int
-	failed map[string]*notify.Error // units that will not be tried again
-	retry  *notify.Error            // why the rest must be tried again, nil when there is no rest
-	wait   time.Duration            // before the next attempt
-	paced  bool                     // the wait is for a quota, not for the channel
-	shut   string                   // the target that the wait is for, when it takes no more for now
-	extra  []notify.Message         // what may be sent beside, when all was accepted
+	sent      int
+	failed    map[string]*notify.Error // units that will not be tried again
+	retry     *notify.Error            // why the rest must be tried again, nil when there is no rest
+	wait      time.Duration            // before the next attempt
+	overQuota bool                     // the wait is for a quota, not for the channel
+	lockedOut string                   // the target that the wait is for, when it takes no more for now
+	extra     []notify.Message         // what may be sent beside, when all was accepted
 }
 
 // attempt sends what is left of a notification, and notes in it what was
 // accepted.
-func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result {
+func (e *Engine) attempt(ctx context.Context, now time.Time, c *leased) result {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	res := result{failed: map[string]*notify.Error{}}
@@ -87,7 +87,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 	case res.retry != nil:
 		res.wait = max(res.wait, backoff(c.ID, c.Attempts))
 	case len(later) > 0:
-		res.wait, res.paced = max(next.Sub(now), time.Second), true
+		res.wait, res.overQuota = max(next.Sub(now), time.Second), true
 		res.retry = &notify.Error{Class: notify.Rate, Message: "the channel's quota is used up for now", RetryAfter: res.wait}
 	case res.sent > 0 && res.sent == len(messages) && len(res.failed)+len(c.Failed) == 0 && !c.Attempting:
 		// After an attempt that was cut off it is not known what was sent beside.
@@ -98,7 +98,7 @@ func (e *Engine) attempt(ctx context.Context, now time.Time, c *claimed) result 
 
 // send sends one message and notes what came of it. It returns how many of its
 // units were accepted.
-func (e *Engine) send(ctx context.Context, in Integration, c *claimed, m notify.Message, res *result) (accepted int) {
+func (e *Engine) send(ctx context.Context, in Integration, c *leased, m notify.Message, res *result) (accepted int) {
 	answered := e.metrics.StartRequest(c.Kind)
 	outcomes := m.Send(ctx)
 	for _, o := range outcomes {
@@ -117,7 +117,7 @@ func (e *Engine) send(ctx context.Context, in Integration, c *claimed, m notify.
 			res.retry = err
 			res.wait = max(res.wait, err.RetryAfter)
 			if err.Class == notify.Rate {
-				res.shut = m.Target
+				res.lockedOut = m.Target
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func (r *result) fail(messages []notify.Message, err *notify.Error) {
 
 // fault is why a delivery failed in one of the few words of Alertmanager's
 // metrics.
-func fault(err *notify.Error) string {
+func failureReason(err *notify.Error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "contextDeadlineExceeded"
@@ -170,7 +170,7 @@ func (r *result) failRest(messages []notify.Message, done []string) {
 	}
 }
 
-func (e *Engine) integration(c *claimed) (Integration, bool) {
+func (e *Engine) integration(c *leased) (Integration, bool) {
 	if r := e.receivers[c.Receiver]; r != nil {
 		for _, in := range r.Integrations {
 			if in.Kind.Name == c.Kind && in.Index == c.Index {

@@ -13,7 +13,7 @@ import (
 )
 
 // ingestBatch bounds the alerts of one commit.
-const ingestBatch = 1000
+const maxIngestBatch = 1000
 
 // Ingest takes alerts in as of now. When it returns nil they are durable and in
 // their groups; nothing has been said yet. It returns an error that wraps
@@ -24,14 +24,14 @@ const ingestBatch = 1000
 // takes hundreds of alerts in little more time than one, and calls that bring
 // members to the same groups do not get into each other's way.
 func (e *Engine) Ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-	for part := range slices.Chunk(alerts, ingestBatch) {
+	for part := range slices.Chunk(alerts, maxIngestBatch) {
 		own := make([]*alert.Alert, len(part))
 		for i, a := range part {
 			in := *a
 			in.UpdatedAt = now
 			own[i] = &in
 		}
-		err := e.crowd.wait(ctx, now, own, e.takeIn)
+		err := e.batcher.wait(ctx, now, own, e.ingestBatch)
 		if err != nil {
 			return fmt.Errorf("take in %d alerts: %w", len(own), err)
 		}
@@ -39,20 +39,20 @@ func (e *Engine) Ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 	return nil
 }
 
-func (e *Engine) takeIn(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-	return settled(ctx, func() error { return e.ingest(ctx, now, alerts) })
+func (e *Engine) ingestBatch(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+	return retryOnConflict(ctx, func() error { return e.ingest(ctx, now, alerts) })
 }
 
 // crowd gathers the calls that wait for their turn.
-type crowd struct {
-	turn chan struct{} // held by the call that is being served
+type batcher struct {
+	token chan struct{} // held by the call that is being served
 
 	mu   sync.Mutex
-	open *carriage // what the next call takes along; nil when nobody waits
+	open *batch // what the next call takes along; nil when nobody waits
 }
 
 // carriage is what goes into the store together.
-type carriage struct {
+type batch struct {
 	now    time.Time // of the call that came last
 	calls  int
 	alerts []*alert.Alert
@@ -60,25 +60,25 @@ type carriage struct {
 	err    error // once done is closed
 }
 
-func newCrowd() *crowd { return &crowd{turn: make(chan struct{}, 1)} }
+func newBatcher() *batcher { return &batcher{token: make(chan struct{}, 1)} }
 
 // wait returns when the alerts were taken in, by this call or by one that came
 // at the same time.
-func (c *crowd) wait(ctx context.Context, now time.Time, alerts []*alert.Alert, takeIn func(context.Context, time.Time, []*alert.Alert) error) error {
-	shared := c.board(now, alerts)
+func (c *batcher) wait(ctx context.Context, now time.Time, alerts []*alert.Alert, takeIn func(context.Context, time.Time, []*alert.Alert) error) error {
+	shared := c.join(now, alerts)
 	select {
 	case <-shared.done:
 	case <-ctx.Done():
 		return ctx.Err()
-	case c.turn <- struct{}{}:
+	case c.token <- struct{}{}:
 		select {
 		case <-shared.done:
 		default:
-			c.depart(shared)
+			c.seal(shared)
 			shared.err = takeIn(ctx, shared.now, shared.alerts)
 			close(shared.done)
 		}
-		<-c.turn
+		<-c.token
 	}
 	if shared.err == nil || shared.calls == 1 || ctx.Err() != nil || errors.Is(shared.err, store.ErrUnavailable) {
 		return shared.err
@@ -89,11 +89,11 @@ func (c *crowd) wait(ctx context.Context, now time.Time, alerts []*alert.Alert, 
 }
 
 // board puts alerts into the carriage that goes next.
-func (c *crowd) board(now time.Time, alerts []*alert.Alert) *carriage {
+func (c *batcher) join(now time.Time, alerts []*alert.Alert) *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open == nil || len(c.open.alerts)+len(alerts) > ingestBatch {
-		c.open = &carriage{done: make(chan struct{})}
+	if c.open == nil || len(c.open.alerts)+len(alerts) > maxIngestBatch {
+		c.open = &batch{done: make(chan struct{})}
 	}
 	c.open.calls++
 	c.open.alerts = append(c.open.alerts, alerts...)
@@ -104,7 +104,7 @@ func (c *crowd) board(now time.Time, alerts []*alert.Alert) *carriage {
 }
 
 // depart lets nobody else in.
-func (c *crowd) depart(shared *carriage) {
+func (c *batcher) seal(shared *batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open == shared {

@@ -36,7 +36,7 @@ func (e *Engine) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 		}
 		for _, it := range page {
 			after = it.Key
-			var d entry
+			var d outboxEntry
 			if _, err := read(it, &d); err != nil {
 				e.log.Error("cannot read a dead letter; it is not shown", "key", it.Key, "err", err)
 				continue
@@ -53,12 +53,12 @@ func (e *Engine) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 // Resend owes a dead letter again from now on. Who has got it already does not
 // get it twice.
 func (e *Engine) Resend(ctx context.Context, now time.Time, id string) error {
-	return settled(ctx, func() error {
+	return retryOnConflict(ctx, func() error {
 		items, err := e.store.Get(ctx, kindDead+"/"+id)
 		if err != nil {
 			return err
 		}
-		var d entry
+		var d outboxEntry
 		if ok, err := read(items[0], &d); err != nil {
 			return err
 		} else if !ok {
@@ -66,7 +66,7 @@ func (e *Engine) Resend(ctx context.Context, now time.Time, id string) error {
 		}
 		d.AcceptedUnits = slices.DeleteFunc(d.AcceptedUnits, func(unit string) bool { _, failed := d.Failed[unit]; return failed })
 		d.Failed, d.Attempts, d.Attempting, d.Since, d.LastError, d.Fault = nil, 0, false, now, "", ""
-		again, err := put(kindOwed+"/"+id, d)
+		again, err := put(kindPending+"/"+id, d)
 		if err != nil {
 			return err
 		}

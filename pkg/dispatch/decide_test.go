@@ -40,15 +40,15 @@ func TestDecide(t *testing.T) {
 		{"too early to repeat", set(1), nil, told(hour-1, set(1), nil), false, false, "none", false},
 		{"time to repeat, upstream", set(1), nil, told(hour, set(1), nil), false, true, "none", false},
 		{"past time to repeat, upstream", set(1), nil, told(hour+1, set(1), nil), false, true, "repeat interval elapsed", true},
-		{"ended unannounced, and may be told", nil, set(1), &logEntry{Ended: set(1), At: now}, false, false, "all alerts resolved", true},
-		{"ended unannounced, fires again", set(1), nil, &logEntry{Firing: set(2), Ended: set(1), At: now}, false, false, "new alerts added", true},
+		{"ended unannounced, and may be told", nil, set(1), &logEntry{MutedResolved: set(1), At: now}, false, false, "all alerts resolved", true},
+		{"ended unannounced, fires again", set(1), nil, &logEntry{Firing: set(2), MutedResolved: set(1), At: now}, false, false, "new alerts added", true},
 		{"time to repeat", set(1), nil, told(hour, set(1), nil), false, false, "repeat interval elapsed", true},
 	} {
 		if tc.last == nil {
 			tc.last = &logEntry{At: now}
 		}
-		repeat := (&Route{RepeatInterval: hour}).repeats(tc.last.At, now, now, nil, tc.upstream)
-		reason, send := decide(tc.firing, tc.resolved, tc.last, !tc.noResolved, repeat)
+		repeat := (&Route{RepeatInterval: hour}).repeatDue(tc.last.At, now, now, nil, tc.upstream)
+		reason, send := dedup(tc.firing, tc.resolved, tc.last, !tc.noResolved, repeat)
 		if reason != tc.reason || send != tc.send {
 			t.Errorf("%s: %q, %v; want %q, %v", tc.name, reason, send, tc.reason, tc.send)
 		}

@@ -14,9 +14,9 @@ import (
 
 const (
 	// claimBatch is how many owed notifications are claimed at a time.
-	claimBatch = heldLimit
+	claimBatch = maxLeased
 	// lanes is how many integrations are served at the same time.
-	lanes = 8
+	maxConcurrentIntegrations = 8
 	// attemptTime bounds one attempt at one notification.
 	attemptTime = 45 * time.Second
 )
@@ -37,7 +37,7 @@ func (d *delivered) add(more delivered) {
 // done.
 func (e *Engine) deliverDue(ctx, start, send context.Context, now time.Time) (done delivered, err error) {
 	for start.Err() == nil {
-		batch, err := e.claim(ctx, now, claimBatch)
+		batch, err := e.lease(ctx, now, claimBatch)
 		if err != nil || len(batch) == 0 {
 			return done, err
 		}
@@ -52,11 +52,11 @@ func (e *Engine) deliverDue(ctx, start, send context.Context, now time.Time) (do
 
 // deliver tries the claimed notifications: those of one integration one after
 // the other, as they were scheduled, different integrations side by side.
-func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch []*claimed) (done delivered, err error) {
-	if err := e.reread(ctx, batch); err != nil {
+func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch []*leased) (done delivered, err error) {
+	if err := e.refreshVersions(ctx, batch); err != nil {
 		return done, err
 	}
-	byLane := map[string][]*claimed{}
+	byLane := map[string][]*leased{}
 	for _, c := range batch {
 		lane := c.Receiver + "/" + c.Kind + "/" + strconv.Itoa(c.Index)
 		byLane[lane] = append(byLane[lane], c)
@@ -65,13 +65,13 @@ func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch 
 		wg   sync.WaitGroup
 		mu   sync.Mutex
 		errs []error
-		free = make(chan struct{}, lanes)
+		free = make(chan struct{}, maxConcurrentIntegrations)
 	)
 	for _, lane := range slices.Sorted(maps.Keys(byLane)) {
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			more, err := e.deliverLane(ctx, start, send, now, byLane[lane])
+			more, err := e.deliverQueue(ctx, start, send, now, byLane[lane])
 			mu.Lock()
 			defer mu.Unlock()
 			done.add(more)
@@ -82,10 +82,10 @@ func (e *Engine) deliver(ctx, start, send context.Context, now time.Time, batch 
 	return done, errors.Join(errs...)
 }
 
-func (e *Engine) deliverLane(ctx, start, send context.Context, now time.Time, lane []*claimed) (done delivered, err error) {
+func (e *Engine) deliverQueue(ctx, start, send context.Context, now time.Time, lane []*leased) (done delivered, err error) {
 	in, known := e.integration(lane[0])
 	if known && len(in.Kind.Quotas) > 0 {
-		if lane, err = e.fit(ctx, now, in, lane); err != nil {
+		if lane, err = e.mergeOverQuota(ctx, now, in, lane); err != nil {
 			return done, err
 		}
 	}
@@ -96,31 +96,31 @@ func (e *Engine) deliverLane(ctx, start, send context.Context, now time.Time, la
 		until := max(wait, in.longest(c, shut))
 		switch {
 		case start.Err() != nil:
-			errs = append(errs, e.release(ctx, now, c, now))
+			errs = append(errs, e.unlease(ctx, now, c, now))
 		case until > 0:
 			// What was refused a moment ago for one message would be for the next.
-			errs = append(errs, e.release(ctx, now, c, now.Add(until)))
+			errs = append(errs, e.unlease(ctx, now, c, now.Add(until)))
 		default:
 			res := e.attempt(send, now, c)
 			done.sent += res.sent
 			switch { // a lane may have several targets
-			case res.paced:
-			case res.shut != "":
-				shut[res.shut] = res.wait
+			case res.overQuota:
+			case res.lockedOut != "":
+				shut[res.lockedOut] = res.wait
 			default:
 				wait = res.wait
 			}
 			for _, m := range res.extra {
 				done.extra = append(done.extra, optional{in, c, m})
 			}
-			errs = append(errs, e.settle(ctx, now, c, res))
+			errs = append(errs, e.recordResult(ctx, now, c, res))
 		}
 	}
 	return done, errors.Join(errs...)
 }
 
 // longest is how long one of the targets of c is shut.
-func (in Integration) longest(c *claimed, shut map[string]time.Duration) (wait time.Duration) {
+func (in Integration) longest(c *leased, shut map[string]time.Duration) (wait time.Duration) {
 	if len(shut) == 0 {
 		return 0
 	}
@@ -135,25 +135,25 @@ func (in Integration) longest(c *claimed, shut map[string]time.Duration) (wait t
 }
 
 // release gives a claim back untried.
-func (e *Engine) release(ctx context.Context, now time.Time, c *claimed, due time.Time) error {
+func (e *Engine) unlease(ctx context.Context, now time.Time, c *leased, due time.Time) error {
 	c.Attempts--
-	return e.keep(ctx, now, c, due)
+	return e.requeue(ctx, now, c, due)
 }
 
 // keep writes an entry that is still owed.
-func (e *Engine) keep(ctx context.Context, now time.Time, c *claimed, due time.Time) error {
+func (e *Engine) requeue(ctx context.Context, now time.Time, c *leased, due time.Time) error {
 	c.Attempting = false
-	change, err := put(c.item.Key, c.entry)
+	change, err := put(c.item.Key, c.outboxEntry)
 	if err != nil {
 		return err
 	}
 	change.Due, change.If = due, store.Unchanged(c.item)
-	return e.write(ctx, now, c, change)
+	return e.commitResult(ctx, now, c, change)
 }
 
 // write commits what became of a claim. If the lease ran out and another
 // instance took over, that one's word counts.
-func (e *Engine) write(ctx context.Context, now time.Time, c *claimed, changes ...store.Change) error {
+func (e *Engine) commitResult(ctx context.Context, now time.Time, c *leased, changes ...store.Change) error {
 	err := e.store.Commit(ctx, now, changes...)
 	if errors.Is(err, store.ErrConflict) {
 		e.log.Warn("lease ran out during delivery; another instance may say it again", "id", c.ID, "receiver", c.Receiver)
@@ -164,7 +164,7 @@ func (e *Engine) write(ctx context.Context, now time.Time, c *claimed, changes .
 
 // settle writes down what came of an attempt: the entry is done, still owed, or
 // handed over to the fallback receiver or the dead letters.
-func (e *Engine) settle(ctx context.Context, now time.Time, c *claimed, res result) error {
+func (e *Engine) recordResult(ctx context.Context, now time.Time, c *leased, res result) error {
 	r := e.receivers[c.Receiver]
 	for unit, err := range res.failed {
 		if c.Failed == nil {
@@ -175,10 +175,10 @@ func (e *Engine) settle(ctx context.Context, now time.Time, c *claimed, res resu
 		if unit != "" {
 			c.AcceptedUnits = append(c.AcceptedUnits, unit)
 		}
-		c.LastError, c.Fault = err.Error(), fault(err)
+		c.LastError, c.Fault = err.Error(), failureReason(err)
 	}
 	if res.retry != nil {
-		c.LastError, c.Fault = res.retry.Error(), fault(res.retry)
+		c.LastError, c.Fault = res.retry.Error(), failureReason(res.retry)
 		patience := giveUpAfter
 		if r != nil && r.Fallback != "" {
 			patience = r.FallbackAfter
@@ -188,25 +188,25 @@ func (e *Engine) settle(ctx context.Context, now time.Time, c *claimed, res resu
 			if end.Before(due) {
 				due = end
 			}
-			return e.keep(ctx, now, c, due)
+			return e.requeue(ctx, now, c, due)
 		}
 	}
 	gone := store.Change{Key: c.item.Key, Delete: true, If: store.Unchanged(c.item)}
 	if res.retry == nil && len(c.Failed) == 0 {
-		return e.write(ctx, now, c, gone)
+		return e.commitResult(ctx, now, c, gone)
 	}
-	handed, err := e.handOver(now, c, r)
+	handed, err := e.handToFallback(now, c, r)
 	if err != nil {
 		return err
 	}
 	e.metrics.Failed(c.Kind, c.Fault)
-	return e.write(ctx, now, c, append(handed, gone)...)
+	return e.commitResult(ctx, now, c, append(handed, gone)...)
 }
 
 // handOver returns the changes that owe what c could not say to the fallback
 // receiver, marked as such. A notification that is already a stand-in, or has
 // none, becomes a dead letter.
-func (e *Engine) handOver(now time.Time, c *claimed, r *Receiver) ([]store.Change, error) {
+func (e *Engine) handToFallback(now time.Time, c *leased, r *Receiver) ([]store.Change, error) {
 	to := e.route.Receiver // of a receiver that is gone
 	if r != nil {
 		to = r.Fallback
@@ -224,7 +224,7 @@ func (e *Engine) handOver(now time.Time, c *claimed, r *Receiver) ([]store.Chang
 				}
 			}
 			for _, entry := range newEntries(n, in, now) {
-				owed, err := entry.owed(now)
+				owed, err := entry.enqueue(now)
 				if err != nil {
 					return nil, err
 				}
@@ -236,7 +236,7 @@ func (e *Engine) handOver(now time.Time, c *claimed, r *Receiver) ([]store.Chang
 		e.log.Warn("handed over to the fallback receiver", "receiver", c.Receiver, "fallback", to, "id", c.ID, "cause", c.LastError)
 		return changes, nil
 	}
-	dead, err := put(kindDead+"/"+c.ID, c.entry)
+	dead, err := put(kindDead+"/"+c.ID, c.outboxEntry)
 	if err != nil {
 		return nil, err
 	}

@@ -13,17 +13,17 @@ import (
 
 // fit merges what waits for an integration into a digest when a quota is too
 // short for each. Only what goes to the same people is merged.
-func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []*claimed) ([]*claimed, error) {
+func (e *Engine) mergeOverQuota(ctx context.Context, now time.Time, in Integration, lane []*leased) ([]*leased, error) {
 	if len(lane) < 2 {
 		return lane, nil
 	}
-	var out []*claimed
+	var out []*leased
 	var sets []string // in order of what was scheduled first
-	bySet := map[string][]*claimed{}
+	bySet := map[string][]*leased{}
 	pacesOf := map[string][]string{}
 	want := map[string]int{} // messages, by the key of a pace
 	for _, c := range lane {
-		keys, set, err := in.counted(c)
+		keys, set, err := in.quotaKeys(c)
 		if err != nil || len(keys) == 0 {
 			out = append(out, c) // its attempt will tell
 			continue
@@ -41,7 +41,7 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 	for key := range want {
 		keys = append(keys, key)
 	}
-	accounts, err := e.ledger(ctx, keys)
+	accounts, err := e.readQuotas(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 	for _, set := range sets {
 		part := bySet[set]
 		if slices.ContainsFunc(pacesOf[set], short) {
-			if part, err = e.merge(ctx, now, in, part, set); err != nil {
+			if part, err = e.buildDigest(ctx, now, in, part, set); err != nil {
 				return nil, err
 			}
 		}
@@ -63,11 +63,11 @@ func (e *Engine) fit(ctx context.Context, now time.Time, in Integration, lane []
 
 // counted returns the keys of the paces that the notification's messages count
 // in, one for each time, and the set of those who read them.
-func (in Integration) counted(c *claimed) (keys []string, set string, err error) {
+func (in Integration) quotaKeys(c *leased) (keys []string, set string, err error) {
 	messages, _, err := in.messages(&c.Notification)
 	var readers []string
 	for _, m := range messages {
-		for _, key := range counted(in.Kind, m) {
+		for _, key := range quotaKeys(in.Kind, m) {
 			keys = append(keys, key)
 			readers = append(readers, key+" "+m.Audience)
 		}
@@ -81,8 +81,8 @@ func (in Integration) counted(c *claimed) (keys []string, set string, err error)
 // the digest in the place of what it stands for, with the lease held. What has
 // partly been said already is left as it is, and so is all of it when the digest
 // would go to others, because the templates that name them see another group.
-func (e *Engine) merge(ctx context.Context, now time.Time, in Integration, part []*claimed, set string) ([]*claimed, error) {
-	var rest, merged []*claimed
+func (e *Engine) buildDigest(ctx context.Context, now time.Time, in Integration, part []*leased, set string) ([]*leased, error) {
+	var rest, merged []*leased
 	for _, c := range part {
 		if len(c.AcceptedUnits) > 0 || c.Attempting {
 			rest = append(rest, c)
@@ -97,10 +97,10 @@ func (e *Engine) merge(ctx context.Context, now time.Time, in Integration, part 
 	digests := newEntries(n, in, since)
 	changes := make([]store.Change, 0, len(merged)+len(digests))
 	for _, d := range digests {
-		if _, to, err := in.counted(d); err != nil || to != set {
+		if _, to, err := in.quotaKeys(d); err != nil || to != set {
 			return part, nil
 		}
-		held, err := d.held(now)
+		held, err := d.lease(now)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +117,7 @@ func (e *Engine) merge(ctx context.Context, now time.Time, in Integration, part 
 	if err != nil {
 		return nil, err
 	}
-	if err := e.reread(ctx, digests); err != nil {
+	if err := e.refreshVersions(ctx, digests); err != nil {
 		return nil, err
 	}
 	e.log.Info("merged into a digest", "receiver", n.Receiver, "channel", in.Kind.Name, "notifications", n.Merged, "alerts", len(n.Alerts))
@@ -126,13 +126,13 @@ func (e *Engine) merge(ctx context.Context, now time.Time, in Integration, part 
 
 // digestOf returns the notification that stands for others, and since when the
 // oldest of them is owed.
-func digestOf(merged []*claimed) (alert.Notification, time.Time) {
+func digestOf(merged []*leased) (alert.Notification, time.Time) {
 	first := merged[0]
 	n := alert.Notification{Receiver: first.Receiver, GroupKey: "digest:" + first.Receiver, Reason: "digest"}
 	since := first.Since
 	known := map[alert.Fingerprint]bool{}
 	ids := make([]string, 0, len(merged))
-	latestFirst := slices.SortedStableFunc(slices.Values(merged), func(a, b *claimed) int { return b.At.Compare(a.At) })
+	latestFirst := slices.SortedStableFunc(slices.Values(merged), func(a, b *leased) int { return b.At.Compare(a.At) })
 	for _, c := range latestFirst {
 		ids = append(ids, c.ID)
 		n.Merged += max(c.Merged, 1)

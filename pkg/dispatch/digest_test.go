@@ -37,7 +37,7 @@ func TestDigestsKeepTheirReaders(t *testing.T) {
 	in := dispatch.Integration{Kind: notify.Kind{Name: "app", Quotas: []notify.Quota{{Messages: 4, Per: time.Minute}}}, SendResolved: true, Notifier: u}
 	w := newWorld(t, byTopic(), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
 	w.fire(at(0), "a1", "b1", "a2", "b2", "a3", "b3")
-	if sum := w.tick(at(0)); sum.Sent != 2 || sum.Owed != 0 {
+	if sum := w.tick(at(0)); sum.Sent != 2 || sum.Pending != 0 {
 		t.Errorf("%+v, want 2 sent and none owed", sum)
 	}
 	slices.Sort(u.sent)

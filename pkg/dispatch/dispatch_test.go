@@ -54,7 +54,7 @@ func TestGroupLife(t *testing.T) {
 	w.tick(at(4830))
 	w.expect(c, "all alerts resolved:;a,c")
 
-	if next, err := w.engine.Next(t.Context()); err != nil || !next.IsZero() {
+	if next, err := w.engine.NextDue(t.Context()); err != nil || !next.IsZero() {
 		t.Fatalf("next tick %v, %v; want none: all is over", next, err)
 	}
 	// A new incident waits and is first again.
@@ -67,7 +67,7 @@ func TestGroupWaitZeroIsSaidAtOnce(t *testing.T) {
 	c := &channel{}
 	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
 	w.fire(at(0), "a")
-	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Owed != 0 {
+	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Pending != 0 {
 		t.Errorf("summary %+v, want 1 sent and nothing owed", sum)
 	}
 	w.expect(c, "first notification:a;")
@@ -85,7 +85,7 @@ func TestOldAlertDoesNotWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if next, err := w.engine.Next(t.Context()); err != nil || !next.Equal(at(due)) {
+		if next, err := w.engine.NextDue(t.Context()); err != nil || !next.Equal(at(due)) {
 			t.Errorf("started at %v: next at %v, %v", start, next.Sub(t0), err)
 		}
 		w.tick(at(due))
@@ -100,12 +100,12 @@ func TestLateTickKeepsTheGrid(t *testing.T) {
 	w.fire(at(0), "a")
 	w.tick(at(55)) // due at 10
 	w.expect(c, "first notification:a;")
-	if next, _ := w.engine.Next(t.Context()); !next.Equal(at(70)) {
+	if next, _ := w.engine.NextDue(t.Context()); !next.Equal(at(70)) {
 		t.Errorf("next at %v, want 1m10s", next.Sub(t0))
 	}
 	w.tick(at(310)) // 70 was missed; 130, 190, 250 too, and 310 is on the grid
 	w.expect(c, "repeat interval elapsed:a;")
-	if next, _ := w.engine.Next(t.Context()); !next.Equal(at(370)) {
+	if next, _ := w.engine.NextDue(t.Context()); !next.Equal(at(370)) {
 		t.Errorf("next at %v, want 6m10s", next.Sub(t0))
 	}
 }
@@ -161,7 +161,7 @@ func TestPassingFaultIsTriedAgain(t *testing.T) {
 	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
 	c.fail(passing("no route to host"), &notify.Error{Class: notify.Rate, Message: "20 a minute", RetryAfter: time.Minute})
 	w.fire(at(0), "a")
-	if sum := w.tick(at(0)); sum.Sent != 0 || sum.Owed != 1 {
+	if sum := w.tick(at(0)); sum.Sent != 0 || sum.Pending != 1 {
 		t.Fatalf("summary %+v, want nothing sent and 1 owed", sum)
 	}
 	w.tick(at(0.49)) // the first wait is half a second and up to a fifth more
@@ -169,7 +169,7 @@ func TestPassingFaultIsTriedAgain(t *testing.T) {
 	w.tick(at(0.6)) // refused: wait a minute
 	w.tick(at(60.5))
 	w.expect(c)
-	if sum := w.tick(at(60.6)); sum.Sent != 1 || sum.Owed != 0 {
+	if sum := w.tick(at(60.6)); sum.Sent != 1 || sum.Pending != 0 {
 		t.Fatalf("summary %+v, want 1 sent and nothing owed", sum)
 	}
 	w.expect(c, "first notification:a;")
@@ -189,8 +189,8 @@ func TestOutageOutlastsTheAlert(t *testing.T) {
 	w.resolve(at(100), "a")
 	w.tick(at(120))
 	w.expect(c, "some alerts resolved:b;a")
-	if sum := w.tick(at(600)); sum.Owed != 0 {
-		t.Errorf("%d still owed", sum.Owed)
+	if sum := w.tick(at(600)); sum.Pending != 0 {
+		t.Errorf("%d still owed", sum.Pending)
 	}
 	w.expect(c)
 }
@@ -202,7 +202,7 @@ func TestPermanentFaultGoesToTheFallback(t *testing.T) {
 		&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
 	c.fail(final("robot removed"))
 	w.fire(at(0), "a")
-	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Owed != 0 {
+	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Pending != 0 {
 		t.Fatalf("summary %+v, want it sent by the fallback in the same tick", sum)
 	}
 	w.expect(c)
@@ -234,7 +234,7 @@ func TestDeadLetter(t *testing.T) {
 	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}})
 	c.fail(final("robot removed"))
 	w.fire(at(0), "a")
-	if sum := w.tick(at(0)); sum.Owed != 0 {
+	if sum := w.tick(at(0)); sum.Pending != 0 {
 		t.Fatalf("summary %+v, want nothing owed", sum)
 	}
 	dead, err := w.engine.DeadLetters(t.Context())
@@ -382,7 +382,7 @@ func TestRepeatSchedule(t *testing.T) {
 	w.expect(c, "first notification:a;")
 	var said []time.Duration
 	for now := at(60); now.Before(begin.Add(30 * time.Hour)); {
-		next, err := w.engine.Next(t.Context())
+		next, err := w.engine.NextDue(t.Context())
 		if err != nil || next.IsZero() {
 			t.Fatalf("next %v, %v", next, err)
 		}

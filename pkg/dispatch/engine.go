@@ -44,8 +44,8 @@ import (
 
 // Kinds of keys; a kind is also the queue in which its keys are due.
 const (
-	kindGroup = "group"
-	kindOwed  = "owed"
+	kindGroup   = "group"
+	kindPending = "owed"
 )
 
 // Receiver is a name in the routing tree and the integrations behind it.
@@ -71,19 +71,19 @@ type Integration struct {
 
 // Engine is the dispatcher. It holds no state of its own but the calls that wait.
 type Engine struct {
-	store      store.Store
-	route      *Route
-	receivers  map[string]*Receiver
-	inhibition inhibition
-	adopted    atomic.Bool // whether the sources in the store are those of the rules
-	intervals  intervals
-	style      render.Style
-	memory     map[string]time.Duration // how long what was sent counts, by kind of channel
-	metrics    *metrics.Notifications
-	retention  time.Duration
-	upstream   bool
-	log        *slog.Logger
-	crowd      *crowd
+	store         store.Store
+	route         *Route
+	receivers     map[string]*Receiver
+	inhibition    inhibitRules
+	inhibitSynced atomic.Bool // whether the sources in the store are those of the rules
+	intervals     intervals
+	style         render.Style
+	quotaWindows  map[string]time.Duration // how long what was sent counts, by kind of channel
+	metrics       *metrics.Notifications
+	retention     time.Duration
+	upstream      bool
+	log           *slog.Logger
+	batcher       *batcher
 }
 
 // Config is what an engine decides by. Its parts have passed their Validate.
@@ -113,8 +113,8 @@ type Config struct {
 func New(s store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{
 		store: s, receivers: make(map[string]*Receiver, len(c.Receivers)), intervals: newIntervals(c.TimeIntervals),
-		style: render.Style{ExternalURL: c.ExternalURL}, memory: memories(c.Receivers), metrics: c.Metrics,
-		retention: cmp.Or(c.Retention, defaultRetention), upstream: c.Upstream, log: log, crowd: newCrowd(),
+		style: render.Style{ExternalURL: c.ExternalURL}, quotaWindows: longestQuotaWindows(c.Receivers), metrics: c.Metrics,
+		retention: cmp.Or(c.Retention, defaultRetention), upstream: c.Upstream, log: log, batcher: newBatcher(),
 	}
 	var err error
 	if e.route, err = newRoute(c.Route); err != nil {
@@ -157,7 +157,7 @@ type Summary struct {
 	// Sent counts the messages that channels accepted.
 	Sent int
 	// Owed counts the notifications that still wait to be delivered.
-	Owed int
+	Pending int
 }
 
 // Tick flushes the groups that are due at now and delivers what is owed. It
@@ -171,7 +171,7 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 	var done delivered
 	var err error
 	for more := true; more && err == nil; {
-		var held []*claimed
+		var held []*leased
 		held, more, err = e.flushDue(ctx, start, now)
 		if len(held) > 0 {
 			said, failed := e.deliver(ctx, start, send, now, held)
@@ -188,13 +188,13 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 	if err != nil {
 		return sum, fmt.Errorf("say what is due: %w", err)
 	}
-	owed, err := e.store.List(ctx, kindOwed+"/", "", countLimit)
+	owed, err := e.store.List(ctx, kindPending+"/", "", countLimit)
 	if err != nil {
 		return sum, fmt.Errorf("count what is owed: %w", err)
 	}
-	sum.Owed = len(owed)
-	e.metrics.SetPending(sum.Owed)
-	sum.Sent += e.sayOptional(start, send, now, done.extra)
+	sum.Pending = len(owed)
+	e.metrics.SetPending(sum.Pending)
+	sum.Sent += e.sendOptional(start, send, now, done.extra)
 	return sum, nil
 }
 
@@ -202,8 +202,8 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) (Summary, error) {
 const countLimit = 1000
 
 // Next returns when the next tick has something to do, zero for never.
-func (e *Engine) Next(ctx context.Context) (time.Time, error) {
-	return e.store.NextDue(ctx, kindGroup, kindOwed)
+func (e *Engine) NextDue(ctx context.Context) (time.Time, error) {
+	return e.store.NextDue(ctx, kindGroup, kindPending)
 }
 
 // budget derives two contexts from the deadline that ctx has, if any: work may
@@ -226,7 +226,7 @@ func budget(ctx context.Context) (start, send context.Context, cancel func()) {
 const conflictTries = 16
 
 // settled runs decide until its write is not forestalled.
-func settled(ctx context.Context, decide func() error) error {
+func retryOnConflict(ctx context.Context, decide func() error) error {
 	for range conflictTries {
 		err := decide()
 		if !errors.Is(err, store.ErrConflict) {

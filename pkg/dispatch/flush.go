@@ -18,7 +18,7 @@ const (
 	flushers = 8
 	// heldLimit is how much is gathered to be delivered before more groups are
 	// flushed: leases do not hold for ever.
-	heldLimit = 500
+	maxLeased = 500
 	// pageSize is how many members of a group are read at a time.
 	pageSize = 1000
 	// removalLimit bounds the alerts that one flush takes out of its group. What
@@ -29,8 +29,8 @@ const (
 // flushDue flushes groups that are due at now, until start is done or there is
 // much to deliver, which more then tells. It returns what is to be delivered,
 // with the leases held.
-func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*claimed, more bool, err error) {
-	var quiet *muter
+func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*leased, more bool, err error) {
+	var quiet *mutes
 	conflicts := 0
 	for start.Err() == nil {
 		due, err := e.store.Due(ctx, kindGroup, now, dueBatch)
@@ -38,7 +38,7 @@ func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*cl
 			return held, false, err
 		}
 		if quiet == nil && len(due) > 0 {
-			if quiet, err = e.muter(ctx, now); err != nil {
+			if quiet, err = e.mutesAt(ctx, now); err != nil {
 				return held, false, err
 			}
 		}
@@ -57,7 +57,7 @@ func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*cl
 			default:
 				// What this version cannot read must not keep the others silent.
 				e.log.Error("cannot flush a group; put off by one group_interval", "group", f.group.Key, "err", f.err)
-				if err := e.putOff(ctx, now, f.group); err != nil {
+				if err := e.deferGroup(ctx, now, f.group); err != nil {
 					return held, false, err
 				}
 			}
@@ -65,7 +65,7 @@ func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*cl
 		if !again {
 			return held, false, nil
 		}
-		if len(held) >= heldLimit {
+		if len(held) >= maxLeased {
 			return held, true, nil
 		}
 	}
@@ -75,13 +75,13 @@ func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*cl
 // flushed is what came of a group's flush.
 type flushed struct {
 	group store.Item
-	owed  []*claimed
+	owed  []*leased
 	err   error
 }
 
 // flushAll flushes groups, some at the same time, until start is done. It
 // returns what came of them in their order.
-func (e *Engine) flushAll(ctx, start context.Context, now time.Time, due []store.Item, quiet *muter) []flushed {
+func (e *Engine) flushAll(ctx, start context.Context, now time.Time, due []store.Item, quiet *mutes) []flushed {
 	all := make([]flushed, len(due))
 	var under sync.WaitGroup
 	free := make(chan struct{}, flushers)
@@ -102,7 +102,7 @@ func (e *Engine) flushAll(ctx, start context.Context, now time.Time, due []store
 }
 
 // putOff moves a group that cannot be flushed to a later time.
-func (e *Engine) putOff(ctx context.Context, now time.Time, it store.Item) error {
+func (e *Engine) deferGroup(ctx context.Context, now time.Time, it store.Item) error {
 	err := e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(defaultGroupInterval), If: store.Unchanged(it)})
 	if errors.Is(err, store.ErrConflict) {
 		return nil
@@ -113,7 +113,7 @@ func (e *Engine) putOff(ctx context.Context, now time.Time, it store.Item) error
 // flush decides what a group's integrations must hear and commits, in one
 // write, what they are told, what is owed to them, the group's next timer and
 // the removal of what is over.
-func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet *muter) ([]*claimed, error) {
+func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet *mutes) ([]*leased, error) {
 	gid := it.Key[len(kindGroup)+1:]
 	members, lost, err := e.members(ctx, gid)
 	if err != nil {
@@ -131,7 +131,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	if route != nil && groupID(route.ID, route.groupKey(head.Labels)) != gid {
 		route = nil
 	}
-	if moved, err := e.rehome(ctx, now, route, members); err != nil {
+	if moved, err := e.reroute(ctx, now, route, members); err != nil {
 		return nil, err
 	} else if moved {
 		if members, lost, err = e.members(ctx, gid); err != nil {
@@ -139,7 +139,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 		}
 	}
 
-	var say saying
+	var say groupDiff
 	var leaving []member
 	for _, m := range members {
 		over, routed := m.rec.ResolvedAt(now), e.routed(m, route)
@@ -149,7 +149,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 		if !routed {
 			continue
 		}
-		q, err := quiet.why(ctx, m.rec.Labels, route)
+		q, err := quiet.status(ctx, m.rec.Labels, route)
 		if err != nil {
 			return nil, err
 		}
@@ -158,23 +158,23 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	say.sort()
 
 	var changes []store.Change
-	var owed []*claimed
+	var owed []*leased
 	due := now.Add(defaultGroupInterval) // of a group without a route that cannot be removed yet
 	if route != nil {
 		// The store knows the time to the millisecond: by a finer one the group
 		// could be due and not due, over and over.
-		head.Grid = head.Grid.Truncate(time.Millisecond)
+		head.NextFlush = head.NextFlush.Truncate(time.Millisecond)
 		// A late flush is that of the last of the times it was due at.
-		early := now.Before(head.Grid)
+		early := now.Before(head.NextFlush)
 		if !early {
-			head.Grid, head.Flushed = nextDue(head.Grid, route.GroupInterval, now), true
+			head.NextFlush, head.Flushed = nextDue(head.NextFlush, route.GroupInterval, now), true
 		}
-		scheduled := head.Grid.Add(-route.GroupInterval)
+		scheduled := head.NextFlush.Add(-route.GroupInterval)
 		if early || len(route.RepeatSchedule) > 0 {
 			scheduled = now
 		}
-		due = head.Grid
-		if step := route.nextStep(say.alerts, now); !step.IsZero() && step.Before(due) {
+		due = head.NextFlush
+		if step := route.nextRepeat(say.alerts, now); !step.IsZero() && step.Before(due) {
 			due = step
 		}
 		if early && len(say.firing) > 0 && len(route.RepeatSchedule) == 0 {
@@ -187,7 +187,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 		}
 		n.Alerts = say.alerts
 		var waiting []alert.Fingerprint
-		if changes, owed, waiting, err = e.owe(ctx, now, gid, route, scheduled, n, say); err != nil {
+		if changes, owed, waiting, err = e.enqueue(ctx, now, gid, route, scheduled, n, say); err != nil {
 			return nil, err
 		}
 		leaving = slices.DeleteFunc(leaving, func(m member) bool { return slices.Contains(waiting, m.fp) })
@@ -195,7 +195,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet 
 	if len(leaving) > removalLimit {
 		leaving, due = leaving[:removalLimit], now
 	}
-	removals, err := e.leave(now, gid, leaving)
+	removals, err := e.removeMembers(now, gid, leaving)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (e *Engine) routed(m member, route *Route) bool {
 // rehome takes alerts that still fire, but whose route changed with the
 // configuration, into the groups where they belong now. They leave this group
 // only after that.
-func (e *Engine) rehome(ctx context.Context, now time.Time, route *Route, members []member) (moved bool, err error) {
+func (e *Engine) reroute(ctx context.Context, now time.Time, route *Route, members []member) (moved bool, err error) {
 	var strays []*alert.Alert
 	for _, m := range members {
 		if !m.rec.ResolvedAt(now) && !e.routed(m, route) {

@@ -42,7 +42,7 @@ func (r *alertRecord) UnmarshalBinary(b []byte) error {
 type header struct {
 	// Grid is the group's next regular flush; it may be due before, by
 	// repeat_schedule or resolved_at_once.
-	Grid time.Time `json:"grid"`
+	NextFlush time.Time `json:"grid"`
 	// Flushed tells that the group has had its group_wait.
 	Flushed bool `json:"flushed,omitempty"`
 

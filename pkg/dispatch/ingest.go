@@ -39,7 +39,7 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 	}
 
 	var changes []store.Change
-	touched := map[string]*touch{}
+	touched := map[string]*groupUpdate{}
 	for i, fp := range order {
 		var rec alertRecord
 		known, err := read(stored[i], &rec)
@@ -65,7 +65,7 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 				changes = append(changes, store.Change{Key: memberKey(gid, fp), Value: []byte("1")})
 				t := touched[gid]
 				if t == nil {
-					t = &touch{header: header{RouteID: r.ID, Key: key, Labels: g}, wait: r.GroupWait}
+					t = &groupUpdate{header: header{RouteID: r.ID, Key: key, Labels: g}, wait: r.GroupWait}
 					touched[gid] = t
 				}
 				if t.first.IsZero() || next.StartsAt.Before(t.first) {
@@ -74,7 +74,7 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 			}
 		}
 		if over && known && !rec.ResolvedAt(now) {
-			e.wake(touched, next.Labels, groups)
+			e.flushNow(touched, next.Labels, groups)
 		}
 		change, err := put(stored[i].Key, alertRecord{Alert: next, Groups: groups})
 		if err != nil {
@@ -91,7 +91,7 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 		}
 		changes = append(changes, sources...)
 	}
-	heads, err := e.touchHeaders(ctx, now, touched)
+	heads, err := e.groupChanges(ctx, now, touched)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 
 // wake makes the groups of an alert that ended due, where its routes announce
 // the end of a whole group at once.
-func (e *Engine) wake(touched map[string]*touch, l alert.Labels, groups []string) {
+func (e *Engine) flushNow(touched map[string]*groupUpdate, l alert.Labels, groups []string) {
 	for _, r := range e.route.Match(l) {
 		if !r.ResolvedAtOnce {
 			continue
@@ -108,23 +108,23 @@ func (e *Engine) wake(touched map[string]*touch, l alert.Labels, groups []string
 		g := r.groupLabels(l)
 		key := r.groupKey(g)
 		if gid := groupID(r.ID, key); slices.Contains(groups, gid) && touched[gid] == nil {
-			touched[gid] = &touch{header: header{RouteID: r.ID, Key: key, Labels: g}, wake: true}
+			touched[gid] = &groupUpdate{header: header{RouteID: r.ID, Key: key, Labels: g}, flushNow: true}
 		}
 	}
 }
 
 // touch is a group that gets a new member, or is woken.
-type touch struct {
+type groupUpdate struct {
 	header
-	wait  time.Duration
-	first time.Time // the earliest start among the new members
-	wake  bool      // an alert ended, and that may be all that is to be said
+	wait     time.Duration
+	first    time.Time // the earliest start among the new members
+	flushNow bool      // an alert ended, and that may be all that is to be said
 }
 
 // touchHeaders returns the changes that make the groups' headers, or that write
 // them again as they are: an instance that is about to remove an empty group
 // must notice that it is not empty any more.
-func (e *Engine) touchHeaders(ctx context.Context, now time.Time, touched map[string]*touch) ([]store.Change, error) {
+func (e *Engine) groupChanges(ctx context.Context, now time.Time, touched map[string]*groupUpdate) ([]store.Change, error) {
 	if len(touched) == 0 {
 		return nil, nil
 	}
@@ -142,7 +142,7 @@ func (e *Engine) touchHeaders(ctx context.Context, now time.Time, touched map[st
 		t := touched[it.Key[len(kindGroup)+1:]]
 		if it.Version != 0 {
 			due := it.Due
-			if t.wake && now.Before(due) {
+			if t.flushNow && now.Before(due) {
 				due = now
 			}
 			changes[i] = store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)}
@@ -150,15 +150,15 @@ func (e *Engine) touchHeaders(ctx context.Context, now time.Time, touched map[st
 		}
 		// A group waits for company, counted from now, unless its first alert
 		// has waited long enough elsewhere.
-		t.Grid = now.Add(t.wait)
+		t.NextFlush = now.Add(t.wait)
 		if t.first.Add(t.wait).Before(now) {
-			t.Grid = now
+			t.NextFlush = now
 		}
 		c, err := put(it.Key, t.header)
 		if err != nil {
 			return nil, err
 		}
-		c.If, c.Due = store.Absent(), t.Grid
+		c.If, c.Due = store.Absent(), t.NextFlush
 		changes[i] = c
 	}
 	return changes, nil

@@ -42,7 +42,7 @@ func (c *InhibitRule) Validate(f *setting.Faults) {
 // The store keeps, for each rule and each set of values of its equal labels, the
 // alerts that are sources there: source/RULE/VALUES/FINGERPRINT. So a target
 // looks at its own sources only, however many alerts there are.
-type inhibition []inhibitRule
+type inhibitRules []inhibitRule
 
 type inhibitRule struct {
 	id             string
@@ -59,8 +59,8 @@ type source struct {
 	Target bool `json:"target,omitempty"`
 }
 
-func newInhibition(rules []InhibitRule) (inhibition, error) {
-	var in inhibition
+func newInhibition(rules []InhibitRule) (inhibitRules, error) {
+	var in inhibitRules
 	for _, c := range rules {
 		s, err := allMatchers(c.SourceMatchers, c.SourceMatch, c.SourceMatchRE)
 		if err != nil {
@@ -100,7 +100,7 @@ func (r *inhibitRule) prefix(l alert.Labels) string {
 
 // changes are the writes that make an alert, as it is now, a source of the rules
 // that it matches, or no longer one.
-func (in inhibition) changes(a *alert.Alert, fp alert.Fingerprint, now time.Time) ([]store.Change, error) {
+func (in inhibitRules) changes(a *alert.Alert, fp alert.Fingerprint, now time.Time) ([]store.Change, error) {
 	var changes []store.Change
 	for i := range in {
 		r := &in[i]
@@ -124,7 +124,7 @@ func (in inhibition) changes(a *alert.Alert, fp alert.Fingerprint, now time.Time
 
 // inhibitor answers for one moment; what it read of the store it reads once.
 type inhibitor struct {
-	rules inhibition
+	rules inhibitRules
 	store store.Store
 	now   time.Time
 	log   *slog.Logger

@@ -59,7 +59,7 @@ func newIntervals(configs []TimeInterval) intervals {
 
 // Within tells whether the time interval of a name contains t; one that does not
 // exist contains nothing.
-func (e *Engine) Within(name string, t time.Time) bool { return e.intervals.contains(name, t) }
+func (e *Engine) InTimeInterval(name string, t time.Time) bool { return e.intervals.contains(name, t) }
 
 func (in intervals) contains(name string, t time.Time) bool {
 	for _, ti := range in[name] {

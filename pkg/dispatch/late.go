@@ -10,7 +10,7 @@ import (
 
 const (
 	// noteEvery is how often it is written down that ticks happen.
-	noteEvery = time.Minute
+	tickRecordInterval = time.Minute
 
 	// tickKey holds when the last tick was, to the minute.
 	tickKey = "meta/tick"
@@ -20,7 +20,7 @@ const (
 // the last one was longer ago than limit: what was due in between is late. The
 // alert ends by itself when ticks have come on time for as long as that.
 func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Duration) error {
-	return settled(ctx, func() error {
+	return retryOnConflict(ctx, func() error {
 		items, err := e.store.Get(ctx, tickKey)
 		if err != nil {
 			return err
@@ -31,7 +31,7 @@ func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Durat
 			e.log.Error("cannot read when the last tick was; it is written anew", "err", err)
 		}
 		pause := now.Sub(last)
-		if known && pause < noteEvery {
+		if known && pause < tickRecordInterval {
 			return nil
 		}
 		if known && pause > limit {

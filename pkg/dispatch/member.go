@@ -61,9 +61,9 @@ func (e *Engine) regroup(gid string, members []member, now time.Time) (head head
 		for _, r := range e.route.Match(m.rec.Labels) {
 			g := r.groupLabels(m.rec.Labels)
 			if key := r.groupKey(g); groupID(r.ID, key) == gid {
-				return header{RouteID: r.ID, Key: key, Labels: g, Grid: now}, true
+				return header{RouteID: r.ID, Key: key, Labels: g, NextFlush: now}, true
 			}
 		}
 	}
-	return header{Grid: now}, false
+	return header{NextFlush: now}, false
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // counted returns the metrics that are not 0, without Alertmanager's prefix.
-func counted(r *metrics.Registry) map[string]string {
+func quotaKeys(r *metrics.Registry) map[string]string {
 	got := map[string]string{}
 	for line := range strings.Lines(string(r.Text())) {
 		line = strings.TrimPrefix(strings.TrimSpace(line), "alertmanager_")
@@ -46,7 +46,7 @@ func TestNotificationsAreCounted(t *testing.T) {
 	w.restart(r)
 	expect := func(want map[string]string) {
 		t.Helper()
-		if got := counted(registry); fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := quotaKeys(registry); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("counted\n%v\nwant\n%v", got, want)
 		}
 	}
@@ -125,8 +125,8 @@ func TestFaultWords(t *testing.T) {
 			w.tick(at(float64(3600 * hour)))
 		}
 		name := `notifications_failed_total{integration="test",reason="` + tt.want + `"}`
-		if got := counted(registry)[name]; got == "" {
-			t.Errorf("%+v: %v, want %s", tt.err, counted(registry), name)
+		if got := quotaKeys(registry)[name]; got == "" {
+			t.Errorf("%+v: %v, want %s", tt.err, quotaKeys(registry), name)
 		}
 	}
 }

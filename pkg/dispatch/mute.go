@@ -11,7 +11,7 @@ import (
 )
 
 // Quiet is why an alert is kept quiet; all empty means that it is not.
-type Quiet struct {
+type MuteStatus struct {
 	SilencedBy  []string // ids of silences
 	InhibitedBy []string // fingerprints of alerts
 	MutedBy     []string // names of time intervals
@@ -20,13 +20,13 @@ type Quiet struct {
 }
 
 // Muted tells whether there is any reason.
-func (q Quiet) Muted() bool {
+func (q MuteStatus) Muted() bool {
 	return len(q.SilencedBy)+len(q.InhibitedBy)+len(q.MutedBy) > 0
 }
 
 // muter answers, for one moment, why alerts are kept quiet. What it reads of the
 // store it reads once.
-type muter struct {
+type mutes struct {
 	inhibitor
 	intervals intervals
 	silences  []activeSilence
@@ -37,11 +37,11 @@ type activeSilence struct {
 	matchers labels.Matchers
 }
 
-func (e *Engine) muter(ctx context.Context, now time.Time) (*muter, error) {
-	if err := e.adoptRules(ctx, now); err != nil {
+func (e *Engine) mutesAt(ctx context.Context, now time.Time) (*mutes, error) {
+	if err := e.syncInhibitRules(ctx, now); err != nil {
 		return nil, err
 	}
-	m := &muter{inhibitor: inhibitor{rules: e.inhibition, store: e.store, now: now, log: e.log}, intervals: e.intervals}
+	m := &mutes{inhibitor: inhibitor{rules: e.inhibition, store: e.store, now: now, log: e.log}, intervals: e.intervals}
 	all, err := e.Silences(ctx)
 	if err != nil {
 		return nil, err
@@ -61,14 +61,14 @@ func (e *Engine) muter(ctx context.Context, now time.Time) (*muter, error) {
 }
 
 // why returns the reasons that hold for an alert with these labels on a route.
-func (m *muter) why(ctx context.Context, l alert.Labels, route *Route) (q Quiet, err error) {
+func (m *mutes) status(ctx context.Context, l alert.Labels, route *Route) (q MuteStatus, err error) {
 	q.MutedBy, q.inactive = m.intervals.mute(route, m.now)
 	q.SilencedBy = m.silencedBy(l)
 	q.InhibitedBy, err = m.inhibitedBy(ctx, l)
 	return q, err
 }
 
-func (m *muter) silencedBy(l alert.Labels) (ids []string) {
+func (m *mutes) silencedBy(l alert.Labels) (ids []string) {
 	for _, s := range m.silences {
 		if matches(s.matchers, l) {
 			ids = append(ids, s.id)
@@ -77,7 +77,7 @@ func (m *muter) silencedBy(l alert.Labels) (ids []string) {
 	return ids
 }
 
-func (m *muter) inhibitedBy(ctx context.Context, l alert.Labels) ([]string, error) {
+func (m *mutes) inhibitedBy(ctx context.Context, l alert.Labels) ([]string, error) {
 	source, err := m.by(ctx, l)
 	if source == "" {
 		return nil, err
@@ -87,7 +87,7 @@ func (m *muter) inhibitedBy(ctx context.Context, l alert.Labels) ([]string, erro
 
 // reason is the first stage of Alertmanager's pipeline at which the alert was
 // held back, in the word of its metrics.
-func (q Quiet) reason() string {
+func (q MuteStatus) reason() string {
 	switch {
 	case len(q.InhibitedBy) > 0:
 		return "inhibition"

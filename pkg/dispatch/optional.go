@@ -16,7 +16,7 @@ const optionalTime = 3 * time.Second
 // notification has been accepted.
 type optional struct {
 	in Integration
-	c  *claimed
+	c  *leased
 	m  notify.Message
 }
 
@@ -39,7 +39,7 @@ func (in Integration) messages(n *alert.Notification) (owed, extra []notify.Mess
 // how much was accepted. It comes after everything else of a tick, so that nothing
 // waits for it, and only when the store has taken that the notifications are done,
 // so that nothing of it is ever sent twice. What fails is forgotten.
-func (e *Engine) sayOptional(start, send context.Context, now time.Time, all []optional) (sent int) {
+func (e *Engine) sendOptional(start, send context.Context, now time.Time, all []optional) (sent int) {
 	ctx, cancel := context.WithTimeout(send, optionalTime)
 	defer cancel()
 	for _, o := range all {
@@ -47,7 +47,7 @@ func (e *Engine) sayOptional(start, send context.Context, now time.Time, all []o
 			return sent
 		}
 		log := e.log.With("receiver", o.c.Receiver, "channel", o.c.Kind, "target", o.m.Target, "units", o.m.Units)
-		if spare, err := e.spare(ctx, now, o.in.Kind, o.m); err != nil || !spare {
+		if spare, err := e.reserveOptional(ctx, now, o.in.Kind, o.m); err != nil || !spare {
 			log.Debug("optional message left out: the quota is wanted for others", "err", err)
 			continue
 		}
@@ -65,13 +65,13 @@ func (e *Engine) sayOptional(start, send context.Context, now time.Time, all []o
 
 // spare takes an optional message out of the quotas of those whom it is for, if at
 // least half of every one of them is left.
-func (e *Engine) spare(ctx context.Context, now time.Time, k notify.Kind, m notify.Message) (ok bool, err error) {
+func (e *Engine) reserveOptional(ctx context.Context, now time.Time, k notify.Kind, m notify.Message) (ok bool, err error) {
 	if len(k.Quotas) == 0 {
 		return true, nil
 	}
-	keys := counted(k, m)
-	err = settled(ctx, func() error {
-		accounts, err := e.ledger(ctx, keys)
+	keys := quotaKeys(k, m)
+	err = retryOnConflict(ctx, func() error {
+		accounts, err := e.readQuotas(ctx, keys)
 		if err != nil {
 			return err
 		}
@@ -83,12 +83,12 @@ func (e *Engine) spare(ctx context.Context, now time.Time, k notify.Kind, m noti
 		if !ok {
 			return nil
 		}
-		return e.book(ctx, now, k, accounts)
+		return e.saveQuota(ctx, now, k, accounts)
 	})
 	return ok && err == nil, err
 }
 
 // halfFree tells that at now at least half of every quota is left.
-func (p pace) halfFree(quotas []notify.Quota, now time.Time) bool {
+func (p sendTimes) halfFree(quotas []notify.Quota, now time.Time) bool {
 	return !slices.ContainsFunc(quotas, func(q notify.Quota) bool { return 2*len(p.within(q, now)) > q.Messages })
 }

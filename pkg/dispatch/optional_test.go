@@ -89,7 +89,7 @@ func TestOptional(t *testing.T) {
 	a := &album{}
 	w := newWorld(t, byTopic(), a.receiver("ops", 0))
 	w.fire(at(0), "a", "b")
-	if sum := w.tick(at(0)); sum.Sent != 4 || sum.Owed != 0 {
+	if sum := w.tick(at(0)); sum.Sent != 4 || sum.Pending != 0 {
 		t.Errorf("%+v, want 4 sent and none owed", sum)
 	}
 	slices.Sort(a.said[:2])
@@ -120,7 +120,7 @@ func TestOptionalQuota(t *testing.T) {
 		w := newWorld(t, byTopic(), a.receiver("ops", tt.quota))
 		w.fire(at(0), numbered("t", tt.groups)...)
 		sum := w.tick(at(0))
-		if len(a.said)-a.tried != tt.texts || a.tried != tt.pictures || sum.Sent != tt.texts+tt.pictures || sum.Owed != 0 {
+		if len(a.said)-a.tried != tt.texts || a.tried != tt.pictures || sum.Sent != tt.texts+tt.pictures || sum.Pending != 0 {
 			t.Errorf("%+v: %d texts, %d pictures, %+v", tt, len(a.said)-a.tried, a.tried, sum)
 		}
 		a.said = nil
@@ -140,7 +140,7 @@ func TestOptionalFails(t *testing.T) {
 		ops.Fallback, ops.FallbackAfter = "other", time.Minute
 		w := newWorld(t, byTopic(), ops, b.receiver("other", 20))
 		w.fire(at(0), "a")
-		if sum := w.tick(at(0)); sum.Sent != 1 || sum.Owed != 0 {
+		if sum := w.tick(at(0)); sum.Sent != 1 || sum.Pending != 0 {
 			t.Errorf("%v: %+v", err, sum)
 		}
 		if dead, err := w.engine.DeadLetters(t.Context()); err != nil || len(dead) > 0 {
@@ -235,7 +235,7 @@ func TestOptionalHangs(t *testing.T) {
 		w := newWorld(t, byTopic(), a.receiver("ops", 0))
 		w.fire(at(0), "a", "b", "c")
 		begin := time.Now()
-		if sum := w.tick(at(0)); sum.Sent != 3 || sum.Owed != 0 {
+		if sum := w.tick(at(0)); sum.Sent != 3 || sum.Pending != 0 {
 			t.Errorf("%+v", sum)
 		}
 		if took := time.Since(begin); took != 3*time.Second || a.tried != 1 {

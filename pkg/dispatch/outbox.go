@@ -21,7 +21,7 @@ const (
 	// fallback. Then it is kept as a dead letter.
 	giveUpAfter = 24 * time.Hour
 	// unreadableDelay is how long what cannot be read is put off.
-	unreadableDelay = 10 * time.Minute
+	unreadableRetry = 10 * time.Minute
 	// deadRetention is how long a dead letter is kept.
 	deadRetention = 30 * 24 * time.Hour
 	// entrySize bounds the alerts of one entry, as bytes of text in them: what
@@ -30,7 +30,7 @@ const (
 )
 
 // entry is a notification that is owed to one integration.
-type entry struct {
+type outboxEntry struct {
 	alert.Notification
 	Kind  string `json:"kind"`
 	Index int    `json:"index"`
@@ -50,8 +50,8 @@ type entry struct {
 
 // MarshalBinary writes the alerts in their compact form, which they are nearly all
 // of, after a line of JSON with the rest.
-func (e entry) MarshalBinary() ([]byte, error) {
-	type fields entry
+func (e outboxEntry) MarshalBinary() ([]byte, error) {
+	type fields outboxEntry
 	rest := fields(e)
 	rest.Alerts = nil
 	b, err := json.Marshal(rest)
@@ -68,8 +68,8 @@ func (e entry) MarshalBinary() ([]byte, error) {
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote.
-func (e *entry) UnmarshalBinary(b []byte) error {
-	type fields entry
+func (e *outboxEntry) UnmarshalBinary(b []byte) error {
+	type fields outboxEntry
 	rest, alerts, whole := bytes.Cut(b, []byte{'\n'})
 	if !whole {
 		return errors.New("it ends before its alerts")
@@ -94,9 +94,9 @@ func (e *entry) UnmarshalBinary(b []byte) error {
 // was out of reach is mentioned once. It returns since when the oldest of it is
 // owed, and the changes that delete it. What is being delivered at the moment is
 // left alone.
-func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *alert.Notification) (since time.Time, changes []store.Change, err error) {
+func (e *Engine) coalesce(ctx context.Context, now time.Time, lane string, n *alert.Notification) (since time.Time, changes []store.Change, err error) {
 	since = now
-	items, err := e.store.List(ctx, kindOwed+"/"+lane+"-", "", pageSize)
+	items, err := e.store.List(ctx, kindPending+"/"+lane+"-", "", pageSize)
 	if err != nil || len(items) == 0 {
 		return since, nil, err
 	}
@@ -106,7 +106,7 @@ func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *aler
 	}
 	alerts := slices.Clone(n.Alerts)
 	for _, it := range slices.Backward(items) { // the latest word about an alert counts
-		var old entry
+		var old outboxEntry
 		if _, err := read(it, &old); err != nil || old.Attempting && it.Due.After(now) {
 			continue
 		}
@@ -130,32 +130,32 @@ func (e *Engine) absorb(ctx context.Context, now time.Time, lane string, n *aler
 
 // newEntries returns what owes n to an integration since a time: one entry, or
 // more when n holds more than one may.
-func newEntries(n alert.Notification, in Integration, since time.Time) []*claimed {
-	var entries []*claimed
+func newEntries(n alert.Notification, in Integration, since time.Time) []*leased {
+	var entries []*leased
 	id := n.ID
 	for i, alerts := range chunk(n.Alerts) {
 		n.Alerts = alerts
 		if i > 0 {
 			n.ID = fmt.Sprintf("%s-%d", id, i)
 		}
-		c := &claimed{entry: entry{Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: since}}
-		c.item.Key = kindOwed + "/" + n.ID
+		c := &leased{outboxEntry: outboxEntry{Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: since}}
+		c.item.Key = kindPending + "/" + n.ID
 		entries = append(entries, c)
 	}
 	return entries
 }
 
 // owed is the change that writes a new entry, due now.
-func (c *claimed) owed(now time.Time) (store.Change, error) {
-	change, err := put(c.item.Key, c.entry)
+func (c *leased) enqueue(now time.Time) (store.Change, error) {
+	change, err := put(c.item.Key, c.outboxEntry)
 	change.Due = now
 	return change, err
 }
 
 // held is the change that writes an entry with the lease of this instance, so
 // that no other delivers it meanwhile.
-func (c *claimed) held(now time.Time) (store.Change, error) {
-	e := c.entry
+func (c *leased) lease(now time.Time) (store.Change, error) {
+	e := c.outboxEntry
 	e.Attempting = true
 	e.Attempts++
 	change, err := put(c.item.Key, e)
@@ -189,32 +189,32 @@ func textSize(a *alert.Alert) int {
 }
 
 // claimed is an entry that this instance holds the lease of.
-type claimed struct {
-	entry
+type leased struct {
+	outboxEntry
 	item store.Item
 }
 
 // claim takes the lease of up to limit owed notifications that are due, so that
 // no other instance delivers them meanwhile.
-func (e *Engine) claim(ctx context.Context, now time.Time, limit int) ([]*claimed, error) {
-	var out []*claimed
-	err := settled(ctx, func() error {
-		due, err := e.store.Due(ctx, kindOwed, now, limit)
+func (e *Engine) lease(ctx context.Context, now time.Time, limit int) ([]*leased, error) {
+	var out []*leased
+	err := retryOnConflict(ctx, func() error {
+		due, err := e.store.Due(ctx, kindPending, now, limit)
 		if err != nil {
 			return err
 		}
 		out = out[:0]
 		var changes []store.Change
 		for _, it := range due {
-			c := &claimed{item: it}
-			if _, err := read(it, &c.entry); err != nil {
+			c := &leased{item: it}
+			if _, err := read(it, &c.outboxEntry); err != nil {
 				// A newer version wrote it, and may deliver it: it stays, and the
 				// log goes on saying so.
 				e.log.Error("cannot read an owed notification; put off", "key", it.Key, "err", err)
-				changes = append(changes, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(unreadableDelay), If: store.Unchanged(it)})
+				changes = append(changes, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(unreadableRetry), If: store.Unchanged(it)})
 				continue
 			}
-			change, err := c.held(now)
+			change, err := c.lease(now)
 			if err != nil {
 				return err
 			}
@@ -231,7 +231,7 @@ func (e *Engine) claim(ctx context.Context, now time.Time, limit int) ([]*claime
 }
 
 // reread gives claimed entries the versions under which they are held.
-func (e *Engine) reread(ctx context.Context, held []*claimed) error {
+func (e *Engine) refreshVersions(ctx context.Context, held []*leased) error {
 	keys := make([]string, len(held))
 	for i, c := range held {
 		keys[i] = c.item.Key

@@ -12,13 +12,13 @@ import (
 
 // saying is what a group has to say: its alerts, those of them that may be
 // spoken of, and the fingerprints of these and of the ones that are kept quiet.
-type saying struct {
-	all, alerts                  []*alert.Alert
-	firing, resolved, quietEnded []alert.Fingerprint
-	suppressed                   map[string]int // those that are kept quiet, by reason
+type groupDiff struct {
+	all, alerts                     []*alert.Alert
+	firing, resolved, mutedResolved []alert.Fingerprint
+	suppressed                      map[string]int // those that are kept quiet, by reason
 }
 
-func (s *saying) add(m member, over bool, q Quiet) {
+func (s *groupDiff) add(m member, over bool, q MuteStatus) {
 	s.all = append(s.all, m.rec.Alert)
 	muted := q.Muted()
 	if muted {
@@ -29,7 +29,7 @@ func (s *saying) add(m member, over bool, q Quiet) {
 	}
 	switch {
 	case muted && over:
-		s.quietEnded = append(s.quietEnded, m.fp)
+		s.mutedResolved = append(s.mutedResolved, m.fp)
 	case muted:
 	case over:
 		s.resolved = append(s.resolved, m.fp)
@@ -40,7 +40,7 @@ func (s *saying) add(m member, over bool, q Quiet) {
 	}
 }
 
-func (s *saying) sort() {
+func (s *groupDiff) sort() {
 	alert.Sort(s.alerts)
 	slices.Sort(s.firing)
 	slices.Sort(s.resolved)
@@ -51,8 +51,8 @@ func (s *saying) sort() {
 // as told. What is owed is written with the lease held, and returned. The alerts
 // that wait must stay in the group: they ended while they were kept quiet, and
 // those who heard of them will be told when that is over.
-func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Route, scheduled time.Time,
-	n alert.Notification, say saying) (changes []store.Change, owed []*claimed, waiting []alert.Fingerprint, err error) {
+func (e *Engine) enqueue(ctx context.Context, now time.Time, gid string, route *Route, scheduled time.Time,
+	n alert.Notification, say groupDiff) (changes []store.Change, owed []*leased, waiting []alert.Fingerprint, err error) {
 
 	receiver := e.receivers[route.Receiver]
 	keys := make([]string, len(receiver.Integrations))
@@ -73,21 +73,21 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 			e.log.Error("cannot read what an integration was told; it is told anew", "key", keys[i], "err", err)
 			last = &logEntry{At: scheduled}
 		}
-		if !e.upstream && known && last.end(say.quietEnded) {
-			waiting = append(waiting, common(last.Ended, say.quietEnded)...)
+		if !e.upstream && known && last.muteResolved(say.mutedResolved) {
+			waiting = append(waiting, intersection(last.MutedResolved, say.mutedResolved)...)
 		} else {
 			known = false // nothing of it changed
 		}
 		reason, send := "none", false
 		if len(say.alerts) > 0 {
-			repeat := route.repeats(last.At, scheduled, now, say.alerts, e.upstream)
-			reason, send = decide(say.firing, say.resolved, last, in.SendResolved, repeat)
+			repeat := route.repeatDue(last.At, scheduled, now, say.alerts, e.upstream)
+			reason, send = dedup(say.firing, say.resolved, last, in.SendResolved, repeat)
 		}
 		if !send && !known {
 			continue
 		}
 		if send {
-			last = &logEntry{Firing: say.firing, Resolved: say.resolved, Ended: common(last.Ended, say.quietEnded), At: scheduled}
+			last = &logEntry{Firing: say.firing, Resolved: say.resolved, MutedResolved: intersection(last.MutedResolved, say.mutedResolved), At: scheduled}
 		}
 		told, err := put(keys[i], last)
 		if err != nil {
@@ -108,13 +108,13 @@ func (e *Engine) owe(ctx context.Context, now time.Time, gid string, route *Rout
 		}
 		lane := digest(gid, receiver.Name, in.name())
 		own.ID = fmt.Sprintf("%s-%d", lane, scheduled.UnixMilli())
-		since, absorbed, err := e.absorb(ctx, now, lane, &own)
+		since, absorbed, err := e.coalesce(ctx, now, lane, &own)
 		if err != nil {
 			return nil, nil, nil, err
 		}
 		changes = append(changes, absorbed...)
 		for _, entry := range newEntries(own, in, since) {
-			held, err := entry.held(now)
+			held, err := entry.lease(now)
 			if err != nil {
 				return nil, nil, nil, err
 			}
@@ -141,7 +141,7 @@ const scheduleRetention = 90 * 24 * time.Hour
 
 // leave returns the changes that take alerts out of a group. An alert that
 // changed meanwhile stays: the commit fails and the flush is decided anew.
-func (e *Engine) leave(now time.Time, gid string, members []member) ([]store.Change, error) {
+func (e *Engine) removeMembers(now time.Time, gid string, members []member) ([]store.Change, error) {
 	changes := make([]store.Change, 0, 2*len(members))
 	for _, m := range members {
 		rec := m.rec

@@ -12,11 +12,11 @@ import (
 // pace is what a target was sent lately, in milliseconds since 1970, oldest
 // first. It is kept in the store, so that all instances together stay within a
 // robot's limit.
-type pace []int64
+type sendTimes []int64
 
 // free tells how many messages the quotas allow at now, and when they will allow
 // one more than that.
-func (p pace) free(quotas []notify.Quota, now time.Time) (n int, next time.Time) {
+func (p sendTimes) free(quotas []notify.Quota, now time.Time) (n int, next time.Time) {
 	n = unlimited
 	for _, q := range quotas {
 		n = min(n, max(q.Messages-len(p.within(q, now)), 0))
@@ -37,7 +37,7 @@ func (p pace) free(quotas []notify.Quota, now time.Time) (n int, next time.Time)
 
 // within returns what was sent in the quota's time before now; what is as old as
 // that is out of it.
-func (p pace) within(q notify.Quota, now time.Time) pace {
+func (p sendTimes) within(q notify.Quota, now time.Time) sendTimes {
 	i, _ := slices.BinarySearch(p, now.Add(-q.Per).UnixMilli()+1)
 	return p[i:]
 }
@@ -46,7 +46,7 @@ const unlimited = 1 << 30
 
 // counted returns the keys of the paces that a message counts in: its target's,
 // or that of each of its units. They give no number away.
-func counted(k notify.Kind, m notify.Message) []string {
+func quotaKeys(k notify.Kind, m notify.Message) []string {
 	names := []string{m.Target}
 	if k.PerUnit {
 		names = m.Units
@@ -59,23 +59,23 @@ func counted(k notify.Kind, m notify.Message) []string {
 }
 
 // ledger is some paces as they were read together.
-type ledger map[string]*account
+type quotaState map[string]*bucket
 
-type account struct {
-	item  store.Item
-	sent  pace
-	taken bool
+type bucket struct {
+	item    store.Item
+	sent    sendTimes
+	changed bool
 }
 
 // ledger reads the paces at keys.
-func (e *Engine) ledger(ctx context.Context, keys []string) (ledger, error) {
+func (e *Engine) readQuotas(ctx context.Context, keys []string) (quotaState, error) {
 	items, err := e.store.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	l := make(ledger, len(items))
+	l := make(quotaState, len(items))
 	for _, it := range items {
-		a := &account{item: it}
+		a := &bucket{item: it}
 		if _, err := read(it, &a.sent); err != nil {
 			// At worst the vendor refuses something, and it is tried again.
 			e.log.Error("cannot read what a target was sent; its quota begins anew", "key", it.Key, "err", err)
@@ -97,18 +97,18 @@ func (e *Engine) reserve(ctx context.Context, now time.Time, k notify.Kind, mess
 	}
 	var keys []string
 	for _, m := range messages {
-		keys = append(keys, counted(k, m)...)
+		keys = append(keys, quotaKeys(k, m)...)
 	}
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
-	err = settled(ctx, func() error {
+	err = retryOnConflict(ctx, func() error {
 		later, next = nil, time.Time{}
-		accounts, err := e.ledger(ctx, keys)
+		accounts, err := e.readQuotas(ctx, keys)
 		if err != nil {
 			return err
 		}
 		for _, m := range messages {
-			for i, key := range counted(k, m) {
+			for i, key := range quotaKeys(k, m) {
 				a := accounts[key]
 				free, more := a.sent.free(k.Quotas, now)
 				if free > 0 {
@@ -125,23 +125,23 @@ func (e *Engine) reserve(ctx context.Context, now time.Time, k notify.Kind, mess
 				}
 			}
 		}
-		return e.book(ctx, now, k, accounts)
+		return e.saveQuota(ctx, now, k, accounts)
 	})
 	return later, next, err
 }
 
 // take counts one message.
-func (a *account) take(now time.Time) {
-	a.sent, a.taken = append(a.sent, now.UnixMilli()), true
+func (a *bucket) take(now time.Time) {
+	a.sent, a.changed = append(a.sent, now.UnixMilli()), true
 	slices.Sort(a.sent) // clocks of instances differ by a little
 }
 
 // book writes the accounts in which something was counted.
-func (e *Engine) book(ctx context.Context, now time.Time, k notify.Kind, l ledger) error {
+func (e *Engine) saveQuota(ctx context.Context, now time.Time, k notify.Kind, l quotaState) error {
 	var changes []store.Change
 	for _, a := range l {
-		if a.taken {
-			c, err := a.change(now, e.memory[k.Name])
+		if a.changed {
+			c, err := a.change(now, e.quotaWindows[k.Name])
 			if err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func (e *Engine) book(ctx context.Context, now time.Time, k notify.Kind, l ledge
 }
 
 // change writes the account, without what is older than any quota looks back.
-func (a *account) change(now time.Time, longest time.Duration) (store.Change, error) {
+func (a *bucket) change(now time.Time, longest time.Duration) (store.Change, error) {
 	old, _ := slices.BinarySearch(a.sent, now.Add(-longest).UnixMilli()+1)
 	c, err := put(a.item.Key, a.sent[old:])
 	c.If, c.Expires = store.Unchanged(a.item), now.Add(longest)
@@ -164,7 +164,7 @@ func (a *account) change(now time.Time, longest time.Duration) (store.Change, er
 
 // memories returns, by kind of channel, the longest time of a quota: receivers
 // whose rate_limit differs may have a target in common.
-func memories(receivers []*Receiver) map[string]time.Duration {
+func longestQuotaWindows(receivers []*Receiver) map[string]time.Duration {
 	longest := map[string]time.Duration{}
 	for _, r := range receivers {
 		for _, in := range r.Integrations {

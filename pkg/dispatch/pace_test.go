@@ -39,7 +39,7 @@ func TestQuotaMergesWhatItCannotTake(t *testing.T) {
 		w := newWorld(t, byTopic(), paced(c))
 		topics := numbered("t", n)
 		w.fire(at(0), topics...)
-		if sum := w.tick(at(0)); sum.Sent != want || sum.Owed != 0 {
+		if sum := w.tick(at(0)); sum.Sent != want || sum.Pending != 0 {
 			t.Fatalf("%d groups: %+v, want %d sent and none owed", n, sum, want)
 		}
 		var said []string
@@ -105,13 +105,13 @@ func TestLongDigest(t *testing.T) {
 	c := &channel{units: numbered("part", 30)}
 	w := newWorld(t, byTopic(), paced(c))
 	w.fire(at(0), "a", "b")
-	if sum := w.tick(at(0)); sum.Sent != 20 || sum.Owed != 1 {
+	if sum := w.tick(at(0)); sum.Sent != 20 || sum.Pending != 1 {
 		t.Fatalf("%+v, want 20 parts sent and the rest owed", sum)
 	}
 	if sum := w.tick(at(59.9)); sum.Sent != 0 {
 		t.Fatalf("%+v within the minute", sum)
 	}
-	if sum := w.tick(at(60)); sum.Sent != 10 || sum.Owed != 0 {
+	if sum := w.tick(at(60)); sum.Sent != 10 || sum.Pending != 0 {
 		t.Fatalf("%+v, want the other 10 parts", sum)
 	}
 	if len(c.said) != 30 {

@@ -66,8 +66,8 @@ func TestQuotaPerUnit(t *testing.T) {
 
 	w.fire(at(10), "b")
 	w.restart(r)
-	if sum := w.tick(at(10)); sum.Owed != 1 {
-		t.Errorf("%d owed, want the one for B", sum.Owed)
+	if sum := w.tick(at(10)); sum.Pending != 1 {
+		t.Errorf("%d owed, want the one for B", sum.Pending)
 	}
 	p.expect(t, "A: first notification b") // B has had two within the minute
 	q.expect(t, "B,C: first notification b")
@@ -89,8 +89,8 @@ func TestQuotaPerUnit(t *testing.T) {
 	q.expect(t)
 	sum := w.tick(at(3611))
 	q.expect(t, "B: first notification c")
-	if sum.Owed != 0 {
-		t.Errorf("%d still owed", sum.Owed)
+	if sum.Pending != 0 {
+		t.Errorf("%d still owed", sum.Pending)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestDigestKeepsItsReaders(t *testing.T) {
 	}}
 	w = newWorld(t, byTopic(), byGroup.receiver("ops", quota))
 	w.fire(at(0), "x1", "x2", "x3", "y1")
-	if sum := w.tick(at(0)); sum.Sent != 3 || sum.Owed != 1 {
+	if sum := w.tick(at(0)); sum.Sent != 3 || sum.Pending != 1 {
 		t.Errorf("%+v, want 3 sent, and 1 of x's owed", sum)
 	}
 	w.tick(at(60))

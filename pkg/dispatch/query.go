@@ -18,7 +18,7 @@ type AlertView struct {
 	Receivers []string
 	// Quiet is why it is kept quiet now. The time intervals of its routes are
 	// told of its groups only, since it may take several routes.
-	Quiet
+	MuteStatus
 }
 
 // GroupView is a group of alerts as it stands at a time.
@@ -37,7 +37,7 @@ type GroupView struct {
 // How they stand is judged by the silences and the other alerts of this moment,
 // not of the last flush.
 func (e *Engine) Alerts(ctx context.Context, now time.Time) ([]AlertView, error) {
-	quiet, err := e.muter(ctx, now)
+	quiet, err := e.mutesAt(ctx, now)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error)
 // Group returns what alerts are to a receiver if they are one group: with the
 // labels of the first route that takes the first alert there, or none when no
 // route does. It is for a look ahead; nothing is stored.
-func (e *Engine) Group(now time.Time, receiver string, alerts []*alert.Alert) *alert.Notification {
+func (e *Engine) Preview(now time.Time, receiver string, alerts []*alert.Alert) *alert.Notification {
 	n := &alert.Notification{Receiver: receiver, Reason: "first notification", At: now, Alerts: alerts}
 	for _, r := range e.route.Match(alerts[0].Labels) {
 		if r.Receiver == receiver {

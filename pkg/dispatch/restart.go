@@ -32,7 +32,7 @@ func (e *Engine) Restart(ctx context.Context, now time.Time) error {
 			if _, err := read(it, &head); err != nil || !head.Flushed {
 				continue // its flush will tell
 			}
-			head.Grid = now
+			head.NextFlush = now
 			c, err := put(it.Key, head)
 			if err != nil {
 				return err

@@ -35,11 +35,11 @@ type Route struct {
 	ResolvedAtOnce bool
 	Labels         alert.Labels // as they are written: values may be templates
 
-	groupBy  []string // sorted
-	groupAll bool
-	matchers labels.Matchers
-	goOn     bool
-	routes   []*Route
+	groupBy   []string // sorted
+	groupAll  bool
+	matchers  labels.Matchers
+	continues bool
+	routes    []*Route
 
 	muteIntervals, activeIntervals []string
 
@@ -60,7 +60,7 @@ func (r *Route) child(c *RouteConfig, keyPrefix, idPrefix, idSuffix string) (*Ro
 		return nil, fmt.Errorf("route to %q: %w", c.Receiver, err)
 	}
 	n := *r
-	n.routes, n.matchers, n.goOn = nil, matchers, c.Continue
+	n.routes, n.matchers, n.continues = nil, matchers, c.Continue
 	n.muteIntervals, n.activeIntervals = c.MuteTimeIntervals, c.ActiveTimeIntervals
 	n.Key = keyPrefix + matchers.String()
 	n.ID = idPrefix + matchers.String() + idSuffix
@@ -118,7 +118,7 @@ func (r *Route) Match(l alert.Labels) []*Route {
 	for _, child := range r.routes {
 		matched := child.Match(l)
 		all = append(all, matched...)
-		if len(matched) > 0 && !child.goOn {
+		if len(matched) > 0 && !child.continues {
 			break
 		}
 	}

@@ -15,11 +15,11 @@ const rulesKey = "meta/inhibit_rules"
 // in an engine's life: it removes those of rules that are gone, and finds those
 // of rules that are new among the alerts that fire already. Only when the rules
 // have changed does it look at all alerts.
-func (e *Engine) adoptRules(ctx context.Context, now time.Time) error {
-	if e.adopted.Load() {
+func (e *Engine) syncInhibitRules(ctx context.Context, now time.Time) error {
+	if e.inhibitSynced.Load() {
 		return nil
 	}
-	err := settled(ctx, func() error {
+	err := retryOnConflict(ctx, func() error {
 		items, err := e.store.Get(ctx, rulesKey)
 		if err != nil {
 			return err
@@ -29,7 +29,7 @@ func (e *Engine) adoptRules(ctx context.Context, now time.Time) error {
 			e.log.Error("cannot read which inhibit rules there were; the sources of gone ones remain", "key", rulesKey, "err", err)
 			old = nil
 		}
-		var added inhibition
+		var added inhibitRules
 		for _, r := range e.inhibition {
 			ids = append(ids, r.id)
 			if !slices.Contains(old, r.id) {
@@ -59,7 +59,7 @@ func (e *Engine) adoptRules(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("take up changed inhibit rules: %w", err)
 	}
-	e.adopted.Store(true)
+	e.inhibitSynced.Store(true)
 	return nil
 }
 
@@ -80,13 +80,13 @@ func (e *Engine) removeSources(ctx context.Context, now time.Time, prefix string
 }
 
 // findSources writes the sources that standing alerts are of the rules.
-func (e *Engine) findSources(ctx context.Context, now time.Time, rules inhibition) error {
+func (e *Engine) findSources(ctx context.Context, now time.Time, rules inhibitRules) error {
 	if len(rules) == 0 {
 		return nil
 	}
 	limit := min(pageSize, store.MaxChanges/(len(rules)+1))
 	for after, more := "", true; more; {
-		err := settled(ctx, func() error {
+		err := retryOnConflict(ctx, func() error {
 			page, err := e.store.List(ctx, "alert/", after, limit)
 			if err != nil {
 				return err

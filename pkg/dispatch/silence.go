@@ -85,7 +85,7 @@ func (e *Engine) SetSilence(ctx context.Context, now time.Time, s Silence) (id s
 		return "", fmt.Errorf("%w: %w", ErrInvalidSilence, err)
 	}
 	asked := s
-	err = settled(ctx, func() error {
+	err = retryOnConflict(ctx, func() error {
 		s := asked
 		var changes []store.Change
 		if s.ID != "" {
@@ -121,7 +121,7 @@ func (e *Engine) SetSilence(ctx context.Context, now time.Time, s Silence) (id s
 
 // ExpireSilence ends a silence now. Ending one that is over changes nothing.
 func (e *Engine) ExpireSilence(ctx context.Context, now time.Time, id string) error {
-	return settled(ctx, func() error {
+	return retryOnConflict(ctx, func() error {
 		s, it, err := e.silence(ctx, id)
 		if err != nil || s.State(now) == SilenceExpired {
 			return err

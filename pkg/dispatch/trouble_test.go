@@ -135,7 +135,7 @@ func TestUnreadableOwed(t *testing.T) {
 		w.tick(at(10))
 		w.tick(at(30))
 		w.expect(c, "first notification:b;")
-		if next, err := w.engine.Next(t.Context()); err != nil || !next.After(at(30)) {
+		if next, err := w.engine.NextDue(t.Context()); err != nil || !next.After(at(30)) {
 			t.Errorf("next at %v, %v: the unreadable one is due all the time", next.Sub(t0), err)
 		}
 		// The next word about its group does not depend on it.
@@ -171,7 +171,7 @@ func TestUnreadableMember(t *testing.T) {
 	w.spoil("alert/", "later")
 	w.spoil("group/", "later")
 	w.tick(at(200))
-	if next, err := w.engine.Next(t.Context()); err != nil || !next.After(at(200)) {
+	if next, err := w.engine.NextDue(t.Context()); err != nil || !next.After(at(200)) {
 		t.Errorf("next at %v, %v", next.Sub(t0), err)
 	}
 }

@@ -24,7 +24,7 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 	minute := s.begin
 	tickUntil := func(end time.Time) error {
 		for {
-			next, err := engine.Next(ctx)
+			next, err := engine.NextDue(ctx)
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 			if _, err := engine.Tick(ctx, next); err != nil {
 				return err
 			}
-			if again, err := engine.Next(ctx); err == nil && again.Equal(next) {
+			if again, err := engine.NextDue(ctx); err == nil && again.Equal(next) {
 				return fmt.Errorf("still due at %v after a tick then", tr.since(next))
 			}
 		}

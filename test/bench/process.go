@@ -172,7 +172,7 @@ func (b *bench) invocation(ctx context.Context) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		if want := `{"polled":1,"alerts":10,"sent":3,"owed":0}`; string(answer) != want {
+		if want := `{"polled":1,"alerts":10,"sent":3,"pending":0}`; string(answer) != want {
 			return nil, fmt.Errorf("the whole invocation answered %s, want %s", answer, want)
 		}
 		whole = append(whole, took)
@@ -197,7 +197,7 @@ func (b *bench) poll(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if want := `{"polled":100,"alerts":0,"sent":0,"owed":0}`; string(answer) != want {
+	if want := `{"polled":100,"alerts":0,"sent":0,"pending":0}`; string(answer) != want {
 		return nil, fmt.Errorf("the poll answered %s, want %s", answer, want)
 	}
 	const pages = 102 // 2 of groups, 1 of topics for each group

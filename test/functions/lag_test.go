@@ -159,16 +159,16 @@ func TestLagFunction(t *testing.T) {
 			p = start(t, w)
 			produce(3000)
 			consume(1000) // 2,000 behind: at the threshold, not over it
-			expect(`{"polled":1,"alerts":0,"sent":0,"owed":0}`, "0 robot, 0 phone, 0 mail")
+			expect(`{"polled":1,"alerts":0,"sent":0,"pending":0}`, "0 robot, 0 phone, 0 mail")
 			produce(1)
-			expect(`{"polled":1,"alerts":1,"sent":3,"owed":0}`, "1 robot, 1 phone, 1 mail")
-			expect(`{"polled":1,"alerts":1,"sent":0,"owed":0}`, "1 robot, 1 phone, 1 mail")
+			expect(`{"polled":1,"alerts":1,"sent":3,"pending":0}`, "1 robot, 1 phone, 1 mail")
+			expect(`{"polled":1,"alerts":1,"sent":0,"pending":0}`, "1 robot, 1 phone, 1 mail")
 			outputs = append(outputs, p.end())
 
 			p = start(t, w)
-			expect(`{"polled":1,"alerts":1,"sent":0,"owed":0}`, "1 robot, 1 phone, 1 mail")
+			expect(`{"polled":1,"alerts":1,"sent":0,"pending":0}`, "1 robot, 1 phone, 1 mail")
 			consume(1)
-			expect(`{"polled":1,"alerts":0,"sent":2,"owed":0}`, "2 robot, 1 phone, 2 mail")
+			expect(`{"polled":1,"alerts":0,"sent":2,"pending":0}`, "2 robot, 1 phone, 2 mail")
 			outputs = append(outputs, p.end())
 
 			robot := w.cloud.WeCom.Inbox()
