@@ -15,15 +15,15 @@ import (
 
 const schemes = "use memory:, bolt:PATH, redis://HOST or rediss://HOST"
 
-// Open opens the store that url names:
+// Open opens the store at a URL:
 //
-//	memory:         in this process, gone with it
-//	bolt:PATH       in a file, which one process holds at a time
-//	redis://HOST    in Redis, for any number of processes; see redis.Open for
-//	rediss://HOST   what else the url says; with TLS
+//	memory:         in this process; see package memory
+//	bolt:PATH       in a file that one process holds at a time; see package bolt
+//	redis://HOST    in Redis, for any number of processes; see package redis
+//	rediss://HOST   the same with TLS
 //
-// No error shows more of the url than its scheme and a host or path: a url may
-// hold a password.
+// Because a URL may contain a password, errors show no more of it than the scheme and
+// the host or path.
 func Open(ctx context.Context, url string) (store.Store, error) {
 	open, err := resolve(url)
 	if err != nil {
@@ -32,12 +32,13 @@ func Open(ctx context.Context, url string) (store.Store, error) {
 	return open(ctx)
 }
 
-// Check tells whether Open would understand url. It opens nothing.
+// Check returns an error if url is not valid for Open. It opens nothing.
 func Check(url string) error {
 	_, err := resolve(url)
 	return err
 }
 
+// resolve returns the function that opens the store at url.
 func resolve(url string) (func(context.Context) (store.Store, error), error) {
 	scheme, rest, found := strings.Cut(url, ":")
 	switch {
@@ -53,7 +54,7 @@ func resolve(url string) (func(context.Context) (store.Store, error), error) {
 		return func(ctx context.Context) (store.Store, error) {
 			s, err := bolt.Open(ctx, rest)
 			if err != nil {
-				return nil, err // not a nil *bolt.Store in the interface
+				return nil, err // s is a nil *bolt.Store, which is not a nil Store
 			}
 			return s, nil
 		}, nil
@@ -64,7 +65,7 @@ func resolve(url string) (func(context.Context) (store.Store, error), error) {
 		return func(ctx context.Context) (store.Store, error) {
 			s, err := redis.Open(ctx, url)
 			if err != nil {
-				return nil, err // as above
+				return nil, err // likewise
 			}
 			return s, nil
 		}, nil

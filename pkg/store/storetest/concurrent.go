@@ -11,56 +11,57 @@ import (
 	"tocsin/pkg/store"
 )
 
-// testLease plays the way work is claimed: who takes a due item moves its due
-// time ahead by the lease, on condition that nobody else did.
+// testLease leases work in the way that the outbox does: an instance moves the due time
+// of an item ahead by the length of the lease, on the condition that the item is
+// unchanged.
 func testLease(t *testing.T, s store.Store) {
 	const lease = time.Minute
-	commit(t, s, setDue("job/1", noon))
+	mustCommit(t, s, setDue("job/1", noon))
 
-	claim := func(who string, it store.Item, now time.Time) error {
+	takeLease := func(instance string, it store.Item, now time.Time) error {
 		return s.Commit(t.Context(), now, store.Change{
-			Key: it.Key, Value: []byte(who), Due: now.Add(lease), If: store.Unchanged(it)})
+			Key: it.Key, Value: []byte(instance), Due: now.Add(lease), If: store.Unchanged(it)})
 	}
 	seen, err := s.Due(t.Context(), "job", noon, 1)
 	if err != nil || len(seen) != 1 {
-		t.Fatal(seen, err)
+		t.Fatalf("Due: got %+v, %v, want one item", seen, err)
 	}
 
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
-		wg.Go(func() { errs[i] = claim(strconv.Itoa(i), seen[0], noon) })
+		wg.Go(func() { errs[i] = takeLease(strconv.Itoa(i), seen[0], noon) })
 	}
 	wg.Wait()
 	winner := -1
 	for i, err := range errs {
 		switch {
 		case err == nil && winner >= 0:
-			t.Fatalf("%d and %d both won", winner, i)
+			t.Fatalf("got leases for %d and %d, want one", winner, i)
 		case err == nil:
 			winner = i
 		case !errors.Is(err, store.ErrConflict):
-			t.Errorf("claim: %v", err)
+			t.Errorf("instance %d: got %v, want ErrConflict", i, err)
 		}
 	}
 	if winner < 0 {
-		t.Fatal("nobody won")
+		t.Fatal("got no lease, want one")
 	}
-	want(t, s, "job/1", strconv.Itoa(winner))
+	wantValue(t, s, "job/1", strconv.Itoa(winner))
 
-	// While the lease lasts nobody sees the job; the winner dies; then it is
-	// there for the next one, and the dead one's late finish fails.
-	held := get(t, s, "job/1")
-	wantKeys(t, "leased", due(t, s, "job", noon.Add(lease-time.Millisecond), 9))
-	wantKeys(t, "expired", due(t, s, "job", noon.Add(lease), 9), "job/1")
-	if err := claim("next", held, noon.Add(lease)); err != nil {
-		t.Fatalf("claim after the lease: %v", err)
+	// While the lease lasts, the job is not due. The winner dies; after the lease another
+	// instance takes the job, and a late commit of the winner conflicts.
+	leased := mustGet(t, s, "job/1")
+	wantKeys(t, "leased", dueKeys(t, s, "job", noon.Add(lease-time.Millisecond), 9))
+	wantKeys(t, "expired", dueKeys(t, s, "job", noon.Add(lease), 9), "job/1")
+	if err := takeLease("next", leased, noon.Add(lease)); err != nil {
+		t.Fatalf("got %v for a lease after the first one, want no error", err)
 	}
-	conflict(t, s, store.Change{Key: "job/1", Delete: true, If: store.Unchanged(held)})
+	mustConflict(t, s, store.Change{Key: "job/1", Delete: true, If: store.Unchanged(leased)})
 }
 
-// testConcurrent counts up two counters in one commit from many goroutines: a
-// lost or a half update would show.
+// testConcurrent increments two counters in one commit from 16 goroutines, so that a
+// lost or partial update would change the sums.
 func testConcurrent(t *testing.T, s store.Store) {
 	const workers, rounds = 16, 15
 	var wg sync.WaitGroup
@@ -75,12 +76,13 @@ func testConcurrent(t *testing.T, s store.Store) {
 		})
 	}
 	wg.Wait()
-	want(t, s, "n/total", strconv.Itoa(workers*rounds))
+	wantValue(t, s, "n/total", strconv.Itoa(workers*rounds))
 	for shard := range 4 {
-		want(t, s, fmt.Sprintf("n/shard-%d", shard), strconv.Itoa(workers/4*rounds))
+		wantValue(t, s, fmt.Sprintf("n/shard-%d", shard), strconv.Itoa(workers/4*rounds))
 	}
 }
 
+// increment adds one to each of the counters and retries conflicts without limit.
 func increment(t *testing.T, s store.Store, keys ...string) error {
 	for {
 		items, err := s.Get(t.Context(), keys...)
@@ -98,10 +100,10 @@ func increment(t *testing.T, s store.Store, keys ...string) error {
 	}
 }
 
-// testSnapshot reads while two keys change together: a List or a Get shows both
-// as before or both as after.
+// testSnapshot reads two keys while commits change both: Get and List never return one
+// old and one new value.
 func testSnapshot(t *testing.T, s store.Store) {
-	commit(t, s, set("pair/a", "0"), set("pair/b", "0"))
+	mustCommit(t, s, set("pair/a", "0"), set("pair/b", "0"))
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -128,7 +130,7 @@ func testSnapshot(t *testing.T, s store.Store) {
 		}
 		for _, pair := range [][]store.Item{got, listed} {
 			if a, b := string(pair[0].Value), string(pair[1].Value); a != b {
-				t.Errorf("read %s beside %s", a, b)
+				t.Errorf("got %s and %s, want values of one commit", a, b)
 			}
 		}
 	}

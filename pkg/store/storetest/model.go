@@ -13,7 +13,7 @@ import (
 	"tocsin/pkg/store"
 )
 
-// model is the contract written down as plainly as possible, without an index.
+// model implements the contract as plainly as possible: a map, without an index.
 type model map[string]store.Item
 
 func (m model) list(prefix, after string, limit int) []store.Item {
@@ -38,8 +38,8 @@ func (m model) pick(limit int, take func(store.Item) bool, compare func(a, b sto
 	return items[:min(limit, len(items))]
 }
 
-// testModel commits at random, some with stale conditions, and compares every
-// answer with the model's.
+// testModel makes 400 random commits, some with stale conditions, and compares every
+// result with the model's.
 func testModel(t *testing.T, s store.Store) {
 	r := rand.New(rand.NewPCG(1, 2))
 	kinds := []string{"a", "ab", "b"}
@@ -47,8 +47,8 @@ func testModel(t *testing.T, s store.Store) {
 	when := func() time.Time { return noon.Add(time.Duration(r.IntN(20)) * time.Millisecond) }
 
 	m := model{}
-	read := map[string]store.Item{} // as some reader last saw them
-	used := map[string]bool{}       // "key version"
+	read := map[string]store.Item{} // as last read, possibly stale
+	used := map[string]bool{}       // by "key version"
 	for step := range 400 {
 		var changes []store.Change
 		holds := true
@@ -80,10 +80,10 @@ func testModel(t *testing.T, s store.Store) {
 
 		err := s.Commit(t.Context(), noon, changes...)
 		if holds && err != nil || !holds && !errors.Is(err, store.ErrConflict) {
-			t.Fatalf("step %d: %v, conditions hold: %v", step, err, holds)
+			t.Fatalf("step %d: got %v, want a conflict: %v", step, err, !holds)
 		}
 		for _, c := range changes {
-			it := get(t, s, c.Key)
+			it := mustGet(t, s, c.Key)
 			switch {
 			case !holds || !c.Delete && c.Value == nil:
 			case c.Delete:
@@ -92,7 +92,7 @@ func testModel(t *testing.T, s store.Store) {
 				m[c.Key] = store.Item{Key: c.Key, Value: c.Value, Due: c.Due, Version: it.Version}
 				id := fmt.Sprint(c.Key, " ", it.Version)
 				if used[id] {
-					t.Fatalf("step %d: %s again", step, id)
+					t.Fatalf("step %d: got %s twice, want a new version", step, id)
 				}
 				used[id] = true
 			}
@@ -108,26 +108,26 @@ func testModel(t *testing.T, s store.Store) {
 		listed, err1 := s.List(t.Context(), prefix, after, limit)
 		queued, err2 := s.Due(t.Context(), kind, now, limit)
 		if err := errors.Join(err1, err2); err != nil {
-			t.Fatalf("step %d: %v", step, err)
+			t.Fatalf("step %d: got %v, want no error", step, err)
 		}
-		same(t, fmt.Sprintf("step %d: List(%q, %q, %d)", step, prefix, after, limit), listed, m.list(prefix, after, limit))
-		same(t, fmt.Sprintf("step %d: Due(%q, %v, %d)", step, kind, now, limit), queued, m.due(kind, now, limit))
+		wantItems(t, fmt.Sprintf("step %d: List(%q, %q, %d)", step, prefix, after, limit), listed, m.list(prefix, after, limit))
+		wantItems(t, fmt.Sprintf("step %d: Due(%q, %v, %d)", step, kind, now, limit), queued, m.due(kind, now, limit))
 		var next time.Time
 		if first := m.due(kind, noon.Add(time.Hour), 1); len(first) == 1 {
 			next = first[0].Due
 		}
-		if got := nextDue(t, s, kind); !got.Equal(next) {
-			t.Fatalf("step %d: NextDue(%q): %v, want %v", step, kind, got, next)
+		if got := mustNextDue(t, s, kind); !got.Equal(next) {
+			t.Fatalf("step %d: NextDue(%q): got %v, want %v", step, kind, got, next)
 		}
 	}
 }
 
-func same(t *testing.T, what string, got, want []store.Item) {
+func wantItems(t *testing.T, what string, got, want []store.Item) {
 	t.Helper()
 	equal := slices.EqualFunc(got, want, func(a, b store.Item) bool {
 		return a.Key == b.Key && string(a.Value) == string(b.Value) && a.Version == b.Version && a.Due.Equal(b.Due)
 	})
 	if !equal {
-		t.Fatalf("%s\n got %+v\nwant %+v", what, got, want)
+		t.Fatalf("%s:\ngot  %+v\nwant %+v", what, got, want)
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 func testList(t *testing.T, s store.Store) {
-	wantKeys(t, "empty", list(t, s, "", "", 9))
-	commit(t, s, set("b/1", "x"), set("a/2", "x"), set("a/10", "x"), set("a/1", "x"), set("ab/1", "x"))
+	wantKeys(t, "empty", listKeys(t, s, "", "", 9))
+	mustCommit(t, s, set("b/1", "x"), set("a/2", "x"), set("a/10", "x"), set("a/1", "x"), set("ab/1", "x"))
 
 	for _, test := range []struct {
 		prefix, after string
@@ -25,10 +25,10 @@ func testList(t *testing.T, s store.Store) {
 		{"a/", "", 2, []string{"a/1", "a/10"}},
 		{"a/", "a/10", 9, []string{"a/2"}},
 		{"a/", "a/1", 1, []string{"a/10"}},
-		{"a/", "a/100", 9, []string{"a/2"}}, // after need not be there
+		{"a/", "a/100", 9, []string{"a/2"}}, // after need not exist
 		{"a/", "a/2", 9, nil},
 		{"a/1", "a/0", 9, []string{"a/1", "a/10"}}, // before the prefix
-		{"a/", "b/1", 9, nil},                      // behind the prefix
+		{"a/", "b/1", 9, nil},                      // after the prefix
 		{"a/1", "a/1", 9, []string{"a/10"}},
 		{"c", "", 9, nil},
 		{"b/1", "", math.MaxInt, []string{"b/1"}},
@@ -36,45 +36,45 @@ func testList(t *testing.T, s store.Store) {
 		{"a/", "", -1, nil},
 	} {
 		what := fmt.Sprintf("List(%q, %q, %d)", test.prefix, test.after, test.limit)
-		wantKeys(t, what, list(t, s, test.prefix, test.after, test.limit), test.want...)
+		wantKeys(t, what, listKeys(t, s, test.prefix, test.after, test.limit), test.want...)
 	}
 	items, err := s.List(t.Context(), "a/2", "", 1)
-	if err != nil || len(items) != 1 || items[0].Version != get(t, s, "a/2").Version || string(items[0].Value) != "x" {
-		t.Errorf("List gives %+v, %v", items, err)
+	if err != nil || len(items) != 1 || items[0].Version != mustGet(t, s, "a/2").Version || string(items[0].Value) != "x" {
+		t.Errorf("List: got %+v, %v, want a/2 with its value and version", items, err)
 	}
 }
 
-// testListBytes holds keys to byte order, where a prefix has no successor by
-// counting up its last byte.
+// testListBytes has keys for which byte order differs from the order of characters, and
+// prefixes whose end cannot be found by incrementing the last byte.
 func testListBytes(t *testing.T, s store.Store) {
 	sorted := []string{"a/", "a/\x00", "a/\x00\x00", "a/Z", "a/a", "a/é", "a/集", "a/\xff", "a/\xff\x00", "a/\xff\xff", "a/\xff\xff\xff", "b/1", "\xff/\xff"}
 	for i := range sorted {
-		commit(t, s, set(sorted[len(sorted)-1-i], "x"))
+		mustCommit(t, s, set(sorted[len(sorted)-1-i], "x"))
 	}
-	wantKeys(t, "all", list(t, s, "", "", 99), sorted...)
-	wantKeys(t, "a/", list(t, s, "a/", "", 99), sorted[:11]...)
-	wantKeys(t, "a/ff", list(t, s, "a/\xff", "", 99), sorted[7:11]...)
-	wantKeys(t, "a/ff ff", list(t, s, "a/\xff\xff", "", 99), sorted[9:11]...)
-	wantKeys(t, "behind a/ff", list(t, s, "a/\xff", "a/\xff", 99), sorted[8:11]...)
-	wantKeys(t, "ff", list(t, s, "\xff", "", 99), sorted[12])
-	wantKeys(t, "a/00", list(t, s, "a/\x00", "", 99), sorted[1:3]...)
-	wantKeys(t, "half a character", list(t, s, "a/\xc3", "", 99), "a/é")
+	wantKeys(t, "all", listKeys(t, s, "", "", 99), sorted...)
+	wantKeys(t, "a/", listKeys(t, s, "a/", "", 99), sorted[:11]...)
+	wantKeys(t, "a/ff", listKeys(t, s, "a/\xff", "", 99), sorted[7:11]...)
+	wantKeys(t, "a/ff ff", listKeys(t, s, "a/\xff\xff", "", 99), sorted[9:11]...)
+	wantKeys(t, "after a/ff", listKeys(t, s, "a/\xff", "a/\xff", 99), sorted[8:11]...)
+	wantKeys(t, "ff", listKeys(t, s, "\xff", "", 99), sorted[12])
+	wantKeys(t, "a/00", listKeys(t, s, "a/\x00", "", 99), sorted[1:3]...)
+	wantKeys(t, "the first byte of a character", listKeys(t, s, "a/\xc3", "", 99), "a/é")
 }
 
 func testListPages(t *testing.T, s store.Store) {
-	changes := many(2500)
-	commit(t, s, append(changes, set("manx/1", "x"), set("many0/1", "x"))...)
+	changes := manyChanges(2500)
+	mustCommit(t, s, append(changes, set("manx/1", "x"), set("many0/1", "x"))...)
 	var got []string
 	after := ""
 	for {
-		page := list(t, s, "many/", after, 1000)
+		page := listKeys(t, s, "many/", after, 1000)
 		got = append(got, page...)
 		if len(page) < 1000 {
 			break
 		}
 		after = page[len(page)-1]
-		// A change behind the reader does not disturb him.
-		commit(t, s, del(page[0]))
+		// A change before the position of the reader does not affect it.
+		mustCommit(t, s, del(page[0]))
 	}
 	var want []string
 	for _, c := range changes {
@@ -85,7 +85,7 @@ func testListPages(t *testing.T, s store.Store) {
 
 func testDue(t *testing.T, s store.Store) {
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
-	commit(t, s,
+	mustCommit(t, s,
 		setDue("q/c", at(2)), setDue("q/a", at(2)), setDue("q/b", at(2)),
 		setDue("q/z", at(1)), setDue("q/late", at(3)), set("q/never", "x"),
 		setDue("q/1970", time.UnixMilli(-1)), setDue("q/1971", time.UnixMilli(1)), setDue("q/epoch", time.UnixMilli(0)),
@@ -99,7 +99,7 @@ func testDue(t *testing.T, s store.Store) {
 	}{
 		{at(0), 99, old},
 		{at(1), 99, append(old[:3:3], "q/z")},
-		{at(2), 99, append(old[:3:3], "q/z", "q/a", "q/b", "q/c")}, // at the very time
+		{at(2), 99, append(old[:3:3], "q/z", "q/a", "q/b", "q/c")}, // due exactly now
 		{at(9), 99, append(old[:3:3], "q/z", "q/a", "q/b", "q/c", "q/late")},
 		{at(9), math.MaxInt, append(old[:3:3], "q/z", "q/a", "q/b", "q/c", "q/late")},
 		{at(9), 5, append(old[:3:3], "q/z", "q/a")},
@@ -108,64 +108,64 @@ func testDue(t *testing.T, s store.Store) {
 		{at(9), -1, nil},
 		{time.UnixMilli(-2), 99, nil},
 	} {
-		wantKeys(t, fmt.Sprintf("Due(%v, %d)", test.now, test.limit), due(t, s, "q", test.now, test.limit), test.want...)
+		wantKeys(t, fmt.Sprintf("Due(%v, %d)", test.now, test.limit), dueKeys(t, s, "q", test.now, test.limit), test.want...)
 	}
-	wantKeys(t, "Due(p)", due(t, s, "p", at(0), 9), "p/1")
-	wantKeys(t, "Due(qq)", due(t, s, "qq", at(0), 9), "qq/1")
-	wantKeys(t, "Due(absent)", due(t, s, "absent", at(9), 9))
+	wantKeys(t, "Due(p)", dueKeys(t, s, "p", at(0), 9), "p/1")
+	wantKeys(t, "Due(qq)", dueKeys(t, s, "qq", at(0), 9), "qq/1")
+	wantKeys(t, "Due(absent)", dueKeys(t, s, "absent", at(9), 9))
 
 	items, err := s.Due(t.Context(), "qq", at(0), 1)
 	if err != nil || len(items) != 1 {
-		t.Fatal(items, err)
+		t.Fatalf("Due: got %+v, %v, want one item", items, err)
 	}
-	if it := items[0]; string(it.Value) != "qq/1" || it.Version != get(t, s, "qq/1").Version || !it.Due.Equal(at(0)) {
-		t.Errorf("Due gives %+v", it)
+	if it := items[0]; string(it.Value) != "qq/1" || it.Version != mustGet(t, s, "qq/1").Version || !it.Due.Equal(at(0)) {
+		t.Errorf("Due: got %+v, want qq/1 with its value, version and due time", it)
 	}
 }
 
 func testDueMoves(t *testing.T, s store.Store) {
 	later := noon.Add(time.Hour)
-	commit(t, s, setDue("q/1", noon), setDue("q/2", noon), setDue("q/3", noon))
-	commit(t, s, setDue("q/1", later), set("q/2", "out"), set("q/3", "out"))
-	wantKeys(t, "at noon", due(t, s, "q", noon, 9))
-	wantKeys(t, "later", due(t, s, "q", later, 9), "q/1")
-	if it := get(t, s, "q/2"); !it.Due.IsZero() {
-		t.Errorf("q/2 is still due: %+v", it)
+	mustCommit(t, s, setDue("q/1", noon), setDue("q/2", noon), setDue("q/3", noon))
+	mustCommit(t, s, setDue("q/1", later), set("q/2", "out"), set("q/3", "out"))
+	wantKeys(t, "at noon", dueKeys(t, s, "q", noon, 9))
+	wantKeys(t, "later", dueKeys(t, s, "q", later, 9), "q/1")
+	if it := mustGet(t, s, "q/2"); !it.Due.IsZero() {
+		t.Errorf("got %+v, want no due time", it)
 	}
-	commit(t, s, setDue("q/1", noon.Add(-time.Hour)), setDue("q/3", noon))
-	wantKeys(t, "earlier", due(t, s, "q", later, 9), "q/1", "q/3")
+	mustCommit(t, s, setDue("q/1", noon.Add(-time.Hour)), setDue("q/3", noon))
+	wantKeys(t, "earlier", dueKeys(t, s, "q", later, 9), "q/1", "q/3")
 }
 
-// testDueMillisecond: what was made due at a time is due at that time, and not
-// a millisecond sooner.
+// testDueMillisecond: due times are rounded down to the millisecond, so that an item is
+// due at its time and not a millisecond before.
 func testDueMillisecond(t *testing.T, s store.Store) {
 	at := noon.Add(1234567 * time.Nanosecond) // 1.234567 ms
-	commit(t, s, setDue("q/1", at), store.Change{Key: "q/2", Value: []byte("x"), Due: at.In(time.FixedZone("", 3600))})
-	wantKeys(t, "at its time", due(t, s, "q", at, 9), "q/1", "q/2")
-	wantKeys(t, "sooner", due(t, s, "q", at.Add(-time.Millisecond), 9))
+	mustCommit(t, s, setDue("q/1", at), store.Change{Key: "q/2", Value: []byte("x"), Due: at.In(time.FixedZone("", 3600))})
+	wantKeys(t, "at its time", dueKeys(t, s, "q", at, 9), "q/1", "q/2")
+	wantKeys(t, "a millisecond earlier", dueKeys(t, s, "q", at.Add(-time.Millisecond), 9))
 
-	cut := noon.Add(time.Millisecond)
-	if it := get(t, s, "q/1"); !it.Due.Equal(cut) {
-		t.Errorf("due %v, want %v", it.Due, cut)
+	rounded := noon.Add(time.Millisecond)
+	if it := mustGet(t, s, "q/1"); !it.Due.Equal(rounded) {
+		t.Errorf("got due time %v, want %v", it.Due, rounded)
 	}
-	next := nextDue(t, s, "q")
-	if !next.Equal(cut) {
-		t.Errorf("NextDue %v, want %v", next, cut)
+	next := mustNextDue(t, s, "q")
+	if !next.Equal(rounded) {
+		t.Errorf("NextDue: got %v, want %v", next, rounded)
 	}
-	wantKeys(t, "at NextDue", due(t, s, "q", next, 9), "q/1", "q/2")
+	wantKeys(t, "at NextDue", dueKeys(t, s, "q", next, 9), "q/1", "q/2")
 }
 
 func testNextDue(t *testing.T, s store.Store) {
 	check := func(want time.Time, kinds ...string) {
 		t.Helper()
-		if next := nextDue(t, s, kinds...); !next.Equal(want) {
-			t.Errorf("NextDue(%q): %v, want %v", kinds, next, want)
+		if next := mustNextDue(t, s, kinds...); !next.Equal(want) {
+			t.Errorf("NextDue(%q): got %v, want %v", kinds, next, want)
 		}
 	}
 	never := time.Time{}
 	check(never)
 	check(never, "a", "b")
-	commit(t, s, set("a/never", "x"), setDue("b/1", noon.Add(2)), setDue("b/0", noon.Add(time.Hour)), setDue("c/1", noon.Add(time.Minute)), setDue("bb/1", noon.Add(-time.Hour)))
+	mustCommit(t, s, set("a/never", "x"), setDue("b/1", noon.Add(2)), setDue("b/0", noon.Add(time.Hour)), setDue("c/1", noon.Add(time.Minute)), setDue("bb/1", noon.Add(-time.Hour)))
 	check(never, "a")
 	check(never)
 	check(noon, "b")
@@ -173,9 +173,9 @@ func testNextDue(t *testing.T, s store.Store) {
 	check(noon, "b", "c", "a")
 	check(noon.Add(time.Minute), "c", "a")
 	check(noon.Add(-time.Hour), "b", "bb")
-	commit(t, s, del("b/1"))
+	mustCommit(t, s, del("b/1"))
 	check(noon.Add(time.Hour), "b")
 	check(noon.Add(time.Minute), "b", "c")
-	commit(t, s, set("c/1", "out"))
+	mustCommit(t, s, set("c/1", "out"))
 	check(noon.Add(time.Hour), "b", "c")
 }
