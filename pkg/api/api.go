@@ -28,7 +28,7 @@ import (
 )
 
 // Level is the version of Alertmanager whose API this is.
-const Level = "0.34.2"
+const AlertmanagerVersion = "0.34.2"
 
 // Options are what the API stands on. What has no default must be given.
 type Options struct {

@@ -171,7 +171,7 @@ const flushTime = 3 * time.Second
 
 // input is what a decoder sees of a request: not the token.
 func (a *api) input(r *http.Request, now time.Time, h *hook) (intake.Input, error) {
-	in := intake.Input{Now: now, Zone: a.Zone, Trusted: Caller(r.Context()).Name != ""}
+	in := intake.Input{Now: now, Zone: a.Zone, Authenticated: Caller(r.Context()).Name != ""}
 	var err error
 	if h.media != nil {
 		if in.Media, err = mediaType(r, h.media); err != nil {

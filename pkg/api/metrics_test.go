@@ -23,7 +23,7 @@ func (w *world) metrics() []string {
 
 func TestMetrics(t *testing.T) {
 	registry := &metrics.Registry{}
-	api.Reloaded(registry, time.UnixMilli(1_795_000_000_500), true)
+	api.RecordReload(registry, time.UnixMilli(1_795_000_000_500), true)
 	w := newWorld(t, func(o *api.Options) { o.Metrics, o.Version.Revision = registry, "v1.2.3" })
 	expect := func(lines ...string) {
 		t.Helper()
@@ -50,7 +50,7 @@ func TestMetrics(t *testing.T) {
 	w.silence(silence(`{"name":"alertname","value":"C","isRegex":false}`))
 	w.silence(silence(`{"name":"alertname","value":"D","isRegex":false}`, `"startsAt":"2027-01-01"`))
 	w.post("/api/v2/alerts", `[{"labels":{"alertname":"E"}},{"labels":{}},{"labels":{"":"x"},"endsAt":"2026-01-01"}]`)
-	api.Reloaded(registry, t0, false)
+	api.RecordReload(registry, t0, false)
 	expect(
 		`alertmanager_alerts_received_total{status="firing",version="v2"} 7`, // invalid ones too, as in Alertmanager
 		`alertmanager_alerts_received_total{status="resolved",version="v2"} 2`,

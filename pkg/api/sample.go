@@ -15,7 +15,7 @@ import (
 // Sample returns the alerts that a hook makes of a message, or why it would
 // refuse it. name is the hook's path below /hooks/. A hook that takes queries is
 // given one: NAME=VALUE&… . Nothing is taken in.
-func Sample(ctx context.Context, o Options, name string, message []byte) ([]*alert.Alert, error) {
+func DecodeSample(ctx context.Context, o Options, name string, message []byte) ([]*alert.Alert, error) {
 	a := newAPI(o)
 	var names []string
 	for _, h := range a.allHooks() {

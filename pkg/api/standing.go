@@ -29,7 +29,7 @@ func newCounters(m *metrics.Registry) counters {
 
 // Reloaded notes in m whether the configuration was loaded, at the start or anew
 // at now, under Alertmanager's names.
-func Reloaded(m *metrics.Registry, now time.Time, ok bool) {
+func RecordReload(m *metrics.Registry, now time.Time, ok bool) {
 	last := m.Gauge("alertmanager_config_last_reload_successful", "Whether the last configuration reload attempt was successful.")
 	if !ok {
 		last.Set(0)
@@ -45,7 +45,7 @@ func (a *api) standing(ctx context.Context) *metrics.Registry {
 	var m metrics.Registry
 	m.Gauge("alertmanager_build_info", "A constant 1, labelled with what was built: version is the version of Alertmanager whose API this is, revision is Tocsin's own.",
 		"branch", "goarch", "goos", "goversion", "revision", "version").
-		Set(1, a.Version.Branch, runtime.GOARCH, runtime.GOOS, runtime.Version(), a.Version.Revision, Level)
+		Set(1, a.Version.Branch, runtime.GOARCH, runtime.GOOS, runtime.Version(), a.Version.Revision, AlertmanagerVersion)
 	m.Gauge("alertmanager_receivers", "Number of configured receivers.").Set(float64(len(a.Receivers)))
 
 	up := m.Gauge("tocsin_store_up", "Whether the store could be read.")

@@ -36,7 +36,7 @@ type versionInfo struct {
 func (a *api) getStatus(r *http.Request, _ time.Time) (any, error) {
 	s := shownStatus{
 		Cluster:     cluster{Status: "disabled", Peers: []Peer{}},
-		VersionInfo: versionInfo{Level, a.Version.Revision, a.Version.Branch, a.Version.User, a.Version.Date, runtime.Version()},
+		VersionInfo: versionInfo{AlertmanagerVersion, a.Version.Revision, a.Version.Branch, a.Version.User, a.Version.Date, runtime.Version()},
 		Uptime:      stamp(a.Started),
 	}
 	s.Config.Original = a.Config

@@ -33,7 +33,7 @@ func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications
 			kind := in.Kind()
 			kind.Quotas = in.Quotas(kind)
 			own := env
-			own.TemplateFailed = func() { m.TemplateFailed(kind.Name) }
+			own.OnTemplateError = func() { m.TemplateFailed(kind.Name) }
 			n, err := in.New(&own, templates)
 			if err != nil {
 				return nil, fmt.Errorf("receiver %q: %s_configs[%d]: %w", rc.Name, kind.Name, in.Index, err)

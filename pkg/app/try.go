@@ -83,7 +83,7 @@ func Sample(ctx context.Context, cfg *config.Config, o Options, hook string, mes
 		return nil, err
 	}
 	defer a.Close()
-	alerts, err := api.Sample(ctx, api.Options{
+	alerts, err := api.DecodeSample(ctx, api.Options{
 		Engine: a.engine, Now: func() time.Time { return now }, Log: o.Log, Metrics: new(metrics.Registry), HTTP: a.http,
 		ResolveTimeout: cfg.Global.ResolveTimeout.Std(), Webhook: cfg.Webhook, Zone: cfg.Global.Location(),
 	}, hook, message)

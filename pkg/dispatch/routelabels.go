@@ -26,7 +26,7 @@ func (r *Route) compileLabels(t *render.Templates) error {
 		if !strings.Contains(value, "{{") {
 			continue
 		}
-		x, err := t.Text(value)
+		x, err := t.CompileText(value)
 		if err != nil {
 			return fmt.Errorf("route %s: its label %q: %w", r.ID, name, err)
 		}
@@ -47,7 +47,7 @@ func (r *Route) compileLabels(t *render.Templates) error {
 // whose template cannot be compiled with the user's templates t.
 func (c *RouteConfig) ValidateTemplates(f *setting.Faults, t *render.Templates) {
 	for _, name := range c.Labels.Names() {
-		if _, err := t.Text(c.Labels[name]); err != nil {
+		if _, err := t.CompileText(c.Labels[name]); err != nil {
 			f.In("labels").Addf(name, "%v", err)
 		}
 	}

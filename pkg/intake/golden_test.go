@@ -24,7 +24,7 @@ var (
 
 // input makes a message of a file: what it ends with says what it is.
 func input(path string, body []byte) intake.Input {
-	in := intake.Input{Now: now, Zone: shanghai, Trusted: true}
+	in := intake.Input{Now: now, Zone: shanghai, Authenticated: true}
 	text := strings.TrimSpace(string(body))
 	switch filepath.Ext(path) {
 	case ".form":

@@ -39,7 +39,7 @@ type Input struct {
 	// local; nil is UTC.
 	Zone *time.Location
 	// Trusted tells that the sender proved who it is, by a token.
-	Trusted bool
+	Authenticated bool
 }
 
 // Output is what a message says.
@@ -89,19 +89,19 @@ func Systems() []System {
 type Error struct {
 	// Where is the way to the value, such as alerts[3].labels, or the place in
 	// the text; "" is the message as a whole.
-	Where string
-	What  string
+	Path    string
+	Message string
 }
 
 func (e *Error) Error() string {
-	if e.Where == "" {
-		return e.What
+	if e.Path == "" {
+		return e.Message
 	}
-	return e.Where + ": " + e.What
+	return e.Path + ": " + e.Message
 }
 
 func faultf(where, format string, args ...any) *Error {
-	return &Error{Where: where, What: fmt.Sprintf(format, args...)}
+	return &Error{Path: where, Message: fmt.Sprintf(format, args...)}
 }
 
 // maxQuote bounds what an error repeats of a message, in bytes.

@@ -44,17 +44,17 @@ var ErrUnreachable = errors.New("SNS of Amazon cannot be reached")
 
 // Get fetches what a URL leads to, by GET and without following redirects; an
 // answer other than 200 is an error.
-type Get func(ctx context.Context, url string) ([]byte, error)
+type Fetch func(ctx context.Context, url string) ([]byte, error)
 
 // SNS takes the messages of Amazon SNS. It may be used by several goroutines.
 type SNS struct {
 	config SNSConfig
-	get    Get
+	get    Fetch
 	keys   keys
 }
 
 // NewSNS returns what takes messages as c allows.
-func NewSNS(c SNSConfig, get Get) *SNS { return &SNS{config: c, get: get} }
+func NewSNS(c SNSConfig, get Fetch) *SNS { return &SNS{config: c, get: get} }
 
 // SNSMedia are the media types of its messages.
 func SNSMedia() []string { return []string{Text, JSON} }
@@ -115,7 +115,7 @@ func notification(top node, now time.Time) (Output, error) {
 	if err != nil {
 		var fault *Error
 		if errors.As(err, &fault) {
-			fault.Where = strings.TrimSuffix("Message: "+fault.Where, ": ")
+			fault.Path = strings.TrimSuffix("Message: "+fault.Path, ": ")
 		}
 		return Output{}, err
 	}
@@ -130,7 +130,7 @@ func (s *SNS) unsigned(top node, in Input) (Output, error) {
 			return Output{}, err
 		}
 	}
-	if len(s.config.Topics) > 0 && s.config.verify() && !in.Trusted {
+	if len(s.config.Topics) > 0 && s.config.verify() && !in.Authenticated {
 		return Output{}, faultf("", "is not signed: send it with a token, or turn raw delivery off, or set webhook.sns.verify to false")
 	}
 	al := cloudWatch(top, in.Now)

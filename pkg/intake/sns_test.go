@@ -287,7 +287,7 @@ func TestSNSUnsigned(t *testing.T) {
 		{"EventBridge", intake.SNSConfig{Topics: []string{topic}}, true, nil, true},
 	} {
 		a := newAmazon(t, now, now)
-		out, err := intake.NewSNS(tt.config, a.get).Decode(context.Background(), intake.Input{Body: []byte(alarm), Now: now, Trusted: tt.trusted, Header: tt.header})
+		out, err := intake.NewSNS(tt.config, a.get).Decode(context.Background(), intake.Input{Body: []byte(alarm), Now: now, Authenticated: tt.trusted, Header: tt.header})
 		if taken := err == nil && len(out.Alerts) == 1; taken != tt.taken {
 			t.Errorf("%s: %v", tt.name, err)
 		}

@@ -56,7 +56,7 @@ type snsKey struct {
 }
 
 // at is the key of the certificate at an address, fetched unless it is known.
-func (k *keys) at(ctx context.Context, address string, now time.Time, get Get) (*rsa.PublicKey, error) {
+func (k *keys) at(ctx context.Context, address string, now time.Time, get Fetch) (*rsa.PublicKey, error) {
 	k.mu.Lock()
 	key, ok := k.known[address]
 	k.mu.Unlock()

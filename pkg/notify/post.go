@@ -150,7 +150,7 @@ func (a *Response) BodyExcerpt() string { return a.Sanitize(string(a.Body)) }
 // Clean makes a vendor's text fit to be shown: one short line without control
 // characters and without the secret parts of the address it came from.
 func (a *Response) Sanitize(s string) string {
-	return render.Clean(hide(s, a.secrets), maxExcerpt)
+	return render.CleanLine(hide(s, a.secrets), maxExcerpt)
 }
 
 // retryAfter reads the header Retry-After in its form of seconds.
@@ -207,8 +207,8 @@ func redacted(err error, secrets []string) error {
 		}
 		err = u.Err
 	}
-	if text := err.Error(); render.Clean(hide(text, secrets), maxExcerpt) != text {
-		return errors.New(render.Clean(hide(text, secrets), maxExcerpt))
+	if text := err.Error(); render.CleanLine(hide(text, secrets), maxExcerpt) != text {
+		return errors.New(render.CleanLine(hide(text, secrets), maxExcerpt))
 	}
 	return err
 }

@@ -14,13 +14,13 @@ type Style struct {
 	ExternalURL string
 	// TemplateFailed is called whenever a user's template fails and the built-in
 	// text takes its place; nil for nobody.
-	TemplateFailed func()
+	OnTemplateError func()
 }
 
 // Doc is a notification in words, before any channel's markup. Every text in it
 // is one line of valid UTF-8 without control characters; nothing is escaped. A
 // channel prints the parts in the order in which they stand here.
-type Doc struct {
+type Document struct {
 	// Resolved tells that every alert in it is over.
 	Resolved bool
 	// Severity is the worst of the alerts that fire, or of all when none does.

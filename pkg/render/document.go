@@ -20,9 +20,9 @@ const (
 // Document puts n into words, in env's language and time zone. It depends on n
 // and env alone. Values that are too long for a message are cut, so that no
 // single line of it is longer than a kilobyte or so.
-func Document(n *alert.Notification, env *Style) *Doc {
+func NewDocument(n *alert.Notification, env *Style) *Document {
 	d := newDraft(n, env)
-	doc := &Doc{Resolved: d.firing == 0, Title: d.title(), Lead: d.lead(), Colon: d.words.colon, draft: d, style: env}
+	doc := &Document{Resolved: d.firing == 0, Title: d.title(), Lead: d.lead(), Colon: d.words.colon, draft: d, style: env}
 	for _, e := range d.entries {
 		if e.resolved == doc.Resolved {
 			doc.Severity = max(doc.Severity, e.severity)
@@ -42,17 +42,17 @@ func Document(n *alert.Notification, env *Style) *Doc {
 		doc.Notes = append(doc.Notes, d.words.merged(n.Merged))
 	}
 	if n.FallbackFor != "" {
-		doc.Notes = append(doc.Notes, d.words.insteadOf(Clean(n.FallbackFor, maxName), Clean(n.Cause, maxValue)))
+		doc.Notes = append(doc.Notes, d.words.insteadOf(CleanLine(n.FallbackFor, maxName), CleanLine(n.Cause, maxValue)))
 	}
 	return doc
 }
 
 // TemplateFailed notes in the document that it stands in for the user's own
 // text, and why.
-func (doc *Doc) TemplateFailed(err error) {
-	doc.Notes = append(doc.Notes, doc.draft.words.badText(Clean(err.Error(), maxValue)))
-	if doc.style.TemplateFailed != nil {
-		doc.style.TemplateFailed()
+func (doc *Document) AddTemplateError(err error) {
+	doc.Notes = append(doc.Notes, doc.draft.words.badText(CleanLine(err.Error(), maxValue)))
+	if doc.style.OnTemplateError != nil {
+		doc.style.OnTemplateError()
 	}
 }
 
@@ -187,7 +187,7 @@ func (d *draft) title() string {
 func values(labels alert.Labels, names []string) []string {
 	var out []string
 	for _, name := range names {
-		if v := Clean(labels[name], maxName); v != "" && !slices.Contains(out, v) {
+		if v := CleanLine(labels[name], maxName); v != "" && !slices.Contains(out, v) {
 			out = append(out, v)
 		}
 	}
@@ -244,7 +244,7 @@ func (d *draft) distinct(e *entry) string {
 	if _, unknown := e.about.(other); unknown || len(parts) == 0 {
 		for _, name := range differing(e.Labels.Names()) {
 			if len(parts) < most && !slices.Contains(e.about.places(), name) {
-				parts = append(parts, Clean(name+"="+e.Labels[name], maxName))
+				parts = append(parts, CleanLine(name+"="+e.Labels[name], maxName))
 			}
 		}
 	}

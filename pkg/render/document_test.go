@@ -28,11 +28,11 @@ func ended(a *alert.Alert) *alert.Alert {
 	return &over
 }
 
-func document(language string, alerts ...*alert.Alert) *Doc {
-	return Document(&alert.Notification{At: at, Alerts: alerts}, env(language))
+func document(language string, alerts ...*alert.Alert) *Document {
+	return NewDocument(&alert.Notification{At: at, Alerts: alerts}, env(language))
 }
 
-func (doc *Doc) fact(name string) string {
+func (doc *Document) fact(name string) string {
 	for _, f := range doc.Facts {
 		if f.Name == name {
 			return f.Value
@@ -41,7 +41,7 @@ func (doc *Doc) fact(name string) string {
 	return ""
 }
 
-func (doc *Doc) titles() []string {
+func (doc *Document) titles() []string {
 	var out []string
 	for _, item := range doc.Items {
 		out = append(out, item.Title)
@@ -232,16 +232,16 @@ func TestPollFailed(t *testing.T) {
 
 func TestNotes(t *testing.T) {
 	n := &alert.Notification{At: at, Alerts: []*alert.Alert{lagAlert("t", "3000")}, FallbackFor: "ops-wecom", Cause: "the robot was removed\n(93000)"}
-	doc := Document(n, env("zh"))
+	doc := NewDocument(n, env("zh"))
 	if want := []string{"代 ops-wecom 发送：the robot was removed (93000)"}; !slices.Equal(doc.Notes, want) {
 		t.Errorf("%q, want %q", doc.Notes, want)
 	}
-	doc.TemplateFailed(errors.New("no such\nfield"))
+	doc.AddTemplateError(errors.New("no such\nfield"))
 	if got := doc.Notes[1]; got != "自定义模板出错，这里是内置文案：no such field" {
 		t.Errorf("%q", got)
 	}
 	n.Cause = ""
-	if doc = Document(n, env("en")); doc.Notes[0] != "Sent in place of ops-wecom" {
+	if doc = NewDocument(n, env("en")); doc.Notes[0] != "Sent in place of ops-wecom" {
 		t.Errorf("%q", doc.Notes)
 	}
 }
@@ -253,7 +253,7 @@ func TestLinks(t *testing.T) {
 	a.Annotations["dashboard_url"] = "//grafana.example.com"
 	e := env("en")
 	e.ExternalURL = "https://alerts.example.com/x"
-	doc := Document(&alert.Notification{At: at, Alerts: []*alert.Alert{a}}, e)
+	doc := NewDocument(&alert.Notification{At: at, Alerts: []*alert.Alert{a}}, e)
 	if want := []Link{{"Runbook", "https://wiki.example.com/lag"}, {"All alerts", "https://alerts.example.com/x"}}; !slices.Equal(doc.Links, want) {
 		t.Errorf("%v, want %v", doc.Links, want)
 	}
@@ -282,7 +282,7 @@ func TestGenericItems(t *testing.T) {
 }
 
 // texts returns every text of a document.
-func (doc *Doc) texts() []string {
+func (doc *Document) texts() []string {
 	out := append([]string{doc.Title, doc.Lead}, doc.Notes...)
 	fields := func(fs []Field) {
 		for _, f := range fs {
@@ -321,13 +321,13 @@ func FuzzDocument(f *testing.F) {
 		}
 		n := &alert.Notification{At: at, Alerts: alerts, FallbackFor: text, Cause: name}
 		for _, language := range []string{"zh", "en"} {
-			doc := Document(n, env(language))
+			doc := NewDocument(n, env(language))
 			for _, s := range doc.texts() {
 				if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || strings.ContainsAny(s, "\u2028\u2029\u202e") || len(s) > 1500 {
 					t.Errorf("%s: %d bytes: %q", language, len(s), s)
 				}
 			}
-			if again := Document(n, env(language)); !reflect.DeepEqual(again.texts(), doc.texts()) {
+			if again := NewDocument(n, env(language)); !reflect.DeepEqual(again.texts(), doc.texts()) {
 				t.Error("a second time it says something else")
 			}
 		}

@@ -22,7 +22,7 @@ var worded = []string{
 func (d *draft) common() []Field {
 	var fields []Field
 	add := func(name, value string) {
-		name, value = Clean(name, maxName), Clean(value, maxValue)
+		name, value = CleanLine(name, maxName), CleanLine(value, maxValue)
 		if name != "" && value != "" {
 			fields = append(fields, Field{name, value})
 		}
@@ -61,8 +61,8 @@ func (d *draft) extra(annotations alert.Labels, about subject, told alert.Labels
 		if _, ok := told[name]; ok || slices.Contains(worded, name) || internal(name) || about != nil && about.says(name) {
 			continue
 		}
-		if value := Clean(annotations[name], maxValue); value != "" {
-			fields = append(fields, Field{Clean(name, maxName), value})
+		if value := CleanLine(annotations[name], maxValue); value != "" {
+			fields = append(fields, Field{CleanLine(name, maxName), value})
 		}
 	}
 	return fields
@@ -89,7 +89,7 @@ func (d *draft) links(overview string) []Link {
 	var links []Link
 	add := func(name, address string) {
 		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || address != Clean(address, maxValue) {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || address != CleanLine(address, maxValue) {
 			return
 		}
 		links = append(links, Link{name, u.String()})

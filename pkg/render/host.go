@@ -21,7 +21,7 @@ func (hostOffline) headline(d *draft, e *entry) string {
 	if !e.resolved {
 		return d.words.silent(d.span(e))
 	}
-	if why := Clean(e.Annotations[alert.DescriptionAnnotation], maxValue); why != "" {
+	if why := CleanLine(e.Annotations[alert.DescriptionAnnotation], maxValue); why != "" {
 		return why
 	}
 	return d.words.overHost(d.span(e))
@@ -29,7 +29,7 @@ func (hostOffline) headline(d *draft, e *entry) string {
 
 func (h hostOffline) line(d *draft, e *entry) string {
 	line := h.headline(d, e)
-	if address := Clean(e.Annotations[alert.AddressAnnotation], maxName); address != "" && !e.resolved {
+	if address := CleanLine(e.Annotations[alert.AddressAnnotation], maxName); address != "" && !e.resolved {
 		line += " · " + address
 	}
 	return line
@@ -48,9 +48,9 @@ func (hostOffline) fields(d *draft, e *entry) []Field {
 	default:
 		add(d.words.lastReport, moment(e.StartsAt, d.at, d.zone))
 	}
-	add(d.words.address, Clean(e.Annotations[alert.AddressAnnotation], maxName))
+	add(d.words.address, CleanLine(e.Annotations[alert.AddressAnnotation], maxName))
 	if !e.resolved {
-		add(d.words.lastValues, Clean(e.Annotations[alert.LastValuesAnnotation], maxValue))
+		add(d.words.lastValues, CleanLine(e.Annotations[alert.LastValuesAnnotation], maxValue))
 		add(d.words.detail, d.ownText(e, alert.DescriptionAnnotation))
 	}
 	return fields
@@ -74,7 +74,7 @@ func (hostOffline) shared(d *draft) []Field {
 			fields = append(fields, Field{d.words.lastReport, d.between(first, last)})
 		}
 	}
-	if s := Clean(d.annotations[alert.DescriptionAnnotation], maxValue); s != "" && d.firing > 0 {
+	if s := CleanLine(d.annotations[alert.DescriptionAnnotation], maxValue); s != "" && d.firing > 0 {
 		fields = append(fields, Field{d.words.detail, s})
 	}
 	return fields

@@ -15,7 +15,7 @@ type HTML struct {
 }
 
 // HTML compiles src as Text does.
-func (t *Templates) HTML(src string) (*HTML, error) {
+func (t *Templates) CompileHTML(src string) (*HTML, error) {
 	if !strings.Contains(src, "{{") {
 		return &HTML{constant: src}, nil
 	}

@@ -35,7 +35,7 @@ func (lagging) line(d *draft, e *entry) string {
 	case !e.resolved:
 		return d.words.behindLine(e.reading(), d.threshold(e), d.span(e)) + d.asides(e)
 	case e.lag == unread && e.Annotations[alert.SummaryAnnotation] != "":
-		return Clean(e.Annotations[alert.SummaryAnnotation], maxValue/2)
+		return CleanLine(e.Annotations[alert.SummaryAnnotation], maxValue/2)
 	default:
 		return d.words.overLag(d.span(e), e.reading())
 	}
@@ -48,7 +48,7 @@ func (lagging) fields(d *draft, e *entry) []Field {
 			fields = append(fields, Field{name, value})
 		}
 	}
-	worst, unknown := partitions(e.Annotations[alert.PartitionsAnnotation]), Clean(e.Annotations[alert.UnknownPartitionsAnnotation], maxName)
+	worst, unknown := partitions(e.Annotations[alert.PartitionsAnnotation]), CleanLine(e.Annotations[alert.UnknownPartitionsAnnotation], maxName)
 	if !e.resolved {
 		fields = append(fields, d.motions(e)...)
 		add(d.words.partitions, worst)
@@ -67,7 +67,7 @@ func (lagging) shared(d *draft) []Field {
 	if s := count(d.annotations[alert.ThresholdAnnotation]); s != "" {
 		fields = append(fields, Field{d.words.threshold, s})
 	}
-	text := func(name string) string { return Clean(d.annotations[name], maxValue) }
+	text := func(name string) string { return CleanLine(d.annotations[name], maxValue) }
 	return append(fields, d.remarks(d.annotations, d.builtin, text)...)
 }
 
@@ -130,7 +130,7 @@ func count(s string) string {
 	if n, ok := alert.ParseCount(s); ok {
 		return number(n)
 	}
-	return Clean(s, maxName)
+	return CleanLine(s, maxName)
 }
 
 // partitions formats "3:5000,7:4100" as "#3 5,000 · #7 4,100"; any other text
@@ -139,7 +139,7 @@ func partitions(s string) string {
 	const most = 5
 	worst, err := alert.ParsePartitions(s)
 	if err != nil {
-		return Clean(s, maxName)
+		return CleanLine(s, maxName)
 	}
 	var out []string
 	for _, p := range worst[:min(len(worst), most)] {

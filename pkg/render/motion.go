@@ -64,7 +64,7 @@ func (d *draft) motions(e *entry) []Field {
 	if s := d.seconds(e, alert.GrowingForAnnotation); s != "" {
 		add(d.words.growth, d.words.lasted(s))
 	}
-	in, out := Clean(e.Annotations[alert.RateInAnnotation], maxName), Clean(e.Annotations[alert.RateOutAnnotation], maxName)
+	in, out := CleanLine(e.Annotations[alert.RateInAnnotation], maxName), CleanLine(e.Annotations[alert.RateOutAnnotation], maxName)
 	if in != "" && out != "" {
 		add(d.words.rate, d.words.rates(in, out, d.drain(e)))
 	}

@@ -17,7 +17,7 @@ func (o other) name(w *words) string {
 	if o.alertname == "" {
 		return w.alerts(1)
 	}
-	return Clean(o.alertname, maxName)
+	return CleanLine(o.alertname, maxName)
 }
 
 func (o other) usual() string  { return o.alertname }
@@ -37,7 +37,7 @@ func (other) line(d *draft, e *entry) string {
 	}
 	var parts []string
 	if s := d.ownSummary(e); s != "" {
-		parts = append(parts, Cut(s, maxValue/2))
+		parts = append(parts, Truncate(s, maxValue/2))
 	}
 	if s := d.span(e); s != "" {
 		parts = append(parts, d.words.lasted(s))
@@ -58,7 +58,7 @@ func (other) fields(d *draft, e *entry) []Field {
 }
 
 func (other) shared(d *draft) []Field {
-	if s := Clean(d.annotations[alert.DescriptionAnnotation], maxValue); s != "" && s != summary(d.annotations) {
+	if s := CleanLine(d.annotations[alert.DescriptionAnnotation], maxValue); s != "" && s != summary(d.annotations) {
 		return []Field{{d.words.detail, s}}
 	}
 	return nil
@@ -69,7 +69,7 @@ func (other) says(string) bool { return false }
 // summary is the annotation that says what is wrong.
 func summary(annotations alert.Labels) string {
 	for _, name := range [...]string{alert.SummaryAnnotation, alert.MessageAnnotation, alert.DescriptionAnnotation} {
-		if s := Clean(annotations[name], maxValue); s != "" {
+		if s := CleanLine(annotations[name], maxValue); s != "" {
 			return s
 		}
 	}
@@ -82,7 +82,7 @@ func (d *draft) ownText(e *entry, name string) string {
 	if len(d.entries) > 1 && d.annotations[name] != "" {
 		return ""
 	}
-	return Clean(e.Annotations[name], maxValue)
+	return CleanLine(e.Annotations[name], maxValue)
 }
 
 // ownSummary is the same for the summary.

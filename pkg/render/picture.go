@@ -15,7 +15,7 @@ import (
 const fewest = 5
 
 // Picture is a chart of what one alert is about.
-type Picture struct {
+type Chart struct {
 	// Alt says what it shows, for those who do not see it.
 	Alt string
 	chart.Series
@@ -24,8 +24,8 @@ type Picture struct {
 // Pictures returns the charts of those alerts that fire and carry their history,
 // the first in reading order and at most so many. A history that is spoiled, or in
 // which less than five values are known, gives none.
-func (doc *Doc) Pictures(most int) []Picture {
-	var out []Picture
+func (doc *Document) Charts(most int) []Chart {
+	var out []Chart
 	d := doc.draft
 	for _, e := range d.entries[:d.firing] {
 		if len(out) == most {
@@ -47,10 +47,10 @@ func (doc *Doc) Pictures(most int) []Picture {
 			s.Threshold = limit
 		}
 		where := strings.Join(values(e.Labels, []string{alert.GroupLabel, alert.TopicLabel}), " / ")
-		s.Title = cmp.Or(where, Clean(e.Name(), maxName))
+		s.Title = cmp.Or(where, CleanLine(e.Name(), maxName))
 		s.From, s.Zone = e.StartsAt, d.zone
 		span := time.Duration(len(s.Values)-1) * s.Step
-		out = append(out, Picture{d.words.picture(s.Title, d.words.duration(span)), s})
+		out = append(out, Chart{d.words.picture(s.Title, d.words.duration(span)), s})
 	}
 	return out
 }

@@ -19,7 +19,7 @@ func withHistory(a *alert.Alert, history string) *alert.Alert {
 }
 
 // titles are what pictures are of.
-func titles(pictures []Picture) []string {
+func titles(pictures []Chart) []string {
 	var out []string
 	for _, p := range pictures {
 		out = append(out, p.Title)
@@ -40,23 +40,23 @@ func TestPictures(t *testing.T) {
 	}
 	doc := document("zh", alerts...)
 	for most, want := range [][]string{nil, {"g / large"}, {"g / large", "g / middle"}, {"g / large", "g / middle", "g / small"}, {"g / large", "g / middle", "g / small"}} {
-		if got := titles(doc.Pictures(most)); !slices.Equal(got, want) {
+		if got := titles(doc.Charts(most)); !slices.Equal(got, want) {
 			t.Errorf("%d: %q, want %q", most, got, want)
 		}
 	}
-	p := doc.Pictures(1)[0]
+	p := doc.Charts(1)[0]
 	if len(p.Values) != 6 || p.Threshold != 2000 || !p.From.Equal(at.Add(-5*time.Minute)) || !p.To.IsZero() || p.Zone != doc.draft.zone {
 		t.Errorf("%+v", p)
 	}
 	if p.Alt != "g / large 最近 5 分钟的积压曲线" {
 		t.Errorf("%q", p.Alt)
 	}
-	if en := document("en", alerts...).Pictures(1)[0].Alt; en != "Lag of g / large over the last 5m" {
+	if en := document("en", alerts...).Charts(1)[0].Alt; en != "Lag of g / large over the last 5m" {
 		t.Errorf("%q", en)
 	}
 	// Another rule's alert: no topic, no threshold.
 	odd := &alert.Alert{Labels: alert.Labels{"alertname": "Slow"}, Annotations: alert.Labels{"threshold": "10m"}, StartsAt: at}
-	if p := document("zh", withHistory(odd, history)).Pictures(1)[0]; p.Title != "Slow" || !math.IsNaN(p.Threshold) {
+	if p := document("zh", withHistory(odd, history)).Charts(1)[0]; p.Title != "Slow" || !math.IsNaN(p.Threshold) {
 		t.Errorf("%+v", p)
 	}
 }
@@ -89,12 +89,12 @@ func TestHistoryIsNotText(t *testing.T) {
 					}
 					n.Alerts = append(n.Alerts, a)
 				}
-				texts := Document(n, env("zh")).texts()
+				texts := NewDocument(n, env("zh")).texts()
 				for _, src := range []string{
 					`{{ template "__text_alert_list" .Alerts }}`, `{{ template "email.default.html" . }}`, `{{ template "wechat.default.message" . }}`,
 					`{{ .CommonAnnotations }}{{ .Alerts }}`,
 				} {
-					text, err := (*Templates)(nil).Text(src)
+					text, err := (*Templates)(nil).CompileText(src)
 					if err != nil {
 						t.Fatal(err)
 					}

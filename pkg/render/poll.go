@@ -14,7 +14,7 @@ func (pollFailed) headline(d *draft, e *entry) string {
 	if e.resolved {
 		return d.words.overPoll(d.span(e))
 	}
-	cluster, group := Clean(e.Labels[alert.ClusterLabel], maxName), Clean(e.Labels[alert.GroupLabel], maxName)
+	cluster, group := CleanLine(e.Labels[alert.ClusterLabel], maxName), CleanLine(e.Labels[alert.GroupLabel], maxName)
 	if e.Annotations[alert.PartialAnnotation] != "" {
 		return d.words.half(d.words.blindWhat(cluster, group))
 	}
@@ -25,13 +25,13 @@ func (pollFailed) line(d *draft, e *entry) string {
 	if e.resolved {
 		return d.words.overPoll(d.span(e))
 	}
-	return Clean(reason(e), maxValue/2)
+	return CleanLine(reason(e), maxValue/2)
 }
 
 func (pollFailed) fields(d *draft, e *entry) []Field {
 	var fields []Field
 	if !e.resolved {
-		if why := Clean(reason(e), maxValue); why != "" {
+		if why := CleanLine(reason(e), maxValue); why != "" {
 			fields = append(fields, Field{d.words.cause, why})
 		}
 		if len(d.entries) == 1 {

@@ -11,7 +11,7 @@ const ellipsis = "…"
 // Cut shortens s to at most limit bytes, between characters, and ends it with
 // "…" if anything was left out. Vendors count bytes of UTF-8, in which a Chinese
 // character has three.
-func Cut(s string, limit int) string {
+func Truncate(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
@@ -29,7 +29,7 @@ func Cut(s string, limit int) string {
 // Lines makes a text of a user's own fit for a vendor, whatever a template put
 // into it: every line break is \n, a tab is a space, and control characters and
 // bytes that are not UTF-8, which vendors refuse, go. White space around it goes too.
-func Lines(s string) string {
+func CleanText(s string) string {
 	s = strings.ToValidUTF8(s, "")
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(s)
 	s = strings.Map(func(r rune) rune {
@@ -44,9 +44,9 @@ func Lines(s string) string {
 // Clean makes one line of at most limit bytes out of a text that came from
 // outside: runs of white space become one space; control characters, marks that
 // turn the direction of writing, and bytes that are not UTF-8 go.
-func Clean(s string, limit int) string {
+func CleanLine(s string, limit int) string {
 	if plain(s) {
-		return Cut(s, limit)
+		return Truncate(s, limit)
 	}
 	var b strings.Builder
 	space := false
@@ -67,7 +67,7 @@ func Clean(s string, limit int) string {
 			break
 		}
 	}
-	return Cut(b.String(), limit)
+	return Truncate(b.String(), limit)
 }
 
 // plain tells that s is what Clean would make of it, as nearly every label is.
@@ -107,7 +107,7 @@ func pack(limit int, head func(part, parts int) string, blocks []string, total i
 			parts = append(parts, part.String())
 		}
 		part.Reset()
-		part.WriteString(Cut(head(len(parts)+1, total), limit))
+		part.WriteString(Truncate(head(len(parts)+1, total), limit))
 		start = part.Len()
 	}
 	// add writes a block if the part has room for it.
@@ -143,7 +143,7 @@ func pack(limit int, head func(part, parts int) string, blocks []string, total i
 			if part.Len() > start {
 				next()
 			}
-			add(Cut(line, max(limit-part.Len()-1, 0)))
+			add(Truncate(line, max(limit-part.Len()-1, 0)))
 		}
 	}
 	return append(parts, part.String())

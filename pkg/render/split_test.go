@@ -26,7 +26,7 @@ func TestCut(t *testing.T) {
 		{"a", -1, ""},
 	}
 	for _, tt := range tests {
-		if got := Cut(tt.s, tt.limit); got != tt.want {
+		if got := Truncate(tt.s, tt.limit); got != tt.want {
 			t.Errorf("Cut(%q, %d) = %q, want %q", tt.s, tt.limit, got, tt.want)
 		}
 	}
@@ -44,11 +44,11 @@ func TestClean(t *testing.T) {
 		"\n\n":                     "",
 		"a  b":                     "a b",
 	} {
-		if got := Clean(in, 100); got != want {
+		if got := CleanLine(in, 100); got != want {
 			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
 		}
 	}
-	if got := Clean(strings.Repeat("中\n", 1000), 10); got != "中 中…" {
+	if got := CleanLine(strings.Repeat("中\n", 1000), 10); got != "中 中…" {
 		t.Errorf("cut: %q", got)
 	}
 }
@@ -158,7 +158,7 @@ func TestLines(t *testing.T) {
 		"a\x00\x1b[31m\x7fb\xff":       "a[31mb",
 		"中文 👍\u00a0":                   "中文 👍",
 	} {
-		if got := Lines(in); got != want {
+		if got := CleanText(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}

@@ -51,11 +51,11 @@ func TestAsAlertmanager(t *testing.T) {
 			t.Fatalf("%s: Alertmanager: %v", src, err)
 		}
 		var none *Templates
-		x, err := none.Text(src)
+		x, err := none.CompileText(src)
 		if err != nil {
 			t.Fatalf("%s: %v", src, err)
 		}
-		h, err := none.HTML(src)
+		h, err := none.CompileHTML(src)
 		if err != nil {
 			t.Fatalf("%s: %v", src, err)
 		}
@@ -72,7 +72,7 @@ func TestAsAlertmanager(t *testing.T) {
 
 // What Alertmanager takes from the wall clock is taken from the notification.
 func TestFunctionsOfTheNotification(t *testing.T) {
-	x, err := (*Templates)(nil).Text(`{{ now.Unix }} {{ (index .Alerts 0).StartsAt | since }} {{ routeLabels "team" }}{{ routeLabels "none" }}`)
+	x, err := (*Templates)(nil).CompileText(`{{ now.Unix }} {{ (index .Alerts 0).StartsAt | since }} {{ routeLabels "team" }}{{ routeLabels "none" }}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestFiles(t *testing.T) {
 		`{{ template "email.default.subject" . }}`: "own subject",
 		`{{ template "around" . }}`:                "[built in]",
 	} {
-		x, err := templates.Text(src, "wecom.default")
+		x, err := templates.CompileText(src, "wecom.default")
 		if err != nil {
 			t.Fatalf("%s: %v", src, err)
 		}
@@ -137,7 +137,7 @@ func TestBuiltin(t *testing.T) {
 		{redefined, `{{ template "wecom.default" . }}`, false, "mine"},
 	}
 	for _, tt := range tests {
-		x, err := tt.templates.Text(tt.src, "wecom.default")
+		x, err := tt.templates.CompileText(tt.src, "wecom.default")
 		if err != nil {
 			t.Fatalf("%s: %v", tt.src, err)
 		}
@@ -159,8 +159,8 @@ func TestCompileErrors(t *testing.T) {
 		`{{ with .A }}{{ else }}{{ template "y" }}{{ end }}`:            `template "y" is not defined`,
 		`{{ define "a" }}{{ template "z" }}{{ end }}{{ template "a" }}`: `template "z" is not defined`,
 	} {
-		_, text := (*Templates)(nil).Text(src, "wecom.default")
-		_, html := (*Templates)(nil).HTML(src)
+		_, text := (*Templates)(nil).CompileText(src, "wecom.default")
+		_, html := (*Templates)(nil).CompileHTML(src)
 		for _, err := range []error{text, html} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want %q", src, err, want)
@@ -183,7 +183,7 @@ func TestExecuteErrors(t *testing.T) {
 		"endless recursion":         `{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`,
 		"more than a mebibyte":      `{{ range 100 }}{{ printf "%20000d" 1 }}{{ end }}`,
 	} {
-		x, err := (*Templates)(nil).Text(src)
+		x, err := (*Templates)(nil).CompileText(src)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -194,7 +194,7 @@ func TestExecuteErrors(t *testing.T) {
 }
 
 func TestHTMLEscapes(t *testing.T) {
-	h, err := (*Templates)(nil).HTML(`<b>{{ (index .Alerts 0).Labels.instance }}</b>{{ "<i>" | safeHtml }}`)
+	h, err := (*Templates)(nil).CompileHTML(`<b>{{ (index .Alerts 0).Labels.instance }}</b>{{ "<i>" | safeHtml }}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestHTMLEscapes(t *testing.T) {
 
 // Executions at the same time do not see each other's notification.
 func TestConcurrent(t *testing.T) {
-	x, err := (*Templates)(nil).Text(`{{ .Status }} {{ routeLabels "n" }}`)
+	x, err := (*Templates)(nil).CompileText(`{{ .Status }} {{ routeLabels "n" }}`)
 	if err != nil {
 		t.Fatal(err)
 	}

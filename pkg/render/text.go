@@ -19,7 +19,7 @@ type Text struct {
 // are names, such as "wecom.default", that stand for View.Builtin inside src
 // unless the user's files define them. A name that is defined nowhere is an
 // error.
-func (t *Templates) Text(src string, builtins ...string) (*Text, error) {
+func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
 	if !strings.Contains(src, "{{") {
 		return &Text{constant: src}, nil
 	}

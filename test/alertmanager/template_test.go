@@ -109,7 +109,7 @@ func TestTemplates(t *testing.T) {
 				wantText, textErr := tmpl.ExecuteTextString(source, data)
 				wantHTML, htmlErr := tmpl.ExecuteHTMLString(source, data)
 				view := render.NewView(n, &render.Style{ExternalURL: externalURL})
-				text, err := own.Text(source)
+				text, err := own.CompileText(source)
 				got := ""
 				if err == nil {
 					got, err = text.Execute(view)
@@ -117,7 +117,7 @@ func TestTemplates(t *testing.T) {
 				if (err == nil) != (textErr == nil) || err == nil && got != wantText {
 					t.Fatalf("template %d, %s\nAlertmanager %q, %v\nTocsin       %q, %v", i, source, wantText, textErr, got, err)
 				}
-				html, err := own.HTML(source)
+				html, err := own.CompileHTML(source)
 				got = ""
 				if err == nil {
 					got, err = html.Execute(view)

@@ -42,7 +42,7 @@ func (b *bench) decoders(context.Context) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		in := intake.Input{Now: now, Zone: time.UTC, Trusted: true, Media: intake.JSON, Body: body}
+		in := intake.Input{Now: now, Zone: time.UTC, Authenticated: true, Media: intake.JSON, Body: body}
 		parse := func() error { return json.Unmarshal(body, new(any)) }
 		if filepath.Ext(d.file) != ".json" {
 			in.Media = intake.Form

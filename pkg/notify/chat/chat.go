@@ -38,7 +38,7 @@ type Dialect interface {
 	// Lead writes the sentence below the title.
 	Lead(text string) string
 	// Item writes the title and the headline of one alert among several.
-	Item(doc *render.Doc, item render.Item) string
+	Item(doc *render.Document, item render.Item) string
 	// Field writes a "name: value" line, which is nested below an item or belongs
 	// to all alerts.
 	Field(text string, nested bool) string
@@ -46,7 +46,7 @@ type Dialect interface {
 	Note(text string) string
 	// Links writes the links, whose addresses have been through URL. "" leaves
 	// them out.
-	Links(doc *render.Doc, links []render.Link) string
+	Links(doc *render.Document, links []render.Link) string
 
 	// Value escapes a label or an annotation for the templates of users, who may
 	// put it anywhere in a line.
@@ -58,7 +58,7 @@ type Dialect interface {
 // Blocks lays out what follows the title of the built-in message, in pieces
 // between which it may be split. A blank line precedes the first alert, every alert
 // that has fields, every note, and the links.
-func Blocks(doc *render.Doc, d Dialect) []string {
+func Blocks(doc *render.Document, d Dialect) []string {
 	out := make([]string, 0, len(doc.Items)+8)
 	if doc.Lead != "" {
 		out = append(out, d.Lead(doc.Lead))
@@ -91,7 +91,7 @@ func Blocks(doc *render.Doc, d Dialect) []string {
 	return out
 }
 
-func fields(doc *render.Doc, d Dialect, fields []render.Field, nested bool) string {
+func fields(doc *render.Document, d Dialect, fields []render.Field, nested bool) string {
 	lines := make([]string, len(fields))
 	for i, f := range fields {
 		lines[i] = d.Field(f.Name+doc.Colon+f.Value, nested)

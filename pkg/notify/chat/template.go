@@ -60,7 +60,7 @@ func (c *Compiler) List(key string, srcs []string) []*render.Text {
 // Secret compiles a template that holds a secret: its error does not show where
 // the fault is.
 func (c *Compiler) Secret(key, src string) *Address {
-	text, err := c.Templates.Text(src)
+	text, err := c.Templates.CompileText(src)
 	if err != nil {
 		c.fail(fmt.Errorf("%s: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)", key))
 	}
@@ -68,7 +68,7 @@ func (c *Compiler) Secret(key, src string) *Address {
 }
 
 func (c *Compiler) text(key, src string, builtins ...string) *render.Text {
-	text, err := c.Templates.Text(src, builtins...)
+	text, err := c.Templates.CompileText(src, builtins...)
 	if err != nil {
 		c.fail(fmt.Errorf("%s: %w", key, err))
 	}
@@ -86,16 +86,16 @@ var errEmpty = errors.New("it prints nothing")
 // Execute prints a message. It returns "" when the built-in message is to be sent:
 // because the template asks for it, or because the template fails or prints
 // nothing, which a note in doc reports. An alert must not be lost over its wording.
-func (t *Template) Execute(doc *render.Doc, v *render.View) string {
+func (t *Template) Execute(doc *render.Document, v *render.View) string {
 	if t.text.Builtin() {
 		return ""
 	}
 	text, err := t.text.Execute(v)
-	if text = render.Lines(text); err == nil && text == "" {
+	if text = render.CleanText(text); err == nil && text == "" {
 		err = errEmpty
 	}
 	if err != nil {
-		doc.TemplateFailed(fmt.Errorf("%s: %w", t.key, err))
+		doc.AddTemplateError(fmt.Errorf("%s: %w", t.key, err))
 		return ""
 	}
 	return text
@@ -104,16 +104,16 @@ func (t *Template) Execute(doc *render.Doc, v *render.View) string {
 // ExecuteLine prints a text of one line and at most limit bytes. It returns
 // builtin when there is no template, when it prints nothing, and when it fails,
 // which a note in doc reports.
-func (t *Template) ExecuteLine(doc *render.Doc, v *render.View, limit int, builtin string) string {
+func (t *Template) ExecuteLine(doc *render.Document, v *render.View, limit int, builtin string) string {
 	if t.text == nil {
 		return builtin
 	}
 	s, err := t.text.Execute(v)
 	if err != nil {
-		doc.TemplateFailed(fmt.Errorf("%s: %w", t.key, err))
+		doc.AddTemplateError(fmt.Errorf("%s: %w", t.key, err))
 		return builtin
 	}
-	if s = render.Clean(s, limit); s == "" {
+	if s = render.CleanLine(s, limit); s == "" {
 		return builtin
 	}
 	return s

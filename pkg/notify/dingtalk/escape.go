@@ -66,7 +66,7 @@ func wide(c byte) string { return string(rune(c) - '!' + '！') }
 
 // escapeValue is what a user's templates see of a label or an annotation: one
 // line that can stand anywhere.
-func (l layout) escapeValue(s string) string { return l.escapeLine(render.Clean(s, maxBody)) }
+func (l layout) escapeValue(s string) string { return l.escapeLine(render.CleanLine(s, maxBody)) }
 
 // escapeURL keeps an address from mentioning anybody and, in markdown, from
 // ending the link that it stands in.
@@ -75,7 +75,7 @@ func (l layout) escapeURL(s string) string {
 	if l.markdown {
 		marks = "@ ()<>[]*_`~\\\""
 	}
-	s = render.Clean(s, maxBody)
+	s = render.CleanLine(s, maxBody)
 	if !strings.ContainsAny(s, marks) {
 		return s
 	}

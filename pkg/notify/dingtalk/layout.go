@@ -19,18 +19,18 @@ type layout struct {
 
 // pack lays a document out in texts of at most limit bytes, of which the first
 // mentions people.
-func (l layout) pack(doc *render.Doc, mention string, limit int) []string {
+func (l layout) pack(doc *render.Document, mention string, limit int) []string {
 	return render.Pack(limit, l.head(doc, mention), l.blocks(doc))
 }
 
 // whole is the document as one text, however long.
-func (l layout) whole(doc *render.Doc) string {
+func (l layout) whole(doc *render.Document) string {
 	return l.head(doc, "")(1, 1) + "\n" + strings.Join(l.blocks(doc), "\n")
 }
 
 // head returns the lines that every part starts with. The mention follows the
 // title, so that it is in the first part however many there are.
-func (l layout) head(doc *render.Doc, mention string) func(part, parts int) string {
+func (l layout) head(doc *render.Document, mention string) func(part, parts int) string {
 	title := l.escape(doc.Title)
 	return func(part, parts int) string {
 		head := title + marker(part, parts)
@@ -53,7 +53,7 @@ func marker(part, parts int) string {
 
 // blocks returns what follows the head, in pieces between which a message can
 // be split. A blank line ends a quote.
-func (l layout) blocks(doc *render.Doc) []string {
+func (l layout) blocks(doc *render.Document) []string {
 	out := make([]string, 0, len(doc.Items)+8)
 	if doc.Lead != "" {
 		out = append(out, l.line(l.escapeLine(doc.Lead)))
@@ -86,7 +86,7 @@ func (l layout) blocks(doc *render.Doc) []string {
 
 // fields returns a line for each field. In markdown they are a quote; in a text
 // they begin with indent.
-func (l layout) fields(doc *render.Doc, fields []render.Field, indent string) string {
+func (l layout) fields(doc *render.Document, fields []render.Field, indent string) string {
 	if l.markdown {
 		indent = "> "
 	}
@@ -99,7 +99,7 @@ func (l layout) fields(doc *render.Doc, fields []render.Field, indent string) st
 
 // links returns the links: side by side, or in a text, which shows addresses,
 // one on a line.
-func (l layout) links(doc *render.Doc) string {
+func (l layout) links(doc *render.Document) string {
 	out := make([]string, len(doc.Links))
 	for i, link := range doc.Links {
 		if l.markdown {

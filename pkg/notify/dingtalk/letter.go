@@ -8,7 +8,7 @@ import (
 // letter is a notification in words, before it is cut into messages.
 type letter struct {
 	layout
-	doc    *render.Doc
+	doc    *render.Document
 	title  string // escaped; of markdown
 	own    string // the user's own text; "" for the built-in one
 	people mentions

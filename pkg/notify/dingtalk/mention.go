@@ -26,7 +26,7 @@ func (a *At) compile(t *render.Templates) (lists, error) {
 		out  *[]*render.Text
 	}{{"mobiles", a.Mobiles, &l.mobiles}, {"users", a.Users, &l.users}} {
 		for _, src := range list.srcs {
-			text, err := t.Text(src)
+			text, err := t.CompileText(src)
 			if err != nil {
 				return lists{}, fmt.Errorf("%s: %w", list.key, err)
 			}

@@ -29,7 +29,7 @@ func (l layout) packText(text, mention string, limit int) []string {
 // tidy leaves no control characters in a user's text, and makes every line of it
 // a line of its own.
 func (l layout) tidy(s string) string {
-	s = render.Lines(s)
+	s = render.CleanText(s)
 	if !l.markdown {
 		return s
 	}
@@ -46,10 +46,10 @@ func (l layout) tidy(s string) string {
 // or left out, and code and bold are closed.
 func (l layout) cut(line string, limit int) string {
 	if !l.markdown {
-		return render.Cut(line, limit)
+		return render.Truncate(line, limit)
 	}
 	const closing = "`***"
-	s := render.Cut(line, max(limit-len(closing), 0))
+	s := render.Truncate(line, max(limit-len(closing), 0))
 	if open := strings.LastIndexByte(s, '['); open >= 0 {
 		name, rest, _ := strings.Cut(line[open:], "]")
 		end := strings.IndexByte(rest, ')')

@@ -51,14 +51,14 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 		message = `{{ template "` + builtinName + `" . }}`
 	}
 	var err error
-	if r.url, err = t.Text(string(c.URL)); err != nil {
+	if r.url, err = t.CompileText(string(c.URL)); err != nil {
 		return nil, errors.New("url: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)")
 	}
-	if r.message, err = t.Text(message, builtinName); err != nil {
+	if r.message, err = t.CompileText(message, builtinName); err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
 	if c.Title != "" {
-		if r.title, err = t.Text(c.Title); err != nil {
+		if r.title, err = t.CompileText(c.Title); err != nil {
 			return nil, fmt.Errorf("title: %w", err)
 		}
 	}
@@ -107,7 +107,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 // gives way to the built-in text with a note: an alert must not be lost over its
 // wording.
 func (r *robot) letter(n *alert.Notification, view *render.View) *letter {
-	doc := render.Document(n, &r.env.Style)
+	doc := render.NewDocument(n, &r.env.Style)
 	l := &letter{layout: r.layout, doc: doc, limit: maxBody}
 	if !doc.Resolved {
 		l.people = r.people.execute(view, r.env.Language)
@@ -118,12 +118,12 @@ func (r *robot) letter(n *alert.Notification, view *render.View) *letter {
 	}
 	escaped := view.Escape(l.escapeValue, l.escapeURL)
 	escaped.Builtin = func() string { return l.whole(doc) }
-	l.title = render.Cut(l.escape(doc.Title), maxTitle)
+	l.title = render.Truncate(l.escape(doc.Title), maxTitle)
 	if r.title != nil {
 		title, err := r.title.Execute(escaped)
 		if err != nil {
-			doc.TemplateFailed(fmt.Errorf("title: %w", err))
-		} else if title = render.Clean(title, maxTitle); title != "" {
+			doc.AddTemplateError(fmt.Errorf("title: %w", err))
+		} else if title = render.CleanLine(title, maxTitle); title != "" {
 			l.title = title
 		}
 	}
@@ -133,7 +133,7 @@ func (r *robot) letter(n *alert.Notification, view *render.View) *letter {
 			err = errEmpty
 		}
 		if err != nil {
-			doc.TemplateFailed(fmt.Errorf("message: %w", err))
+			doc.AddTemplateError(fmt.Errorf("message: %w", err))
 		} else {
 			l.own = text
 		}

@@ -28,7 +28,7 @@ func parseRecipients(list string) (good []*mail.Address, bad []string) {
 			seen[key] = true
 		}
 		if err != nil {
-			bad = append(bad, render.Clean(s, maxName))
+			bad = append(bad, render.CleanLine(s, maxName))
 			continue
 		}
 		good = append(good, a)

@@ -16,7 +16,7 @@ const maxItems = 200
 
 // body is what the built-in text and HTML are made of.
 type body struct {
-	Doc      *render.Doc
+	Doc      *render.Document
 	Items    []render.Item
 	Notes    []string
 	Figures  []figure
@@ -26,7 +26,7 @@ type body struct {
 }
 
 // newBody takes the items that a mail has room for out of doc.
-func newBody(doc *render.Doc, language string, limit int) *body {
+func newBody(doc *render.Document, language string, limit int) *body {
 	b := &body{Doc: doc, Items: doc.Items, Notes: doc.Notes, Language: "zh-CN", Colon: "：", Colour: colour(doc.Resolved, doc.Severity)}
 	left := "另有 %d 条未列出。"
 	if language == "en" {

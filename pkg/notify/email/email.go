@@ -54,19 +54,19 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if c.Picture == nil || *c.Picture {
 		m.figures = maxFigures
 	}
-	if m.to, err = t.Text(c.To); err != nil {
+	if m.to, err = t.CompileText(c.To); err != nil {
 		return nil, fmt.Errorf("to: %w", err)
 	}
-	if m.from, err = t.Text(cmp.Or(c.From, c.AuthUsername)); err != nil {
+	if m.from, err = t.CompileText(cmp.Or(c.From, c.AuthUsername)); err != nil {
 		return nil, fmt.Errorf("from: %w", err)
 	}
 	if c.Text != "" {
-		if m.text, err = t.Text(c.Text); err != nil {
+		if m.text, err = t.CompileText(c.Text); err != nil {
 			return nil, fmt.Errorf("text: %w", err)
 		}
 	}
 	if c.HTML != "" {
-		if m.html, err = t.HTML(c.HTML); err != nil {
+		if m.html, err = t.CompileHTML(c.HTML); err != nil {
 			return nil, fmt.Errorf("html: %w", err)
 		}
 	}
@@ -74,7 +74,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 		if reserved(name) {
 			continue
 		}
-		value, err := t.Text(c.Headers[name])
+		value, err := t.CompileText(c.Headers[name])
 		if err != nil {
 			return nil, fmt.Errorf("headers: %s: %w", name, err)
 		}
@@ -141,18 +141,18 @@ func (m *mailer) letter(n *alert.Notification, view *render.View, to []*mail.Add
 	}
 	from, err := mail.ParseAddress(sender)
 	if err != nil {
-		return nil, fmt.Errorf("from: %q is not an e-mail address", render.Clean(sender, maxName))
+		return nil, fmt.Errorf("from: %q is not an e-mail address", render.CleanLine(sender, maxName))
 	}
-	doc := render.Document(n, &m.env.Style)
+	doc := render.NewDocument(n, &m.env.Style)
 	l := &letter{id: n.ID, from: from, to: to, subject: doc.Title}
 	if m.thread.enabled() {
 		l.thread = threadID(n.GroupKey, m.thread.day(n.At, m.env.Location))
 	}
 	for _, h := range m.headers {
 		value, err := h.value.Execute(view)
-		switch value = render.Clean(value, maxHeader); {
+		switch value = render.CleanLine(value, maxHeader); {
 		case err != nil:
-			doc.TemplateFailed(fmt.Errorf("headers: %s: %w", h.name, err))
+			doc.AddTemplateError(fmt.Errorf("headers: %s: %w", h.name, err))
 		case h.name == "Subject":
 			l.subject = cmp.Or(value, doc.Title)
 		default:
@@ -161,13 +161,13 @@ func (m *mailer) letter(n *alert.Notification, view *render.View, to []*mail.Add
 	}
 	if m.text != nil {
 		if l.text, err = m.text.Execute(view); err != nil {
-			doc.TemplateFailed(fmt.Errorf("text: %w", err))
+			doc.AddTemplateError(fmt.Errorf("text: %w", err))
 			l.text = ""
 		}
 	}
 	if m.html != nil {
 		if l.html, err = m.html.Execute(view); err != nil {
-			doc.TemplateFailed(fmt.Errorf("html: %w", err))
+			doc.AddTemplateError(fmt.Errorf("html: %w", err))
 			l.html = ""
 		}
 	}

@@ -74,7 +74,7 @@ func (s *server) fault(ctx context.Context, at step, err error) *notify.Error {
 // refusal explains a reply of the server. 4yz is for now and 5yz for good
 // (RFC 5321, 4.2.1), but Chinese providers also use 5yz for "too often".
 func (s *server) refusal(at step, reply *textproto.Error) *notify.Error {
-	said := s.secrets.Replace(render.Clean(decode(reply.Msg), 300))
+	said := s.secrets.Replace(render.CleanLine(decode(reply.Msg), 300))
 	f := &notify.Error{Class: notify.Permanent, Code: strconv.Itoa(reply.Code)}
 	if reply.Code < 500 {
 		f.Class = notify.Retry

@@ -12,7 +12,7 @@ const maxFigures = 3
 
 // figure is a chart inside the HTML.
 type figure struct {
-	render.Picture
+	render.Chart
 	// ID is what the HTML refers to it by (RFC 2392), and Name what a reader may
 	// save it as.
 	ID, Name string
@@ -20,11 +20,11 @@ type figure struct {
 }
 
 // newFigures returns the charts of the worst alerts that have one, not yet drawn.
-func (m *mailer) newFigures(doc *render.Doc, l *letter) []figure {
+func (m *mailer) newFigures(doc *render.Document, l *letter) []figure {
 	var out []figure
-	for i, p := range doc.Pictures(m.figures) {
+	for i, p := range doc.Charts(m.figures) {
 		name := fmt.Sprintf("chart-%d.png", i+1)
-		out = append(out, figure{Picture: p, ID: digest(l.id, name) + "@" + domain(l.from.Address), Name: name})
+		out = append(out, figure{Chart: p, ID: digest(l.id, name) + "@" + domain(l.from.Address), Name: name})
 	}
 	return out
 }

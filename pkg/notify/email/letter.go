@@ -84,7 +84,7 @@ func readable(a *mail.Address) string {
 	if a.Name == "" {
 		return a.Address
 	}
-	return render.Clean(a.Name, maxName) + " <" + a.Address + ">"
+	return render.CleanLine(a.Name, maxName) + " <" + a.Address + ">"
 }
 
 // threadID names the conversation of an alert group, on one day or ("") for

@@ -237,7 +237,7 @@ func TestLinksCannotRunScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := &render.Doc{Title: "<script>alert(1)</script>", Links: []render.Link{{Name: "<b>", URL: "javascript:alert(1)"}},
+	doc := &render.Document{Title: "<script>alert(1)</script>", Links: []render.Link{{Name: "<b>", URL: "javascript:alert(1)"}},
 		Items: []render.Item{{Title: `"><img src=x onerror=alert(1)>`}}}
 	html, err := newBody(doc, "zh", maxItems).html(layout)
 	if err != nil {

@@ -68,7 +68,7 @@ func (c card) text() request {
 }
 
 // colour is that of the header.
-func colour(doc *render.Doc) string {
+func colour(doc *render.Document) string {
 	switch {
 	case doc.Resolved:
 		return "green"

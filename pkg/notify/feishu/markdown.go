@@ -16,7 +16,7 @@ import (
 var errEmpty = errors.New("it prints nothing")
 
 // blocks returns the card's text in pieces between which it can be split.
-func blocks(doc *render.Doc) []string {
+func blocks(doc *render.Document) []string {
 	out := make([]string, 0, len(doc.Items)+8)
 	if doc.Lead != "" {
 		out = append(out, escapeLine(doc.Lead))
@@ -50,7 +50,7 @@ func blocks(doc *render.Doc) []string {
 	return out
 }
 
-func fields(doc *render.Doc, fields []render.Field) string {
+func fields(doc *render.Document, fields []render.Field) string {
 	lines := make([]string, len(fields))
 	for i, f := range fields {
 		lines[i] = escapeLine(f.Name + doc.Colon + f.Value)
@@ -107,11 +107,11 @@ func opensEmoji(s string) bool {
 
 // escapeValue is what a user's templates see of a label or an annotation: one
 // line that can stand anywhere.
-func escapeValue(s string) string { return escapeLine(render.Clean(s, maxBody)) }
+func escapeValue(s string) string { return escapeLine(render.CleanLine(s, maxBody)) }
 
 // escapeURL keeps an address from ending the link it stands in.
 func escapeURL(s string) string {
-	s = render.Clean(s, maxBody)
+	s = render.CleanLine(s, maxBody)
 	if !strings.ContainsAny(s, "()<>*`~[]\\ ") {
 		return s
 	}
@@ -130,7 +130,7 @@ func cut(line string, limit int) string {
 		return line
 	}
 	const ending = "</font>**"
-	s := strings.TrimSuffix(render.Cut(line, limit-len(ending)), "…")
+	s := strings.TrimSuffix(render.Truncate(line, limit-len(ending)), "…")
 	for _, part := range []struct {
 		opens, closes string
 		longest       int // bytes; what is longer is none

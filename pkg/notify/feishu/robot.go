@@ -55,19 +55,19 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 		message = `{{ template "` + builtinName + `" . }}`
 	}
 	var err error
-	if r.url, err = t.Text(string(c.URL)); err != nil {
+	if r.url, err = t.CompileText(string(c.URL)); err != nil {
 		return nil, errors.New("url: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)")
 	}
-	if r.message, err = t.Text(message, builtinName); err != nil {
+	if r.message, err = t.CompileText(message, builtinName); err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
 	if c.Title != "" {
-		if r.title, err = t.Text(c.Title); err != nil {
+		if r.title, err = t.CompileText(c.Title); err != nil {
 			return nil, fmt.Errorf("title: %w", err)
 		}
 	}
 	for _, src := range c.At.OpenIDs {
-		id, err := t.Text(src)
+		id, err := t.CompileText(src)
 		if err != nil {
 			return nil, fmt.Errorf("at: open_ids: %w", err)
 		}
@@ -114,7 +114,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 // nothing, gives way to the built-in text, and a note says so: an alert must not
 // be lost over its wording.
 func (r *robot) cards(n *alert.Notification, view *render.View, limit int) ([]card, error) {
-	doc := render.Document(n, &r.env.Style)
+	doc := render.NewDocument(n, &r.env.Style)
 	mentions := ""
 	if !doc.Resolved {
 		mentions = r.mentions(view)
@@ -123,8 +123,8 @@ func (r *robot) cards(n *alert.Notification, view *render.View, limit int) ([]ca
 	if r.title != nil {
 		own, err := r.title.Execute(view)
 		if err != nil {
-			doc.TemplateFailed(fmt.Errorf("title: %w", err))
-		} else if own = render.Clean(own, maxTitle); own != "" {
+			doc.AddTemplateError(fmt.Errorf("title: %w", err))
+		} else if own = render.CleanLine(own, maxTitle); own != "" {
 			title = own
 		}
 	}
@@ -133,20 +133,20 @@ func (r *robot) cards(n *alert.Notification, view *render.View, limit int) ([]ca
 		escaped := view.Escape(escapeValue, escapeURL)
 		escaped.Builtin = func() string { return strings.Join(blocks(doc), "\n") }
 		text, err := r.message.Execute(escaped)
-		if text = render.Lines(text); err == nil && text == "" {
+		if text = render.CleanText(text); err == nil && text == "" {
 			err = errEmpty
 		}
 		if err == nil {
 			layout = strings.Split(text, "\n")
 		} else {
-			doc.TemplateFailed(fmt.Errorf("message: %w", err))
+			doc.AddTemplateError(fmt.Errorf("message: %w", err))
 			layout = blocks(doc)
 		}
 	}
 	if mentions != "" {
 		layout = append(layout, "\n"+mentions)
 	}
-	return fill(card{title: harmless(render.Cut(title, maxTitle)), colour: colour(doc)}, layout, limit)
+	return fill(card{title: harmless(render.Truncate(title, maxTitle)), colour: colour(doc)}, layout, limit)
 }
 
 // targetOf names the robot without its token.

@@ -34,7 +34,7 @@ func NewTemplates(t *render.Templates, to, params []string, length int) (*Templa
 		texts   *[]*render.Text
 	}{{"to", to, &f.to}, {"params", params, &f.params}} {
 		for i, src := range key.sources {
-			x, err := t.Text(src)
+			x, err := t.CompileText(src)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %d: %w", key.name, i, err)
 			}

@@ -18,7 +18,7 @@ const maxParam = 4096
 // ¥ ★ ☞ ✓ ※, and a length that depends on the account.
 func cleanParam(s string, limit int) string {
 	s = strings.NewReplacer("【", "", "】", "", "¥", "", "￥", "", "★", "", "☞", "", "✓", "", "※", "").Replace(s)
-	s = strings.Join(strings.Fields(dropLinks(render.Clean(s, maxParam))), " ")
+	s = strings.Join(strings.Fields(dropLinks(render.CleanLine(s, maxParam))), " ")
 	if r := []rune(s); len(r) > limit {
 		s = strings.TrimSpace(string(r[:limit]))
 	}

@@ -75,7 +75,7 @@ const maxNumber = 40
 
 // NotNumber is the error about what is not a number, which it masks.
 func InvalidError(s string) error {
-	return fmt.Errorf("%q is not a phone number: write it like +8613800000000, or 13800000000 for mainland China", Mask(render.Clean(s, maxNumber)))
+	return fmt.Errorf("%q is not a phone number: write it like +8613800000000, or 13800000000 for mainland China", Mask(render.CleanLine(s, maxNumber)))
 }
 
 // isE164 tells whether digits are a country code and a number: 15 at most, the

@@ -24,7 +24,7 @@ func read(lists []string, most int) (*Recipients, error) {
 		for _, text := range split(list) {
 			number, err := Parse(text)
 			if err != nil {
-				number = render.Clean(text, maxNumber)
+				number = render.CleanLine(text, maxNumber)
 			}
 			if seen[number] {
 				continue

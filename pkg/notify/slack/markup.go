@@ -15,7 +15,7 @@ var _ chat.Dialect = dialect{}
 
 func (dialect) Lead(text string) string { return escape(text) }
 
-func (dialect) Item(doc *render.Doc, item render.Item) string {
+func (dialect) Item(doc *render.Document, item render.Item) string {
 	line := "• " + escape(item.Title)
 	if item.Headline != "" {
 		line += doc.Colon + escape(item.Headline)
@@ -32,7 +32,7 @@ func (dialect) Field(text string, nested bool) string {
 
 func (dialect) Note(text string) string { return escape(text) }
 
-func (dialect) Links(_ *render.Doc, links []render.Link) string {
+func (dialect) Links(_ *render.Document, links []render.Link) string {
 	out := make([]string, len(links))
 	for i, l := range links {
 		out[i] = "<" + l.URL + "|" + escape(l.Name) + ">"
@@ -43,7 +43,7 @@ func (dialect) Links(_ *render.Doc, links []render.Link) string {
 // Value also replaces the markup of mrkdwn, for which Slack has no escape, by
 // characters that look alike. "_" inside names is no markup.
 func (dialect) Value(s string) string {
-	s = escape(render.Clean(s, maxText))
+	s = escape(render.CleanLine(s, maxText))
 	if !strings.ContainsAny(s, "*~`") {
 		return s
 	}
@@ -51,7 +51,7 @@ func (dialect) Value(s string) string {
 }
 
 func (dialect) URL(s string) string {
-	s = render.Clean(s, maxText)
+	s = render.CleanLine(s, maxText)
 	if !strings.ContainsAny(s, "<>|&* `~\"") {
 		return s
 	}
@@ -69,7 +69,7 @@ func escape(s string) string {
 
 // cut shortens escaped text without leaving half an escape.
 func cut(s string, limit int) string {
-	short := render.Cut(s, limit)
+	short := render.Truncate(s, limit)
 	if short == s {
 		return s
 	}
@@ -80,7 +80,7 @@ func cut(s string, limit int) string {
 }
 
 // color returns the color of the bar next to a message.
-func color(doc *render.Doc) string {
+func color(doc *render.Document) string {
 	switch {
 	case doc.Resolved:
 		return "good"

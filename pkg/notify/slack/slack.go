@@ -82,7 +82,7 @@ type message struct {
 
 // render executes the templates.
 func (w *webhook) render(n *alert.Notification) *message {
-	doc := render.Document(n, &w.env.Style)
+	doc := render.NewDocument(n, &w.env.Style)
 	view := render.NewView(n, &w.env.Style)
 	escaped := chat.EscapedView(view, dialect{}, func() string { return strings.Join(chat.Blocks(doc, dialect{}), "\n") })
 	line := func(t *chat.Template, builtin string) string { return t.ExecuteLine(doc, view, maxText, builtin) }

@@ -86,7 +86,7 @@ func find(rules []rule, code string) (rule, bool) {
 
 func (r rule) fault(code, said string) *notify.Error {
 	f := &notify.Error{Class: r.class, Code: code, Message: "SMS: " + r.advice, RetryAfter: r.after}
-	if said = render.Clean(said, maxMessage); said != "" {
+	if said = render.CleanLine(said, maxMessage); said != "" {
 		f.Message += "; " + said
 	}
 	// The vendor itself waited in vain for the part that sends.

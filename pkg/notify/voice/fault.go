@@ -65,7 +65,7 @@ func fault(err error, number string) *notify.Error {
 		}
 		if r, ok := find(e.Code); ok {
 			f.Class, f.RetryAfter, f.Message = r.class, r.after, "voice: "+r.advice
-			if said := render.Clean(phone.MaskIn(e.Message, number)+" "+e.RequestID, maxMessage); said != "" {
+			if said := render.CleanLine(phone.MaskIn(e.Message, number)+" "+e.RequestID, maxMessage); said != "" {
 				f.Message += "; " + said
 			}
 		}

@@ -30,7 +30,7 @@ func (p *payload) compile(v reflect.Value, t *render.Templates) error {
 	case reflect.Interface:
 		return p.compile(v.Elem(), t)
 	case reflect.String:
-		text, err := t.Text(v.String())
+		text, err := t.CompileText(v.String())
 		p.texts[v.String()] = text
 		return err
 	case reflect.Slice:

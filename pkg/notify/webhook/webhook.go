@@ -38,7 +38,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if h.sender, err = newSender(c, env); err != nil {
 		return nil, err
 	}
-	if h.url, err = t.Text(string(c.URL)); err != nil {
+	if h.url, err = t.CompileText(string(c.URL)); err != nil {
 		return nil, errors.New("url: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)")
 	}
 	if c.Payload != nil {

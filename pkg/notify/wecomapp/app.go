@@ -60,16 +60,16 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if message == "" {
 		message = `{{ template "` + builtinName + `" . }}`
 	}
-	if a.message, err = t.Text(message, builtinName); err != nil {
+	if a.message, err = t.CompileText(message, builtinName); err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
-	if a.to.users, err = t.Text(c.ToUser); err != nil {
+	if a.to.users, err = t.CompileText(c.ToUser); err != nil {
 		return nil, fmt.Errorf("to_user: %w", err)
 	}
-	if a.to.parties, err = t.Text(c.ToParty); err != nil {
+	if a.to.parties, err = t.CompileText(c.ToParty); err != nil {
 		return nil, fmt.Errorf("to_party: %w", err)
 	}
-	if a.to.tags, err = t.Text(c.ToTag); err != nil {
+	if a.to.tags, err = t.CompileText(c.ToTag); err != nil {
 		return nil, fmt.Errorf("to_tag: %w", err)
 	}
 	return a, nil
@@ -91,7 +91,7 @@ func (a *app) Messages(n *alert.Notification) ([]notify.Message, error) {
 	}
 	bad = slices.DeleteFunc(bad, func(unit string) bool { return slices.Contains(n.AcceptedUnits, unit) })
 	var out []notify.Message
-	parts := a.parts(view, render.Document(n, &a.env.Style), limit)
+	parts := a.parts(view, render.NewDocument(n, &a.env.Style), limit)
 	for i, part := range parts {
 		m := &message{part: strconv.Itoa(i+1) + "/" + strconv.Itoa(len(parts)), content: part}
 		for _, r := range good {
@@ -117,18 +117,18 @@ func (a *app) Messages(n *alert.Notification) ([]notify.Message, error) {
 // parts returns the content of each part. A user's template that fails, or
 // prints nothing, gives way to the built-in text with a note: an alert must not
 // be lost over its wording.
-func (a *app) parts(view *render.View, doc *render.Doc, limit int) []string {
+func (a *app) parts(view *render.View, doc *render.Document, limit int) []string {
 	if !a.message.Builtin() {
 		escaped := view.Escape(a.escapeValue, escapeURL)
 		escaped.Builtin = func() string { return a.whole(doc) }
 		text, err := a.message.Execute(escaped)
-		if text = render.Lines(text); err == nil && text == "" {
+		if text = render.CleanText(text); err == nil && text == "" {
 			err = errEmpty
 		}
 		if err == nil {
 			return packText(text, limit)
 		}
-		doc.TemplateFailed(err)
+		doc.AddTemplateError(err)
 	}
 	return a.pack(doc, limit)
 }

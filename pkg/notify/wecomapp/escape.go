@@ -26,11 +26,11 @@ func (l layout) escapeLine(s string) string {
 
 // escapeValue is what a user's templates see of a label or an annotation: one
 // line that can stand anywhere.
-func (l layout) escapeValue(s string) string { return l.escapeLine(render.Clean(s, maxContent)) }
+func (l layout) escapeValue(s string) string { return l.escapeLine(render.CleanLine(s, maxContent)) }
 
 // escapeURL keeps an address from ending the link it stands in.
 func escapeURL(s string) string {
-	s = render.Clean(s, maxContent)
+	s = render.CleanLine(s, maxContent)
 	if !strings.ContainsAny(s, "()<>*` \"'") {
 		return s
 	}

@@ -50,7 +50,7 @@ func markup(t *testing.T, kind, message, word string, count int, lag string) mar
 	}
 	a := to.(*app)
 	var c marks
-	for _, text := range a.parts(render.NewView(n, &a.env.Style), render.Document(n, &a.env.Style), maxContent) {
+	for _, text := range a.parts(render.NewView(n, &a.env.Style), render.NewDocument(n, &a.env.Style), maxContent) {
 		c.tags += strings.Count(text, "<")
 		c.refused += strings.Count(text, "\x00") + strings.Count(text, "\u2028") + strings.Count(text, "\ufffd")
 		if kind == "text" {

@@ -15,12 +15,12 @@ import (
 type layout struct{ markdown bool }
 
 // pack lays a document out in messages of at most limit bytes.
-func (l layout) pack(doc *render.Doc, limit int) []string {
+func (l layout) pack(doc *render.Document, limit int) []string {
 	return render.Pack(limit, l.head(doc), l.blocks(doc))
 }
 
 // whole is the document as one text, however long.
-func (l layout) whole(doc *render.Doc) string {
+func (l layout) whole(doc *render.Document) string {
 	return l.head(doc)(1, 1) + "\n" + strings.Join(l.blocks(doc), "\n")
 }
 
@@ -30,7 +30,7 @@ func packText(text string, limit int) []string {
 }
 
 // head returns the line that every part starts with.
-func (l layout) head(doc *render.Doc) func(part, parts int) string {
+func (l layout) head(doc *render.Document) func(part, parts int) string {
 	colour := "warning"
 	switch {
 	case doc.Resolved:
@@ -51,7 +51,7 @@ func marker(part, parts int) string {
 
 // blocks returns what follows the head, in pieces between which a message can
 // be split.
-func (l layout) blocks(doc *render.Doc) []string {
+func (l layout) blocks(doc *render.Document) []string {
 	out := make([]string, 0, len(doc.Items)+8)
 	if doc.Lead != "" {
 		out = append(out, l.escapeLine(doc.Lead))
@@ -98,7 +98,7 @@ func (l layout) name(item render.Item) string {
 
 // fields returns a line for each field. In markdown they are a quote, which a
 // blank line ends; in a text they begin with indent.
-func (l layout) fields(doc *render.Doc, fields []render.Field, indent string) string {
+func (l layout) fields(doc *render.Document, fields []render.Field, indent string) string {
 	if l.markdown {
 		indent = "> "
 	}

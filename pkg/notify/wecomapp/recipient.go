@@ -74,7 +74,7 @@ func parseList(list string, valid func(string) bool) (good, bad []string) {
 	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("|,;，；、 \t\r\n", r) }) {
 		switch {
 		case !valid(s):
-			if s = render.Clean(s, 64); !slices.Contains(bad, s) {
+			if s = render.CleanLine(s, 64); !slices.Contains(bad, s) {
 				bad = append(bad, s)
 			}
 		case !slices.Contains(good, s):

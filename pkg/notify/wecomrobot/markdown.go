@@ -17,17 +17,17 @@ var errEmpty = errors.New("it prints nothing")
 
 // pack lays a document out in messages of at most limit bytes. Markup never
 // spans lines, so that a break between lines cannot leave it open.
-func pack(doc *render.Doc, inline string, limit int) []string {
+func pack(doc *render.Document, inline string, limit int) []string {
 	return render.Pack(limit, head(doc), blocks(doc, inline))
 }
 
 // whole is the document as one text, however long.
-func whole(doc *render.Doc) string {
+func whole(doc *render.Document) string {
 	return head(doc)(1, 1) + "\n" + strings.Join(blocks(doc, ""), "\n")
 }
 
 // head returns the line that every part starts with.
-func head(doc *render.Doc) func(part, parts int) string {
+func head(doc *render.Document) func(part, parts int) string {
 	colour := "warning"
 	switch {
 	case doc.Resolved:
@@ -50,7 +50,7 @@ func marker(part, parts int) string {
 
 // blocks returns what follows the head, in pieces between which a message can
 // be split. A blank line ends a quote.
-func blocks(doc *render.Doc, inline string) []string {
+func blocks(doc *render.Document, inline string) []string {
 	out := make([]string, 0, len(doc.Items)+8)
 	if doc.Lead != "" {
 		out = append(out, wecom.EscapeLine(doc.Lead))
@@ -98,7 +98,7 @@ func name(item render.Item) string {
 	return "**" + title + "**"
 }
 
-func quote(doc *render.Doc, fields []render.Field) string {
+func quote(doc *render.Document, fields []render.Field) string {
 	lines := make([]string, len(fields))
 	for i, f := range fields {
 		lines[i] = "> " + wecom.EscapeLine(f.Name+doc.Colon+f.Value)
@@ -121,11 +121,11 @@ func packText(text, inline string, limit int) []string {
 
 // escapeValue is what a user's templates see of a label or an annotation: one
 // line that can stand anywhere.
-func escapeValue(s string) string { return wecom.EscapeLine(render.Clean(s, maxMarkdown)) }
+func escapeValue(s string) string { return wecom.EscapeLine(render.CleanLine(s, maxMarkdown)) }
 
 // escapeURL keeps an address from ending the link it stands in.
 func escapeURL(s string) string {
-	s = render.Clean(s, maxMarkdown)
+	s = render.CleanLine(s, maxMarkdown)
 	if !strings.ContainsAny(s, "()<>*` ") {
 		return s
 	}

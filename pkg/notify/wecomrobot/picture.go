@@ -19,8 +19,8 @@ const pictureUnit = "picture"
 
 // picture returns the message with the chart of the worst alert that has one, nil
 // when none has. It is drawn when it is sent: the text has gone out by then.
-func (r *robot) picture(n *alert.Notification, doc *render.Doc, address string) []notify.Message {
-	pictures := doc.Pictures(1)
+func (r *robot) picture(n *alert.Notification, doc *render.Document, address string) []notify.Message {
+	pictures := doc.Charts(1)
 	if !r.pictures || len(pictures) == 0 || slices.Contains(n.AcceptedUnits, pictureUnit) {
 		return nil
 	}

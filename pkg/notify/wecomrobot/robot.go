@@ -51,10 +51,10 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 		message = `{{ template "` + builtinName + `" . }}`
 	}
 	var err error
-	if r.url, err = t.Text(string(c.URL)); err != nil {
+	if r.url, err = t.CompileText(string(c.URL)); err != nil {
 		return nil, errors.New("url: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)")
 	}
-	if r.message, err = t.Text(message, builtinName); err != nil {
+	if r.message, err = t.CompileText(message, builtinName); err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
 	if r.mobiles, err = texts(t, c.MentionMobiles); err != nil {
@@ -70,7 +70,7 @@ func texts(t *render.Templates, srcs []string) ([]*render.Text, error) {
 	out := make([]*render.Text, len(srcs))
 	for i, src := range srcs {
 		var err error
-		if out[i], err = t.Text(src); err != nil {
+		if out[i], err = t.CompileText(src); err != nil {
 			return nil, err
 		}
 	}
@@ -90,7 +90,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	if err != nil {
 		return nil, &notify.Error{Class: notify.Permanent, Message: "the template under url failed"}
 	}
-	doc := render.Document(n, &r.env.Style)
+	doc := render.NewDocument(n, &r.env.Style)
 	var people mentions
 	if !doc.Resolved {
 		people = r.mentions(view)
@@ -128,7 +128,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 		}
 	}
 	if people.any() {
-		content := render.Cut(wecom.Escape(doc.Title), maxText/share)
+		content := render.Truncate(wecom.Escape(doc.Title), maxText/share)
 		if err := add(mentionUnit, content+people.suffix(), textMessage(content, people)); err != nil {
 			return nil, err
 		}
@@ -139,18 +139,18 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 // parts returns the markdown of each part. A user's template that fails, or
 // prints nothing, gives way to the built-in text with a note: an alert must not
 // be lost over its wording.
-func (r *robot) parts(view *render.View, doc *render.Doc, inline string, limit int) []string {
+func (r *robot) parts(view *render.View, doc *render.Document, inline string, limit int) []string {
 	if !r.message.Builtin() {
 		escaped := view.Escape(escapeValue, escapeURL)
 		escaped.Builtin = func() string { return whole(doc) }
 		text, err := r.message.Execute(escaped)
-		if text = render.Lines(text); err == nil && text == "" {
+		if text = render.CleanText(text); err == nil && text == "" {
 			err = errEmpty
 		}
 		if err == nil {
 			return packText(text, inline, limit)
 		}
-		doc.TemplateFailed(err)
+		doc.AddTemplateError(err)
 	}
 	return pack(doc, inline, limit)
 }
