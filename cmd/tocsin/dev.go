@@ -89,11 +89,11 @@ func (t *tool) dev(ctx context.Context, file, listen string, once bool) error {
 
 	server, err := app.NewServer(ctx, app.ServerOptions{
 		Options: app.Options{
-			Outside: app.Outside{Dial: cloud.Network.DialContext, RootCAs: cloud.Network.RootCAs()},
-			Lookup:  func(string) (string, bool) { return "", false },
-			Now:     time.Now,
-			Log:     slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-			Store:   "memory:",
+			Transport: app.Transport{Dial: cloud.Network.DialContext, RootCAs: cloud.Network.RootCAs()},
+			Lookup:    func(string) (string, bool) { return "", false },
+			Now:       time.Now,
+			Log:       slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+			Store:     "memory:",
 		},
 		Load: func() (*config.Config, error) { return cfg, nil },
 		Name: "dev", Address: listen,

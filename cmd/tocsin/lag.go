@@ -117,7 +117,7 @@ func (p *lagPrinter) poll(ctx context.Context, view *app.LagView) error {
 	defer cancel()
 	now := time.Now()
 	done := p.showProgress(now)
-	clusters := view.Look(ctx, now)
+	clusters := view.Poll(ctx, now)
 	done()
 	lines := []lag.TableRow{}
 	windows := map[string]*trend.Window{}

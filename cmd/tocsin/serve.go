@@ -112,7 +112,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
-	if ip, _, _ := net.SplitHostPort(address); s.Open() && !net.ParseIP(ip).IsLoopback() {
+	if ip, _, _ := net.SplitHostPort(address); s.Unauthenticated() && !net.ParseIP(ip).IsLoopback() {
 		log.Warn("no authentication: everyone who can reach this address can silence and post alerts, as with Alertmanager; set webhook.auth, or put an authenticating proxy in front", "address", address)
 	}
 	hup := make(chan os.Signal, 1)

@@ -1,5 +1,5 @@
-// Dispatch is the timer function that says what is due and tries again what is
-// owed.
+// Dispatch is the timer function that flushes due groups and delivers pending
+// notifications.
 package main
 
 import (

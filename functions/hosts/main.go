@@ -1,5 +1,5 @@
-// Hosts is the timer function that finds hosts that fell silent, and says what is
-// due. The webhook function takes their reports.
+// Hosts is the timer function that checks for silent hosts and delivers what is due.
+// The webhook function receives their reports.
 package main
 
 import (

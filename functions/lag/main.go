@@ -1,4 +1,4 @@
-// Lag is the timer function that polls consumer lag and says what is due.
+// Lag is the timer function that polls consumer lag and delivers what is due.
 package main
 
 import (

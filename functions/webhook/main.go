@@ -1,5 +1,5 @@
-// Webhook is the HTTP function that takes other systems' alerts in and says what
-// is due. It answers as `tocsin serve` does.
+// Webhook is the HTTP function that receives other systems' alerts and hosts'
+// reports, and delivers what is due. It serves the paths of `tocsin serve`.
 package main
 
 import (

@@ -20,41 +20,41 @@ import (
 	"tocsin/pkg/store/backend"
 )
 
-// Options are what a process decides about its App.
+// Options configures an App by its process.
 type Options struct {
-	Outside
+	Transport
 	// Lookup reads the environment: os.LookupEnv.
 	Lookup func(string) (string, bool)
-	// Now is the clock for what leaves with a message, such as a signature.
+	// Now is the clock of signatures and Date headers.
 	Now func() time.Time
 	Log *slog.Logger
-	// Store is the store's URL where the configuration names none.
+	// Store is the URL of the store, unless the configuration names one.
 	Store string
-	// Shared is a store that is open already and stays so; nil opens one.
+	// Shared is an open store, which New does not close; nil opens one.
 	Shared store.Store
-	// Retention is how long a silence can be seen after its end; default 120h.
+	// Retention is how long ended silences are kept; default 120h.
 	Retention time.Duration
-	// Metrics counts what is said; nil counts nothing.
+	// Metrics counts notifications; nil counts nothing.
 	Metrics *metrics.Notifications
 }
 
-// App is Tocsin, built and ready. It is safe for concurrent use, and holds
-// nothing but connections: state is in the store.
+// App is Tocsin, built from a configuration. It is safe for concurrent use. It holds
+// connections only: all state is in the store.
 type App struct {
-	config *config.Config
-	http   *http.Client
-	store  store.Store
-	engine *dispatch.Engine
-	lag    *lag.Watcher
-	hosts  *host.Watcher
-	heart  *heart
-	log    *slog.Logger
+	config    *config.Config
+	http      *http.Client
+	store     store.Store
+	engine    *dispatch.Engine
+	lag       *lag.Watcher
+	hosts     *host.Watcher
+	heartbeat *heartbeat
+	log       *slog.Logger
 }
 
-// New builds the parts. An error says which of them cannot be built and why.
+// New builds the parts. An error names the part that cannot be built.
 func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error) {
 	a = &App{config: cfg, http: o.client(), store: o.Shared, log: o.Log}
-	a.heart = &heart{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
+	a.heartbeat = &heartbeat{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
 	templates, err := render.ParseTemplates(cfg.Templates...)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 			}
 		}()
 	}
-	receivers, err := buildReceivers(cfg, environment(cfg, a.http, a.store, o), o.Metrics, templates)
+	receivers, err := buildReceivers(cfg, newEnv(cfg, a.http, a.store, o), o.Metrics, templates)
 	if err != nil {
 		return nil, err
 	}
@@ -94,23 +94,23 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 	return a, nil
 }
 
-// DeadLetters returns what nobody could take.
+// DeadLetters returns the notifications that no receiver accepted.
 func (a *App) DeadLetters(ctx context.Context) ([]dispatch.DeadLetter, error) {
 	return a.engine.DeadLetters(ctx)
 }
 
-// Resend owes a dead letter again from now on.
+// Resend puts a dead letter back into the outbox, due at now.
 func (a *App) Resend(ctx context.Context, now time.Time, id string) error {
 	return a.engine.Resend(ctx, now, id)
 }
 
-// Close releases the store and the connections.
+// Close closes the store and the connections.
 func (a *App) Close() error {
 	a.disconnect()
 	return a.store.Close()
 }
 
-// disconnect closes the connections that are kept from one call to the next.
+// disconnect closes the connections that are kept between invocations.
 func (a *App) disconnect() {
 	a.http.CloseIdleConnections()
 	for _, r := range a.lag.Readers {
@@ -120,43 +120,42 @@ func (a *App) disconnect() {
 	}
 }
 
-// Answer is what a timer function answers.
-type Answer struct {
+// Result is the answer of a timer function.
+type Result struct {
 	Polled  int `json:"polled"`  // groups or hosts read
 	Alerts  int `json:"alerts"`  // alerts firing now
 	Sent    int `json:"sent"`    // messages that channels accepted in this run
-	Pending int `json:"pending"` // outbox entries still waiting
+	Pending int `json:"pending"` // outbox entries that wait to be delivered
 }
 
-// Lag polls consumer lag, takes what it finds in, and says what is due: the
-// whole of the lag function's invocation. A cluster that cannot be read is an
-// alert; an error means that the store failed, and that the platform should
-// call again.
-func (a *App) Lag(ctx context.Context, now time.Time) (Answer, error) {
+// Lag polls consumer lag, ingests the alerts, and delivers what is due. It is an
+// invocation of the lag function. A cluster that cannot be read is an alert; an
+// error means that the store failed and that the platform should repeat the call.
+func (a *App) Lag(ctx context.Context, now time.Time) (Result, error) {
 	polled, pollErr := a.lag.Poll(ctx, now)
-	answer, err := a.Dispatch(ctx, now)
-	answer.Polled, answer.Alerts = polled.Polled, polled.Firing
-	return answer, errors.Join(pollErr, err)
+	result, err := a.Dispatch(ctx, now)
+	result.Polled, result.Alerts = polled.Polled, polled.Firing
+	return result, errors.Join(pollErr, err)
 }
 
-// Hosts looks for hosts that fell silent, and says what is due: the whole of the
-// hosts function's invocation. Errors are those of Lag.
-func (a *App) Hosts(ctx context.Context, now time.Time) (Answer, error) {
+// Hosts checks for silent hosts and delivers what is due. It is an invocation of the
+// hosts function. Errors are those of Lag.
+func (a *App) Hosts(ctx context.Context, now time.Time) (Result, error) {
 	checked, checkErr := a.hosts.Check(ctx, now)
-	answer, err := a.Dispatch(ctx, now)
-	answer.Polled, answer.Alerts = checked.Polled, checked.Firing
-	return answer, errors.Join(checkErr, err)
+	result, err := a.Dispatch(ctx, now)
+	result.Polled, result.Alerts = checked.Polled, checked.Firing
+	return result, errors.Join(checkErr, err)
 }
 
-// Dispatch says what is due, and tries again what is owed.
-func (a *App) Dispatch(ctx context.Context, now time.Time) (Answer, error) {
+// Dispatch flushes the groups that are due and delivers pending notifications.
+func (a *App) Dispatch(ctx context.Context, now time.Time) (Result, error) {
 	var late error
 	if limit := a.config.Dispatch.LateLimit(); limit > 0 {
 		late = a.engine.WatchTicks(ctx, now, limit)
 	}
-	said, err := a.engine.Tick(ctx, now)
+	summary, err := a.engine.Tick(ctx, now)
 	if err == nil {
-		a.heart.beat(ctx, now)
+		a.heartbeat.send(ctx, now)
 	}
-	return Answer{Sent: said.Sent, Pending: said.Pending}, errors.Join(late, err)
+	return Result{Sent: summary.Sent, Pending: summary.Pending}, errors.Join(late, err)
 }

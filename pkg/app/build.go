@@ -15,8 +15,8 @@ import (
 	"tocsin/pkg/tencent"
 )
 
-// environment is what channels may use of the world outside. st may be nil.
-func environment(cfg *config.Config, client *http.Client, st store.Store, o Options) notify.Env {
+// newEnv returns the environment of channels. st may be nil.
+func newEnv(cfg *config.Config, client *http.Client, st store.Store, o Options) notify.Env {
 	return notify.Env{HTTP: client, Dial: o.dialer(), TLS: o.tls(), Now: o.Now, Lookup: o.Lookup, Store: st, Style: cfg.Global.Style()}
 }
 

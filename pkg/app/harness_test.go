@@ -18,13 +18,13 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 )
 
-// t0 is when every test begins, as the engine sees it. Signatures are made and
+// t0 is the engine's time at the start of every test. Signatures are made and
 // verified in real time.
 var t0 = time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)
 
 func at(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
 
-// The secrets of the configuration, none of which may be seen anywhere.
+// secrets are those of the configuration. None may appear in logs or messages.
 var secrets = []string{"cloud-secret-key", "robot-secret-key", "mail-secret-password"}
 
 const configuration = `
@@ -58,127 +58,139 @@ receivers:
     email_configs: [{to: boss@example.com, send_resolved: true}]
 `
 
-// world is a local cloud and an App on it, whose state is in a file.
-type world struct {
+// testApp is a local cloud and an App on it, whose state is in a file.
+type testApp struct {
 	t     *testing.T
 	cloud *localcloud.Cloud
 	app   *app.App
 	path  string
-	logs  *logs
+	logs  *logBuffer
 }
 
-// logs is a log that may be read while it is written.
-type logs struct {
+// logBuffer is a log that may be read while it is written.
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *logs) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(p) }
-func (l *logs) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+func (l *logBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
-func newWorld(t *testing.T) *world {
+func newTestApp(t *testing.T) *testApp {
 	t.Helper()
 	cloud, err := localcloud.Start(t.Context(), localcloud.Options{Mail: smtp.Config{Username: "alerts@example.com", Password: "mail-secret-password"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cloud.Close)
-	w := &world{t: t, cloud: cloud, path: filepath.Join(t.TempDir(), "tocsin.db"), logs: &logs{}}
+	ta := &testApp{t: t, cloud: cloud, path: filepath.Join(t.TempDir(), "tocsin.db"), logs: &logBuffer{}}
 	cloud.Tencent.SetKey("AKIDexample", tencentcloud.Key{Secret: "cloud-secret-key"})
 	cloud.Tencent.AddSMSApp(tencentcloud.SMSApp{ID: "1400000000", Signs: []string{"示例公司"}, Balance: 100, ParamLimit: 20, PerHalfMinute: 100, PerDay: 100,
 		Templates: []tencentcloud.SMSTemplate{{ID: "100", Text: "消费积压告警：{1}，请处理。"}}})
 	cloud.WeCom.Add("robot-secret-key")
-	w.lag(map[string]int64{"paid": 5000})
-	w.start()
-	t.Cleanup(func() { w.stop(); w.noSecrets() })
-	return w
+	ta.setLag(map[string]int64{"paid": 5000})
+	ta.start()
+	t.Cleanup(func() { ta.stop(); ta.wantNoSecrets() })
+	return ta
 }
 
-// lag lets the group order-worker be so far behind in its topics. The topics
-// have two partitions, and the first has a tenth of the lag.
-func (w *world) lag(topics map[string]int64) {
+// setLag sets the lag of the group order-worker in its topics. The topics have two
+// partitions, and the first has a tenth of the lag.
+func (ta *testApp) setLag(topics map[string]int64) {
 	var all []tencentcloud.Topic
 	for name, lag := range topics {
 		all = append(all, tencentcloud.Topic{Name: name, Partitions: []tencentcloud.Partition{
 			{ID: 0, Committed: 1000, End: 1000 + lag/10}, {ID: 1, Committed: 7, End: 7 + lag - lag/10},
 		}})
 	}
-	w.cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.Table{"order-worker": all}})
+	ta.cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.Table{"order-worker": all}})
 }
 
-// start begins a new process, stop ends it.
-func (w *world) start() {
-	w.t.Helper()
+// start opens the App as a new process does.
+func (ta *testApp) start() {
+	ta.t.Helper()
 	cfg, _, err := config.Parse("tocsin.yaml", []byte(configuration), func(string) (string, bool) { return "", false })
 	if err != nil {
-		w.t.Fatal(err)
+		ta.t.Fatal(err)
 	}
-	w.app, err = app.New(w.t.Context(), cfg, app.Options{
-		Outside: app.Outside{Dial: w.cloud.Network.DialContext, RootCAs: w.cloud.Network.RootCAs()},
-		Lookup:  func(string) (string, bool) { return "", false },
-		Now:     time.Now, Log: slog.New(slog.NewTextHandler(w.logs, nil)), Store: "bolt:" + w.path,
+	ta.app, err = app.New(ta.t.Context(), cfg, app.Options{
+		Transport: app.Transport{Dial: ta.cloud.Network.DialContext, RootCAs: ta.cloud.Network.RootCAs()},
+		Lookup:    func(string) (string, bool) { return "", false },
+		Now:       time.Now, Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "bolt:" + ta.path,
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		ta.t.Fatal(err)
 	}
 }
 
-func (w *world) stop() {
-	if err := w.app.Close(); err != nil {
-		w.t.Error(err)
+func (ta *testApp) stop() {
+	if err := ta.app.Close(); err != nil {
+		ta.t.Error(err)
 	}
 }
 
-// run is one invocation.
-func (w *world) run(now time.Time) app.Answer {
-	w.t.Helper()
-	return w.runFor(now, 10*time.Second)
+// poll runs one invocation of the lag function.
+func (ta *testApp) poll(now time.Time) app.Result {
+	ta.t.Helper()
+	return ta.pollFor(now, 10*time.Second)
 }
 
-func (w *world) runFor(now time.Time, limit time.Duration) app.Answer {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+func (ta *testApp) pollFor(now time.Time, limit time.Duration) app.Result {
+	ta.t.Helper()
+	ctx, cancel := context.WithTimeout(ta.t.Context(), limit)
 	defer cancel()
-	answer, err := w.app.Lag(ctx, now)
+	answer, err := ta.app.Lag(ctx, now)
 	if err != nil {
-		w.t.Fatalf("at %v: %v\n%s", now.Sub(t0), err, w.logs)
+		ta.t.Fatalf("at %v: %v\n%s", now.Sub(t0), err, ta.logs)
 	}
 	return answer
 }
 
-// delivered tells what has arrived so far, each message by its first line.
-func (w *world) delivered() (robot, phone, mail []string) {
+// delivered returns what has arrived so far, each message by its first line.
+func (ta *testApp) delivered() (robot, phone, mail []string) {
 	first := func(s string) string { line, _, _ := strings.Cut(s, "\n"); return line }
-	for _, m := range w.cloud.WeCom.Inbox() {
+	for _, m := range ta.cloud.WeCom.Inbox() {
 		robot = append(robot, first(m.Content))
 	}
-	for _, m := range w.cloud.Tencent.Inbox() {
+	for _, m := range ta.cloud.Tencent.Inbox() {
 		phone = append(phone, m.Number+" "+m.Text)
 	}
-	for _, m := range w.cloud.SMTP.Inbox() {
+	for _, m := range ta.cloud.SMTP.Inbox() {
 		mail = append(mail, m.To[0]+" "+m.Subject)
 	}
 	return robot, phone, mail
 }
 
-func (w *world) counts() string {
-	robot, phone, mail := w.delivered()
+// wantDelivered fails the test unless so many messages arrived so far.
+func (ta *testApp) wantDelivered(want string) {
+	ta.t.Helper()
+	if got := ta.counts(); got != want {
+		ta.t.Errorf("got %s, want %s\n%s", got, want, ta.logs)
+	}
+}
+
+func (ta *testApp) counts() string {
+	robot, phone, mail := ta.delivered()
 	return fmt.Sprintf("%d robot, %d phone, %d mail", len(robot), len(phone), len(mail))
 }
 
-// noSecrets checks that neither logs nor messages hold a secret.
-func (w *world) noSecrets() {
-	robot, phone, mail := w.delivered()
-	seen := w.logs.String() + strings.Join(robot, "\n") + strings.Join(phone, "\n") + strings.Join(mail, "\n")
-	for _, m := range w.cloud.WeCom.Inbox() {
+// wantNoSecrets fails the test if a secret is in the logs or the messages.
+func (ta *testApp) wantNoSecrets() {
+	robot, phone, mail := ta.delivered()
+	seen := ta.logs.String() + strings.Join(robot, "\n") + strings.Join(phone, "\n") + strings.Join(mail, "\n")
+	for _, m := range ta.cloud.WeCom.Inbox() {
 		seen += m.Content
 	}
-	for _, m := range w.cloud.SMTP.Inbox() {
+	for _, m := range ta.cloud.SMTP.Inbox() {
 		seen += string(m.Raw) + m.Text + m.HTML
 	}
 	for _, s := range secrets {
 		if strings.Contains(seen, s) {
-			w.t.Errorf("the secret %q can be seen in:\n%s", s, seen)
+			ta.t.Errorf("got the secret %q, want it masked, in\n%s", s, seen)
 		}
 	}
 }

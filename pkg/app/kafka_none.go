@@ -8,8 +8,8 @@ import (
 	"tocsin/pkg/lag"
 )
 
-// kafkaReader is left out of functions that poll by the CKafka API alone: Kafka's
-// protocol is a quarter of their size, and of the time that they take to start.
+// kafkaReader fails. Functions that poll over the CKafka API only are built without
+// Kafka's protocol, which is a quarter of their size and of their start time.
 func kafkaReader(lag.Cluster, func(string) (string, bool)) (lag.Reader, error) {
 	return nil, errors.New("this binary was built without Kafka's protocol: run ./scripts/build again with this tocsin.yaml in place")
 }

@@ -10,31 +10,31 @@ import (
 )
 
 const (
-	// peerEvery is how often a process says that it lives, and peerGone how long
-	// after the last time it counts as gone.
-	peerEvery = 10 * time.Second
-	peerGone  = 35 * time.Second
-	maxPeers  = 100
+	// peerInterval is the time between two registrations of a process, and peerExpiry
+	// the time after the last one at which it no longer counts as a peer.
+	peerInterval = 10 * time.Second
+	peerExpiry   = 35 * time.Second
+	maxPeers     = 100
 )
 
-// peer is a process on the store.
+// peer is a process on the store, as it is stored.
 type peer struct {
 	Name    string    `json:"name"`
 	Address string    `json:"address"`
 	At      time.Time `json:"at"`
 }
 
-// announce says to the other processes on the store that this one lives.
-func (s *Server) announce(ctx context.Context, now time.Time) error {
+// registerPeer makes this process known to the others on the store.
+func (s *Server) registerPeer(ctx context.Context, now time.Time) error {
 	c, err := store.Encode(keyspace.Peer+s.options.Name, peer{Name: s.options.Name, Address: s.options.Address, At: now})
 	if err != nil {
 		return err
 	}
-	c.Expires = now.Add(peerGone)
+	c.Expires = now.Add(peerExpiry)
 	return s.store.Commit(ctx, now, c)
 }
 
-// peers returns the processes that live, this one first if no other is known.
+// peers returns the live processes on the store: this one alone if none is known.
 func (s *Server) peers(ctx context.Context) []api.Peer {
 	self := api.Peer{Name: s.options.Name, Address: s.options.Address}
 	items, err := s.store.List(ctx, keyspace.Peer, "", maxPeers)
@@ -45,7 +45,7 @@ func (s *Server) peers(ctx context.Context) []api.Peer {
 	var all []api.Peer
 	for _, it := range items {
 		var p peer
-		if found, err := store.Decode(it, &p); found && err == nil && now.Sub(p.At) < peerGone {
+		if found, err := store.Decode(it, &p); found && err == nil && now.Sub(p.At) < peerExpiry {
 			all = append(all, api.Peer{Name: p.Name, Address: p.Address})
 		}
 	}

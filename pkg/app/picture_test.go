@@ -13,8 +13,8 @@ import (
 	"tocsin/pkg/config"
 )
 
-// everyChannel has all channels with the built-in texts, and those that take a
-// template with one that prints all annotations.
+// everyChannel configures all channels with the built-in texts, and those that take
+// a template with one that prints all annotations.
 const everyChannel = `
 store: {url: "memory:"}
 route: {receiver: builtin}
@@ -40,9 +40,9 @@ receivers:
     webhook_configs: [{url: "https://hooks.example.com/a", payload: {text: '{{ template "__text_alert_list" .Alerts.Firing }}'}}]
 `
 
-// What pictures are drawn from is nothing to read: no channel shows it, and only
-// the body of Alertmanager's webhook, which programs read, has it.
-func TestHistoryIsNotSaid(t *testing.T) {
+// The encoded history of lag is for charts: no channel shows it except the body of
+// Alertmanager's webhook, which programs read.
+func TestHistoryIsNotShown(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tocsin.yaml")
 	if err := os.WriteFile(file, []byte(everyChannel), 0o600); err != nil {
 		t.Fatal(err)
@@ -60,12 +60,12 @@ func TestHistoryIsNotSaid(t *testing.T) {
 	for _, receiver := range []string{"builtin", "templated"} {
 		err := app.Render(t.Context(), cfg, app.Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return t0 }}, receiver, alerts, t0, func(s app.Sent) {
 			if s.Err != nil || s.Text == "" {
-				t.Errorf("%s of %s: %q, %v", s.Channel, receiver, s.Text, s.Err)
+				t.Errorf("%s of %s: got text %q and error %v, want a text", s.Channel, receiver, s.Text, s.Err)
 			}
 			messages[receiver]++
 			has := strings.Contains(s.Text, "lag_history") || strings.Contains(s.Text, "1795187400")
 			if want := receiver == "builtin" && s.Channel == "webhook/0"; has != want {
-				t.Errorf("%s of %s, want the history %v:\n%s", s.Channel, receiver, want, s.Text)
+				t.Errorf("%s of %s: got history shown %v, want %v\n%s", s.Channel, receiver, has, want, s.Text)
 			}
 		})
 		if err != nil {
@@ -74,37 +74,37 @@ func TestHistoryIsNotSaid(t *testing.T) {
 	}
 	// A message each, and the robots' pictures.
 	if messages["builtin"] != 12 || messages["templated"] != 8 {
-		t.Errorf("%v messages", messages)
+		t.Errorf("got %v messages, want 12 builtin and 8 templated", messages)
 	}
 }
 
-// When a topic that was watched falls behind, the group gets the text and then its
-// picture, and the mail has it inside.
+// A notification about lag is followed by a picture in the chat group, and has it
+// inline in mail; a resolved one has none.
 func TestPicture(t *testing.T) {
-	w := newWorld(t)
+	ta := newTestApp(t)
 	for i := range 5 {
-		w.lag(map[string]int64{"paid": int64(100 * i)})
-		w.run(at(300 * i)) // the history of such a rule is kept every five minutes
+		ta.setLag(map[string]int64{"paid": int64(100 * i)})
+		ta.poll(at(300 * i)) // the history of such a rule is kept every five minutes
 	}
-	if got := w.counts(); got != "0 robot, 0 phone, 0 mail" {
-		t.Fatalf("before: %s", got)
+	if got := ta.counts(); got != "0 robot, 0 phone, 0 mail" {
+		t.Fatalf("before the alert: got %s, want nothing", got)
 	}
-	w.lag(map[string]int64{"paid": 5000})
-	w.run(at(1500))
-	robot := w.cloud.WeCom.Inbox()
+	ta.setLag(map[string]int64{"paid": 5000})
+	ta.poll(at(1500))
+	robot := ta.cloud.WeCom.Inbox()
 	if len(robot) != 2 || robot[0].Type != "markdown" || robot[1].Type != "image" || !strings.HasPrefix(string(robot[1].Image), "\x89PNG") {
-		t.Errorf("the group has %d messages: %.200v", len(robot), robot)
+		t.Errorf("got %d messages in the group, want a text and an image: %.200v", len(robot), robot)
 	}
-	mail := w.cloud.SMTP.Inbox()
+	mail := ta.cloud.SMTP.Inbox()
 	if len(mail) != 2 || len(mail[0].Inline) != 1 || len(mail[1].Inline) != 1 {
-		t.Errorf("%d mails", len(mail))
+		t.Errorf("got %d mails, want 2 with one inline picture each", len(mail))
 	}
-	w.lag(map[string]int64{"paid": 0})
-	w.run(at(1560))
-	if got := w.counts(); got != "3 robot, 1 phone, 2 mail" { // phones and mail are not told that it is over
-		t.Errorf("at the end: %s", got)
+	ta.setLag(map[string]int64{"paid": 0})
+	ta.poll(at(1560))
+	if got := ta.counts(); got != "3 robot, 1 phone, 2 mail" { // SMS and mail do not notify ends
+		t.Errorf("resolved: got %s, want 3 robot, 1 phone, 2 mail", got)
 	}
-	if robot = w.cloud.WeCom.Inbox(); robot[len(robot)-1].Type == "image" {
-		t.Error("there is a picture of the end")
+	if robot = ta.cloud.WeCom.Inbox(); robot[len(robot)-1].Type == "image" {
+		t.Error("got a picture of the resolved alert, want none")
 	}
 }

@@ -17,39 +17,40 @@ import (
 	"tocsin/pkg/store/backend"
 )
 
-// ServerOptions are what a process that serves decides.
+// ServerOptions configures a Server.
 type ServerOptions struct {
 	Options
 	// Load reads the configuration, at the start and at every reload.
 	Load func() (*config.Config, error)
-	// RoutePrefix is put before every path.
+	// RoutePrefix is prepended to every path.
 	RoutePrefix string
-	// StartDelay is how long alerts are taken in before anything is said.
+	// StartDelay is how long alerts are received before the first notification.
 	StartDelay time.Duration
-	// Classic takes only names and matchers of Prometheus before UTF-8 names.
+	// Classic accepts only label names and matchers without UTF-8, as Alertmanager's
+	// classic-mode.
 	Classic bool
-	// Name and Address are this process's among others on the same store.
+	// Name and Address identify this process among others on the same store.
 	Name, Address string
 }
 
-// Server does everything in one process: it takes alerts in over HTTP, polls
-// lag, and says what is due when it is due. Several on one store share the work.
+// Server runs everything in one process: HTTP, polls of lag, checks of hosts, and
+// deliveries at their due times. Several Servers on one store share the work.
 type Server struct {
 	options ServerOptions
 	store   store.Store
 	started time.Time
 	wake    chan struct{}
 	metrics *metrics.Registry
-	current atomic.Pointer[generation]
+	current atomic.Pointer[configured]
 }
 
-// generation is what belongs to one configuration.
-type generation struct {
+// configured holds the parts that are built from one configuration.
+type configured struct {
 	app     *App
 	handler http.Handler
 }
 
-// NewServer reads the configuration, opens the store, and builds the rest.
+// NewServer loads the configuration, opens the store, and builds the parts.
 func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	cfg, err := o.Load()
 	if err != nil {
@@ -60,9 +61,9 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s.options.Shared, s.options.Metrics = s.store, metrics.NewNotifications(s.metrics, o.Now)
-	err = s.use(ctx, cfg)
+	err = s.apply(ctx, cfg)
 	if err == nil {
-		err = s.announce(ctx, s.started)
+		err = s.registerPeer(ctx, s.started)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
@@ -70,22 +71,22 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-// Reload reads the configuration again and works by it from now on; the groups'
-// timers begin anew, as in Alertmanager. If it has faults the old one stays.
-// Another store needs a new start.
+// Reload loads the configuration again and applies it; the timers of groups are
+// restarted, as in Alertmanager. If it has faults, the old one stays in force. A
+// change of the store needs a restart of the process.
 func (s *Server) Reload(ctx context.Context) error {
 	cfg, err := s.options.Load()
 	if err != nil {
 		return err
 	}
-	if err := s.use(ctx, cfg); err != nil {
+	if err := s.apply(ctx, cfg); err != nil {
 		return err
 	}
 	defer s.Wake()
 	return s.current.Load().app.engine.Restart(ctx, s.options.Now())
 }
 
-func (s *Server) use(ctx context.Context, cfg *config.Config) error {
+func (s *Server) apply(ctx context.Context, cfg *config.Config) error {
 	a, err := New(ctx, cfg, s.options.Options)
 	if err != nil {
 		return err
@@ -98,17 +99,16 @@ func (s *Server) use(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("show the configuration: %w", err)
 	}
-	if old := s.current.Swap(&generation{app: a, handler: h}); old != nil {
-		time.AfterFunc(2*workTime, old.app.disconnect) // its last round is over by then
+	if old := s.current.Swap(&configured{app: a, handler: h}); old != nil {
+		time.AfterFunc(2*roundTimeout, old.app.disconnect) // its last round has ended by then
 	}
 	return nil
 }
 
-// Open tells that everybody may speak to the server: the configuration does not
-// say who may.
-func (s *Server) Open() bool { return s.current.Load().app.config.Webhook.Auth.Open() }
+// Unauthenticated reports whether requests need no token.
+func (s *Server) Unauthenticated() bool { return s.current.Load().app.config.Webhook.Auth.Open() }
 
-// Wake makes the server look for what is due at once.
+// Wake makes the server deliver what is due at once.
 func (s *Server) Wake() {
 	select {
 	case s.wake <- struct{}{}:
@@ -116,22 +116,22 @@ func (s *Server) Wake() {
 	}
 }
 
-// ServeHTTP answers by the configuration of the moment.
+// ServeHTTP serves a request with the current configuration.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.current.Load().handler.ServeHTTP(w, r)
 }
 
 const (
-	// drainTime bounds how long requests that are under way may take at the end.
-	drainTime = 10 * time.Second
-	// headerTime bounds how long a client may take for its headers.
-	headerTime = 10 * time.Second
+	// shutdownTimeout bounds the requests under way at the end.
+	shutdownTimeout = 10 * time.Second
+	// headerTimeout bounds the time in which a client sends its headers.
+	headerTimeout = 10 * time.Second
 )
 
-// Run serves on l, and polls and delivers, until ctx is done. Then it finishes
-// what it holds, and closes the store.
+// Run serves HTTP on l and runs Loop until ctx is done. Then it finishes the work
+// under way and closes the store.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{Handler: s, ReadHeaderTimeout: headerTime}
+	srv := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 
@@ -144,7 +144,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
 		err = srv.Shutdown(drain)
 	case err = <-failed:
@@ -154,5 +154,5 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return errors.Join(err, s.Close())
 }
 
-// Close releases the store.
+// Close closes the store.
 func (s *Server) Close() error { return s.store.Close() }

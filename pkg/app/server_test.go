@@ -16,64 +16,64 @@ import (
 	"tocsin/pkg/localcloud/wecom"
 )
 
-// An alert that is posted is in the group within the moment when its route does
-// not wait; a reload changes what is said, a faulty one changes nothing; and the
-// end is orderly.
+// A posted alert is notified at once if its route has no group_wait; a reload
+// changes the language, a faulty configuration changes nothing; the server stops in
+// order.
 func TestServer(t *testing.T) {
-	w := newWorld(t)
-	w.stop() // the world's own App: the server has the store now
-	w.lag(nil)
+	ta := newTestApp(t)
+	ta.stop() // the server opens the store
+	ta.setLag(nil)
 	text := configuration
 	load := func() (*config.Config, error) {
 		cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
 		return cfg, err
 	}
 	messages := make(chan wecom.Message, 10)
-	w.cloud.WeCom.OnMessage(func(m wecom.Message) { messages <- m })
-	s, call, end := w.serve(load)
-	said := func(want string) {
+	ta.cloud.WeCom.OnMessage(func(m wecom.Message) { messages <- m })
+	s, call, stop := ta.serve(load)
+	wantMessage := func(want string) {
 		t.Helper()
 		select {
 		case m := <-messages:
 			if !strings.Contains(m.Content, want) {
-				t.Errorf("said\n%s\nwant %s in it", m.Content, want)
+				t.Errorf("got message\n%s\nwant %s in it", m.Content, want)
 			}
 		case <-time.After(10 * time.Second):
-			t.Fatalf("nothing was said\n%s", w.logs)
+			t.Fatalf("got no message, want %s\n%s", want, ta.logs)
 		}
 	}
 	call("POST", "/api/v2/alerts", `[{"labels":{"alertname":"DiskFull","cluster":"c1"}}]`)
-	said("DiskFull")
+	wantMessage("DiskFull")
 	if status := call("GET", "/api/v2/status", ""); !strings.Contains(status, `"name":"one"`) || !strings.Contains(status, `smtp_auth_password: \u003csecret\u003e`) || strings.Contains(status, "mail-secret") {
-		t.Errorf("status %s", status)
+		t.Errorf("got status %s, want the name one and a masked password", status)
 	}
 
 	text = strings.Replace(configuration, "global:", "global:\n  language: en", 1)
 	call("POST", "/-/reload", "")
 	call("POST", "/api/v2/alerts", `[{"labels":{"alertname":"DiskFull","cluster":"c2"}}]`)
-	said("FIRING")
+	wantMessage("FIRING")
 
 	text = "nonsense: 1\n"
 	var faults config.Faults
 	if err := s.Reload(t.Context()); !errors.As(err, &faults) {
-		t.Errorf("a faulty configuration: %v", err)
+		t.Errorf("faulty configuration: got error %v, want config.Faults", err)
 	}
 	call("POST", "/api/v2/alerts", `[{"labels":{"alertname":"DiskFull","cluster":"c3"}}]`)
-	said("FIRING")
+	wantMessage("FIRING")
 
-	end()
-	w.start() // for the world's own end
+	stop()
+	ta.start() // for the cleanup
 }
 
-// serve starts a server and returns how to call it, and how to end it.
-func (w *world) serve(load func() (*config.Config, error)) (s *app.Server, call func(method, path, body string) string, end func()) {
-	t := w.t
+// serve starts a Server and returns functions that call and stop it.
+func (ta *testApp) serve(load func() (*config.Config, error)) (s *app.Server, call func(method, path, body string) string, stop func()) {
+	t := ta.t
 	t.Helper()
 	s, err := app.NewServer(t.Context(), app.ServerOptions{
 		Options: app.Options{
-			Outside: app.Outside{Dial: w.cloud.Network.DialContext, RootCAs: w.cloud.Network.RootCAs()},
-			Lookup:  func(string) (string, bool) { return "", false },
-			Now:     time.Now, Log: slog.New(slog.NewTextHandler(w.logs, nil)), Store: "bolt:" + w.path + ".served",
+			Transport: app.Transport{Dial: ta.cloud.Network.DialContext, RootCAs: ta.cloud.Network.RootCAs()},
+			Lookup:    func(string) (string, bool) { return "", false },
+			Now:       time.Now, Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "bolt:" + ta.path + ".served",
 		},
 		Load: load, Name: "one", Address: "127.0.0.1:1",
 	})
@@ -87,11 +87,11 @@ func (w *world) serve(load func() (*config.Config, error)) (s *app.Server, call 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- s.Run(ctx, l) }()
-	end = func() {
+	stop = func() {
 		t.Helper()
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("the end: %v", err)
+			t.Errorf("stop: got error %v, want none", err)
 		}
 	}
 	call = func(method, path, body string) string {
@@ -112,16 +112,16 @@ func (w *world) serve(load func() (*config.Config, error)) (s *app.Server, call 
 		}
 		return string(b)
 	}
-	return s, call, end
+	return s, call, stop
 }
 
-// While one channel does not answer, the others are told what is due meanwhile.
-func TestSlowChannelHoldsNobodyUp(t *testing.T) {
-	w := newWorld(t)
-	w.stop()
+// A channel that hangs does not delay the others.
+func TestHangingChannelDelaysNoOther(t *testing.T) {
+	ta := newTestApp(t)
+	ta.stop()
 	hangs, answers := make(chan struct{}, 1), make(chan struct{}, 1)
 	release := make(chan struct{})
-	if _, err := w.cloud.Network.ServeHTTPS("hooks.example.com", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	if _, err := ta.cloud.Network.ServeHTTPS("hooks.example.com", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			hangs <- struct{}{}
 			<-release
@@ -140,23 +140,23 @@ receivers:
   - {name: slow, webhook_configs: [{url: "https://hooks.example.com/slow"}]}
   - {name: fast, webhook_configs: [{url: "https://hooks.example.com/fast"}]}
 `
-	_, call, end := w.serve(func() (*config.Config, error) {
+	_, call, stop := ta.serve(func() (*config.Config, error) {
 		cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
 		return cfg, err
 	})
 	call("POST", "/api/v2/alerts", `[{"labels":{"alertname":"Slow"}}]`)
-	await := func(what string, happened <-chan struct{}) {
+	await := func(name string, happened <-chan struct{}) {
 		t.Helper()
 		select {
 		case <-happened:
 		case <-time.After(20 * time.Second):
-			t.Errorf("waited in vain for %s\n%s", what, w.logs)
+			t.Errorf("got no request to %s, want one\n%s", name, ta.logs)
 		}
 	}
-	await("the slow one", hangs)
+	await("/slow", hangs)
 	call("POST", "/api/v2/alerts", `[{"labels":{"alertname":"Fast"}}]`)
-	await("the fast one", answers)
+	await("/fast", answers)
 	close(release)
-	end()
-	w.start()
+	stop()
+	ta.start()
 }

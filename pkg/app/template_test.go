@@ -13,10 +13,10 @@ import (
 	"tocsin/pkg/metrics"
 )
 
-// A template of the user's that fails costs nobody the alert: the built-in text
-// is said, with a note, and /metrics counts it.
+// A template that fails is replaced by the built-in text with a note, and counted in
+// /metrics.
 func TestFailingTemplate(t *testing.T) {
-	w := newWorld(t)
+	ta := newTestApp(t)
 	text := strings.Replace(configuration, `key=robot-secret-key"}]`, `key=robot-secret-key", message: "{{ (index .Alerts 9).Labels.nothing }}"}]`, 1)
 	cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -24,8 +24,8 @@ func TestFailingTemplate(t *testing.T) {
 	}
 	registry := new(metrics.Registry)
 	a, err := app.New(t.Context(), cfg, app.Options{
-		Outside: app.Outside{Dial: w.cloud.Network.DialContext, RootCAs: w.cloud.Network.RootCAs()}, Now: time.Now,
-		Log: slog.New(slog.NewTextHandler(w.logs, nil)), Store: "memory:", Metrics: metrics.NewNotifications(registry, time.Now),
+		Transport: app.Transport{Dial: ta.cloud.Network.DialContext, RootCAs: ta.cloud.Network.RootCAs()}, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "memory:", Metrics: metrics.NewNotifications(registry, time.Now),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -41,15 +41,15 @@ func TestFailingTemplate(t *testing.T) {
 	if _, err := a.Dispatch(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	got := w.cloud.WeCom.Inbox()
+	got := ta.cloud.WeCom.Inbox()
 	if len(got) != 1 || !strings.Contains(got[0].Content, "DiskFull") || !strings.Contains(got[0].Content, "db-1") || !strings.Contains(got[0].Content, "模板") {
-		t.Errorf("the group got %+v\n%s", got, w.logs)
+		t.Errorf("got %+v, want one message with DiskFull, db-1 and a note on the template\n%s", got, ta.logs)
 	}
 	page := httptest.NewRecorder()
 	h.ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
 	if body := page.Body.String(); strings.Contains(body, `tocsin_template_failures_total{integration="wecom_robot"} 0`) ||
 		!strings.Contains(body, `tocsin_template_failures_total{integration="wecom_robot"} `) ||
 		!strings.Contains(body, `tocsin_template_failures_total{integration="sms"} 0`) {
-		t.Errorf("not counted:\n%s", body)
+		t.Errorf("got metrics\n%s\nwant a template failure of wecom_robot and none of sms", body)
 	}
 }

@@ -1,4 +1,4 @@
 package app
 
-// Version is Tocsin's own, set at build time.
+// Version is Tocsin's version, set at build time.
 var Version = "dev"

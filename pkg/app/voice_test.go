@@ -17,8 +17,8 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// callConfiguration calls two phones for each kind of alert, and tells a group
-// what could not be called.
+// callConfiguration calls two phones for each alertname, with a chat group as the
+// fallback.
 const callConfiguration = `
 webhook: {auth: {tokens: [{name: prometheus, token: "${HOOK_TOKEN}"}]}}
 route: {receiver: on-call, group_by: [alertname], group_wait: 0s}
@@ -31,14 +31,14 @@ receivers:
     wecom_robot_configs: [{url: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=${WECOM_KEY}"}]
 `
 
-// night is late in the evening in China.
+// night is 23:00 in China.
 var night = time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC)
 
-// runVoice starts a configuration at a time. The vendor's clock is the real one,
-// by which signatures are made, so that its limits are what the test says.
+// runVoice runs a configuration from now on. The vendor uses the real time, by which
+// requests are signed, so its limits per time are set by the test.
 func runVoice(t *testing.T, text string, now time.Time, change func(*tencentcloud.VoiceApp)) *example {
 	t.Helper()
-	x := &example{t: t, now: now, logs: &logs{}, token: variable("HOOK_TOKEN")}
+	x := &example{t: t, now: now, logs: &logBuffer{}, token: variable("HOOK_TOKEN")}
 	clock := func() time.Time { return x.now }
 	var err error
 	if x.cloud, err = localcloud.Start(t.Context(), localcloud.Options{}); err != nil {
@@ -62,8 +62,8 @@ func runVoice(t *testing.T, text string, now time.Time, change func(*tencentclou
 	cfg.Store.URL = "memory:"
 	cfg.Dispatch.LateAfter = new(setting.Duration) // ticks are far between here
 	x.app, err = app.New(t.Context(), cfg, app.Options{
-		Outside: app.Outside{Dial: x.cloud.Network.DialContext, RootCAs: x.cloud.Network.RootCAs()},
-		Lookup:  lookup, Now: clock, Log: slog.New(slog.NewTextHandler(x.logs, nil)),
+		Transport: app.Transport{Dial: x.cloud.Network.DialContext, RootCAs: x.cloud.Network.RootCAs()},
+		Lookup:    lookup, Now: clock, Log: slog.New(slog.NewTextHandler(x.logs, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func runVoice(t *testing.T, text string, now time.Time, change func(*tencentclou
 		x.app.Close()
 		for _, secret := range []string{"13800000000", "13800000001", variable("TENCENT_SECRET_KEY"), variable("WECOM_KEY")} {
 			if strings.Contains(x.logs.String(), secret) {
-				t.Errorf("%s is in the log", secret)
+				t.Errorf("got %s in the log, want it masked", secret)
 			}
 		}
 	})
@@ -82,14 +82,14 @@ func runVoice(t *testing.T, text string, now time.Time, change func(*tencentclou
 	return x
 }
 
-// heard tells what phones rang since the last time, by their last digit, with
-// what was said, and how often the group was told something.
-func (x *example) heard(calls, group *int) string {
+// newCalls returns the calls since the last call, by the last digit of the phone and
+// the variables of the text, and the number of messages to the group.
+func (x *example) newCalls(calls, group *int) string {
 	var out []string
 	all := x.cloud.Tencent.Calls()
 	for _, c := range all[*calls:] {
-		said := strings.NewReplacer("严重告警，", "", "等，共", " ", "条，请立即处理。", "").Replace(c.Text)
-		out = append(out, c.Number[13:]+" "+said)
+		text := strings.NewReplacer("严重告警，", "", "等，共", " ", "条，请立即处理。", "").Replace(c.Text)
+		out = append(out, c.Number[13:]+" "+text)
 	}
 	inbox := x.cloud.WeCom.Inbox()
 	out = append(out, fmt.Sprint("group ", len(inbox)-*group))
@@ -97,8 +97,8 @@ func (x *example) heard(calls, group *int) string {
 	return strings.Join(out, ", ")
 }
 
-// follow plays steps, and compares what was heard after each.
-func (x *example) follow(steps []voiceStep) {
+// runSteps runs steps and compares the calls and messages after each.
+func (x *example) runSteps(steps []voiceStep) {
 	x.t.Helper()
 	calls, group := 0, 0
 	for _, s := range steps {
@@ -106,9 +106,9 @@ func (x *example) follow(steps []voiceStep) {
 		if s.fire != "" {
 			x.fire(strings.Fields(s.fire)...)
 		}
-		x.after(0)
-		if got := x.heard(&calls, &group); got != s.want {
-			x.t.Errorf("%s %s: heard %s, want %s\n%s", x.now.Format(time.TimeOnly), s.fire, got, s.want, x.logs)
+		x.advance(0)
+		if got := x.newCalls(&calls, &group); got != s.want {
+			x.t.Errorf("%s %s: got %s, want %s\n%s", x.now.Format(time.TimeOnly), s.fire, got, s.want, x.logs)
 		}
 	}
 }
@@ -119,39 +119,38 @@ type voiceStep struct {
 	want  string
 }
 
-// The example: by day the group alone is told, by night the phone rings as well,
-// if it is not over two minutes later; the second call of a night goes to somebody
-// else.
+// By day the group alone is notified; by night the phone is called as well, unless
+// the alert resolves within two minutes; the second call of a night goes to the next
+// phone.
 func TestExampleVoice(t *testing.T) {
 	text, err := os.ReadFile("../../examples/voice/tocsin.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	x := runVoice(t, string(text), night.Add(-9*time.Hour), func(a *tencentcloud.VoiceApp) { a.PerDay = 1 })
-	x.follow([]voiceStep{
+	x.runSteps([]voiceStep{
 		{0, "Day/p/a", "group 1"},
 		{2 * time.Minute, "", "group 0"},
 		{10 * time.Minute, "-Day/p/a", "group 1"},
 		{9*time.Hour - 12*time.Minute, "Brief/p/a Disk/p/b", "group 2"},
 		{time.Minute, "-Brief/p/a", "group 0"},
 		{time.Minute, "", "0 Disk 1, group 0"},
-		{3 * time.Minute, "", "group 1"}, // Brief is over
+		{3 * time.Minute, "", "group 1"}, // Brief resolved
 		{5 * time.Minute, "Host/p/c", "group 1"},
 		{2 * time.Minute, "", "1 Disk 2, group 1"}, // the first number has had its call
 		{10 * time.Minute, "", "group 0"},
 	})
 	last := x.cloud.WeCom.Inbox()
-	if said := last[len(last)-1].Content; !strings.Contains(said, "on-call") || !strings.Contains(said, "+86138＊＊＊＊0000") {
-		t.Errorf("the group does not learn why:\n%s", said)
+	if text := last[len(last)-1].Content; !strings.Contains(text, "on-call") || !strings.Contains(text, "+86138＊＊＊＊0000") {
+		t.Errorf("got\n%s\nwant the receiver on-call and the masked number in it", text)
 	}
 }
 
-// What is more than a number may be called for waits for the short limits and
-// rings as one call; what would have to wait longer than the fallback's time goes
-// there.
+// Notifications above the short limits of a number wait and become one call; those
+// that would wait longer than the fallback's time go to the fallback.
 func TestCallsWaitForShortLimits(t *testing.T) {
 	x := runVoice(t, callConfiguration, night, nil)
-	x.follow([]voiceStep{
+	x.runSteps([]voiceStep{
 		{0, "A/p/a B/p/b C/p/c", "0 A 3, 1 A 3, group 0"}, // a digest
 		{10 * time.Second, "D/p/d", "group 0"},
 		{10 * time.Second, "E/p/e", "group 0"},
@@ -159,22 +158,22 @@ func TestCallsWaitForShortLimits(t *testing.T) {
 		{time.Second, "", "0 D 2, 1 D 2, group 0"},
 		{time.Minute, "F/p/f", "group 0"}, // two in ten minutes
 		{299 * time.Second, "", "group 0"},
-		{time.Second, "", "group 1"}, // five minutes after it was owed
+		{time.Second, "", "group 1"}, // five minutes after it was enqueued
 		{200 * time.Second, "G/p/g", "group 0"},
 		{9 * time.Second, "", "group 0"},
 		{time.Second, "", "0 G 1, 1 G 1, group 0"}, // ten minutes after the first
 	})
 }
 
-// What will not pass goes to the fallback at once, for the numbers that it
-// concerns, and nobody is called twice.
-func TestCallsThatCannotBeMade(t *testing.T) {
+// A permanent failure goes to the fallback at once, for its numbers only, and no
+// number is called twice.
+func TestFailedCalls(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		happen func(*tencentcloud.VoiceApp)
+		change func(*tencentcloud.VoiceApp)
 		fault  *tencentcloud.Fault
 		steps  []voiceStep
-		says   string // to the group
+		want   string // in the messages to the group
 	}{
 		{"the calls of a day are used up", func(a *tencentcloud.VoiceApp) { a.PerDay = 1 }, nil, []voiceStep{
 			{0, "A/p/a", "0 A 1, 1 A 1, group 0"},
@@ -185,7 +184,7 @@ func TestCallsThatCannotBeMade(t *testing.T) {
 			{0, "A/p/a", "1 A 1, group 1"},
 			{10 * time.Minute, "", "group 0"},
 		}, "+86138＊＊＊＊0000"},
-		{"the answer is cut off: it may have rung", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Half}, []voiceStep{
+		{"the answer is cut off, outcome unknown", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Half}, []voiceStep{
 			{0, "A/p/a", "1 A 1, group 1"},
 			{10 * time.Minute, "", "group 0"},
 		}, "+86138＊＊＊＊0000"},
@@ -193,7 +192,7 @@ func TestCallsThatCannotBeMade(t *testing.T) {
 			{0, "A/p/a", "group 1"},
 			{10 * time.Minute, "", "group 0"},
 		}, "a proxy stands between"},
-		{"the vendor is broken for a moment", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: tencentcloud.Refuse("InternalError", "try again")}, []voiceStep{
+		{"a passing vendor error", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: tencentcloud.Refuse("InternalError", "try again")}, []voiceStep{
 			{0, "A/p/a", "group 0"},
 			{31 * time.Second, "", "0 A 1, 1 A 1, group 0"},
 		}, ""},
@@ -203,27 +202,27 @@ func TestCallsThatCannotBeMade(t *testing.T) {
 			{268 * time.Second, "", "group 0"},
 			{time.Second, "", "group 1"},
 		}, "代 on-call 发送"},
-		{"the number was called by somebody else", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Refuse("LimitExceeded.PhoneNumberThirtySecondLimit", "wait")}, []voiceStep{
+		{"the number was called by another sender", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Refuse("LimitExceeded.PhoneNumberThirtySecondLimit", "wait")}, []voiceStep{
 			{0, "A/p/a", "1 A 1, group 0"},
 			{29 * time.Second, "", "group 0"},
 			{2 * time.Second, "", "0 A 1, group 0"},
 		}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			x := runVoice(t, callConfiguration, night, tt.happen)
+			x := runVoice(t, callConfiguration, night, tt.change)
 			if tt.fault != nil {
 				x.cloud.Tencent.Fail(*tt.fault)
 			}
-			x.follow(tt.steps)
-			if a := x.after(0); a.Pending != 0 {
-				t.Errorf("%d still owed", a.Pending)
+			x.runSteps(tt.steps)
+			if a := x.advance(0); a.Pending != 0 {
+				t.Errorf("got %d pending, want 0", a.Pending)
 			}
-			said := ""
+			texts := ""
 			for _, m := range x.cloud.WeCom.Inbox() {
-				said += m.Content
+				texts += m.Content
 			}
-			if !strings.Contains(said, tt.says) {
-				t.Errorf("the group was told\n%s\nwant %q", said, tt.says)
+			if !strings.Contains(texts, tt.want) {
+				t.Errorf("got messages to the group\n%s\nwant %q in them", texts, tt.want)
 			}
 		})
 	}

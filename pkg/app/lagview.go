@@ -12,26 +12,25 @@ import (
 	"tocsin/pkg/store/backend"
 )
 
-// LagView looks at the lag of clusters, once or again and again.
+// LagView polls the lag of clusters for a person, once or repeatedly.
 type LagView struct {
 	cfg      *config.Config
 	clusters []*lag.Poller
 }
 
-// ClusterLag is one cluster's lag at a time.
+// ClusterLag is the result of polling one cluster.
 type ClusterLag struct {
 	Name  string
 	Lines []lag.TableRow
-	// Window tells how the lag went lately.
+	// Window is the recent history of the lag.
 	Window *trend.Window
-	// Err is why the cluster could not be read.
+	// Err is set if the cluster could not be read.
 	Err error
 }
 
-// NewLagView returns a view of the clusters of which wanted says so. What is
-// pending or firing, and how the lag went lately, is taken from the store, when
-// that can be opened beside whoever else holds it; from then on the view remembers
-// what it sees itself.
+// NewLagView returns a view of the clusters for which wanted returns true. The
+// state of the rules and the history of lag are loaded from the store if it can be
+// opened; later polls extend the history in memory.
 func NewLagView(ctx context.Context, cfg *config.Config, o Options, wanted func(cluster string) bool) (*LagView, error) {
 	readers, err := buildReaders(cfg, o.client(), o)
 	if err != nil {
@@ -43,28 +42,29 @@ func NewLagView(ctx context.Context, cfg *config.Config, o Options, wanted func(
 			v.clusters = append(v.clusters, &lag.Poller{Config: &cfg.Lag, Cluster: c.Name, Reader: readers[c.Name], Window: &trend.Window{}, AllAges: true})
 		}
 	}
-	v.remember(ctx, o)
+	v.loadHistory(ctx, o)
 	return v, nil
 }
 
-// remember reads what the last poll remembered, as far as it can.
-func (v *LagView) remember(ctx context.Context, o Options) {
+// loadHistory loads the state and the history that polls have stored. What cannot
+// be loaded is logged and starts empty.
+func (v *LagView) loadHistory(ctx context.Context, o Options) {
 	if v.cfg.Store.URL == "" {
 		return
 	}
 	st, err := backend.Open(ctx, string(v.cfg.Store.URL))
 	if err != nil {
-		o.Log.Warn("the store cannot be read: what is pending or firing is judged anew", "err", err)
+		o.Log.Warn("store not readable; the state of rules starts empty", "err", err)
 		return
 	}
 	defer st.Close()
 	for _, c := range v.clusters {
 		if c.State, err = lag.LoadState(ctx, st, c.Cluster); err != nil {
-			o.Log.Warn("a cluster's state cannot be read: it is judged anew", "err", err)
+			o.Log.Warn("state of a cluster not readable; it starts empty", "err", err)
 		}
 		w, err := lag.LoadWindow(ctx, st, c.Cluster)
 		if err != nil {
-			o.Log.Warn("a cluster's history cannot be read: it begins anew", "err", err)
+			o.Log.Warn("history of a cluster not readable; it starts empty", "err", err)
 		}
 		if w != nil {
 			c.Window = w
@@ -72,8 +72,8 @@ func (v *LagView) remember(ctx context.Context, o Options) {
 	}
 }
 
-// Look reads the clusters, in the order of the configuration.
-func (v *LagView) Look(ctx context.Context, now time.Time) []ClusterLag {
+// Poll reads the clusters and returns them in the order of the configuration.
+func (v *LagView) Poll(ctx context.Context, now time.Time) []ClusterLag {
 	out := make([]ClusterLag, len(v.clusters))
 	var reads errgroup.Group
 	for i, c := range v.clusters {
@@ -87,11 +87,11 @@ func (v *LagView) Look(ctx context.Context, now time.Time) []ClusterLag {
 			return nil
 		})
 	}
-	reads.Wait()
+	_ = reads.Wait() // errors are in the results
 	return out
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (v *LagView) Close() {
 	for _, c := range v.clusters {
 		if r, ok := c.Reader.(interface{ Close() }); ok {

@@ -18,31 +18,29 @@ import (
 	"tocsin/pkg/store/memory"
 )
 
-// Sent is one message of a notification that a person tries.
+// Sent is one message of a previewed or tested notification.
 type Sent struct {
 	// Channel is the integration, such as email/0.
 	Channel string
-	// Text is the message as its reader sees it, "" when it could not be made.
+	// Text is the message as its reader sees it, "" if it could not be rendered.
 	Text string
-	// Outcomes are what came back, one for each recipient or part; none when
-	// nothing was sent.
+	// Outcomes has one outcome for each recipient or part; none if nothing was sent.
 	Outcomes []notify.Outcome
-	// Err is why there is no message; ErrSilent when there should be none.
+	// Err is set if there is no message; ErrSilent if none is due.
 	Err error
 }
 
-// ErrSilent says that a channel is not told of alerts that are over.
-var ErrSilent = errors.New("says nothing: send_resolved is false, and nothing fires")
+// ErrSilent is the error of a channel that sends nothing about resolved alerts.
+var ErrSilent = errors.New("no message: send_resolved is false, and no alert is firing")
 
-// SendTest says a test alert through every channel of a receiver and passes each
-// message, with what came back, to each. Nothing is stored and nothing is tried
-// twice.
+// SendTest sends a test alert through every channel of a receiver and calls each
+// with every message and its outcomes. Nothing is stored or retried.
 func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver string, now time.Time, each func(Sent)) error {
 	to, err := findReceiver(cfg, o, receiver)
 	if err != nil {
 		return err
 	}
-	messages(to, testNotification(cfg.Global.Language, receiver, now), func(s Sent, m notify.Message) {
+	eachMessage(to, testNotification(cfg.Global.Language, receiver, now), func(s Sent, m notify.Message) {
 		if s.Err == nil {
 			s.Outcomes = m.Send(ctx)
 		}
@@ -51,34 +49,34 @@ func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver strin
 	return nil
 }
 
-// Render passes each message that alerts, as one group, are to a receiver at now.
-// Nothing is sent.
+// Render calls each with every message that a receiver's channels would send about
+// alerts, as one group, at now. Nothing is sent.
 func Render(ctx context.Context, cfg *config.Config, o Options, receiver string, alerts []*alert.Alert, now time.Time, each func(Sent)) error {
 	to, err := findReceiver(cfg, o, receiver)
 	if err != nil {
 		return err
 	}
-	a, err := forTrying(ctx, cfg, o)
+	a, err := newInMemory(ctx, cfg, o)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
 	n := a.engine.Preview(now, receiver, alerts)
 	n.ID = "try-" + now.UTC().Format("20060102T150405Z")
-	messages(to, n, func(s Sent, _ notify.Message) { each(s) })
+	eachMessage(to, n, func(s Sent, _ notify.Message) { each(s) })
 	return nil
 }
 
-// Taken is an alert that a hook made of a message, and where it goes.
-type Taken struct {
+// SampleAlert is an alert that a hook decoded, with its receivers.
+type SampleAlert struct {
 	*alert.Alert
 	Receivers []string
 }
 
-// Sample returns the alerts that a hook makes of a message, or why it would
-// refuse it. hook is its path below /hooks/. Nothing is stored.
-func Sample(ctx context.Context, cfg *config.Config, o Options, hook string, message []byte, now time.Time) ([]Taken, error) {
-	a, err := forTrying(ctx, cfg, o)
+// Sample returns the alerts that a hook decodes from a message, or the error that
+// it would answer. hook is the path below /hooks/. Nothing is stored.
+func Sample(ctx context.Context, cfg *config.Config, o Options, hook string, message []byte, now time.Time) ([]SampleAlert, error) {
+	a, err := newInMemory(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}
@@ -90,16 +88,15 @@ func Sample(ctx context.Context, cfg *config.Config, o Options, hook string, mes
 	if err != nil {
 		return nil, err
 	}
-	taken := make([]Taken, len(alerts))
+	samples := make([]SampleAlert, len(alerts))
 	for i, al := range alerts {
-		taken[i] = Taken{al, a.engine.ReceiversOf(al.Labels)}
+		samples[i] = SampleAlert{al, a.engine.ReceiversOf(al.Labels)}
 	}
-	return taken, nil
+	return samples, nil
 }
 
-// ReadAlerts reads alerts from a file that a person made: one alert or a list of
-// them in the form of API v2, with `status` if need be, or the body of an
-// Alertmanager's webhook.
+// ReadAlerts parses the alerts of a file: one alert or a list of alerts in the form
+// of API v2, optionally with `status`, or the body of an Alertmanager webhook.
 func ReadAlerts(data []byte, now time.Time) ([]*alert.Alert, error) {
 	in := intake.Input{Body: data, Media: intake.JSON, Now: now}
 	var webhook struct {
@@ -119,19 +116,19 @@ func ReadAlerts(data []byte, now time.Time) ([]*alert.Alert, error) {
 	return out.Alerts, err
 }
 
-// forTrying builds an App whose store is forgotten.
-func forTrying(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
+// newInMemory builds an App with an empty store in memory.
+func newInMemory(ctx context.Context, cfg *config.Config, o Options) (*App, error) {
 	o.Shared = memory.New()
 	return New(ctx, cfg, o)
 }
 
-// findReceiver builds the receivers and returns one of them.
+// findReceiver builds the receivers and returns the named one.
 func findReceiver(cfg *config.Config, o Options, name string) (*dispatch.Receiver, error) {
 	templates, err := render.ParseTemplates(cfg.Templates...)
 	if err != nil {
 		return nil, err
 	}
-	receivers, err := buildReceivers(cfg, environment(cfg, o.client(), nil, o), nil, templates)
+	receivers, err := buildReceivers(cfg, newEnv(cfg, o.client(), nil, o), nil, templates)
 	if err != nil {
 		return nil, err
 	}
@@ -143,19 +140,19 @@ func findReceiver(cfg *config.Config, o Options, name string) (*dispatch.Receive
 	return nil, fmt.Errorf("no receiver is named %q", name)
 }
 
-// messages makes those of a notification for every channel of a receiver.
-func messages(to *dispatch.Receiver, n *alert.Notification, each func(Sent, notify.Message)) {
+// eachMessage calls each with every message about n of a receiver's channels.
+func eachMessage(to *dispatch.Receiver, n *alert.Notification, each func(Sent, notify.Message)) {
 	for _, in := range to.Integrations {
 		channel := fmt.Sprintf("%s/%d", in.Kind.Name, in.Index)
-		told := *n
+		own := *n
 		if !in.SendResolved {
-			told.Alerts = n.Firing()
+			own.Alerts = n.Firing()
 		}
-		if len(told.Alerts) == 0 {
+		if len(own.Alerts) == 0 {
 			each(Sent{Channel: channel, Err: ErrSilent}, notify.Message{})
 			continue
 		}
-		messages, err := in.Notifier.Messages(&told)
+		messages, err := in.Notifier.Messages(&own)
 		if err != nil {
 			each(Sent{Channel: channel, Err: err}, notify.Message{})
 		}
@@ -165,7 +162,7 @@ func messages(to *dispatch.Receiver, n *alert.Notification, each func(Sent, noti
 	}
 }
 
-// testNotification is an alert that says that it is a test.
+// testNotification returns a notification about one alert that is named a test.
 func testNotification(language, receiver string, now time.Time) *alert.Notification {
 	summary := "This is a test. If you can read it, this channel works."
 	if language == "zh" {

@@ -11,8 +11,8 @@ import (
 	"tocsin/pkg/metrics"
 )
 
-// handler is the HTTP surface of a configuration; o is what the process that
-// serves it adds.
+// handler returns the HTTP handler of the configuration. o has the options that
+// depend on the process, the rest is filled in.
 func (a *App) handler(o api.Options) (http.Handler, error) {
 	cfg := a.config
 	var err error
@@ -32,20 +32,19 @@ func (a *App) handler(o api.Options) (http.Handler, error) {
 }
 
 // WebhookFunction builds the HTTP function: hooks, API v2, health and metrics.
-// What a request makes due is said before its answer is given. Since its address
-// can be reached by everybody, it does not start without a word on who may
-// speak to it.
+// Notifications that a request makes due are sent before it is answered. Since its
+// address is public, the function does not start without webhook.auth.
 func WebhookFunction(ctx context.Context) (http.Handler, error) {
 	registry := new(metrics.Registry)
-	a, err := forFunction(ctx, metrics.NewNotifications(registry, time.Now))
+	a, err := newFunction(ctx, metrics.NewNotifications(registry, time.Now))
 	if err != nil {
 		return nil, err
 	}
 	if a.config.Store.URL == "" {
-		return nil, errors.New("store.url is missing: what this function takes in must outlive it, and the dispatch function must find it (docs/store.md); memory: accepts that alerts are lost")
+		return nil, errors.New("store.url is missing: alerts must outlive this function, and the dispatch function must find them (docs/store.md); memory: accepts that alerts are lost")
 	}
 	if a.config.Webhook.Auth.Open() {
-		return nil, errors.New("webhook.auth is missing: everybody who finds the address could send alerts and silence them; give it tokens, or public: true if something in front of it asks who comes (docs/webhook.md)")
+		return nil, errors.New("webhook.auth is missing: everyone who finds the address could send and silence alerts; set tokens, or public: true if something in front of it authenticates (docs/webhook.md)")
 	}
 	return a.handler(api.Options{
 		Now: time.Now, Metrics: registry, Started: time.Now(),
