@@ -127,7 +127,7 @@ func TestBrokenServerless(t *testing.T) {
 	}, []broken{
 		{"signed requests", "authType: NONE", "authType: CAM", `"CAM" is not one of NONE`},
 		{"no word on who may call", "          authType: NONE\n", "", "authType is missing"},
-		{"closed by default", "            enableExtranet: true # without it nobody outside reaches the function\n", "            enableIntranet: true\n", "enableExtranet is missing"},
+		{"closed by default", "            enableExtranet: true # without it the function cannot be reached\n", "            enableIntranet: true\n", "enableExtranet is missing"},
 		{"closed", "enableExtranet: true", "enableExtranet: false", `"false" is not one of true`},
 		{"misspelt", "netConfig:", "netconfig:", "unknown key netconfig"},
 		{"gateway that is gone", "- http:", "- apigw:", "unknown key apigw"},
