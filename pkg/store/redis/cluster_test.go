@@ -5,20 +5,21 @@ import (
 	"testing"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/redis/redistest"
 	"tocsin/pkg/store/storetest"
 )
 
 // newNode starts a server in cluster mode, without slots or other nodes.
 func newNode(t testing.TB, args ...string) (s *server, bus string) {
-	bus = freePort(t)
+	bus = redistest.FreePort(t)
 	return newServer(t, append(args, "--cluster-enabled", "yes", "--cluster-port", bus)...), bus
 }
 
 // waitForCluster waits until every slot has a node.
 func (s *server) waitForCluster() {
 	s.t.Helper()
-	s.waitUntil("the cluster is complete", func() bool {
-		return strings.Contains(s.mustCommand("CLUSTER INFO"), "cluster_state:ok")
+	s.WaitUntil("the cluster is complete", func() bool {
+		return strings.Contains(s.MustCommand("CLUSTER INFO"), "cluster_state:ok")
 	})
 }
 
@@ -27,7 +28,7 @@ func (s *server) waitForCluster() {
 func TestClusterContract(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to form
 	node, _ := newNode(t)
-	node.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	node.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
 	node.waitForCluster()
 	storetest.Run(t, func(*testing.T) store.Store { return node.openEmpty() })
 }
@@ -37,8 +38,8 @@ func TestClusterRedirect(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to form
 	empty, _ := newNode(t)
 	full, bus := newNode(t)
-	full.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
-	empty.mustCommand("CLUSTER MEET " + strings.Replace(full.addr, ":", " ", 1) + " " + bus)
+	full.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	empty.MustCommand("CLUSTER MEET " + strings.Replace(full.Addr, ":", " ", 1) + " " + bus)
 	empty.waitForCluster()
 	full.waitForCluster()
 
@@ -48,7 +49,7 @@ func TestClusterRedirect(t *testing.T) {
 			t.Errorf("%s: got %v, want no error", name, err)
 		}
 	}
-	if full.mustCommand("HGET {tocsin}:items a/1") == "" {
+	if full.MustCommand("HGET {tocsin}:items a/1") == "" {
 		t.Error("got no a/1 on the node that has the slots")
 	}
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("two"), If: store.Unchanged(mustGet(t, s, "a/1"))})
@@ -59,22 +60,22 @@ func TestClusterFailover(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to form
 	second, _ := newNode(t)
 	first, bus := newNode(t)
-	first.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
-	second.mustCommand("CLUSTER MEET " + strings.Replace(first.addr, ":", " ", 1) + " " + bus)
+	first.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	second.MustCommand("CLUSTER MEET " + strings.Replace(first.Addr, ":", " ", 1) + " " + bus)
 	second.waitForCluster()
 	first.waitForCluster()
 	s := second.open()
 	mustCommit(t, s, set("a/1", "x"))
 
-	first.kill()
-	second.mustCommand("CLUSTER DELSLOTSRANGE 0 16383")
-	second.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	first.Kill()
+	second.MustCommand("CLUSTER DELSLOTSRANGE 0 16383")
+	second.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
 	second.waitForCluster()
 	if it := mustGet(t, s, "a/1"); it.Version != 0 { // the second node had no copy
 		t.Errorf("got %q from the second node, want nothing", it.Value)
 	}
 	mustCommit(t, s, set("a/1", "y"))
-	if second.mustCommand("HGET {tocsin}:items a/1") == "" {
+	if second.MustCommand("HGET {tocsin}:items a/1") == "" {
 		t.Error("got no a/1 on the second node")
 	}
 }

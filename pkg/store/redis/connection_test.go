@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/redis/redistest"
 )
 
 // proxy forwards connections of a store to its server and can drop replies.
@@ -81,15 +82,15 @@ func TestLostReply(t *testing.T) {
 	t.Parallel()
 	t.Run("server", func(t *testing.T) {
 		t.Parallel()
-		testLostReply(t, newProxy(t, "0", newServer(t).addr))
+		testLostReply(t, newProxy(t, "0", newServer(t).Addr))
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
-		port := freePort(t)
+		port := redistest.FreePort(t)
 		node, _ := newNode(t, "--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port", port)
-		node.mustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+		node.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
 		node.waitForCluster()
-		testLostReply(t, newProxy(t, port, node.addr))
+		testLostReply(t, newProxy(t, port, node.Addr))
 	})
 }
 
@@ -126,7 +127,7 @@ func testLostReply(t *testing.T, p *proxy) {
 
 // TestServerHangs: a call to a server that does not reply ends with its context.
 func TestServerHangs(t *testing.T) {
-	p := newProxy(t, "0", newServer(t).addr)
+	p := newProxy(t, "0", newServer(t).Addr)
 	s, err := Open(t.Context(), "redis://"+p.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -155,12 +156,12 @@ func TestServerHangs(t *testing.T) {
 
 func TestServerDown(t *testing.T) {
 	server := newServer(t)
-	server.kill()
-	s, err := Open(t.Context(), server.url())
+	server.Kill()
+	s, err := Open(t.Context(), server.URL())
 	if s != nil || !errors.Is(err, store.ErrUnavailable) {
 		t.Fatalf("got %v, %v, want ErrUnavailable", s, err)
 	}
-	for _, want := range []string{server.url() + "/0: open: ", "connection refused", "check that Redis is running"} {
+	for _, want := range []string{server.URL() + "/0: open: ", "connection refused", "check that Redis is running"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %q, want %q in it", err, want)
 		}

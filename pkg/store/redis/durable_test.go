@@ -17,17 +17,17 @@ func TestRestart(t *testing.T) {
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
 	before := mustGet(t, s, "a/1")
 	mustCommit(t, s, store.Change{Key: "a/2", Delete: true})
-	server.kill()
+	server.Kill()
 	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s: got %v while the server is down, want ErrUnavailable", name, err)
 		}
 	}
-	server.start()
+	server.Restart()
 
 	// The same Store reconnects.
 	var after []store.Item
-	server.waitUntil("the store has reconnected", func() bool {
+	server.WaitUntil("the store has reconnected", func() bool {
 		var err error
 		after, err = s.Due(t.Context(), "a", noon, 9)
 		return err == nil
@@ -56,9 +56,9 @@ func TestKilledServer(t *testing.T) {
 			}
 		})
 		<-enough
-		server.kill()
+		server.Kill()
 		wg.Wait()
-		server.start()
+		server.Restart()
 		count := countCommits(t, server.open())
 		if count != acked && count != acked+1 {
 			t.Fatalf("round %d: got %d commits, want the %d acknowledged or one more", round, count, acked)

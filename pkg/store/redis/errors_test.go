@@ -20,31 +20,31 @@ func TestWritesRejected(t *testing.T) {
 		want         string
 	}{
 		"memory full": {
-			breakIt: func(s *server) { s.mustCommand("CONFIG SET maxmemory 1") },
-			fix:     func(s *server) { s.mustCommand("CONFIG SET maxmemory 0") },
+			breakIt: func(s *server) { s.MustCommand("CONFIG SET maxmemory 1") },
+			fix:     func(s *server) { s.MustCommand("CONFIG SET maxmemory 0") },
 			want:    "raise maxmemory",
 		},
 		"replica": {
-			breakIt: func(s *server) { s.mustCommand("REPLICAOF 127.0.0.1 1") },
-			fix:     func(s *server) { s.mustCommand("REPLICAOF NO ONE") },
+			breakIt: func(s *server) { s.MustCommand("REPLICAOF 127.0.0.1 1") },
+			fix:     func(s *server) { s.MustCommand("REPLICAOF NO ONE") },
 			want:    "let the url name the primary",
 		},
 		"too few replicas": {
-			breakIt: func(s *server) { s.mustCommand("CONFIG SET min-replicas-to-write 1") },
-			fix:     func(s *server) { s.mustCommand("CONFIG SET min-replicas-to-write 0") },
+			breakIt: func(s *server) { s.MustCommand("CONFIG SET min-replicas-to-write 1") },
+			fix:     func(s *server) { s.MustCommand("CONFIG SET min-replicas-to-write 0") },
 			want:    "too few replicas",
 		},
 		"disk": {
 			breakIt: func(s *server) {
-				if err := os.RemoveAll(s.dir); err != nil {
+				if err := os.RemoveAll(s.Dir); err != nil {
 					t.Fatal(err)
 				}
-				s.mustCommand("BGSAVE")
-				s.waitUntil("the snapshot has failed", func() bool {
-					return strings.Contains(s.mustCommand("INFO persistence"), "rdb_last_bgsave_status:err")
+				s.MustCommand("BGSAVE")
+				s.WaitUntil("the snapshot has failed", func() bool {
+					return strings.Contains(s.MustCommand("INFO persistence"), "rdb_last_bgsave_status:err")
 				})
 			},
-			fix:  func(s *server) { s.mustCommand("CONFIG SET stop-writes-on-bgsave-error no") },
+			fix:  func(s *server) { s.MustCommand("CONFIG SET stop-writes-on-bgsave-error no") },
 			want: "cannot write to its disk",
 		},
 	} {
@@ -77,7 +77,7 @@ func TestDeleteWhenMemoryFull(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
 	mustCommit(t, s, set("a/1", "one"))
-	server.mustCommand("CONFIG SET maxmemory 1")
+	server.MustCommand("CONFIG SET maxmemory 1")
 	mustCommit(t, s, store.Change{Key: "a/1", Delete: true})
 }
 
@@ -90,9 +90,9 @@ func TestKeyOfAnotherProgram(t *testing.T) {
 			mustCommit(t, s, set("a/1", "one"))
 			var before string
 			if key != itemsKey {
-				before = server.mustCommand("HGET {tocsin}:items a/1")
+				before = server.MustCommand("HGET {tocsin}:items a/1")
 			}
-			server.mustCommand("SET " + key + " cats")
+			server.MustCommand("SET " + key + " cats")
 			err := s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("new"), Due: noon, Expires: noon.Add(time.Hour)})
 			if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "another program") {
 				t.Errorf("got %v from Commit, want a lasting error that names another program", err)
@@ -100,7 +100,7 @@ func TestKeyOfAnotherProgram(t *testing.T) {
 			if key == itemsKey {
 				return
 			}
-			if after := server.mustCommand("HGET {tocsin}:items a/1"); after != before {
+			if after := server.MustCommand("HGET {tocsin}:items a/1"); after != before {
 				t.Errorf("got %q in the items, want %q as before the commit", after, before)
 			}
 		})
@@ -115,7 +115,7 @@ func TestItemOfNewerFormat(t *testing.T) {
 		"cats":         `the item of "a/1" is not in format 1`,
 	} {
 		mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
-		server.mustCommand("HSET {tocsin}:items a/1 " + text)
+		server.MustCommand("HSET {tocsin}:items a/1 " + text)
 		for name, call := range storeCalls(s) {
 			err := call(t.Context())
 			if name == "NextDue" {
@@ -126,11 +126,11 @@ func TestItemOfNewerFormat(t *testing.T) {
 			}
 		}
 		mustCommit(t, s, set("a/2", "x")) // a commit that does not read the item works
-		server.mustCommand("FLUSHALL")
+		server.MustCommand("FLUSHALL")
 	}
 
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon})
-	server.mustCommand("HDEL {tocsin}:items a/1")
+	server.MustCommand("HDEL {tocsin}:items a/1")
 	for _, name := range []string{"List", "Due"} {
 		if err := storeCalls(s)[name](t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "a/1") {
 			t.Errorf("%s: got %v for an index entry without an item, want \"damaged\" and the key", name, err)

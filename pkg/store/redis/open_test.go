@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/redis/redistest"
 )
 
 func TestParse(t *testing.T) {
@@ -62,12 +63,12 @@ func TestParse(t *testing.T) {
 
 func TestPassword(t *testing.T) {
 	server := newServer(t, "--requirepass", "hunter2!@/#")
-	server.password = "hunter2!@/#"
+	server.Password = "hunter2!@/#"
 	// The rights are those that docs/store.md lists.
-	server.mustCommand("ACL SETUSER tocsin on >hunter3 ~{tocsin}:* +info +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore +select")
-	server.mustCommand("ACL SETUSER noinfo on >hunter4 ~{tocsin}:* +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore")
-	server.mustCommand("ACL SETUSER reader on >hunter5 ~{tocsin}:* +info +hmget")
-	server.mustCommand("ACL SETUSER off off >hunter6")
+	server.MustCommand("ACL SETUSER tocsin on >hunter3 ~{tocsin}:* +info +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore +select")
+	server.MustCommand("ACL SETUSER noinfo on >hunter4 ~{tocsin}:* +eval +evalsha +hmget +hget +hset +hdel +zadd +zrem +zcard +zrangebylex +zrangebyscore")
+	server.MustCommand("ACL SETUSER reader on >hunter5 ~{tocsin}:* +info +hmget")
+	server.MustCommand("ACL SETUSER off off >hunter6")
 
 	for user, want := range map[string]string{
 		":hunter2%21%40%2F%23@":      "",
@@ -82,7 +83,7 @@ func TestPassword(t *testing.T) {
 		"reader:hunter5@":            "docs/store.md",
 	} {
 		t.Run(user, func(t *testing.T) {
-			s, err := Open(t.Context(), "redis://"+user+server.addr)
+			s, err := Open(t.Context(), "redis://"+user+server.Addr)
 			if err == nil {
 				defer s.Close()
 				for _, call := range storeCalls(s) {
@@ -103,7 +104,7 @@ func TestPassword(t *testing.T) {
 
 func TestDatabase(t *testing.T) {
 	server := newServer(t)
-	s, err := Open(t.Context(), server.url()+"/3")
+	s, err := Open(t.Context(), server.URL()+"/3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestDatabase(t *testing.T) {
 	if it := mustGet(t, server.open(), "a/1"); it.Version != 0 {
 		t.Errorf("got %q in database 0, want it in database 3 only", it.Value)
 	}
-	if _, err := Open(t.Context(), server.url()+"/99"); err == nil || !strings.Contains(err.Error(), "no such database") {
+	if _, err := Open(t.Context(), server.URL()+"/99"); err == nil || !strings.Contains(err.Error(), "no such database") {
 		t.Errorf("got %v for database 99, want \"no such database\"", err)
 	}
 }
@@ -127,9 +128,9 @@ func TestEviction(t *testing.T) {
 		{"100mb", "allkeys-random", "set it to noeviction"},
 	} {
 		t.Run(test.policy+" of "+test.maxmemory, func(t *testing.T) {
-			server.mustCommand("CONFIG SET maxmemory-policy " + test.policy)
-			server.mustCommand("CONFIG SET maxmemory " + test.maxmemory)
-			s, err := Open(t.Context(), server.url())
+			server.MustCommand("CONFIG SET maxmemory-policy " + test.policy)
+			server.MustCommand("CONFIG SET maxmemory " + test.maxmemory)
+			s, err := Open(t.Context(), server.URL())
 			if err == nil {
 				s.Close()
 			}
@@ -163,7 +164,7 @@ func TestTLS(t *testing.T) {
 	roots.AddCert(web.Certificate())
 	certificate := write("cert.pem", "CERTIFICATE", pair.Certificate[0])
 
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	server := newServer(t, "--tls-port", port, "--tls-auth-clients", "no",
 		"--tls-cert-file", certificate, "--tls-key-file", write("key.pem", "PRIVATE KEY", key), "--tls-ca-cert-file", certificate)
 	s, err := open(t.Context(), "rediss://127.0.0.1:"+port, roots)
@@ -183,7 +184,7 @@ func TestTLS(t *testing.T) {
 	}{
 		"a certificate of an unknown root": {"rediss://127.0.0.1:" + port, nil, "certificate"},
 		"a certificate of another name":    {"rediss://localhost:" + port, roots, "certificate"},
-		"TLS to a plain port":              {"rediss://" + server.addr, roots, "rediss:// with TLS"},
+		"TLS to a plain port":              {"rediss://" + server.Addr, roots, "rediss:// with TLS"},
 		"no TLS to a TLS port":             {"redis://127.0.0.1:" + port, roots, "rediss:// with TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -84,10 +84,10 @@ func TestRoundTrips(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
 	received := func(call func()) map[string]string {
-		server.mustCommand("CONFIG RESETSTAT")
+		server.MustCommand("CONFIG RESETSTAT")
 		call()
 		calls := map[string]string{}
-		for line := range strings.Lines(server.mustCommand("INFO commandstats")) {
+		for line := range strings.Lines(server.MustCommand("INFO commandstats")) {
 			name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
 			calls[name], _, _ = strings.Cut(rest, ",")
 		}
@@ -126,7 +126,7 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 
-	server.mustCommand("SCRIPT FLUSH") // like a restart or a failover
+	server.MustCommand("SCRIPT FLUSH") // like a restart or a failover
 	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); err != nil {
 			t.Errorf("%s: got %v after SCRIPT FLUSH, want no error", name, err)
@@ -139,7 +139,7 @@ func TestKeys(t *testing.T) {
 	server := newServer(t)
 	s := server.open()
 	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("x"), Due: noon, Expires: noon.Add(time.Second)}, set("b/2", "x"))
-	keys, err := redis.Strings(server.command("KEYS *"))
+	keys, err := redis.Strings(server.Command("KEYS *"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,12 +148,12 @@ func TestKeys(t *testing.T) {
 		t.Errorf("got keys %q, want %q", keys, want)
 	}
 	for _, key := range keys {
-		if ttl, err := redis.Int(server.command("TTL " + key)); err != nil || ttl != -1 {
+		if ttl, err := redis.Int(server.Command("TTL " + key)); err != nil || ttl != -1 {
 			t.Errorf("%s: got TTL %d, %v, want none", key, ttl, err)
 		}
 	}
 	mustCommit(t, s, store.Change{Key: "a/1", Delete: true}, store.Change{Key: "b/2", Delete: true})
-	if left, err := redis.Strings(server.command("KEYS *")); err != nil || len(left) != 0 {
+	if left, err := redis.Strings(server.Command("KEYS *")); err != nil || len(left) != 0 {
 		t.Errorf("got %q, %v after everything was deleted, want no keys", left, err)
 	}
 }
