@@ -12,6 +12,7 @@ import (
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 	"tocsin/pkg/localcloud"
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/setting"
@@ -184,11 +185,11 @@ func TestFailedCalls(t *testing.T) {
 			{0, "A/p/a", "1 A 1, group 1"},
 			{10 * time.Minute, "", "group 0"},
 		}, "+86138＊＊＊＊0000"},
-		{"the answer is cut off, outcome unknown", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Half}, []voiceStep{
+		{"the answer is cut off, outcome unknown", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`)}, []voiceStep{
 			{0, "A/p/a", "1 A 1, group 1"},
 			{10 * time.Minute, "", "group 0"},
 		}, "+86138＊＊＊＊0000"},
-		{"a proxy answers", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: tencentcloud.Answer(200, "text/html", "<html>please log in</html>")}, []voiceStep{
+		{"a proxy answers", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: fault.Respond(200, "text/html", "<html>please log in</html>")}, []voiceStep{
 			{0, "A/p/a", "group 1"},
 			{10 * time.Minute, "", "group 0"},
 		}, "a proxy stands between"},

@@ -1,17 +1,16 @@
 // Package ckafka reads consumer lag from a CKafka instance through Tencent
-// Cloud's API, with the official SDK. It needs no way into the instance's network;
-// its key needs the permissions ckafka:DescribeGroup and
-// ckafka:DescribeGroupOffsets, and for rules about the status of consumers
-// ckafka:DescribeGroupInfo.
+// Cloud's API. It needs no route into the instance's network. Its key needs the
+// permissions ckafka:DescribeGroup and ckafka:DescribeGroupOffsets, and for rules
+// about the status of consumers ckafka:DescribeGroupInfo.
 package ckafka
 
 import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
+	"slices"
 
-	sdk "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
+	"golang.org/x/sync/errgroup"
 
 	"tocsin/pkg/lag"
 	"tocsin/pkg/tencent"
@@ -20,18 +19,24 @@ import (
 const (
 	defaultEndpoint = "https://ckafka.tencentcloudapi.com"
 
-	// concurrency bounds the answers that are in memory at a time.
+	// concurrency bounds how many responses are in memory at a time.
 	concurrency = 8
 	// The vendor allows an account 100 requests a second of each action. A
 	// reader never makes more than perSecond + burst; where several readers of
-	// one account exceed the limit together, asking again helps.
+	// one account exceed the limit together, they retry.
 	perSecond, burst = 50, 40
+)
+
+// The actions called.
+var (
+	describeGroup        = tencent.Action{Product: "ckafka", Version: "2019-08-19", Name: "DescribeGroup"}
+	describeGroupOffsets = tencent.Action{Product: "ckafka", Version: "2019-08-19", Name: "DescribeGroupOffsets"}
+	describeGroupInfo    = tencent.Action{Product: "ckafka", Version: "2019-08-19", Name: "DescribeGroupInfo"}
 )
 
 // Reader reads one instance. It is safe for concurrent use.
 type Reader struct {
-	client  *sdk.Client
-	key     tencent.Credential
+	client  *tencent.Client
 	limiter *tencent.Limiter
 	cluster lag.Cluster
 }
@@ -42,8 +47,8 @@ var (
 )
 
 // New returns a Reader of the instance that c.CKafka names. key signs the
-// requests unless the instance has a key of its own. Requests travel by rt; nil
-// is http.DefaultTransport.
+// requests unless the instance has a key of its own. Requests are sent through
+// rt; nil is http.DefaultTransport.
 func New(c lag.Cluster, key tencent.Credential, rt http.RoundTripper) (*Reader, error) {
 	endpoint := c.CKafka.Endpoint
 	if endpoint == "" {
@@ -52,47 +57,80 @@ func New(c lag.Cluster, key tencent.Credential, rt http.RoundTripper) (*Reader, 
 	if c.CKafka.SecretID != "" {
 		key = tencent.Credential{ID: c.CKafka.SecretID, Key: c.CKafka.SecretKey}
 	}
-	profile, err := tencent.Profile(endpoint)
+	client, err := tencent.NewClient(endpoint, c.CKafka.Region, key, rt)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	client := sdk.NewCommonClient(key, c.CKafka.Region, profile).WithHttpTransport(tencent.Transport(rt))
-	return &Reader{client: client, key: key, limiter: tencent.NewLimiter(perSecond, burst), cluster: c}, nil
+	return &Reader{client: client, limiter: tencent.NewLimiter(perSecond, burst), cluster: c}, nil
 }
 
-// Read reads the offsets of the groups that the cluster's filter chooses. It makes
+// Read reads the offsets of the groups that the cluster's filter selects. It makes
 // one request for every 50 groups, none when the filter names them all, and one
-// for every 50 topics of a group. What it has read when ctx ends it returns, and
-// the groups that are left have an Err. Its errors are *tencent.Error.
+// for every 50 topics of a group. When ctx ends it returns what it has read, and
+// the remaining groups have an Err. Its errors are *tencent.Error.
 func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
-	names, complete, err := r.groups(ctx)
+	names, complete, err := r.groupNames(ctx)
 	if err != nil {
 		return nil, err
 	}
 	groups := make([]lag.Group, len(names))
-	turns := make(chan int)
-	var workers sync.WaitGroup
-	for range min(concurrency, len(names)) {
-		workers.Go(func() {
-			for i := range turns {
-				groups[i] = r.group(ctx, names[i])
-			}
+	var reads errgroup.Group
+	reads.SetLimit(concurrency)
+	for i, name := range names {
+		reads.Go(func() error {
+			groups[i] = r.readGroup(ctx, name)
+			return nil
 		})
 	}
-	for i := range names {
-		turns <- i
-	}
-	close(turns)
-	workers.Wait()
-	if err := common(groups); err != nil {
+	reads.Wait()
+	if err := sharedError(groups); err != nil {
 		return nil, err
 	}
 	return &lag.Snapshot{Groups: groups, Complete: complete, StartOffsetUnknown: true}, nil
 }
 
-// common returns the error that kept every group from being read, so that it is
-// told once; nil if something was read or there were several reasons.
-func common(groups []lag.Group) error {
+// groupNames returns the names of the selected groups, and whether the list is
+// complete.
+func (r *Reader) groupNames(ctx context.Context) (names []string, complete bool, err error) {
+	if names, ok := r.cluster.Groups.Literals(); ok {
+		return names, true, nil
+	}
+	names, complete, err = readPages(func(offset int64) (total int64, names []string, err error) {
+		response, err := call[groupsResponse](ctx, r, describeGroup, params{Offset: offset, Limit: pageSize})
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, g := range response.Result.GroupList {
+			names = append(names, g.Group)
+		}
+		return *response.Result.TotalCount, names, nil
+	}, func(name string) string { return name })
+	if err != nil {
+		return nil, false, err
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !r.cluster.Groups.Match(name) }), complete, nil
+}
+
+// readGroup reads the selected topics of one group.
+func (r *Reader) readGroup(ctx context.Context, name string) lag.Group {
+	topics, complete, err := readPages(func(offset int64) (total int64, topics []lag.Topic, err error) {
+		response, err := call[offsetsResponse](ctx, r, describeGroupOffsets, params{Group: name, Offset: offset, Limit: pageSize})
+		if err != nil {
+			return 0, nil, err
+		}
+		topics = make([]lag.Topic, len(response.Result.TopicList))
+		for i, t := range response.Result.TopicList {
+			topics[i] = t.topic()
+		}
+		return *response.Result.TotalCount, topics, nil
+	}, func(t lag.Topic) string { return t.Name })
+	topics = slices.DeleteFunc(topics, func(t lag.Topic) bool { return !r.cluster.Topics.Match(t.Name) })
+	return lag.Group{Name: name, Topics: topics, Complete: complete, Err: err}
+}
+
+// sharedError returns the error for which no group could be read, so that it is
+// reported once; nil if a group was read or there were errors of several kinds.
+func sharedError(groups []lag.Group) error {
 	var first *tencent.Error
 	for _, g := range groups {
 		e, failed := g.Err.(*tencent.Error)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/tencent"
 )
@@ -45,10 +46,10 @@ func TestNothingLearnt(t *testing.T) {
 		{"offsets may not be read", deny("ckafka:DescribeGroupOffsets"), tencent.Permission, "may not perform ckafka:DescribeGroupOffsets: allow it", 4},
 		{"unknown instance", func(_ *tencentcloud.Cloud, r *Reader) { r.cluster.CKafka.InstanceID = "ckafka-2" }, tencent.NotFound, "check instance_id and region", 1},
 		{"too many requests, for good", fail(tencentcloud.Fault{Times: 3, Do: tencentcloud.Refuse("RequestLimitExceeded", "no")}), tencent.Rate, "too many requests", 3},
-		{"a proxy's page, for good", fail(tencentcloud.Fault{Times: 3, Do: tencentcloud.Answer(502, "text/html", "<html>")}), tencent.Network, "HTTP status 502", 3},
-		{"no list in the answer, for good", fail(tencentcloud.Fault{Times: 3, Do: tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"1"}}`)}), tencent.Network, "not the API's", 3},
-		{"a text for a number, for good", fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 9, Do: tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":1,"TopicList":[{"Topic":"a","Partitions":[{"Partition":"0"}]}]}}}`)}), tencent.Network, "not the API's", 10},
-		{"hung", fail(tencentcloud.Fault{Times: 9, Do: tencentcloud.Hang}), tencent.Timeout, "did not answer in time", 3},
+		{"a proxy's page, for good", fail(tencentcloud.Fault{Times: 3, Do: fault.Respond(502, "text/html", "<html>")}), tencent.Network, "HTTP status 502", 3},
+		{"no list in the answer, for good", fail(tencentcloud.Fault{Times: 3, Do: fault.Respond(200, "application/json", `{"Response":{"RequestId":"1"}}`)}), tencent.Network, "not the API's", 3},
+		{"a text for a number, for good", fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 9, Do: fault.Respond(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":1,"TopicList":[{"Topic":"a","Partitions":[{"Partition":"0"}]}]}}}`)}), tencent.Network, "not the API's", 10},
+		{"hung", fail(tencentcloud.Fault{Times: 9, Do: fault.Hang}), tencent.Timeout, "did not answer in time", 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,10 +85,10 @@ func TestPassingFaults(t *testing.T) {
 	for name, do := range map[string]func(http.ResponseWriter, *http.Request, func()){
 		"too many requests": tencentcloud.Refuse("RequestLimitExceeded.UinLimitExceeded", "no"),
 		"internal error":    tencentcloud.Refuse("InternalError", "no"),
-		"a proxy's page":    tencentcloud.Answer(502, "text/html", "<html>"),
-		"not JSON":          tencentcloud.Answer(200, "application/json", "{"),
-		"no list":           tencentcloud.Answer(200, "application/json", `{"Response":{"Result":{}}}`),
-		"hung":              tencentcloud.Hang,
+		"a proxy's page":    fault.Respond(502, "text/html", "<html>"),
+		"not JSON":          fault.Respond(200, "application/json", "{"),
+		"no list":           fault.Respond(200, "application/json", `{"Response":{"Result":{}}}`),
+		"hung":              fault.Hang,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -113,7 +114,7 @@ func TestPassingFaults(t *testing.T) {
 
 func TestHalfAnAnswer(t *testing.T) {
 	cloud := newCloud(table(1, 1, 1))
-	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroup", Do: tencentcloud.Half})
+	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroup", Do: fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`)})
 	snapshot, err := overTLS(t, cloud, tencent.Credential{}, newCluster()).Read(t.Context())
 	if err != nil || len(snapshot.Groups) != 1 || cloud.Count("DescribeGroup") != 2 {
 		t.Errorf("read %+v, %v with %d requests", snapshot, err, cloud.Count("DescribeGroup"))
@@ -192,7 +193,7 @@ func TestDeadline(t *testing.T) {
 				next()
 				return
 			}
-			tencentcloud.Hang(w, r, next)
+			fault.Hang(w, r, next)
 		}})
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()

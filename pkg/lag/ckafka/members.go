@@ -4,97 +4,70 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"tocsin/pkg/lag"
 )
 
-// described is how many groups are asked about in one request. The vendor
+// groupsPerDescribe is how many groups one DescribeGroupInfo names. The vendor
 // documents no limit.
-const described = 20
+const groupsPerDescribe = 20
 
-// The Result of DescribeGroupInfo, as far as it is read.
-type (
-	infoList  []groupInfo
-	groupInfo struct {
-		Group, State, ErrorCode string
-		Members                 []struct {
-			ClientId, ClientHost string
-			Assignment           struct {
-				Topics []struct {
-					Topic      string
-					Partitions []int32
-				}
-			}
-		}
+// Describe implements lag.Describer. It makes one request for every 20 groups,
+// which needs the permission ckafka:DescribeGroupInfo.
+func (r *Reader) Describe(ctx context.Context, groups []lag.Group) error {
+	var reads errgroup.Group
+	reads.SetLimit(concurrency)
+	for page := range slices.Chunk(groups, groupsPerDescribe) {
+		reads.Go(func() error { return r.describePage(ctx, page) })
 	}
-)
-
-func (l infoList) length() *int64 {
-	if l == nil {
-		return nil
-	}
-	n := int64(len(l))
-	return &n
+	return reads.Wait()
 }
 
-// Describe implements lag.Describer: one request for every 20 groups, with the
-// permission ckafka:DescribeGroupInfo.
-func (r *Reader) Describe(ctx context.Context, groups []lag.Group) error {
+// describePage describes groups with one request.
+func (r *Reader) describePage(ctx context.Context, groups []lag.Group) error {
 	byName := make(map[string]*lag.Group, len(groups))
 	names := make([]string, len(groups))
 	for i := range groups {
 		names[i] = groups[i].Name
 		byName[names[i]] = &groups[i]
 	}
-	var mu sync.Mutex
-	var first error
-	var asks sync.WaitGroup
-	turns := make(chan struct{}, concurrency)
-	for page := range slices.Chunk(names, described) {
-		turns <- struct{}{}
-		asks.Go(func() {
-			defer func() { <-turns }()
-			list, err := ask[infoList](ctx, r, "ckafka:DescribeGroupInfo", params{GroupList: page})
-			mu.Lock()
-			defer mu.Unlock()
-			for i := range list {
-				g := byName[list[i].Group]
-				switch code := list[i].ErrorCode; {
-				case g == nil:
-				case code != "0" && code != "":
-					err = fmt.Errorf("group %s: error %s", g.Name, code)
-				default:
-					list[i].decorate(g)
-				}
-			}
-			if first == nil {
-				first = err
-			}
-		})
+	response, err := call[infoResponse](ctx, r, describeGroupInfo, params{GroupList: names})
+	if err != nil {
+		return err
 	}
-	asks.Wait()
-	return first
+	for _, info := range response.Result {
+		g := byName[info.Group]
+		switch code := info.ErrorCode; {
+		case g == nil:
+		case code != "0" && code != "":
+			err = fmt.Errorf("group %s: error %s", g.Name, code)
+		default:
+			info.apply(g)
+		}
+	}
+	return err
 }
 
-// decorate adds what the API tells to a group. The API does not say what members
-// subscribe to; but in a group at rest all partitions of those topics are with
-// somebody.
-func (info *groupInfo) decorate(g *lag.Group) {
+// apply adds the state and members to a group. The API does not report what
+// members subscribe to; but in a group at rest every partition of a subscribed
+// topic is assigned to a member.
+func (info *groupInfo) apply(g *lag.Group) {
 	g.State, g.Members = info.State, nil
-	read := map[string]bool{}
+	assigned := map[string]bool{}
 	for _, m := range info.Members {
 		member := lag.Member{ClientID: m.ClientId, Host: m.ClientHost, Partitions: map[string][]int32{}}
 		for _, t := range m.Assignment.Topics {
 			member.Partitions[t.Topic] = t.Partitions
-			read[t.Topic] = true
+			assigned[t.Topic] = true
 		}
 		g.Members = append(g.Members, member)
 	}
-	if g.State != "Stable" || len(read) == 0 {
+	if g.State != "Stable" || len(assigned) == 0 {
 		return
 	}
 	for i := range g.Topics {
-		g.Topics[i].Unsubscribed = !read[g.Topics[i].Name]
+		g.Topics[i].Unsubscribed = !assigned[g.Topics[i].Name]
 	}
 }

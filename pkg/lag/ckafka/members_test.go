@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tocsin/pkg/lag"
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/tencent"
 )
@@ -69,27 +70,36 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-func TestDescribePages(t *testing.T) {
-	cloud := newCloud(table(0, 0, 0)) // says Empty of every group
-	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupInfo", Do: tencentcloud.Answer(200, "application/json",
-		`{"Response":{"RequestId":"1","Result":[{"Group":"group-00","State":"Stable","ErrorCode":"15","Members":[]},{"Group":"other","State":"Stable"},null]}}`)})
+func TestDescribeReadsPagesOfTwenty(t *testing.T) {
+	cloud := newCloud(table(0, 0, 0)) // answers Empty for every group
 	var groups []lag.Group
 	for i := range 41 {
 		groups = append(groups, lag.Group{Name: fmt.Sprintf("group-%02d", i)})
 	}
-	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
-	if err == nil || err.Error() != "group group-00: error 15" {
-		t.Errorf("error %v", err)
+	if err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups); err != nil {
+		t.Fatal(err)
 	}
-	described := 0
 	for _, g := range groups {
-		if g.State == "Empty" {
-			described++
+		if g.State != "Empty" {
+			t.Errorf("state of %s = %q, want Empty", g.Name, g.State)
 		}
 	}
-	// The faulty answer took the place of a page of 20, or of that of one.
-	if n := cloud.Count("DescribeGroupInfo"); n != 3 || described != 21 && described != 40 {
-		t.Errorf("%d requests described %d groups, want 3, and 21 or 40", n, described)
+	if n := cloud.Count("DescribeGroupInfo"); n != 3 {
+		t.Errorf("%d requests, want 3", n)
+	}
+}
+
+func TestDescribeErrorOfOneGroup(t *testing.T) {
+	cloud := newCloud(table(0, 0, 0))
+	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupInfo", Do: fault.Respond(200, "application/json",
+		`{"Response":{"RequestId":"1","Result":[{"Group":"group-00","State":"Stable","ErrorCode":"15","Members":[]},{"Group":"other","State":"Stable"},null,{"Group":"group-01","State":"Empty"}]}}`)})
+	groups := []lag.Group{{Name: "group-00"}, {Name: "group-01"}}
+	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	if want := "group group-00: error 15"; err == nil || err.Error() != want {
+		t.Errorf("error = %v, want %s", err, want)
+	}
+	if groups[0].State != "" || groups[1].State != "Empty" {
+		t.Errorf("states = %q and %q, want none and Empty", groups[0].State, groups[1].State)
 	}
 }
 

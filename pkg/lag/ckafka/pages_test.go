@@ -36,7 +36,7 @@ func TestPages(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var offsets []int64
-			got, complete, err := pages(func(offset int64) (int64, []string, error) {
+			got, complete, err := readPages(func(offset int64) (int64, []string, error) {
 				offsets = append(offsets, offset)
 				p := tt.pages[len(offsets)-1]
 				return p.total, p.names, p.err
@@ -60,7 +60,7 @@ func TestPages(t *testing.T) {
 
 func TestPagesWithoutEnd(t *testing.T) {
 	asked := 0
-	list, complete, err := pages(func(offset int64) (int64, []string, error) {
+	list, complete, err := readPages(func(offset int64) (int64, []string, error) {
 		asked++
 		return offset + 2, []string{fmt.Sprint(offset)}, nil
 	}, func(s string) string { return s })

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
 )
 
 // clock is a clock that tests set.
@@ -190,10 +192,10 @@ func TestFaults(t *testing.T) {
 		return response.Status + " " + string(body), err
 	}
 
-	c.Fail(Fault{Action: "SendSms", Do: Hang})
+	c.Fail(Fault{Action: "SendSms", Do: fault.Hang})
 	c.Fail(Fault{Action: "DescribeGroup", Times: 2, Do: Refuse("InternalError", "try again")})
-	c.Fail(Fault{Do: Answer(502, "text/html", "<html>bad gateway</html>")})
-	c.Fail(Fault{Do: Slow(time.Microsecond)})
+	c.Fail(Fault{Do: fault.Respond(502, "text/html", "<html>bad gateway</html>")})
+	c.Fail(Fault{Do: fault.Pass})
 	for _, want := range []string{
 		`200 OK {"Response":{"Error":{"Code":"InternalError","Message":"try again"},"RequestId":"11111111-1111-4111-8111-111111111111"}}`,
 		`200 OK {"Response":{"Error":{"Code":"InternalError","Message":"try again"},"RequestId":"11111111-1111-4111-8111-111111111111"}}`,
@@ -206,11 +208,11 @@ func TestFaults(t *testing.T) {
 		}
 	}
 
-	c.Fail(Fault{Do: Half})
+	c.Fail(Fault{Do: fault.Truncate(`{"Response":{"Result":{}}}`)})
 	if _, err := do(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("half an answer: %v", err)
 	}
-	c.Fail(Fault{Do: Hang})
+	c.Fail(Fault{Do: fault.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := do(ctx); !errors.Is(err, context.DeadlineExceeded) {

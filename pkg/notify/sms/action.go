@@ -1,9 +1,8 @@
 package sms
 
-import tchttp "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/http"
+import "tocsin/pkg/tencent"
 
-// apiVersion is the version of SendSms that is called.
-const apiVersion = "2021-01-11"
+var sendSmsAction = tencent.Action{Product: "sms", Version: "2021-01-11", Name: "SendSms"}
 
 // sendSms holds the parameters of SendSms.
 type sendSms struct {
@@ -13,10 +12,10 @@ type sendSms struct {
 	TemplateParamSet        []string `json:",omitempty"`
 }
 
-// sendSmsAnswer is what SendSms answers, as far as it is read.
-type sendSmsAnswer struct {
-	tchttp.BaseResponse
-	Response struct{ SendStatusSet []sendStatus }
+// sendSmsResponse is the response of SendSms, as far as it is used.
+type sendSmsResponse struct {
+	tencent.ResponseHeader
+	SendStatusSet []sendStatus
 }
 
 // sendStatus is what became of one number.

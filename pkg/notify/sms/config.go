@@ -85,7 +85,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	case c.SecretID == "" && c.SecretKey != "":
 		f.Addf("secret_id", "is missing: secret_id and secret_key are given together or not at all")
 	}
-	if _, err := tencent.Profile(c.endpoint()); err != nil {
+	if err := tencent.CheckEndpoint(c.endpoint()); err != nil {
 		f.Addf("endpoint", "%v", err)
 	}
 }

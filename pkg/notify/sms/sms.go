@@ -8,8 +8,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
-
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/phone"
@@ -29,23 +27,22 @@ type sender struct {
 	env    *notify.Env
 	config Config
 	form   *phone.Templates
-	key    tencent.Credential
-	client *common.Client
+	client *tencent.Client
 }
 
 // New returns the notifier that c describes. An error names the key whose
 // template cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	s := &sender{env: env, config: *c, key: tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}}
+	s := &sender{env: env, config: *c}
 	var err error
 	if s.form, err = phone.NewTemplates(t, c.To, c.Params, c.ParamMaxLength); err != nil {
 		return nil, err
 	}
-	profile, err := tencent.Profile(c.endpoint())
+	key := tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}
+	s.client, err = tencent.NewClient(c.endpoint(), cmp.Or(c.Region, defaultRegion), key, env.HTTP.Transport)
 	if err != nil {
 		return nil, err
 	}
-	s.client = common.NewCommonClient(s.key, cmp.Or(c.Region, defaultRegion), profile).WithHttpTransport(tencent.Transport(env.HTTP.Transport))
 	return s, nil
 }
 
@@ -87,17 +84,15 @@ func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
 
 // send makes one call. Its outcome for each number is that number's own.
 func (s *sender) send(ctx context.Context, numbers, params []string) []notify.Outcome {
-	var answer sendSmsAnswer
-	err := tencent.Do(ctx, s.key, "sms:SendSms", func(ctx context.Context) error {
-		return s.client.Send(tencent.NewRequest(ctx, "sms:SendSms", apiVersion, sendSms{
-			SmsSdkAppId: s.config.SdkAppID, TemplateId: s.config.TemplateID, SignName: s.config.SignName,
-			PhoneNumberSet: numbers, TemplateParamSet: params,
-		}), &answer)
-	})
+	var response sendSmsResponse
+	err := s.client.Call(ctx, sendSmsAction, sendSms{
+		SmsSdkAppId: s.config.SdkAppID, TemplateId: s.config.TemplateID, SignName: s.config.SignName,
+		PhoneNumberSet: numbers, TemplateParamSet: params,
+	}, &response)
 	if err != nil {
 		return notify.Outcomes(numbers, callFault(err, numbers))
 	}
-	return outcomes(numbers, answer.Response.SendStatusSet)
+	return outcomes(numbers, response.SendStatusSet)
 }
 
 // preview is the message so far as it is known here.

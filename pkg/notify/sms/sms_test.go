@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/network"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
@@ -333,11 +334,11 @@ func TestUnknownOutcomes(t *testing.T) {
 		class     notify.Class
 		ambiguous bool
 	}{
-		{"no answer in time", brief, tencentcloud.Hang, notify.Retry, true},
-		{"half an answer", usual, tencentcloud.Half, notify.Retry, true},
-		{"an answer about another number", usual, tencentcloud.Answer(200, "application/json", other), notify.Retry, true},
-		{"an empty answer", usual, tencentcloud.Answer(200, "application/json", `{"Response":{"RequestId":"r"}}`), notify.Retry, true},
-		{"a proxy's page", usual, tencentcloud.Answer(502, "text/html", "<html>"), notify.Retry, true},
+		{"no answer in time", brief, fault.Hang, notify.Retry, true},
+		{"half an answer", usual, fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`), notify.Retry, true},
+		{"an answer about another number", usual, fault.Respond(200, "application/json", other), notify.Retry, true},
+		{"an empty answer", usual, fault.Respond(200, "application/json", `{"Response":{"RequestId":"r"}}`), notify.Retry, true},
+		{"a proxy's page", usual, fault.Respond(502, "text/html", "<html>"), notify.Retry, true},
 		{"the vendor timed out", usual, tencentcloud.Refuse("InternalError.Timeout", "timeout"), notify.Retry, true},
 		{"the vendor is broken", usual, tencentcloud.Refuse("InternalError.OtherError", "error"), notify.Retry, false},
 		{"too many requests", usual, tencentcloud.Refuse("RequestLimitExceeded.UinLimitExceeded", "limit"), notify.Rate, false},

@@ -1,9 +1,8 @@
 package voice
 
-import tchttp "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/http"
+import "tocsin/pkg/tencent"
 
-// apiVersion is the version of SendTtsVoice that is called.
-const apiVersion = "2020-09-02"
+var sendTtsVoiceAction = tencent.Action{Product: "vms", Version: "2020-09-02", Name: "SendTtsVoice"}
 
 // sendTtsVoice holds the parameters of SendTtsVoice. It is Appid here, where
 // SendSms has AppId.
@@ -14,8 +13,8 @@ type sendTtsVoice struct {
 	SessionContext                          string
 }
 
-// sendTtsVoiceAnswer is what SendTtsVoice answers, as far as it is read.
-type sendTtsVoiceAnswer struct {
-	tchttp.BaseResponse
-	Response struct{ SendStatus struct{ CallId string } }
+// sendTtsVoiceResponse is the response of SendTtsVoice, as far as it is used.
+type sendTtsVoiceResponse struct {
+	tencent.ResponseHeader
+	SendStatus struct{ CallId string }
 }

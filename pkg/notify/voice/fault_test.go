@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	cloudfault "tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
 )
@@ -53,13 +54,13 @@ func TestAnswers(t *testing.T) {
 		{"broken otherwise", refuse("InternalError.SomethingNew"), notify.Retry, 0, false},
 		{"unavailable", refuse("ResourceUnavailable"), notify.Retry, 0, false},
 		{"waited in vain", refuse("InternalError.Timeout"), notify.Retry, 0, true},
-		{"half an answer", tencentcloud.Half, notify.Retry, 0, true},
-		{"no call in it", tencentcloud.Answer(200, json, `{"Response":{"RequestId":"r"}}`), notify.Retry, 0, true},
-		{"an empty call", tencentcloud.Answer(200, json, `{"Response":{"SendStatus":{"CallId":"","SessionContext":"n1"},"RequestId":"r"}}`), notify.Retry, 0, true},
-		{"not JSON", tencentcloud.Answer(200, json, `ok`), notify.Retry, 0, true},
-		{"a proxy's error", tencentcloud.Answer(502, "text/html", "<html>13800000001</html>"), notify.Retry, 0, true},
-		{"a proxy's login", tencentcloud.Answer(200, "text/html", "<html>please log in</html>"), notify.Retry, 0, true},
-		{"a proxy's refusal", tencentcloud.Answer(403, "text/html", "<html>no</html>"), notify.Permanent, 0, true},
+		{"half an answer", cloudfault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`), notify.Retry, 0, true},
+		{"no call in it", cloudfault.Respond(200, json, `{"Response":{"RequestId":"r"}}`), notify.Retry, 0, true},
+		{"an empty call", cloudfault.Respond(200, json, `{"Response":{"SendStatus":{"CallId":"","SessionContext":"n1"},"RequestId":"r"}}`), notify.Retry, 0, true},
+		{"not JSON", cloudfault.Respond(200, json, `ok`), notify.Retry, 0, true},
+		{"a proxy's error", cloudfault.Respond(502, "text/html", "<html>13800000001</html>"), notify.Retry, 0, true},
+		{"a proxy's login", cloudfault.Respond(200, "text/html", "<html>please log in</html>"), notify.Retry, 0, true},
+		{"a proxy's refusal", cloudfault.Respond(403, "text/html", "<html>no</html>"), notify.Permanent, 0, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cloud, env := vendor(t, nil)
@@ -82,7 +83,7 @@ func TestAnswers(t *testing.T) {
 // second was not begun, and may be tried again.
 func TestTimeIsOver(t *testing.T) {
 	cloud, env := vendor(t, nil)
-	cloud.Fail(tencentcloud.Fault{Do: tencentcloud.Hang})
+	cloud.Fail(tencentcloud.Fault{Do: cloudfault.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	out := send(ctx, t, config("13800000001", "13800000002"), env, diskFull())

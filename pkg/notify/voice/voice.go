@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
-
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/phone"
@@ -31,8 +29,7 @@ type caller struct {
 	env    *notify.Env
 	config Config
 	form   *phone.Templates
-	key    tencent.Credential
-	client *common.Client
+	client *tencent.Client
 }
 
 // New returns the notifier that c describes. An error names the key whose
@@ -42,13 +39,12 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if err != nil {
 		return nil, err
 	}
-	profile, err := tencent.Profile(c.endpoint())
+	key := tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}
+	client, err := tencent.NewClient(c.endpoint(), cmp.Or(c.Region, defaultRegion), key, env.HTTP.Transport)
 	if err != nil {
 		return nil, err
 	}
-	key := tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}
-	client := common.NewCommonClient(key, cmp.Or(c.Region, defaultRegion), profile).WithHttpTransport(tencent.Transport(env.HTTP.Transport))
-	return &caller{env: env, config: *c, form: form, key: key, client: client}, nil
+	return &caller{env: env, config: *c, form: form, client: client}, nil
 }
 
 // Messages returns one message whose units are the numbers. They are called one
@@ -94,14 +90,11 @@ func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
 // call rings one number. Only an answer with the call's id is success.
 func (c *caller) call(ctx context.Context, number string, request sendTtsVoice) *notify.Error {
 	request.CalledNumber = number
-	var answer sendTtsVoiceAnswer
-	err := tencent.Do(ctx, c.key, "vms:SendTtsVoice", func(ctx context.Context) error {
-		return c.client.Send(tencent.NewRequest(ctx, "vms:SendTtsVoice", apiVersion, request), &answer)
-	})
-	if err != nil {
+	var response sendTtsVoiceResponse
+	if err := c.client.Call(ctx, sendTtsVoiceAction, request, &response); err != nil {
 		return fault(err, number)
 	}
-	if answer.Response.SendStatus.CallId == "" {
+	if response.SendStatus.CallId == "" {
 		return &notify.Error{Class: notify.Retry, Ambiguous: true,
 			Message: phone.Mask(number) + ": voice: the answer of Tencent Cloud has no call in it"}
 	}
