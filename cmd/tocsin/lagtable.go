@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"tocsin/pkg/humanize"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/setting"
@@ -59,11 +60,7 @@ func count(n *int64, none string) string {
 	if n == nil {
 		return none
 	}
-	digits := strconv.FormatInt(*n, 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
+	return humanize.Int(*n)
 }
 
 // behind prints the age of the oldest unread message.

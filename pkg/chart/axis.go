@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tocsin/pkg/humanize"
 )
 
 // valueAxis returns the marks of an axis that begins at 0 and reaches top: 1, 2
@@ -35,15 +37,7 @@ func grouped(v float64) string {
 	if v < 1000 {
 		return short(v)
 	}
-	digits := strconv.FormatFloat(math.Round(v), 'f', 0, 64)
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
+	return humanize.Int(int64(math.Round(v)))
 }
 
 // timeSteps are the distances that marks of time may have.

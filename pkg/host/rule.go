@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tocsin/pkg/humanize"
 	"tocsin/pkg/setting"
 )
 
@@ -203,17 +203,9 @@ func figure(v float64) string {
 	case size >= 1e15:
 		return strconv.FormatFloat(v, 'g', 6, 64)
 	case size >= 1000:
-		return thousands(int64(math.Round(v)))
+		return humanize.Int(int64(math.Round(v)))
 	case size > 0 && size < 0.1:
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	}
 	return strconv.FormatFloat(math.Round(v*math.Pow10(digits))/math.Pow10(digits), 'f', -1, 64)
-}
-
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

@@ -147,14 +147,6 @@ rules.0.annotations.summary the template cannot be used: it prints more than 64 
 	}
 }
 
-func TestThousands(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
-		if got := thousands(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
-		}
-	}
-}
-
 func TestFilter(t *testing.T) {
 	filter := func(include, exclude string) Filter {
 		var f Filter

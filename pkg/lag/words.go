@@ -3,14 +3,16 @@ package lag
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"tocsin/pkg/humanize"
 	"tocsin/pkg/lag/trend"
 )
 
 // words are the built-in texts for people, in one language.
 type messages struct {
+	language string // "zh" or "en"
+
 	over, under            string // group, topic, lag, limit
 	trouble, fine          string // group, topic, what is found; group, topic, lag
 	left, leftLimit        string // lag; lag, limit
@@ -18,13 +20,12 @@ type messages struct {
 	grows                  string // for how long
 	lost                   string // how many
 	states                 map[trend.State]string
-	units                  [4]string // of time: days, hours, minutes, seconds
-	worst, item, separator string    // list of items; partition, lag
-	unknown                string    // count
-	topicGone, groupGone   string    // group, topic
-	unsubscribed           string    // group, topic
-	ruleGone               string    // rule
-	clusterGone            string    // cluster
+	worst, item, separator string // list of items; partition, lag
+	unknown                string // count
+	topicGone, groupGone   string // group, topic
+	unsubscribed           string // group, topic
+	ruleGone               string // rule
+	clusterGone            string // cluster
 
 	clusterFailed, clusterBack string // cluster
 	groupFailed, groupBack     string // group, cluster
@@ -40,6 +41,8 @@ type messages struct {
 }
 
 var chinese = messages{
+	language: "zh",
+
 	over:      "%[1]s 消费 %[2]s 积压 %[3]s 条（阈值 %[4]s）",
 	under:     "%[1]s 消费 %[2]s 的积压已降到 %[3]s 条（阈值 %[4]s）",
 	trouble:   "%s 消费 %s：%s",
@@ -55,7 +58,6 @@ var chinese = messages{
 		trend.Rewind:  "位点回退",
 		trend.Growing: "积压在增长",
 	},
-	units:        [4]string{" 天", " 小时", " 分钟", " 秒"},
 	worst:        "积压最多的分区：%s。",
 	item:         "%d 号 %s 条",
 	separator:    "，",
@@ -84,6 +86,8 @@ var chinese = messages{
 }
 
 var english = messages{
+	language: "en",
+
 	over:      "%[1]s is %[3]s behind on %[2]s (limit %[4]s)",
 	under:     "%[1]s is down to %[3]s behind on %[2]s (limit %[4]s)",
 	trouble:   "%s on %s: %s",
@@ -99,7 +103,6 @@ var english = messages{
 		trend.Rewind:  "set back",
 		trend.Growing: "falling behind",
 	},
-	units:        [4]string{"d", "h", "m", "s"},
 	worst:        "Furthest behind: %s.",
 	item:         "partition %d by %s",
 	separator:    ", ",
@@ -145,7 +148,7 @@ func (w *messages) detail(worst []Partition, unknown int) string {
 			if i > 0 {
 				items = append(items, w.separator...)
 			}
-			items = fmt.Appendf(items, w.item, p.ID, thousands(p.Lag))
+			items = fmt.Appendf(items, w.item, p.ID, humanize.Int(p.Lag))
 		}
 		fmt.Fprintf(&b, w.worst, items)
 	}
@@ -162,13 +165,4 @@ func cause(err error, language string) string {
 		return worded.Text(language)
 	}
 	return err.Error()
-}
-
-// thousands prints 1234567 as 1,234,567.
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/humanize"
 )
 
 // lagging is a topic whose consumer group is behind. Its alert has the labels
@@ -103,7 +104,7 @@ func (e *entry) reading() string {
 	if e.lag == unread {
 		return ""
 	}
-	return number(e.lag)
+	return humanize.Int(e.lag)
 }
 
 // threshold prints the limit that the lag is over, "" when it is the same for
@@ -122,13 +123,13 @@ func (d *draft) sum() string {
 		sum += min(e.lag, math.MaxInt64-sum)
 	}
 	worst := d.entries[0]
-	return d.words.behindAll(number(sum), number(worst.lag), d.distinct(worst))
+	return d.words.behindAll(humanize.Int(sum), humanize.Int(worst.lag), d.distinct(worst))
 }
 
 // count prints a number of messages; what is not a number stays as it is.
 func count(s string) string {
 	if n, ok := alert.ParseCount(s); ok {
-		return number(n)
+		return humanize.Int(n)
 	}
 	return CleanLine(s, maxName)
 }
@@ -143,7 +144,7 @@ func partitions(s string) string {
 	}
 	var out []string
 	for _, p := range worst[:min(len(worst), most)] {
-		out = append(out, "#"+strconv.Itoa(int(p.ID))+" "+number(p.Lag))
+		out = append(out, "#"+strconv.Itoa(int(p.ID))+" "+humanize.Int(p.Lag))
 	}
 	return strings.Join(out, " · ")
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/humanize"
 )
 
 // What an alert about lag may tell beside the lag, each in an annotation: delay
@@ -24,7 +25,7 @@ func (d *draft) trouble(e *entry, behind string) string {
 		parts = append(parts, s)
 	}
 	if n, ok := alert.ParseCount(e.Annotations[alert.LostAnnotation]); ok && n > 0 {
-		parts = append(parts, d.words.lost(number(n)))
+		parts = append(parts, d.words.lost(humanize.Int(n)))
 	}
 	parts = append(parts, behind)
 	if s := d.ago(e); s != "" {

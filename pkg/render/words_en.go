@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/humanize"
 )
 
 func english() *words {
@@ -186,8 +187,6 @@ func english() *words {
 		badText: func(err string) string { return "The custom template failed, this is the built-in text: " + err },
 		picture: func(what, span string) string { return "Lag of " + what + " over the last " + span },
 
-		duration: func(d time.Duration) string {
-			return twoUnits(d, [...]string{"d", "h", "m", "s"})
-		},
+		duration: func(d time.Duration) string { return humanize.Duration(d, "en") },
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/humanize"
 )
 
 func chinese() *words {
@@ -173,8 +174,6 @@ func chinese() *words {
 		badText: func(err string) string { return "自定义模板出错，这里是内置文案：" + err },
 		picture: func(what, span string) string { return what + " 最近 " + span + "的积压曲线" },
 
-		duration: func(d time.Duration) string {
-			return twoUnits(d, [...]string{" 天", " 小时", " 分钟", " 秒"})
-		},
+		duration: func(d time.Duration) string { return humanize.Duration(d, "zh") },
 	}
 }

@@ -10,7 +10,7 @@ import (
 // floors are the rooms from the ground up. A package belongs to the room with
 // the longest name that is its own or leads to it.
 var floors = [][]string{
-	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
+	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/humanize", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
 	{"pkg/render", "pkg/notify/phone"},
 	{"pkg/notify"},                 // the contract
 	{"pkg/notify/chat"},            // the base of chat channels
