@@ -104,7 +104,7 @@ func newCloud(t *testing.T, pendingFor string) (*localcloud.Cloud, map[string]st
 	}
 	t.Cleanup(cloud.Close)
 	cloud.Tencent.SetKey("AKIDx", tencentcloud.Key{Secret: "cloud-key"})
-	cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.Table{"order-worker": {
+	cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.StaticGroups{"order-worker": {
 		{Name: "paid", Partitions: []tencentcloud.Partition{{ID: 0, Committed: 5, End: 6}, {ID: 1, Committed: 0, End: 2000}, {ID: 2, Committed: -1, End: 9}}},
 		{Name: "idle", Partitions: []tencentcloud.Partition{{ID: 0, Committed: 6, End: 6}}},
 		{Name: "new", Partitions: []tencentcloud.Partition{{ID: 0, Committed: -1, End: 6}}},
@@ -319,7 +319,7 @@ func TestLagWatch(t *testing.T) {
 	defer cancel()
 	out := &watchWriter{found: cancel, want: "order-worker / paid", times: 3}
 	var errs strings.Builder
-	cloud.Tencent.Fail(tencentcloud.Fault{Action: "DescribeGroup", Do: tencentcloud.Refuse("InternalError", "once")})
+	cloud.Tencent.Inject(tencentcloud.Fault{Action: "DescribeGroup", Do: tencentcloud.Refuse("InternalError", "once")})
 	status := run(ctx, []string{"lag", "--watch", "--every", "20ms", "--chart"}, out, &errs, lookupIn(env))
 	if reads := strings.Count(out.text.String(), "every 20ms"); status != 0 || reads < 3 {
 		t.Errorf("got exit status %d after %d reads, want 0 after at least 3\n%s%s", status, reads, &out.text, errs.String())
@@ -363,7 +363,7 @@ func TestServe(t *testing.T) {
 		cloud.WeCom.OnMessage(func(wecom.Message) { cancel() })
 		if len(cloud.WeCom.Inbox()) > 0 {
 			// No message is due the second time: the end is a poll that was answered.
-			cloud.Tencent.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: func(_ http.ResponseWriter, _ *http.Request, next func()) {
+			cloud.Tencent.Inject(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: func(_ http.ResponseWriter, _ *http.Request, next func()) {
 				next()
 				cancel()
 			}})

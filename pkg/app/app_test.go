@@ -105,7 +105,7 @@ func TestChannelFailures(t *testing.T) {
 		}, {
 			name: "SMS answer cut off, outcome unknown",
 			inject: func(ta *testApp) {
-				ta.cloud.Tencent.Fail(tencentcloud.Fault{Action: "SendSms", Do: fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`)})
+				ta.cloud.Tencent.Inject(tencentcloud.Fault{Action: "SendSms", Do: fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`)})
 			},
 			first: "1 robot, 0 phone, 3 mail", pending: 0, after: "1 robot, 0 phone, 3 mail", log: "fallback",
 		}, {
@@ -181,14 +181,14 @@ func TestPollFailures(t *testing.T) {
 		}, {
 			name: "unknown instance",
 			inject: func(ta *testApp) {
-				ta.cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-shanghai", Groups: tencentcloud.Table{}})
+				ta.cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-shanghai", Groups: tencentcloud.StaticGroups{}})
 			},
 			repair: func(ta *testApp) { ta.setLag(map[string]int64{"paid": 5000}) },
 			want:   "ckafka-1",
 		}, {
 			name: "HTML from a proxy",
 			inject: func(ta *testApp) {
-				ta.cloud.Tencent.Fail(tencentcloud.Fault{Action: "DescribeGroup", Times: 6, Do: fault.Respond(502, "text/html", "<html>bad gateway</html>")})
+				ta.cloud.Tencent.Inject(tencentcloud.Fault{Action: "DescribeGroup", Times: 6, Do: fault.Respond(502, "text/html", "<html>bad gateway</html>")})
 			},
 			want: "502",
 		},
@@ -232,7 +232,7 @@ func TestDeadlineIsKept(t *testing.T) {
 	if took := time.Since(begin); took >= 2*time.Second {
 		t.Errorf("got an answer after %v, want less than 2s", took)
 	}
-	ta.cloud.Tencent.Fail(tencentcloud.Fault{Action: "DescribeGroup", Do: fault.Hang})
+	ta.cloud.Tencent.Inject(tencentcloud.Fault{Action: "DescribeGroup", Do: fault.Hang})
 	if a := ta.pollFor(at(600), 2*time.Second); a.Sent != 1 || a.Pending != 0 || a.Alerts != 1 {
 		t.Errorf("API hangs: got %+v, want 1 sent, 0 pending and 1 alert\n%s", a, ta.logs)
 	}

@@ -107,7 +107,7 @@ func (ta *testApp) setLag(topics map[string]int64) {
 			{ID: 0, Committed: 1000, End: 1000 + lag/10}, {ID: 1, Committed: 7, End: 7 + lag - lag/10},
 		}})
 	}
-	ta.cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.Table{"order-worker": all}})
+	ta.cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.StaticGroups{"order-worker": all}})
 }
 
 // start opens the App as a new process does.

@@ -212,7 +212,7 @@ func TestFailedCalls(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			x := runVoice(t, callConfiguration, night, tt.change)
 			if tt.fault != nil {
-				x.cloud.Tencent.Fail(*tt.fault)
+				x.cloud.Tencent.Inject(*tt.fault)
 			}
 			x.runSteps(tt.steps)
 			if a := x.advance(0); a.Pending != 0 {

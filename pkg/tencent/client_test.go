@@ -33,7 +33,7 @@ func newTestAPI(t *testing.T) *testAPI {
 	t.Helper()
 	cloud := tencentcloud.New(time.Now)
 	cloud.SetKey(testID, tencentcloud.Key{Secret: testKey})
-	cloud.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.Table{"g": nil}})
+	cloud.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.StaticGroups{"g": nil}})
 	server := httptest.NewTLSServer(cloud)
 	t.Cleanup(server.Close)
 	return &testAPI{cloud: cloud, server: server, credential: Credential{ID: testID, Key: testKey}, rt: server.Client().Transport}
@@ -72,7 +72,7 @@ func TestCallDecodesTheResponse(t *testing.T) {
 		"with a permanent key":     func(*testAPI) {},
 		"with the key of the role": (*testAPI).useRole,
 		"with invalid UTF-8, a duplicate name and null": func(a *testAPI) {
-			a.cloud.Fail(tencentcloud.Fault{Do: fault.Respond(200, "application/json",
+			a.cloud.Inject(tencentcloud.Fault{Do: fault.Respond(200, "application/json",
 				`{"Response":{"RequestId":"r","Note":"`+"\xff"+`","Error":null,"Note":1,"Result":{"TotalCount":1,"GroupList":[{"Group":"g"}]}}}`)})
 		},
 	}
@@ -98,7 +98,7 @@ func TestCallDecodesTheResponse(t *testing.T) {
 // and a part of the text in both languages.
 func TestCallErrors(t *testing.T) {
 	inject := func(do fault.Handler) func(*testAPI) {
-		return func(a *testAPI) { a.cloud.Fail(tencentcloud.Fault{Do: do}) }
+		return func(a *testAPI) { a.cloud.Inject(tencentcloud.Fault{Do: do}) }
 	}
 	refuse := func(code, message string) func(*testAPI) { return inject(tencentcloud.Refuse(code, message)) }
 	html := func(status int, body string) func(*testAPI) { return inject(fault.Respond(status, "text/html", body)) }
@@ -199,7 +199,7 @@ func TestMessageIsRedactedAndShortened(t *testing.T) {
 	a := newTestAPI(t)
 	a.useRole()
 	long := strings.Repeat("长", 400)
-	a.cloud.Fail(tencentcloud.Fault{Do: tencentcloud.Refuse("FailedOperation", testID+" and AKIDanother1234\nwith\t"+testKey+"\x1b[31m"+testToken+" "+long)})
+	a.cloud.Inject(tencentcloud.Fault{Do: tencentcloud.Refuse("FailedOperation", testID+" and AKIDanother1234\nwith\t"+testKey+"\x1b[31m"+testToken+" "+long)})
 	_, err := a.describeGroup(t.Context(), "ckafka-1")
 	e, ok := errors.AsType[*Error](err)
 	if want := "AKID*** and AKID*** with *** [31m*** 长长"; !ok || !strings.HasPrefix(e.Message, want) {
@@ -217,7 +217,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			a := newTestAPI(t)
-			a.cloud.Fail(tencentcloud.Fault{Do: func(w http.ResponseWriter, r *http.Request, _ func()) {
+			a.cloud.Inject(tencentcloud.Fault{Do: func(w http.ResponseWriter, r *http.Request, _ func()) {
 				http.Redirect(w, r, elsewhere.URL, status)
 			}})
 			_, err := a.describeGroup(t.Context(), "ckafka-1")

@@ -90,7 +90,7 @@ func (b *bench) coldStart(ctx context.Context) ([]row, error) {
 
 // cloud starts a local cloud with one instance, and returns the environment and
 // the configuration of a function that works on it.
-func (b *bench) cloud(ctx context.Context, groups tencentcloud.Table, maxLag int) (*localcloud.Cloud, map[string]string, error) {
+func (b *bench) cloud(ctx context.Context, groups tencentcloud.StaticGroups, maxLag int) (*localcloud.Cloud, map[string]string, error) {
 	cloud, err := localcloud.Start(ctx, localcloud.Options{Mail: smtp.Config{Username: "a@example.com", Password: "p"}})
 	if err != nil {
 		return nil, nil, err
@@ -127,8 +127,8 @@ receivers:
 
 // table makes groups with topics of partitions that are behind by lag messages
 // each in every partition.
-func groupTable(groups, topics, partitions int, lag int64) tencentcloud.Table {
-	t := tencentcloud.Table{}
+func groupTable(groups, topics, partitions int, lag int64) tencentcloud.StaticGroups {
+	t := tencentcloud.StaticGroups{}
 	for g := range groups {
 		var all []tencentcloud.Topic
 		for i := range topics {

@@ -45,7 +45,7 @@ func (d direct) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	return w.Result(), nil
 }
 
-func newCloud(groups tencentcloud.Groups) *tencentcloud.Cloud {
+func newCloud(groups tencentcloud.GroupSource) *tencentcloud.Cloud {
 	cloud := tencentcloud.New(time.Now)
 	cloud.SetKey(testID, tencentcloud.Key{Secret: testKey})
 	cloud.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: groups})
@@ -99,7 +99,7 @@ func filter(t *testing.T, include, exclude []string) lag.Filter {
 }
 
 // table returns groups that each have topics of partitions that are 3 behind.
-func table(groups, topics, partitions int) tencentcloud.Table {
+func table(groups, topics, partitions int) tencentcloud.StaticGroups {
 	list := make([]tencentcloud.Topic, topics)
 	for i := range list {
 		list[i] = tencentcloud.Topic{Name: fmt.Sprintf("topic-%03d", i), Partitions: make([]tencentcloud.Partition, partitions)}
@@ -107,7 +107,7 @@ func table(groups, topics, partitions int) tencentcloud.Table {
 			list[i].Partitions[p] = tencentcloud.Partition{ID: int32(p), Committed: 1_000_000_007, End: 1_000_000_010}
 		}
 	}
-	t := tencentcloud.Table{}
+	t := tencentcloud.StaticGroups{}
 	for i := range groups {
 		t[fmt.Sprintf("group-%03d", i)] = list
 	}
@@ -115,7 +115,7 @@ func table(groups, topics, partitions int) tencentcloud.Table {
 }
 
 func TestRead(t *testing.T) {
-	cloud := newCloud(tencentcloud.Table{
+	cloud := newCloud(tencentcloud.StaticGroups{
 		"billing": {{Name: "orders", Partitions: []tencentcloud.Partition{
 			{ID: 0, Committed: 7, End: 10},
 			{ID: 1, Committed: 10, End: 10},
@@ -160,7 +160,7 @@ func TestRead(t *testing.T) {
 // believed.
 func TestAbsentFields(t *testing.T) {
 	cloud := newCloud(table(1, 1, 1))
-	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: fault.Respond(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":3,"TopicList":[
+	cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: fault.Respond(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":3,"TopicList":[
 		{"Topic":"a","Partitions":[{"Partition":0,"Lag":5,"Metadata":"`+"\xff"+`"},{"Partition":1,"Offset":null,"LogEndOffset":9},{"Partition":2,"Offset":1},{"Offset":1,"LogEndOffset":2},{"Partition":4294967296,"Offset":1,"LogEndOffset":2},null,{"Partition":3,"Offset":4,"LogEndOffset":9,"Lag":777}]},
 		{"Partitions":[]}, null]}}}`)})
 	got, err := newReader(t, cloud, newCluster()).Read(t.Context())

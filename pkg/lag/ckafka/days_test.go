@@ -28,7 +28,7 @@ func TestNothingLearnt(t *testing.T) {
 		}
 	}
 	fail := func(f tencentcloud.Fault) func(*tencentcloud.Cloud, *Reader) {
-		return func(c *tencentcloud.Cloud, _ *Reader) { c.Fail(f) }
+		return func(c *tencentcloud.Cloud, _ *Reader) { c.Inject(f) }
 	}
 	tests := []struct {
 		name   string
@@ -93,8 +93,8 @@ func TestPassingFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := newCloud(table(3, 1, 1))
-				cloud.Fail(tencentcloud.Fault{Action: "DescribeGroup", Times: 2, Do: do})
-				cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 1, Do: do})
+				cloud.Inject(tencentcloud.Fault{Action: "DescribeGroup", Times: 2, Do: do})
+				cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 1, Do: do})
 				snapshot, err := newReader(t, cloud, newCluster()).Read(t.Context())
 				if err != nil {
 					t.Fatal(err)
@@ -114,7 +114,7 @@ func TestPassingFaults(t *testing.T) {
 
 func TestHalfAnAnswer(t *testing.T) {
 	cloud := newCloud(table(1, 1, 1))
-	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroup", Do: fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`)})
+	cloud.Inject(tencentcloud.Fault{Action: "DescribeGroup", Do: fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`)})
 	snapshot, err := overTLS(t, cloud, tencent.Credential{}, newCluster()).Read(t.Context())
 	if err != nil || len(snapshot.Groups) != 1 || cloud.Count("DescribeGroup") != 2 {
 		t.Errorf("read %+v, %v with %d requests", snapshot, err, cloud.Count("DescribeGroup"))
@@ -123,7 +123,7 @@ func TestHalfAnAnswer(t *testing.T) {
 
 func TestOneGroupHidesNoOther(t *testing.T) {
 	cloud := newCloud(table(3, 1, 1))
-	cloud.Fail(refuse("InvalidParameterValue", 1))
+	cloud.Inject(refuse("InvalidParameterValue", 1))
 	snapshot, err := newReader(t, cloud, newCluster()).Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -145,8 +145,8 @@ func TestOneGroupHidesNoOther(t *testing.T) {
 // TestSeveralReasons tells each group its own reason when there is none in common.
 func TestSeveralReasons(t *testing.T) {
 	cloud := newCloud(table(3, 1, 1))
-	cloud.Fail(refuse("InvalidParameterValue", 2))
-	cloud.Fail(refuse("UnauthorizedOperation", 1))
+	cloud.Inject(refuse("InvalidParameterValue", 2))
+	cloud.Inject(refuse("UnauthorizedOperation", 1))
 	snapshot, err := newReader(t, cloud, newCluster()).Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestSeveralReasons(t *testing.T) {
 func TestASecondPageFails(t *testing.T) {
 	cloud := newCloud(table(1, 60, 1))
 	var asked atomic.Int32
-	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 2, Do: func(w http.ResponseWriter, r *http.Request, next func()) {
+	cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 2, Do: func(w http.ResponseWriter, r *http.Request, next func()) {
 		if asked.Add(1) == 1 {
 			next()
 			return
@@ -188,7 +188,7 @@ func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := newCloud(table(20, 1, 1))
 		var asked atomic.Int32
-		cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 100, Do: func(w http.ResponseWriter, r *http.Request, next func()) {
+		cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 100, Do: func(w http.ResponseWriter, r *http.Request, next func()) {
 			if asked.Add(1) <= 5 {
 				next()
 				return

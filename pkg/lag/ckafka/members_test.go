@@ -15,7 +15,7 @@ import (
 
 // manned is a table of groups that have members.
 type manned struct {
-	tencentcloud.Table
+	tencentcloud.StaticGroups
 	described map[string]tencentcloud.Description
 }
 
@@ -91,7 +91,7 @@ func TestDescribeReadsPagesOfTwenty(t *testing.T) {
 
 func TestDescribeErrorOfOneGroup(t *testing.T) {
 	cloud := newCloud(table(0, 0, 0))
-	cloud.Fail(tencentcloud.Fault{Action: "DescribeGroupInfo", Do: fault.Respond(200, "application/json",
+	cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupInfo", Do: fault.Respond(200, "application/json",
 		`{"Response":{"RequestId":"1","Result":[{"Group":"group-00","State":"Stable","ErrorCode":"15","Members":[]},{"Group":"other","State":"Stable"},null,{"Group":"group-01","State":"Empty"}]}}`)})
 	groups := []lag.Group{{Name: "group-00"}, {Name: "group-01"}}
 	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)

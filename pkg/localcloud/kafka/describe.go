@@ -7,7 +7,7 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 )
 
-var _ tencentcloud.Describer = (*Kafka)(nil)
+var _ tencentcloud.GroupDescriber = (*Kafka)(nil)
 
 // Describe returns what a group does and who reads for it.
 func (k *Kafka) Describe(ctx context.Context, group string) (tencentcloud.Description, error) {

@@ -15,7 +15,7 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 )
 
-var _ tencentcloud.Groups = (*Kafka)(nil)
+var _ tencentcloud.GroupSource = (*Kafka)(nil)
 
 // Groups returns the names of the groups in order.
 func (k *Kafka) Groups(ctx context.Context) ([]string, error) {

@@ -16,11 +16,11 @@ const pageLimit = 50
 // Instance is a CKafka instance.
 type Instance struct {
 	ID, Region string
-	Groups     Groups
+	Groups     GroupSource
 }
 
 // Groups is what an instance knows of its consumer groups: a Table, or a Kafka.
-type Groups interface {
+type GroupSource interface {
 	// Groups returns the names of the groups.
 	Groups(ctx context.Context) ([]string, error)
 	// Offsets returns the topics in which a group has committed, none for a
@@ -51,13 +51,15 @@ func (c *Cloud) AddInstance(i Instance) {
 }
 
 // Table is Groups that never change.
-type Table map[string][]Topic
+type StaticGroups map[string][]Topic
 
 // Groups returns the table's groups in order.
-func (t Table) Groups(context.Context) ([]string, error) { return slices.Sorted(maps.Keys(t)), nil }
+func (t StaticGroups) Groups(context.Context) ([]string, error) {
+	return slices.Sorted(maps.Keys(t)), nil
+}
 
 // Offsets returns the topics of a group.
-func (t Table) Offsets(_ context.Context, group string) ([]Topic, error) { return t[group], nil }
+func (t StaticGroups) Offsets(_ context.Context, group string) ([]Topic, error) { return t[group], nil }
 
 // instance finds the instance that a request is about, in the request's region.
 func (c *Cloud) instance(call *call, id *string) (Instance, error) {
@@ -142,7 +144,7 @@ func (c *Cloud) describeGroupOffsets(call *call) (any, error) {
 //
 // What the vendor says for Lag where nothing was committed is not known; here it
 // is the whole log, which a reader must not take at its word.
-func encodeOffsets(total int, topics []Topic) encoded {
+func encodeOffsets(total int, topics []Topic) rawJSON {
 	size := 1 << 10
 	for _, t := range topics {
 		size += 512 + 128*len(t.Partitions)

@@ -4,7 +4,7 @@ import "context"
 
 // Describer is Groups that also know who reads for them. Of other Groups the API
 // says that all are Empty.
-type Describer interface {
+type GroupDescriber interface {
 	// Describe returns what a group does; State "Dead" for one that is not known.
 	Describe(ctx context.Context, group string) (Description, error)
 }
@@ -61,7 +61,7 @@ func (c *Cloud) describeGroupInfo(call *call) (any, error) {
 	list := make([]groupInfo, len(p.GroupList))
 	for i, name := range p.GroupList {
 		d := Description{State: "Empty"}
-		if groups, ok := instance.Groups.(Describer); ok {
+		if groups, ok := instance.Groups.(GroupDescriber); ok {
 			if d, err = groups.Describe(call.Context(), name); err != nil {
 				return nil, err
 			}

@@ -7,8 +7,8 @@ import (
 )
 
 // table has 51 groups; the first has 51 topics.
-func table() Table {
-	t := Table{}
+func table() StaticGroups {
+	t := StaticGroups{}
 	for i := range 51 {
 		t[fmt.Sprintf("group-%02d", i)] = nil
 	}
@@ -86,7 +86,7 @@ func TestDescribeGroupOffsets(t *testing.T) {
 
 func TestOffsets(t *testing.T) {
 	c := newClient(t)
-	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{"g": {{Name: "t", Partitions: []Partition{
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{"g": {{Name: "t", Partitions: []Partition{
 		{ID: 0, Committed: 7, End: 10}, {ID: 1, Committed: -1, End: 5}, {ID: 2, Committed: 3, End: -1, ErrorCode: 3},
 	}}}}})
 	answer, _, _ := c.call(t, "ckafka", "DescribeGroupOffsets", `{"InstanceId":"ckafka-1","Group":"g"}`)
@@ -98,7 +98,7 @@ func TestOffsets(t *testing.T) {
 }
 
 // manned is a table of groups of which one has a member.
-type manned struct{ Table }
+type manned struct{ StaticGroups }
 
 func (manned) Describe(_ context.Context, group string) (Description, error) {
 	if group != "group-00" {

@@ -45,7 +45,7 @@ type Cloud struct {
 	apps      map[string]*app
 	voiceApps map[string]*voiceApp
 	faults    []Fault
-	log       journal
+	log       requestLog
 	rates     map[string]rate
 	perSecond int
 	inbox     []SMS
@@ -65,7 +65,7 @@ func New(now func() time.Time) *Cloud {
 		apps:      map[string]*app{},
 		voiceApps: map[string]*voiceApp{},
 		rates:     map[string]rate{},
-		log:       journal{counts: map[string]int{}},
+		log:       requestLog{counts: map[string]int{}},
 	}
 }
 
@@ -126,7 +126,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Cloud) answer(w http.ResponseWriter, r *http.Request, body []byte) {
-	answer, err := c.do(r, body)
+	answer, err := c.execute(r, body)
 	var refused *Error
 	switch {
 	case errors.As(err, &refused):
@@ -134,11 +134,11 @@ func (c *Cloud) answer(w http.ResponseWriter, r *http.Request, body []byte) {
 	case err != nil:
 		writeError(w, c.requestID(), &Error{"InternalError", "An internal error has occurred: " + err.Error()})
 	default:
-		writeAnswer(w, c.requestID(), answer)
+		writeResponse(w, c.requestID(), answer)
 	}
 }
 
-func (c *Cloud) do(r *http.Request, body []byte) (any, error) {
+func (c *Cloud) execute(r *http.Request, body []byte) (any, error) {
 	if r.Method != http.MethodPost {
 		return nil, errorf("UnsupportedProtocol", "The HTTP(S) method %s is not supported, only POST is.", r.Method)
 	}
@@ -158,7 +158,7 @@ func (c *Cloud) do(r *http.Request, body []byte) (any, error) {
 	if region == "" {
 		return nil, errorf("MissingParameter", "The request is missing a required parameter `Region`.")
 	}
-	if err := c.admit(service+":"+name, action.perSecond); err != nil {
+	if err := c.checkRate(service+":"+name, action.perSecond); err != nil {
 		return nil, err
 	}
 	if slices.Contains(key.Deny, service+":"+name) {
@@ -174,7 +174,7 @@ type rate struct {
 }
 
 // admit counts a request of an action and refuses it when there are too many.
-func (c *Cloud) admit(action string, perSecond int) error {
+func (c *Cloud) checkRate(action string, perSecond int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := rate{second: c.now().Unix()}

@@ -132,7 +132,7 @@ func TestRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t)
-			c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+			c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
 			if tt.change != nil {
 				tt.change(c)
 			}
@@ -153,7 +153,7 @@ func (broken) Offsets(context.Context, string) ([]Topic, error) {
 
 func TestRate(t *testing.T) {
 	c := newClient(t)
-	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
 	ask := func() string {
 		_, code, _ := c.call(t, "ckafka", "DescribeGroup", `{"InstanceId":"ckafka-1"}`)
 		return code
@@ -181,7 +181,7 @@ func TestRate(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	c := newClient(t)
-	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
 	do := func(ctx context.Context) (string, error) {
 		response, err := http.DefaultClient.Do(c.request(ctx, "ckafka", "DescribeGroup", `{"InstanceId":"ckafka-1"}`))
 		if err != nil {
@@ -192,10 +192,10 @@ func TestFaults(t *testing.T) {
 		return response.Status + " " + string(body), err
 	}
 
-	c.Fail(Fault{Action: "SendSms", Do: fault.Hang})
-	c.Fail(Fault{Action: "DescribeGroup", Times: 2, Do: Refuse("InternalError", "try again")})
-	c.Fail(Fault{Do: fault.Respond(502, "text/html", "<html>bad gateway</html>")})
-	c.Fail(Fault{Do: fault.Pass})
+	c.Inject(Fault{Action: "SendSms", Do: fault.Hang})
+	c.Inject(Fault{Action: "DescribeGroup", Times: 2, Do: Refuse("InternalError", "try again")})
+	c.Inject(Fault{Do: fault.Respond(502, "text/html", "<html>bad gateway</html>")})
+	c.Inject(Fault{Do: fault.Pass})
 	for _, want := range []string{
 		`200 OK {"Response":{"Error":{"Code":"InternalError","Message":"try again"},"RequestId":"11111111-1111-4111-8111-111111111111"}}`,
 		`200 OK {"Response":{"Error":{"Code":"InternalError","Message":"try again"},"RequestId":"11111111-1111-4111-8111-111111111111"}}`,
@@ -208,11 +208,11 @@ func TestFaults(t *testing.T) {
 		}
 	}
 
-	c.Fail(Fault{Do: fault.Truncate(`{"Response":{"Result":{}}}`)})
+	c.Inject(Fault{Do: fault.Truncate(`{"Response":{"Result":{}}}`)})
 	if _, err := do(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("half an answer: %v", err)
 	}
-	c.Fail(Fault{Do: fault.Hang})
+	c.Inject(Fault{Do: fault.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := do(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -231,7 +231,7 @@ func TestFaults(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	c := newClient(t)
 	c.LimitRate(1000)
-	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: Table{}})
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -249,10 +249,10 @@ func TestConcurrentUse(t *testing.T) {
 
 func TestRemember(t *testing.T) {
 	var list []int
-	for i := range keep + 2 {
+	for i := range maxRemembered + 2 {
 		list = remember(list, i)
 	}
-	if len(list) != keep || list[0] != 2 || list[keep-1] != keep+1 {
+	if len(list) != maxRemembered || list[0] != 2 || list[maxRemembered-1] != maxRemembered+1 {
 		t.Errorf("kept %d from %d to %d", len(list), list[0], list[len(list)-1])
 	}
 }

@@ -17,7 +17,7 @@ type Fault struct {
 }
 
 // Fail queues a fault. A request gets the first queued fault that applies to it.
-func (c *Cloud) Fail(f Fault) {
+func (c *Cloud) Inject(f Fault) {
 	f.Times = max(f.Times, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -346,7 +346,7 @@ func TestUnknownOutcomes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cloud, env := vendor(t, nil)
-			cloud.Fail(tencentcloud.Fault{Do: tt.do})
+			cloud.Inject(tencentcloud.Fault{Do: tt.do})
 			f := send(tt.ctx(t), t, config("13800000001"), env, diskFull())["+8613800000001"]
 			if f == nil || f.Class != tt.class || f.Ambiguous != tt.ambiguous {
 				t.Fatalf("%+v, want class %v, ambiguous %v", f, tt.class, tt.ambiguous)

@@ -64,7 +64,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cloud, env := vendor(t, nil)
-			cloud.Fail(tencentcloud.Fault{Do: tt.do})
+			cloud.Inject(tencentcloud.Fault{Do: tt.do})
 			f := send(t.Context(), t, config("13800000001"), env, diskFull())["+8613800000001"]
 			if f == nil || f.Class != tt.class || f.RetryAfter != tt.after || f.Ambiguous != tt.ambiguous {
 				t.Fatalf("%+v, want class %v after %v, ambiguous %v", f, tt.class, tt.after, tt.ambiguous)
@@ -83,7 +83,7 @@ func TestAnswers(t *testing.T) {
 // second was not begun, and may be tried again.
 func TestTimeIsOver(t *testing.T) {
 	cloud, env := vendor(t, nil)
-	cloud.Fail(tencentcloud.Fault{Do: cloudfault.Hang})
+	cloud.Inject(tencentcloud.Fault{Do: cloudfault.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	out := send(ctx, t, config("13800000001", "13800000002"), env, diskFull())

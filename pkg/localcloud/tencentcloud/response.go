@@ -20,16 +20,16 @@ func errorf(code, format string, args ...any) *Error {
 
 // writeError answers with HTTP status 200, as the vendor does.
 func writeError(w http.ResponseWriter, requestID string, e *Error) {
-	writeAnswer(w, requestID, struct{ Error *Error }{e})
+	writeResponse(w, requestID, struct{ Error *Error }{e})
 }
 
 // encoded is an answer that is JSON already.
-type encoded []byte
+type rawJSON []byte
 
 // writeAnswer answers with the fields of answer, a struct or encoded, and a
 // request id.
-func writeAnswer(w http.ResponseWriter, requestID string, answer any) {
-	fields, ready := answer.(encoded)
+func writeResponse(w http.ResponseWriter, requestID string, answer any) {
+	fields, ready := answer.(rawJSON)
 	if !ready {
 		var err error
 		if fields, err = json.Marshal(answer); err != nil {

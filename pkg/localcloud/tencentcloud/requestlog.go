@@ -8,7 +8,7 @@ import (
 )
 
 // keep is how many requests and messages are remembered.
-const keep = 1000
+const maxRemembered = 1000
 
 // Request is one request that arrived, whatever became of it.
 type Request struct {
@@ -20,7 +20,7 @@ type Request struct {
 }
 
 // journal is what the cloud remembers of its requests.
-type journal struct {
+type requestLog struct {
 	last   []Request
 	counts map[string]int
 	total  int
@@ -36,7 +36,7 @@ func (c *Cloud) record(r *http.Request, body []byte) func(http.ResponseWriter, *
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.log.total++
-	if _, seen := c.log.counts[action]; seen || len(c.log.counts) < keep {
+	if _, seen := c.log.counts[action]; seen || len(c.log.counts) < maxRemembered {
 		c.log.counts[action]++
 	}
 	c.log.last = remember(c.log.last, request)
@@ -62,7 +62,7 @@ func (c *Cloud) Count(action string) int {
 
 // remember appends to a list that keeps its last members only.
 func remember[T any](list []T, v T) []T {
-	if len(list) == keep {
+	if len(list) == maxRemembered {
 		list = slices.Delete(list, 0, 1)
 	}
 	return append(list, v)
