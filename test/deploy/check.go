@@ -1,6 +1,6 @@
-// Package deploy checks the files that deploy Tocsin against the platforms'
-// rules, without the platforms: what their tools would refuse, and what they
-// would accept and get wrong.
+// Package deploy checks the deployment files against the rules of the platforms,
+// without the platforms: it finds values that their tools refuse, and values that
+// they accept and that do not work.
 package deploy
 
 import (
@@ -13,10 +13,10 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// checker walks one file and collects what is wrong with it.
+// checker walks one file and collects its faults.
 type checker struct {
 	faults []string
-	// resolve returns the node that counts instead of n: the default of a
+	// resolve returns the node to check instead of n, such as the default of a
 	// parameter instead of a reference to it. Nil leaves nodes as they are.
 	resolve func(n *yaml.Node) *yaml.Node
 }
@@ -25,10 +25,10 @@ func (c *checker) faultf(n *yaml.Node, format string, args ...any) {
 	c.faults = append(c.faults, fmt.Sprintf("line %d: %s", n.Line, fmt.Sprintf(format, args...)))
 }
 
-// A rule says what a node must be.
+// A rule checks a node.
 type rule func(c *checker, n *yaml.Node)
 
-// check runs r over a document.
+// check applies r to a document.
 func (c *checker) check(data []byte, r rule) {
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
@@ -48,22 +48,22 @@ func (c *checker) apply(r rule, n *yaml.Node) {
 // fields returns the keys and values of a mapping.
 func (c *checker) fields(n *yaml.Node) map[string]*yaml.Node {
 	if n.Kind != yaml.MappingNode {
-		c.faultf(n, "a mapping belongs here")
+		c.faultf(n, "must be a mapping")
 		return nil
 	}
 	out := map[string]*yaml.Node{}
 	for i := 0; i < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if out[key.Value] != nil {
-			c.faultf(key, "%s is given twice", key.Value)
+			c.faultf(key, "%s is set twice", key.Value)
 		}
 		out[key.Value] = n.Content[i+1]
 	}
 	return out
 }
 
-// keys is a mapping with no other keys than these. A key that ends in an
-// exclamation mark must be there.
+// keys accepts a mapping with no other keys than these. A key that ends in an
+// exclamation mark is required.
 func keys(rules map[string]rule) rule {
 	return func(c *checker, n *yaml.Node) {
 		given := c.fields(n)
@@ -87,24 +87,24 @@ func keys(rules map[string]rule) rule {
 	}
 }
 
-// each is a mapping whose keys match and whose values are all alike.
+// each accepts a mapping whose keys match key and whose values satisfy r.
 func each(key string, r rule) rule {
 	re := regexp.MustCompile("^(?:" + key + ")$")
 	return func(c *checker, n *yaml.Node) {
 		for name, value := range c.fields(n) {
 			if !re.MatchString(name) {
-				c.faultf(value, "%s is not a name that is allowed here", name)
+				c.faultf(value, "%s is not an allowed name", name)
 			}
 			c.apply(r, value)
 		}
 	}
 }
 
-// list is a sequence of values that are all alike.
+// list accepts a sequence whose items satisfy r.
 func list(r rule) rule {
 	return func(c *checker, n *yaml.Node) {
 		if n.Kind != yaml.SequenceNode {
-			c.faultf(n, "a list belongs here")
+			c.faultf(n, "must be a list")
 			return
 		}
 		for _, item := range n.Content {
@@ -113,19 +113,19 @@ func list(r rule) rule {
 	}
 }
 
-// text is a string that matches.
+// text accepts a string that matches pattern.
 func text(pattern string) rule {
 	re := regexp.MustCompile("^(?s:" + pattern + ")$")
 	return func(c *checker, n *yaml.Node) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
-			c.faultf(n, "a string belongs here")
+			c.faultf(n, "must be a string")
 		} else if !re.MatchString(n.Value) {
 			c.faultf(n, "%q is not allowed here", n.Value)
 		}
 	}
 }
 
-// oneOf is one of some strings.
+// oneOf accepts one of the values.
 func oneOf(values ...string) rule {
 	return func(c *checker, n *yaml.Node) {
 		if n.Kind != yaml.ScalarNode || !slices.Contains(values, n.Value) {
@@ -134,7 +134,7 @@ func oneOf(values ...string) rule {
 	}
 }
 
-// integer is a whole number from low to high.
+// integer accepts a whole number from low to high.
 func integer(low, high int) rule {
 	return func(c *checker, n *yaml.Node) {
 		i, err := strconv.Atoi(n.Value)
@@ -144,21 +144,21 @@ func integer(low, high int) rule {
 	}
 }
 
-// boolean is true or false.
+// boolean accepts true or false.
 func boolean(c *checker, n *yaml.Node) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
-		c.faultf(n, "true or false belongs here")
+		c.faultf(n, "must be true or false")
 	}
 }
 
-// scalar is any string, number or boolean.
+// scalar accepts any string, number or boolean.
 func scalar(c *checker, n *yaml.Node) {
 	if n.Kind != yaml.ScalarNode {
-		c.faultf(n, "a string belongs here")
+		c.faultf(n, "must be a string")
 	}
 }
 
-// valid is a string that f accepts.
+// valid accepts a string for which f returns nil.
 func valid(f func(string) error) rule {
 	return func(c *checker, n *yaml.Node) {
 		scalar(c, n)
@@ -168,7 +168,7 @@ func valid(f func(string) error) rule {
 	}
 }
 
-// both is what satisfies two rules.
+// both requires two rules.
 func both(a, b rule) rule {
 	return func(c *checker, n *yaml.Node) {
 		a(c, n)
@@ -176,16 +176,15 @@ func both(a, b rule) rule {
 	}
 }
 
-// environment is a mapping of environment variables: names that the platform
-// does not keep for itself, and no more than 4 KB in all, which is the limit on
-// both clouds.
+// environment accepts environment variables whose names the platform does not
+// reserve, with at most 4 KB in all, the limit of both clouds.
 func environment(reserved string) rule {
 	re := regexp.MustCompile("^(?:" + reserved + ")")
 	return both(each("[A-Za-z][A-Za-z0-9_]*", scalar), func(c *checker, n *yaml.Node) {
 		size := 0
 		for name, value := range c.fields(n) {
 			if re.MatchString(name) {
-				c.faultf(value, "%s: the platform keeps such names for itself", name)
+				c.faultf(value, "%s: the platform reserves such names", name)
 			}
 			size += len(name) + len(value.Value)
 		}

@@ -21,7 +21,7 @@ type cronField struct {
 	signs     string   // besides digits and , - * /
 }
 
-// scfCronFields are those of SCF's timer trigger (document/product/583/9708).
+// scfCronFields are the fields of SCF's timer trigger (document/product/583/9708).
 var scfCronFields = []cronField{
 	{"second", 0, 59, nil, ""},
 	{"minute", 0, 59, nil, ""},
@@ -32,7 +32,7 @@ var scfCronFields = []cronField{
 	{"year", 1970, 2099, nil, ""},
 }
 
-// awsCronFields are those of EventBridge Scheduler.
+// awsCronFields are the fields of EventBridge Scheduler.
 var awsCronFields = []cronField{
 	{"minute", 0, 59, nil, ""},
 	{"hour", 0, 23, nil, ""},
@@ -43,8 +43,8 @@ var awsCronFields = []cronField{
 }
 
 // scfCron checks the schedule of an SCF timer trigger. The form with five
-// fields, without second and year, still works there and is refused here: it
-// reads like another one.
+// fields, without second and year, still works there but is refused here, since it
+// looks like Unix cron.
 func scfCron(s string) error { return cron(s, scfCronFields) }
 
 var (
@@ -52,8 +52,7 @@ var (
 	cronForm = regexp.MustCompile(`^cron\((.*)\)$`)
 )
 
-// awsSchedule checks a schedule expression of EventBridge Scheduler that
-// repeats.
+// awsSchedule checks a recurring schedule expression of EventBridge Scheduler.
 func awsSchedule(s string) error {
 	if m := rateForm.FindStringSubmatch(s); m != nil {
 		if (m[1] == "1") != (m[3] == "") {
@@ -89,8 +88,7 @@ func cron(s string, fields []cronField) error {
 	return nil
 }
 
-// accepts tells whether item is a value, a range or everything, with a step or
-// without.
+// accepts reports whether item is a value, a range or *, optionally with a step.
 func (f cronField) accepts(item string) bool {
 	if item != "" && len(item) <= 5 && strings.ContainsAny(item, f.signs) {
 		return true // rare forms such as L, 15W and 6#3 are left to the platform

@@ -2,8 +2,28 @@ package deploy
 
 import "testing"
 
+// testSchedules checks that parse accepts the valid schedules and refuses the others
+// with their errors.
+func testSchedules(t *testing.T, parse func(string) error, valid []string, faulty map[string]string) {
+	t.Helper()
+	for _, s := range valid {
+		t.Run("valid "+s, func(t *testing.T) {
+			if err := parse(s); err != nil {
+				t.Errorf("got error %v, want none", err)
+			}
+		})
+	}
+	for s, want := range faulty {
+		t.Run("faulty "+s, func(t *testing.T) {
+			if err := parse(s); err == nil || err.Error() != want {
+				t.Errorf("got error %v, want %s", err, want)
+			}
+		})
+	}
+}
+
 func TestSCFCron(t *testing.T) {
-	for _, s := range []string{
+	testSchedules(t, scfCron, []string{
 		"*/5 * * * * * *",       // every 5 s, from the documentation
 		"0 */5 * * * * *",       // every 5 min, from the documentation
 		"0 */1 * * * * *",       // ours
@@ -11,12 +31,7 @@ func TestSCFCron(t *testing.T) {
 		"0 15 10 * * MON-FRI *", // weekdays
 		"0 0 10,14,16 * * 0 2026-2027",
 		"59 59 23 31 DEC 6 2099",
-	} {
-		if err := scfCron(s); err != nil {
-			t.Error(err)
-		}
-	}
-	for s, want := range map[string]string{
+	}, map[string]string{
 		"":                     `"" has 1 fields, not 7`,
 		"*/1 * * * *":          `"*/1 * * * *" has 5 fields, not 7`,
 		"0 */1 * * * *":        `"0 */1 * * * *" has 6 fields, not 7`,
@@ -41,26 +56,17 @@ func TestSCFCron(t *testing.T) {
 		"0 10-5 * * * * *":     `"0 10-5 * * * * *": "10-5" is not a minute`,
 		"0 5-10/61 * * * * *":  `"0 5-10/61 * * * * *": "5-10/61" is not a minute`,
 		"0 5-10/2 0 1 1 SON *": `"0 5-10/2 0 1 1 SON *": "SON" is not a week`,
-	} {
-		if err := scfCron(s); err == nil || err.Error() != want {
-			t.Errorf("%q: %v, want %s", s, err, want)
-		}
-	}
+	})
 }
 
 func TestAWSSchedule(t *testing.T) {
-	for _, s := range []string{
+	testSchedules(t, awsSchedule, []string{
 		"rate(1 minute)", "rate(5 minutes)", "rate(1 hour)", "rate(24 hours)", "rate(1 day)",
 		"cron(* * * * ? *)",
 		"cron(15 10 ? * 6L 2022-2023)", // the last Friday, from the documentation
 		"cron(0 18 ? * MON-FRI *)",
 		"cron(0/10 8-17 L,15 * ? *)",
-	} {
-		if err := awsSchedule(s); err != nil {
-			t.Error(err)
-		}
-	}
-	for s, want := range map[string]string{
+	}, map[string]string{
 		"rate(1 minutes)":     `"rate(1 minutes)": one is singular, more is plural`,
 		"rate(5 minute)":      `"rate(5 minute)": one is singular, more is plural`,
 		"rate(0 minutes)":     `"rate(0 minutes)" is neither rate(1 minute) nor cron(...)`,
@@ -73,9 +79,5 @@ func TestAWSSchedule(t *testing.T) {
 		"cron(60 * * * ? *)":  `"60 * * * ? *": "60" is not a minute`,
 		"cron(0 0 ? * 0 *)":   `"0 0 ? * 0 *": "0" is not a day of week`,
 		"cron(0 0 ? * 8 *)":   `"0 0 ? * 8 *": "8" is not a day of week`,
-	} {
-		if err := awsSchedule(s); err == nil || err.Error() != want {
-			t.Errorf("%q: %v, want %s", s, err, want)
-		}
-	}
+	})
 }

@@ -13,12 +13,12 @@ import (
 
 const root = "../.."
 
-// functions are the folders that scripts/build builds from.
+// functions returns the names of the functions that scripts/build builds.
 func functions(t *testing.T) []string {
 	t.Helper()
 	folders, err := os.ReadDir(root + "/functions")
 	if err != nil || len(folders) == 0 {
-		t.Fatal("no functions", err)
+		t.Fatalf("got no functions (error %v), want some", err)
 	}
 	var names []string
 	for _, f := range folders {
@@ -44,7 +44,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// serverlessFiles are the file at the top and those beside functions.
+// serverlessFiles returns the paths of all serverless.yml.
 func serverlessFiles(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(root + "/functions/*/serverless.yml")
@@ -59,7 +59,7 @@ func serverlessFiles(t *testing.T) []string {
 	return append(files, "serverless.yml")
 }
 
-// TestServerless: the files deploy every function once between them.
+// Together the files deploy every function once.
 func TestServerless(t *testing.T) {
 	var deployed []string
 	for _, file := range serverlessFiles(t) {
@@ -71,12 +71,12 @@ func TestServerless(t *testing.T) {
 	}
 	slices.Sort(deployed)
 	if want := functions(t); !slices.Equal(deployed, want) {
-		t.Errorf("deployed are %q, want %q", deployed, want)
+		t.Errorf("got deployed functions %q, want %q", deployed, want)
 	}
 }
 
-// TestSecretsArePassedOn: what the examples take from the environment, the
-// deployment puts there. On SCF the role stands for Tencent's keys.
+// The deployment sets every variable that the examples read. On SCF the role replaces
+// Tencent's keys.
 func TestSecretsArePassedOn(t *testing.T) {
 	var template struct {
 		Globals struct {
@@ -97,7 +97,7 @@ func TestSecretsArePassedOn(t *testing.T) {
 		}
 	}
 	if len(names) < 7 {
-		t.Fatalf("the examples take only %q from the environment", names)
+		t.Fatalf("got only the variables %q in the examples, want at least 7", names)
 	}
 	for _, file := range serverlessFiles(t) {
 		var serverless struct {
@@ -112,15 +112,15 @@ func TestSecretsArePassedOn(t *testing.T) {
 			got, ok := serverless.Inputs.Environment.Variables[name]
 			switch ofTencent := strings.HasPrefix(name, "TENCENT_"); {
 			case ofTencent && ok:
-				t.Errorf("%s: %s would give the function the key that deploys it", file, name)
+				t.Errorf("%s: got %s, want it absent: it would give the function the key that deploys it", file, name)
 			case !ofTencent && got != "${env:"+name+"}":
-				t.Errorf("%s: %s is %q", file, name, got)
+				t.Errorf("%s: got %s %q, want ${env:%s}", file, name, got, name)
 			}
 		}
 	}
 	for _, name := range names {
 		if _, ok := template.Globals.Function.Environment.Variables[name]; !ok {
-			t.Errorf("template.yaml has no %s, which the examples need", name)
+			t.Errorf("template.yaml: got no %s, want it, since the examples read it", name)
 		}
 	}
 }
@@ -135,15 +135,17 @@ func TestPolicy(t *testing.T) {
 func TestPolicyFaults(t *testing.T) {
 	for name, c := range map[string]struct{ policy, want string }{
 		"unknown key":   {`{"version":"2.0","statements":[]}`, `json: unknown field "statements"`},
-		"version":       {`{"version":"2012-10-17","statement":[{"effect":"allow","action":["a:B"],"resource":["*"]}]}`, `version is "2012-10-17": CAM knows 2.0`},
-		"no resource":   {`{"version":"2.0","statement":[{"effect":"allow","action":["a:B"]}]}`, `statement of ["a:B"]: effect must be allow, and a resource named`},
-		"deny":          {`{"version":"2.0","statement":[{"effect":"deny","action":["a:B"],"resource":["*"]}]}`, `statement of ["a:B"]: effect must be allow, and a resource named`},
-		"too little":    {`{"version":"2.0","statement":[]}`, "a:B is not allowed, and called"},
-		"too much":      {`{"version":"2.0","statement":[{"effect":"allow","action":["a:B","a:*"],"resource":["*"]}]}`, "a:* is allowed, and never called"},
+		"version":       {`{"version":"2012-10-17","statement":[{"effect":"allow","action":["a:B"],"resource":["*"]}]}`, `version is "2012-10-17", want 2.0`},
+		"no resource":   {`{"version":"2.0","statement":[{"effect":"allow","action":["a:B"]}]}`, `statement of ["a:B"]: effect must be allow, with a resource`},
+		"deny":          {`{"version":"2.0","statement":[{"effect":"deny","action":["a:B"],"resource":["*"]}]}`, `statement of ["a:B"]: effect must be allow, with a resource`},
+		"too little":    {`{"version":"2.0","statement":[]}`, "a:B is called but not allowed"},
+		"too much":      {`{"version":"2.0","statement":[{"effect":"allow","action":["a:B","a:*"],"resource":["*"]}]}`, "a:* is allowed but never called"},
 		"action string": {`{"version":"2.0","statement":[{"effect":"allow","action":"a:B","resource":["*"]}]}`, "json: cannot unmarshal string into Go struct field .statement.action of type []string"},
 	} {
-		if got := CheckPolicy([]byte(c.policy), []string{"a:B"}); len(got) != 1 || got[0] != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := CheckPolicy([]byte(c.policy), []string{"a:B"}); len(got) != 1 || got[0] != c.want {
+				t.Errorf("got faults %q, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// CheckPolicy checks a CAM policy: it allows these actions and no more, each
-// written out. It returns what is wrong.
+// CheckPolicy checks that a CAM policy allows exactly these actions, each written
+// out. It returns the faults.
 func CheckPolicy(data []byte, actions []string) (faults []string) {
 	var p struct {
 		Version   string `json:"version"`
@@ -24,23 +24,23 @@ func CheckPolicy(data []byte, actions []string) (faults []string) {
 		return []string{err.Error()}
 	}
 	if p.Version != "2.0" {
-		faults = append(faults, fmt.Sprintf("version is %q: CAM knows 2.0", p.Version))
+		faults = append(faults, fmt.Sprintf("version is %q, want 2.0", p.Version))
 	}
 	var allowed []string
 	for _, s := range p.Statement {
 		if s.Effect != "allow" || len(s.Resource) == 0 {
-			faults = append(faults, fmt.Sprintf("statement of %q: effect must be allow, and a resource named", s.Action))
+			faults = append(faults, fmt.Sprintf("statement of %q: effect must be allow, with a resource", s.Action))
 		}
 		allowed = append(allowed, s.Action...)
 	}
 	for _, a := range actions {
 		if !slices.Contains(allowed, a) {
-			faults = append(faults, a+" is not allowed, and called")
+			faults = append(faults, a+" is called but not allowed")
 		}
 	}
 	for _, a := range allowed {
 		if !slices.Contains(actions, a) {
-			faults = append(faults, a+" is allowed, and never called")
+			faults = append(faults, a+" is allowed but never called")
 		}
 	}
 	return faults

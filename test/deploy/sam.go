@@ -11,12 +11,12 @@ import (
 )
 
 // CheckTemplate checks a template.yaml for AWS SAM. functions are the names of
-// those that scripts/build builds; each must be deployed. It returns what is
-// wrong.
+// the functions that scripts/build builds; each must be deployed. It returns the
+// faults.
 //
-// The rules are SAM's and Lambda's own, for the parts of them that the template
-// uses, and those that no public linter knows: event types, schedules, the types
-// of events' properties.
+// The rules are SAM's and Lambda's, for the parts that the template uses, including
+// those that no public linter checks: event types, schedules, and the types of
+// events' properties.
 func CheckTemplate(data []byte, functions []string) (faults []string) {
 	t := &template{checker: new(checker), parameters: map[string]*yaml.Node{}, urls: map[string]bool{}, functions: map[string]string{}}
 	t.resolve = t.value
@@ -52,7 +52,7 @@ func CheckTemplate(data []byte, functions []string) (faults []string) {
 	t.check(data, t.references)
 	for name, p := range t.parameters {
 		if !slices.Contains(t.used, name) {
-			t.faultf(p, "parameter %s is used nowhere", name)
+			t.faultf(p, "parameter %s is not used", name)
 		}
 	}
 	for _, f := range functions {
@@ -68,7 +68,7 @@ type template struct {
 	*checker
 	parameters map[string]*yaml.Node
 	resources  []string
-	globals    []string          // what every function has without saying so
+	globals    []string          // properties that every function has by Globals
 	urls       map[string]bool   // resources that SAM makes of FunctionUrlConfig
 	functions  map[string]string // function → resource
 	used       []string          // parameters that were referred to
@@ -99,7 +99,7 @@ func (t *template) rules(functions []string) rule {
 			return nil
 		}),
 		"ReservedConcurrentExecutions": integer(0, 1000),
-		// Without a stream: the answer is given when it is whole.
+		// Not a stream: the response is sent when it is complete.
 		"FunctionUrlConfig": keys(map[string]rule{"AuthType!": oneOf("NONE"), "InvokeMode": oneOf("BUFFERED")}),
 		"Events": each("[A-Za-z0-9]+", keys(map[string]rule{
 			"Type!": oneOf("ScheduleV2"),
@@ -136,12 +136,12 @@ func (t *template) rules(functions []string) rule {
 		})),
 		"Outputs": each("[A-Za-z0-9]+", keys(map[string]rule{
 			"Description": scalar,
-			"Value!":      func(*checker, *yaml.Node) {}, // a reference, looked at as such
+			"Value!":      func(*checker, *yaml.Node) {}, // checked by references
 		})),
 	})
 }
 
-// called checks that something calls a function: a timer or requests.
+// called requires a timer or a URL that calls the function.
 func called(c *checker, n *yaml.Node) {
 	f := c.fields(n)
 	if (f["Events"] == nil) == (f["FunctionUrlConfig"] == nil) {
@@ -151,13 +151,12 @@ func called(c *checker, n *yaml.Node) {
 
 var secretName = regexp.MustCompile("(?i)secret|key|token|password")
 
-// parameter is a template's parameter, whose default is allowed. What its
-// variable's name calls a secret is not echoed.
+// parameter accepts a parameter of the template with an allowed default.
 func parameter(c *checker, n *yaml.Node) {
 	keys(map[string]rule{
 		"Type!":          oneOf("String", "Number"),
 		"Description!":   scalar,
-		"Default!":       scalar, // so that a deployment in CI need not know it
+		"Default!":       scalar, // so that a deployment in CI may omit it
 		"AllowedValues":  list(scalar),
 		"AllowedPattern": scalar,
 		"NoEcho":         boolean,
@@ -170,17 +169,17 @@ func parameter(c *checker, n *yaml.Node) {
 	}
 }
 
-// architectures is one reference to a parameter that allows what LAMBDA_ARCH can
-// build, so that the template and the build can be made to agree.
+// architectures accepts one reference to the parameter Architecture, whose values are
+// those of LAMBDA_ARCH, so that template and build can agree.
 func architectures(c *checker, n *yaml.Node) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) != 1 || n.Content[0].Tag != "!Ref" {
-		c.faultf(n, "Architectures must be [!Ref Architecture], which goes with LAMBDA_ARCH")
+		c.faultf(n, "Architectures must be [!Ref Architecture], the counterpart of LAMBDA_ARCH")
 		return
 	}
 	c.apply(oneOf("x86_64"), n.Content[0]) // the default of both
 }
 
-// schedulerInput checks an input that EventBridge Scheduler fills in and sends.
+// schedulerInput checks the input that EventBridge Scheduler completes and sends.
 func schedulerInput(s string) error {
 	var in struct {
 		Source, Time string
@@ -190,12 +189,12 @@ func schedulerInput(s string) error {
 		return fmt.Errorf("the input is not JSON: %w", err)
 	}
 	if in.Source != "aws.scheduler" || in.Time != "<aws.scheduler.scheduled-time>" || !slices.Equal(in.Resources, []string{"<aws.scheduler.schedule-arn>"}) {
-		return fmt.Errorf("the input %s does not say source, time and resources as Scheduler's own envelope does", s)
+		return fmt.Errorf("the input %s lacks source, time and resources as in Scheduler's own envelope", s)
 	}
 	return nil
 }
 
-// value is a parameter's default instead of a reference to it.
+// value returns a parameter's default instead of a reference to it.
 func (t *template) value(n *yaml.Node) *yaml.Node {
 	if n.Tag != "!Ref" || t.parameters[n.Value] == nil {
 		return n
@@ -213,8 +212,9 @@ func (t *template) value(n *yaml.Node) *yaml.Node {
 
 var placeholder = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
 
-// references checks that every !Ref, !GetAtt and !Sub finds what it names, and
-// that no other function is used: the long forms would escape this check.
+// references checks that every !Ref, !GetAtt and !Sub refers to something that
+// exists, and that no other intrinsic function is used: the long forms would escape
+// this check.
 func (t *template) references(c *checker, n *yaml.Node) {
 	switch {
 	case n.Tag == "!Ref":
@@ -236,7 +236,7 @@ func (t *template) references(c *checker, n *yaml.Node) {
 			t.refer(n, m[1])
 		}
 	case strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"):
-		c.faultf(n, "%s is not looked into here: use !Ref, !GetAtt or !Sub with a string", n.Tag)
+		c.faultf(n, "%s is not supported: use !Ref, !GetAtt or !Sub with a string", n.Tag)
 	}
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 {
@@ -260,16 +260,16 @@ func (t *template) refer(n *yaml.Node, name string) {
 	}
 }
 
-// secret checks a parameter or variable whose name says that it is secret.
+// secret checks a parameter or variable whose name is that of a secret.
 func (t *template) secret(name, value *yaml.Node) {
 	p := t.parameters[name.Value]
 	switch {
 	case value.Tag == "!Ref" && t.parameters[value.Value] != nil:
-		if !echoesNot(t.parameters[value.Value]) {
+		if !hasNoEcho(t.parameters[value.Value]) {
 			t.faultf(value, "parameter %s holds a secret: NoEcho must be true", value.Value)
 		}
 	case p != nil && value.Kind == yaml.MappingNode:
-		if !echoesNot(p) {
+		if !hasNoEcho(p) {
 			t.faultf(name, "parameter %s holds a secret: NoEcho must be true", name.Value)
 		}
 	case value.Kind == yaml.ScalarNode:
@@ -277,7 +277,7 @@ func (t *template) secret(name, value *yaml.Node) {
 	}
 }
 
-func echoesNot(parameter *yaml.Node) bool {
+func hasNoEcho(parameter *yaml.Node) bool {
 	var p struct {
 		NoEcho bool `yaml:"NoEcho"`
 	}

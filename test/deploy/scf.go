@@ -12,8 +12,8 @@ import (
 
 // CheckServerless checks a serverless.yml for Tencent's Serverless Cloud
 // Framework, component scf. dir is the file's folder, relative to the
-// repository; functions are the names of those that scripts/build builds. It
-// returns the functions that the file deploys, and what is wrong.
+// repository; functions are the names that scripts/build builds. It returns
+// the functions that the file deploys, and the faults.
 //
 // The rules are the component's (serverless.component.yml of tencent-scf,
 // document/product/1154/43228) and SCF's limits (document/product/583/11637).
@@ -33,7 +33,7 @@ func CheckServerless(data []byte, dir string, functions []string) (deploys, faul
 			"src!": valid(func(src string) error {
 				name := path.Base(src)
 				if path.Join(dir, src) != "dist/scf/"+name || !slices.Contains(functions, name) {
-					return fmt.Errorf("src %s is not a folder that scripts/build makes", src)
+					return fmt.Errorf("src %s is not a folder that scripts/build creates", src)
 				}
 				deploys = append(deploys, name)
 				return nil
@@ -54,8 +54,8 @@ func CheckServerless(data []byte, dir string, functions []string) (deploys, faul
 			"tags":         any,
 			"environment":  keys(map[string]rule{"variables!": environment("SCF_|QCLOUD_|TENCENTCLOUD_")}),
 			"events!": both(trigger, list(keys(map[string]rule{
-				// A function URL. What netConfig leaves out is closed. Whoever calls
-				// has a token and no key of Tencent Cloud to sign with.
+				// A function URL. Networks that netConfig leaves out are closed. Callers
+				// have a token, and no key of Tencent Cloud to sign with.
 				"http": keys(map[string]rule{
 					"name": text("[A-Za-z][A-Za-z0-9_-]{0,59}"),
 					"parameters!": keys(map[string]rule{
@@ -72,7 +72,7 @@ func CheckServerless(data []byte, dir string, functions []string) (deploys, faul
 					"parameters!": keys(map[string]rule{
 						"qualifier":       scalar,
 						"cronExpression!": valid(scfCron),
-						"enable!":         oneOf("true"), // what is left out is closed
+						"enable!":         oneOf("true"), // the default is a disabled trigger
 						"argument":        text(".*"),
 					}),
 				}),
@@ -83,14 +83,14 @@ func CheckServerless(data []byte, dir string, functions []string) (deploys, faul
 	return deploys, c.faults
 }
 
-// trigger checks that there is something that calls the function.
+// trigger requires an event that calls the function.
 func trigger(c *checker, n *yaml.Node) {
 	if len(n.Content) == 0 {
 		c.faultf(n, "no event calls the function")
 	}
 }
 
-// memorySize is 64, or 128 to 3072 in steps of 128 (MB).
+// memorySize accepts 64, or 128 to 3072 in steps of 128 (MB).
 func memorySize(c *checker, n *yaml.Node) {
 	integer(64, 3072)(c, n)
 	var mb int
@@ -104,7 +104,7 @@ var (
 	knownVariable = regexp.MustCompile(`^\$\{(env:[A-Za-z_]\w*|name|stage|app)\}$`)
 )
 
-// variables finds what the framework's command would not replace.
+// variables finds placeholders that the framework's command does not replace.
 func variables(c *checker, n *yaml.Node) {
 	for _, v := range variable.FindAllString(n.Value, -1) {
 		if !knownVariable.MatchString(v) {

@@ -1,6 +1,5 @@
-// Holds template.yaml against the schemas and rules of CloudFormation, by AWS's
-// own validator, which needs no network. What it does not know of SAM is checked
-// in ../sam.go.
+// Validates template.yaml against CloudFormation's schemas and rules with AWS's own
+// validator, which needs no network. ../sam.go checks the rest of SAM's rules.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,9 +10,9 @@ import { RegoEngine, TemplateFile } from '@aws/cloudformation-validate';
 const engine = new RegoEngine(); // takes seconds
 const template = new URL('../../../template.yaml', import.meta.url);
 
-// faults returns what is wrong with the template of a file, a line each. Advice
-// is left out, and so is the one false alarm: SAM makes the resource of a
-// function's URL, which the template refers to and does not have.
+// faults returns the faults of a template, one line each, without advice and without
+// one false alarm: SAM creates the resource of a function's URL, to which the
+// template refers.
 function faults(path) {
   return engine
     .validateStandard(new TemplateFile(path))
@@ -24,8 +23,7 @@ function faults(path) {
 
 test('template.yaml', () => assert.deepEqual(faults(template.pathname), []));
 
-// The validator sees what is wrong: each of these is one word of the template
-// replaced.
+// The validator finds a fault after each of these replacements.
 const text = readFileSync(template, 'utf8');
 for (const [right, wrong] of [
   ['AuthType:', 'AuthTyp:'],
