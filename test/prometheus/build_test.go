@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	// Keeps the version in go.mod: the programs are built with what their own
-	// go.mod says, so that nothing else need stand in this one.
+	// Pins the version in go.mod: the programs are built with the requirements of their
+	// own go.mod, which this one need not repeat.
 	_ "github.com/prometheus/prometheus/util/junitxml"
 )
 
@@ -18,7 +18,7 @@ const (
 	examples = "../../examples/prometheus/"
 )
 
-// bin is the folder of the programs: promtool, prometheus and tocsin.
+// bin is the directory of the programs promtool, prometheus and tocsin.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// withPrograms builds the programs for the time of run.
+// withPrograms builds the programs, calls run and removes them.
 func withPrograms(run func() int) (status int, err error) {
 	if bin, err = os.MkdirTemp("", "prometheus"); err != nil {
 		return 0, err
@@ -40,8 +40,7 @@ func withPrograms(run func() int) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	// Prometheus without the ways of finding targets that are not used here, which
-	// are most of its weight.
+	// Without service discovery, which is not used here and is most of its size.
 	for _, program := range []string{"promtool", "prometheus"} {
 		if _, err := goTool("build", "-C", strings.TrimSpace(source), "-tags", "remove_all_sd", "-ldflags", "-s -w", "-o", filepath.Join(bin, program), "./cmd/"+program); err != nil {
 			return 0, err
@@ -53,8 +52,7 @@ func withPrograms(run func() int) (status int, err error) {
 	return run(), nil
 }
 
-// goTool runs go, without what the environment says for this module: it need not
-// hold for another.
+// goTool runs go without the settings that the environment has for this module.
 func goTool(args ...string) (string, error) {
 	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// promtool accepts the rules and has nothing to say about their style, and each
-// fires and ends when testdata says.
+// promtool accepts the rules without lint, and each fires and resolves as testdata
+// expects.
 func TestRules(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yml")
 	if err != nil {
@@ -18,7 +18,7 @@ func TestRules(t *testing.T) {
 	run(t, nil, "promtool", "check", "rules", "--lint=all", "--lint-fatal", examples+"rules.yml")
 	run(t, nil, "promtool", append([]string{"test", "rules"}, files...)...)
 
-	// promtool passes over rules that no file names.
+	// promtool ignores rules that no test file names.
 	var tests []byte
 	for _, file := range files {
 		tests = append(tests, read(t, file)...)
@@ -26,13 +26,13 @@ func TestRules(t *testing.T) {
 	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(read(t, examples+"rules.yml"), -1) {
 		for _, want := range []string{`alertname: ` + string(m[1]) + `\n +exp_alerts:`, `alertname: ` + string(m[1]) + `}`} {
 			if !regexp.MustCompile(want).Match(tests) {
-				t.Errorf("testdata must say when %s fires and when it does not: nothing matches %q", m[1], want)
+				t.Errorf("%s: got nothing in testdata that matches %q, want a test of when it fires and when not", m[1], want)
 			}
 		}
 	}
 }
 
-// The configurations are valid, with the files that they name beside them.
+// The example configurations are valid with the files that they name.
 func TestConfigurations(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"prometheus.yml", "rules.yml"} {
@@ -43,13 +43,13 @@ func TestConfigurations(t *testing.T) {
 	run(t, []string{"HOOK_TOKEN=token", "WECOM_KEY=key"}, "tocsin", "check-config", examples+"tocsin.yaml")
 }
 
-// run runs one of the programs to its end.
+// run runs one of the programs until it exits.
 func run(t *testing.T, env []string, program string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), args...)
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%s %s: %v\n%s", program, args[0], err, out)
+		t.Errorf("%s %s: got error %v, want none\n%s", program, args[0], err, out)
 	}
 }
 

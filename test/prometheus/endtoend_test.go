@@ -23,11 +23,11 @@ import (
 	"time"
 )
 
-// A real Prometheus, with the rules and the configuration of the example, watches
-// a host; a real `tocsin serve` with the configuration of the example says in a
-// WeCom group what is wrong with it, and when that is over. Between the two is
-// TLS, a token and a path of its own. The waits of the examples are a second here.
-func TestWholeWay(t *testing.T) {
+// A real Prometheus with the example's rules scrapes a host, and a real `tocsin serve`
+// with the example's configuration notifies a WeCom group, firing and resolved.
+// Between the two are TLS, a token and a path prefix. The waits of the examples are
+// shortened to a second.
+func TestEndToEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	host := newHost(t)
@@ -39,7 +39,7 @@ func TestWholeWay(t *testing.T) {
 	message := group.next(ctx, t)
 	for _, want := range []string{"告警", "HostMemoryLow", "127.0.0.1 可用内存只剩 3.0%", "project：oms", "级别：critical", "/graph?g0.expr="} {
 		if !strings.Contains(message, want) {
-			t.Errorf("the message about memory lacks %q:\n%s", want, message)
+			t.Errorf("memory low: got message\n%s\nwant %q in it", message, want)
 		}
 	}
 	labels := map[string]string{"alertname": "HostMemoryLow", "instance": "127.0.0.1", "job": "node", "project": "oms"}
@@ -48,34 +48,34 @@ func TestWholeWay(t *testing.T) {
 		states[a.Labels["severity"]] = a.Status.State
 		delete(a.Labels, "severity")
 		if !maps.Equal(a.Labels, labels) {
-			t.Errorf("labels %v, want %v and a severity", a.Labels, labels)
+			t.Errorf("got labels %v, want %v and a severity", a.Labels, labels)
 		}
 		if age := time.Since(a.StartsAt); age < 0 || age > time.Minute {
-			t.Errorf("an alert of this minute began %v ago", age)
+			t.Errorf("got an alert that started %v ago, want less than a minute", age)
 		}
 	}
 	if want := map[string]string{"critical": "active", "warning": "suppressed"}; !maps.Equal(states, want) {
-		t.Errorf("alerts by severity %v, want %v", states, want)
+		t.Errorf("got states by severity %v, want %v", states, want)
 	}
 
 	host.available.Store(500)
 	if message := group.next(ctx, t); !strings.Contains(message, "恢复") || !strings.Contains(message, "HostMemoryLow") {
-		t.Errorf("the message after it:\n%s", message)
+		t.Errorf("memory recovered: got\n%s\nwant 恢复 and HostMemoryLow", message)
 	}
 	host.down.Store(true)
 	if message := group.next(ctx, t); !strings.Contains(message, "告警") || !strings.Contains(message, "127.0.0.1 失联") {
-		t.Errorf("the message about a host that is down:\n%s", message)
+		t.Errorf("host down: got\n%s\nwant 告警 and 127.0.0.1 失联", message)
 	}
 	host.down.Store(false)
 	if message := group.next(ctx, t); !strings.Contains(message, "恢复") || !strings.Contains(message, "HostDown") {
-		t.Errorf("the message after it:\n%s", message)
+		t.Errorf("host up: got\n%s\nwant 恢复 and HostDown", message)
 	}
 }
 
-// host is a node_exporter.
+// host is a fake node_exporter.
 type host struct {
 	*httptest.Server
-	// available is memory, in thousandths.
+	// available is the available memory, in thousandths.
 	available atomic.Int64
 	down      atomic.Bool
 }
@@ -96,7 +96,7 @@ func newHost(t *testing.T) *host {
 
 func (h *host) address() string { return h.Listener.Addr().String() }
 
-// group is a WeCom group with a robot in it.
+// group is a WeCom group with a robot.
 type group struct {
 	url      string
 	messages chan string
@@ -123,14 +123,14 @@ func (g *group) next(ctx context.Context, t *testing.T) string {
 	case m := <-g.messages:
 		return m
 	case <-ctx.Done():
-		t.Fatal("no message")
+		t.Fatal("got no message, want one")
 		return ""
 	}
 }
 
 const token = "secret-hook-token"
 
-// startTocsin starts Tocsin, and a proxy in front of it that speaks TLS.
+// startTocsin starts Tocsin and a TLS proxy in front of it.
 func startTocsin(ctx context.Context, t *testing.T, robot string) *httptest.Server {
 	dir := t.TempDir()
 	config := edit(t, string(read(t, examples+"tocsin.yaml")),
@@ -144,7 +144,7 @@ func startTocsin(ctx context.Context, t *testing.T, robot string) *httptest.Serv
 	return proxy
 }
 
-// startPrometheus starts Prometheus, which trusts the certificate of httptest's
+// startPrometheus starts a Prometheus that trusts the certificate of httptest's
 // servers.
 func startPrometheus(ctx context.Context, t *testing.T, host, tocsin string) {
 	dir := t.TempDir()
@@ -163,21 +163,21 @@ func startPrometheus(ctx context.Context, t *testing.T, host, tocsin string) {
 		"prometheus", "--config.file="+write(t, dir, "prometheus.yml", config), "--web.listen-address=127.0.0.1:0", "--storage.tsdb.path="+filepath.Join(dir, "data"))
 }
 
-// edit replaces what matches patterns; each must match.
+// edit replaces the matches of patterns; each must match.
 func edit(t *testing.T, text string, patternsAndTexts ...string) string {
 	t.Helper()
 	for i := 0; i < len(patternsAndTexts); i += 2 {
 		pattern := regexp.MustCompile(patternsAndTexts[i])
 		if !pattern.MatchString(text) {
-			t.Fatalf("the example has nothing like %s", pattern)
+			t.Fatalf("got no match of %s in the example, want one", pattern)
 		}
 		text = pattern.ReplaceAllLiteralString(text, patternsAndTexts[i+1])
 	}
 	return text
 }
 
-// start starts one of the programs and returns what the group in the pattern
-// matches, once it says so.
+// start starts one of the programs and returns the submatch of pattern in its log,
+// once it appears.
 func start(ctx context.Context, t *testing.T, dir string, env []string, pattern, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, program), args...)
@@ -191,14 +191,14 @@ func start(ctx context.Context, t *testing.T, dir string, env []string, pattern,
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	said := make(chan string, 1)
+	matched := make(chan string, 1)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
 			t.Logf("%s: %s", program, lines.Text())
 			if m := regexp.MustCompile(pattern).FindStringSubmatch(lines.Text()); m != nil {
-				said <- m[1]
+				matched <- m[1]
 			}
 		}
 	}()
@@ -208,22 +208,22 @@ func start(ctx context.Context, t *testing.T, dir string, env []string, pattern,
 		cmd.Wait()
 	})
 	select {
-	case s := <-said:
+	case s := <-matched:
 		return s
 	case <-ended:
-		t.Fatalf("%s does not start", program)
+		t.Fatalf("%s: got its end, want a log line that matches %s", program, pattern)
 		return ""
 	}
 }
 
-// posted is an alert as API v2 shows it.
-type posted struct {
+// gettableAlert is an alert in the answer of API v2.
+type gettableAlert struct {
 	Labels   map[string]string
 	StartsAt time.Time
 	Status   struct{ State string }
 }
 
-func alerts(ctx context.Context, t *testing.T, tocsin *httptest.Server) (list []posted) {
+func alerts(ctx context.Context, t *testing.T, tocsin *httptest.Server) (list []gettableAlert) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, tocsin.URL+"/tocsin/api/v2/alerts", nil)
 	if err != nil {
@@ -236,7 +236,7 @@ func alerts(ctx context.Context, t *testing.T, tocsin *httptest.Server) (list []
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %v", resp.Status, err)
+		t.Fatalf("got %s and error %v, want 200 and alerts", resp.Status, err)
 	}
 	return list
 }
