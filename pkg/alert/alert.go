@@ -1,7 +1,10 @@
-// Package alert holds the one thing that everything in Tocsin becomes: an alert
-// in Prometheus's sense. Labels say what it is, annotations describe it, and it
-// has a start and an end. Nothing after this package knows where an alert came
-// from.
+// Package alert defines alerts in Prometheus's sense: labels identify an alert,
+// annotations describe it, and it has a start and an end. Consumer lag, silent
+// hosts and other systems' messages all become alerts, and from there on nothing
+// depends on where an alert came from.
+//
+// The package also holds the schema: the names of the labels, annotations and
+// alerts that Tocsin sets itself, and the encodings of their values.
 package alert
 
 import (
@@ -10,37 +13,38 @@ import (
 	"time"
 )
 
-// Labels is a set of names and values: an alert's identity, or its annotations.
+// Labels is a set of names and values: the labels or the annotations of an alert.
 type Labels map[string]string
 
-// Alert is one thing that is, or was, wrong.
+// Alert is one alert, firing or resolved.
 type Alert struct {
 	Labels       Labels `json:"labels"`
 	Annotations  Labels `json:"annotations,omitempty"`
 	GeneratorURL string `json:"generatorURL,omitempty"`
 
 	StartsAt time.Time `json:"startsAt"`
-	// EndsAt is zero while the alert fires and its source will say when it is
-	// over; a time in the future is when it ends unless it is said again.
+	// EndsAt is when the alert resolved. It is zero while the alert fires and its
+	// source will report the end; a time in the future is when the alert expires
+	// unless its source sends it again.
 	EndsAt time.Time `json:"endsAt,omitzero"`
-	// UpdatedAt is when the alert was last taken in.
+	// UpdatedAt is when the alert was last received.
 	UpdatedAt time.Time `json:"updatedAt"`
-	// Timeout tells that EndsAt was not given by the source but is its last
-	// word plus resolve_timeout.
+	// Timeout is set when EndsAt is the time of the last update plus
+	// resolve_timeout, rather than an end that the source gave.
 	Timeout bool `json:"timeout,omitempty"`
-	// Builtin names the annotations whose text is built in.
+	// Builtin is the set of annotations with built-in text.
 	Builtin Builtin `json:"-"`
 }
 
-// Name is the value of the label alertname.
+// Name returns the value of the label alertname.
 func (a *Alert) Name() string { return a.Labels[NameLabel] }
 
-// Fingerprint identifies the alert: two alerts with equal labels are the same
-// alert, whatever their annotations.
+// Fingerprint returns the fingerprint of the labels. Two alerts with equal labels
+// are the same alert, whatever their annotations.
 func (a *Alert) Fingerprint() Fingerprint { return a.Labels.Fingerprint() }
 
-// ResolvedAt tells whether the alert is over at now. An end in the future is an
-// end that has not come.
+// ResolvedAt reports whether the alert is resolved at now. An alert whose end lies
+// after now still fires.
 func (a *Alert) ResolvedAt(now time.Time) bool {
 	return !a.EndsAt.IsZero() && !a.EndsAt.After(now)
 }
@@ -48,7 +52,7 @@ func (a *Alert) ResolvedAt(now time.Time) bool {
 // Fingerprint is the identity of a label set, as Alertmanager computes it.
 type Fingerprint uint64
 
-// String prints the fingerprint as 16 hexadecimal digits.
+// String formats the fingerprint as 16 hexadecimal digits.
 func (f Fingerprint) String() string {
 	s := strconv.FormatUint(uint64(f), 16)
 	return "0000000000000000"[len(s):] + s
@@ -59,9 +63,9 @@ const (
 	fnvPrime  = 1099511628211
 )
 
-// Fingerprint hashes the labels in byte order of their names with FNV-1a: name,
-// 0xFF, value, 0xFF. It is the fingerprint that Prometheus and Alertmanager
-// print for the same labels.
+// Fingerprint returns the FNV-1a hash of the labels in byte order of their names:
+// name, 0xFF, value, 0xFF. Prometheus and Alertmanager show the same fingerprint
+// for the same labels.
 func (l Labels) Fingerprint() Fingerprint {
 	h := uint64(fnvOffset)
 	add := func(s string) {
@@ -70,7 +74,7 @@ func (l Labels) Fingerprint() Fingerprint {
 		}
 		h = (h ^ 0xFF) * fnvPrime
 	}
-	for _, name := range l.appendNames(make([]string, 0, 16)) { // on the stack: every alert is hashed wherever it goes
+	for _, name := range l.appendNames(make([]string, 0, 16)) { // on the stack, because every alert is hashed many times
 		add(name)
 		add(l[name])
 	}
@@ -96,11 +100,11 @@ func (l Labels) appendNames(to []string) []string {
 	return to
 }
 
-// Merge combines what is stored of an alert with what came in for it, as
-// Alertmanager does. Alerts whose activity does not overlap are two incidents,
-// and the new one replaces the old. Otherwise the later word counts, the
-// earliest start is kept, and an end that the source itself gave is not pulled
-// in by a later word that only times out sooner. Neither argument is changed.
+// Merge merges a stored alert with an update of it, as Alertmanager does. Alerts
+// whose active times do not overlap are two incidents, and the update replaces the
+// stored one. Otherwise the later update wins, the earlier start is kept, and a later
+// update that only times out does not shorten an end that the source gave. Merge
+// changes neither argument.
 func Merge(old, in *Alert) *Alert {
 	if !overlap(old, in) {
 		return in
@@ -122,10 +126,10 @@ func Merge(old, in *Alert) *Alert {
 	return &merged
 }
 
-// overlap tells whether two words about an alert are about one incident: the
-// end of the new one, or its start, lies strictly within the old one's activity.
-// A word that begins when the old one did and lasts longer takes its place, which
-// comes to the same.
+// overlap reports whether an update belongs to the same incident as the stored
+// alert: its start or its end lies strictly within the stored alert's active time.
+// An update that starts with the stored alert and ends later does not count as
+// overlapping, but replacing the stored alert has the same result as merging.
 func overlap(old, in *Alert) bool {
 	within := func(t time.Time) bool {
 		return t.After(old.StartsAt) && (old.EndsAt.IsZero() || t.Before(old.EndsAt))

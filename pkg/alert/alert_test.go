@@ -12,7 +12,7 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// The fingerprint is the one that Prometheus's own library computes.
+// TestFingerprint compares with Prometheus's own library.
 func TestFingerprint(t *testing.T) {
 	for _, labels := range []alert.Labels{
 		{},
@@ -22,26 +22,28 @@ func TestFingerprint(t *testing.T) {
 		{"a": "", "b": "\xff"},
 	} {
 		if got, want := labels.Fingerprint().String(), labelSet(labels).Fingerprint().String(); got != want {
-			t.Errorf("%v: %s, want %s", labels, got, want)
+			t.Errorf("fingerprint of %v = %s, want %s", labels, got, want)
 		}
 	}
-	if got := (alert.Labels{}).Fingerprint().String(); got != "cbf29ce484222325" {
-		t.Errorf("empty set: %s", got)
+	if got, want := (alert.Labels{}).Fingerprint().String(), "cbf29ce484222325"; got != want {
+		t.Errorf("fingerprint of the empty set = %s, want %s", got, want)
 	}
-	if got := alert.Fingerprint(0xab).String(); got != "00000000000000ab" {
-		t.Errorf("padding: %s", got)
+	if got, want := alert.Fingerprint(0xab).String(), "00000000000000ab"; got != want {
+		t.Errorf("Fingerprint(0xab) = %s, want %s", got, want)
 	}
 }
 
-// Merging and ordering agree with Alertmanager's own code on random alerts.
-func TestLikeAlertmanager(t *testing.T) {
+// TestMergeAndSortAsAlertmanager compares with Alertmanager's own code on random
+// alerts.
+func TestMergeAndSortAsAlertmanager(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	// Upstream asks the clock whether an alert is over, and we ask when the word
-	// came: all words come after all ends that are not a thousand years away.
+	// Alertmanager decides by the wall clock whether an alert is resolved, Merge by
+	// the time of the update. So that they agree, every update comes after every
+	// end, except for ends a thousand years later.
 	base := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-	moment := func() time.Time { return base.Add(time.Duration(rnd.IntN(8)) * time.Minute) }
-	random := func() *alert.Alert {
-		a := &alert.Alert{Labels: alert.Labels{}, StartsAt: moment(), UpdatedAt: moment().Add(time.Hour), Timeout: rnd.IntN(2) == 0}
+	randomTime := func() time.Time { return base.Add(time.Duration(rnd.IntN(8)) * time.Minute) }
+	randomAlert := func() *alert.Alert {
+		a := &alert.Alert{Labels: alert.Labels{}, StartsAt: randomTime(), UpdatedAt: randomTime().Add(time.Hour), Timeout: rnd.IntN(2) == 0}
 		for _, name := range []string{"job", "instance", "x", "y"} {
 			if rnd.IntN(2) == 0 {
 				a.Labels[name] = string(rune('a' + rnd.IntN(3)))
@@ -49,20 +51,20 @@ func TestLikeAlertmanager(t *testing.T) {
 		}
 		a.EndsAt = a.StartsAt.Add(time.Duration(1+rnd.IntN(6)) * time.Minute)
 		if rnd.IntN(3) == 0 {
-			a.EndsAt = a.EndsAt.AddDate(1000, 0, 0) // fires for long
+			a.EndsAt = a.EndsAt.AddDate(1000, 0, 0)
 		}
 		return a
 	}
-	theirs := func(a *alert.Alert) *upstream.Alert {
+	toUpstream := func(a *alert.Alert) *upstream.Alert {
 		return &upstream.Alert{Alert: model.Alert{Labels: labelSet(a.Labels), StartsAt: a.StartsAt, EndsAt: a.EndsAt}, UpdatedAt: a.UpdatedAt, Timeout: a.Timeout}
 	}
 	merges := 0
 	for range 20000 {
-		old, in := random(), random()
+		old, in := randomAlert(), randomAlert()
 		if in.UpdatedAt.Before(old.UpdatedAt) {
 			old, in = in, old
 		}
-		a, b := theirs(old), theirs(in)
+		a, b := toUpstream(old), toUpstream(in)
 		want := b
 		if b.EndsAt.After(a.StartsAt) && b.EndsAt.Before(a.EndsAt) || b.StartsAt.After(a.StartsAt) && b.StartsAt.Before(a.EndsAt) {
 			want = a.Merge(b)
@@ -70,51 +72,72 @@ func TestLikeAlertmanager(t *testing.T) {
 		}
 		got := alert.Merge(old, in)
 		if !got.StartsAt.Equal(want.StartsAt) || !got.EndsAt.Equal(want.EndsAt) || got.Timeout != want.Timeout {
-			t.Fatalf("merge %v–%v (said %v, timeout %v) with %v–%v (said %v, timeout %v):\ngot  %v–%v\nwant %v–%v",
+			t.Fatalf("merge %v–%v (updated %v, timeout %v) with %v–%v (updated %v, timeout %v):\ngot  %v–%v\nwant %v–%v",
 				old.StartsAt, old.EndsAt, old.UpdatedAt, old.Timeout, in.StartsAt, in.EndsAt, in.UpdatedAt, in.Timeout,
 				got.StartsAt, got.EndsAt, want.StartsAt, want.EndsAt)
 		}
 	}
 	if merges < 1000 {
-		t.Fatalf("only %d of the pairs overlapped", merges)
+		t.Fatalf("%d of the pairs overlapped, want at least 1000", merges)
 	}
 	for range 200 {
 		ours := make([]*alert.Alert, 12)
 		slice := make(upstream.AlertSlice, len(ours))
 		for i := range ours {
-			ours[i] = random()
-			slice[i] = theirs(ours[i])
+			ours[i] = randomAlert()
+			slice[i] = toUpstream(ours[i])
 		}
 		alert.Sort(ours)
 		sort.Stable(slice)
 		for i := range ours {
 			if ours[i].Labels.Fingerprint().String() != slice[i].Labels.Fingerprint().String() {
-				t.Fatalf("place %d: %v, want %v", i, ours[i].Labels, slice[i].Labels)
+				t.Fatalf("sorted alert %d: got %v, want %v", i, ours[i].Labels, slice[i].Labels)
 			}
 		}
 	}
 }
 
-// An end that is not known keeps an alert firing, and a later word about it is
-// about the same incident.
-func TestOpenEnd(t *testing.T) {
-	t0 := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
-	open := &alert.Alert{StartsAt: t0, UpdatedAt: t0}
-	if open.ResolvedAt(t0.AddDate(100, 0, 0)) {
-		t.Error("an alert without an end is over")
+func TestResolvedAt(t *testing.T) {
+	now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		endsAt time.Time
+		want   bool
+	}{
+		"without an end": {time.Time{}, false},
+		"before its end": {now.Add(time.Nanosecond), false},
+		"at its end":     {now, true},
+		"after its end":  {now.Add(-time.Second), true},
+		"in a century":   {now.AddDate(100, 0, 0), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := (&alert.Alert{EndsAt: tt.endsAt}).ResolvedAt(now); got != tt.want {
+				t.Errorf("ResolvedAt = %v, want %v", got, tt.want)
+			}
+		})
 	}
-	again := &alert.Alert{StartsAt: t0.Add(time.Minute), UpdatedAt: t0.Add(time.Minute)}
-	if m := alert.Merge(open, again); !m.StartsAt.Equal(t0) || !m.EndsAt.IsZero() {
-		t.Errorf("firing again: %v–%v, want %v–", m.StartsAt, m.EndsAt, t0)
-	}
-	end := &alert.Alert{StartsAt: t0, EndsAt: t0.Add(time.Hour), UpdatedAt: t0.Add(time.Hour)}
-	over := alert.Merge(open, end)
-	if !over.StartsAt.Equal(t0) || !over.EndsAt.Equal(t0.Add(time.Hour)) {
-		t.Errorf("ended: %v–%v", over.StartsAt, over.EndsAt)
-	}
-	later := &alert.Alert{StartsAt: t0.Add(2 * time.Hour), UpdatedAt: t0.Add(2 * time.Hour)}
-	if m := alert.Merge(over, later); !m.StartsAt.Equal(later.StartsAt) || !m.EndsAt.IsZero() {
-		t.Errorf("a new incident: %v–%v", m.StartsAt, m.EndsAt)
+}
+
+// TestMergeWithoutEnd covers stored alerts without an end, which Alertmanager does
+// not have.
+func TestMergeWithoutEnd(t *testing.T) {
+	start := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
+	firing := &alert.Alert{StartsAt: start, UpdatedAt: start}
+	resolved := &alert.Alert{StartsAt: start, EndsAt: start.Add(time.Hour), UpdatedAt: start.Add(time.Hour)}
+	for _, tt := range []struct {
+		name         string
+		old, in      *alert.Alert
+		starts, ends time.Time
+	}{
+		{"a later update keeps the start", firing, &alert.Alert{StartsAt: start.Add(time.Minute), UpdatedAt: start.Add(time.Minute)}, start, time.Time{}},
+		{"an end resolves it", firing, resolved, start, start.Add(time.Hour)},
+		{"a start after the end is another incident", resolved, &alert.Alert{StartsAt: start.Add(2 * time.Hour), UpdatedAt: start.Add(2 * time.Hour)}, start.Add(2 * time.Hour), time.Time{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := alert.Merge(tt.old, tt.in)
+			if !got.StartsAt.Equal(tt.starts) || !got.EndsAt.Equal(tt.ends) {
+				t.Errorf("merged: %v–%v, want %v–%v", got.StartsAt, got.EndsAt, tt.starts, tt.ends)
+			}
+		})
 	}
 }
 

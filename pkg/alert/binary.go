@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// binaryFormat is the first byte of an alert's binary form. Another one is
-// another version's.
+// binaryFormat is the first byte of the binary form, its version.
 const binaryFormat = 1
 
 // The second byte of the binary form. Versions before the built-in texts were
@@ -18,13 +17,13 @@ const (
 	builtinShift = 1
 )
 
-// errShort is what is wrong with a binary form that was cut off, or that
-// announces more than is there.
-var errShort = errors.New("it ends too soon")
+// errShort is returned for a binary form that is truncated, or in which a length
+// exceeds the remaining bytes.
+var errShort = errors.New("unexpected end of the binary form")
 
-// AppendBinary appends the alert in a compact form that only this package reads:
-// stores hold alerts by the hundred thousand, and every word about one reads
-// and writes it. The zone of a time is kept, to the minute.
+// AppendBinary appends the alert in a compact binary form, in which stores keep
+// alerts: there may be hundreds of thousands, and every update of one reads and
+// writes it. Times keep their zone, to the minute.
 func (a *Alert) AppendBinary(b []byte) ([]byte, error) {
 	flags := byte(a.Builtin) << builtinShift
 	if a.Timeout {
@@ -36,7 +35,7 @@ func (a *Alert) AppendBinary(b []byte) ([]byte, error) {
 		size := len(b)
 		var err error
 		if b, err = t.AppendBinary(b); err != nil {
-			return nil, fmt.Errorf("alert: write its times: %w", err)
+			return nil, fmt.Errorf("alert: encode times: %w", err)
 		}
 		b[size-1] = byte(len(b) - size)
 	}
@@ -54,14 +53,14 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// ReadBinary reads what AppendBinary wrote from the start of b, and returns what
-// follows it. It keeps nothing of b.
+// ReadBinary decodes an alert from the start of b and returns the bytes that follow
+// it. The alert does not refer to b.
 func (a *Alert) ReadBinary(b []byte) (rest []byte, err error) {
 	if len(b) < 2 {
 		return nil, fmt.Errorf("alert: %w", errShort)
 	}
 	if b[0] != binaryFormat {
-		return nil, fmt.Errorf("alert: it is in format %d, this version knows %d", b[0], binaryFormat)
+		return nil, fmt.Errorf("alert: unknown binary format %d, this version of Tocsin reads %d", b[0], binaryFormat)
 	}
 	a.Timeout, a.Builtin = b[1]&timeoutFlag != 0, Builtin(b[1]>>builtinShift)
 	r := reader{text: string(b), at: 2}
@@ -79,8 +78,8 @@ func (a *Alert) ReadBinary(b []byte) (rest []byte, err error) {
 	return b[r.at:], nil
 }
 
-// reader reads the parts of a binary form, up to the first error. All strings
-// share one piece of memory.
+// reader decodes the parts of a binary form, up to the first error. All strings
+// share one allocation.
 type reader struct {
 	text string
 	at   int
@@ -129,7 +128,7 @@ func (r *reader) labels() Labels {
 	if n == 0 || r.err != nil {
 		return nil
 	}
-	if n > uint64(len(r.text)-r.at)/2 { // a name and a value take a byte each at least
+	if n > uint64(len(r.text)-r.at)/2 { // a name and a value take at least one byte each
 		r.fail()
 		return nil
 	}

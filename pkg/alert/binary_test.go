@@ -10,52 +10,89 @@ import (
 
 func TestBinary(t *testing.T) {
 	start := time.Date(2026, 11, 20, 23, 5, 10, 123456789, time.FixedZone("", 8*3600))
-	for name, a := range map[string]*Alert{
+	for name, want := range map[string]*Alert{
 		"empty": {},
-		"whole": {
+		"all fields": {
 			Labels:       Labels{"alertname": "磁盘", "": "x", "empty": "", "bytes": "\x00\xff"},
 			Annotations:  Labels{"summary": strings.Repeat("长", 100)},
 			GeneratorURL: "http://prometheus.example.com/",
 			StartsAt:     start, EndsAt: start.Add(time.Hour), UpdatedAt: start.UTC(), Timeout: true, Builtin: BuiltinSummary | BuiltinDescription,
 		},
+		"built-in summary, no timeout": {Builtin: BuiltinSummary},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := a.AppendBinary([]byte("before"))
+			b, err := want.AppendBinary([]byte("before"))
 			if err != nil {
 				t.Fatal(err)
 			}
+			encoded, found := bytes.CutPrefix(b, []byte("before"))
 			var got Alert
-			rest, err := got.ReadBinary(append(bytes.TrimPrefix(b, []byte("before")), "after"...))
-			if err != nil || string(rest) != "after" {
-				t.Fatalf("%q remains, %v", rest, err)
+			rest, err := got.ReadBinary(append(bytes.Clone(encoded), "after"...))
+			if err != nil || !found || string(rest) != "after" {
+				t.Fatalf("ReadBinary left %q, %v; want %q", rest, err, "after")
 			}
-			if _, offset := got.StartsAt.Zone(); !got.StartsAt.Equal(a.StartsAt) || a.Timeout && offset != 8*3600 {
-				t.Errorf("it starts at %v, want %v", got.StartsAt, a.StartsAt)
+			for what, times := range map[string][2]time.Time{
+				"start": {got.StartsAt, want.StartsAt}, "end": {got.EndsAt, want.EndsAt}, "update": {got.UpdatedAt, want.UpdatedAt},
+			} {
+				_, gotOffset := times[0].Zone()
+				_, wantOffset := times[1].Zone()
+				if !times[0].Equal(times[1]) || gotOffset != wantOffset {
+					t.Errorf("%s: got %v, want %v", what, times[0], times[1])
+				}
 			}
-			if !got.EndsAt.Equal(a.EndsAt) || !got.UpdatedAt.Equal(a.UpdatedAt) {
-				t.Errorf("%v and %v, want %v and %v", got.EndsAt, got.UpdatedAt, a.EndsAt, a.UpdatedAt)
+			got.StartsAt, got.EndsAt, got.UpdatedAt = want.StartsAt, want.EndsAt, want.UpdatedAt
+			if !reflect.DeepEqual(&got, want) {
+				t.Errorf("got %+v, want %+v", &got, want)
 			}
-			if !reflect.DeepEqual(got.Labels, a.Labels) || !reflect.DeepEqual(got.Annotations, a.Annotations) || got.GeneratorURL != a.GeneratorURL || got.Timeout != a.Timeout || got.Builtin != a.Builtin {
-				t.Errorf("%+v, want %+v", got, a)
-			}
-			for cut := range len(b) - len("before") {
-				if _, err := got.ReadBinary(b[len("before"):][:cut]); err == nil {
-					t.Errorf("%d bytes of it were enough", cut)
+			for size := range encoded {
+				if _, err := got.ReadBinary(encoded[:size]); err == nil {
+					t.Errorf("the first %d bytes of %d were accepted", size, len(encoded))
 				}
 			}
 		})
 	}
-	if _, err := new(Alert).ReadBinary([]byte{9, 0, 0}); err == nil || !strings.Contains(err.Error(), "format 9") {
-		t.Errorf("another format: %v", err)
+}
+
+// TestReadBinaryOfOlderVersion reads an alert that was stored before built-in texts
+// were marked: its flags byte is the timeout alone.
+func TestReadBinaryOfOlderVersion(t *testing.T) {
+	want := &Alert{Labels: Labels{"a": "b"}, Timeout: true}
+	b, err := want.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := new(Alert).ReadBinary([]byte(`{"labels":{}}`)); err == nil {
-		t.Error("JSON was read")
+	if b[1] != 1 {
+		t.Errorf("flags of an alert with a timeout and without built-in texts: %d, want 1", b[1])
+	}
+	for flags, want := range map[byte]Alert{0: {}, 1: {Timeout: true}} {
+		var got Alert
+		b[1] = flags
+		if _, err := got.ReadBinary(b); err != nil || got.Timeout != want.Timeout || got.Builtin != want.Builtin {
+			t.Errorf("flags %d: timeout %v, built-in %b, %v; want %v and %b", flags, got.Timeout, got.Builtin, err, want.Timeout, want.Builtin)
+		}
 	}
 }
 
+func TestReadBinaryErrors(t *testing.T) {
+	for input, want := range map[string]string{
+		"\x09\x00\x00":  "unknown binary format 9",
+		`{"labels":{}}`: "unknown binary format",
+		"":              "unexpected end",
+	} {
+		if err := readBinary(input); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ReadBinary(%q): got %v, want an error with %q", input, err, want)
+		}
+	}
+}
+
+func readBinary(input string) error {
+	_, err := new(Alert).ReadBinary([]byte(input))
+	return err
+}
+
 func FuzzReadBinary(f *testing.F) {
-	whole := &Alert{Labels: Labels{"a": "b"}, Annotations: Labels{"c": "d"}, StartsAt: time.Unix(1, 0)}
-	b, err := whole.AppendBinary(nil)
+	seed := &Alert{Labels: Labels{"a": "b"}, Annotations: Labels{"c": "d"}, StartsAt: time.Unix(1, 0)}
+	b, err := seed.AppendBinary(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -68,10 +105,10 @@ func FuzzReadBinary(f *testing.F) {
 		}
 		out, err := a.AppendBinary(nil)
 		if err != nil {
-			return // a zone that Go reads and does not write
+			return // a zone that time.Time decodes but does not encode
 		}
 		if _, err := again.ReadBinary(out); err != nil || !reflect.DeepEqual(a.Labels, again.Labels) {
-			t.Errorf("%q was written as %q: %v", b, out, err)
+			t.Errorf("%q was encoded again as %q: labels %v, %v; want %v", b, out, again.Labels, err, a.Labels)
 		}
 	})
 }

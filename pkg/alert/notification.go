@@ -33,10 +33,10 @@ type Notification struct {
 	HalfSize bool `json:"shrink,omitempty"`
 }
 
-// Firing returns the alerts that fire as of n.At, in order.
+// Firing returns the alerts that fire at n.At, in order.
 func (n *Notification) Firing() []*Alert { return n.pick(false) }
 
-// Resolved returns the alerts that are over as of n.At, in order.
+// Resolved returns the alerts that are resolved at n.At, in order.
 func (n *Notification) Resolved() []*Alert { return n.pick(true) }
 
 func (n *Notification) pick(resolved bool) []*Alert {

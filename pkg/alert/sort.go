@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Sort orders alerts as Alertmanager does in its notifications: by the labels
-// job and instance, an absent one last, then by all labels.
+// Sort sorts alerts in the order of Alertmanager's notifications: by the labels job
+// and instance, alerts without the label last, then by all labels.
 func Sort(alerts []*Alert) {
 	type entry struct {
 		*Alert
-		names []string // once job and instance were equal
+		names []string // set when job and instance were equal
 	}
 	entries := make([]*entry, len(alerts))
 	for i, a := range alerts {
 		entries[i] = &entry{Alert: a}
 	}
 	slices.SortFunc(entries, func(a, b *entry) int {
-		for _, name := range [...]string{"job", "instance"} {
+		for _, name := range [...]string{JobLabel, InstanceLabel} {
 			av, aok := a.Labels[name]
 			bv, bok := b.Labels[name]
 			switch {
@@ -42,19 +42,19 @@ func Sort(alerts []*Alert) {
 	}
 }
 
-// Compare orders label sets: the smaller first, then by the first name, in byte
-// order, that only one has or that differs in value. A set that has not the name
-// comes first.
+// Compare compares label sets: first by size, then by the first name, in byte
+// order, that only one of them has or whose values differ. A set without the name
+// sorts first.
 func (l Labels) Compare(o Labels) int { return compare(l, o, l.Names(), o.Names()) }
 
-// compare is Compare for sets whose names, in order, are known.
+// compare is Compare for sets whose sorted names are known.
 func compare(l, o Labels, names, others []string) int {
 	if c := cmp.Compare(len(l), len(o)); c != 0 {
 		return c
 	}
 	for i, name := range names {
 		if c := strings.Compare(others[i], name); c != 0 {
-			return c // the set whose name comes later has not the earlier one
+			return c // the set with the later name lacks the earlier one
 		}
 		if c := strings.Compare(l[name], o[name]); c != 0 {
 			return c
