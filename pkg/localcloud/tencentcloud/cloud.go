@@ -1,8 +1,8 @@
-// Package tencentcloud is Tencent Cloud's API 3.0 on one machine, for
-// development and tests. It is as strict as the vendor's: it verifies the
-// TC3-HMAC-SHA256 signature of every request, refuses unknown parameters and too
-// many requests, and answers with the vendor's codes, which arrive with HTTP
-// status 200. It speaks POST with JSON bodies, and these actions:
+// Package tencentcloud simulates Tencent Cloud's API 3.0 for development and
+// tests. It is as strict as the vendor: it verifies the TC3-HMAC-SHA256 signature
+// of every request, rejects unknown parameters, enforces the rate limits, and
+// responds with the vendor's error codes and HTTP status 200. It accepts POST with
+// JSON bodies, and these actions:
 //
 //	ckafka 2019-08-19  DescribeGroup, DescribeGroupOffsets, DescribeGroupInfo
 //	sms    2021-01-11  SendSms
@@ -19,23 +19,21 @@ import (
 	"time"
 )
 
-// maxBody is the largest body that the API takes when TC3 signs it.
+// maxBody is the maximum size of a request body signed with TC3.
 const maxBody = 10 << 20
 
 // Key is one API key, or the temporary key of a role.
 type Key struct {
 	Secret string
-	// Token is the session token that must come with a temporary key.
+	// Token is the session token required with a temporary key.
 	Token string
-	// Expires is when the token ends; zero is never.
+	// Expires is the end of the token's validity; zero is never.
 	Expires time.Time
-	// Deny lists the actions that this key may not perform, such as
-	// "ckafka:DescribeGroup".
+	// Deny lists actions without permission, such as "ckafka:DescribeGroup".
 	Deny []string
 }
 
-// Cloud answers the API's requests. It is an http.Handler, safe for concurrent
-// use.
+// Cloud serves the API. It is an http.Handler, safe for concurrent use.
 type Cloud struct {
 	now func() time.Time
 
@@ -55,8 +53,8 @@ type Cloud struct {
 	serial    int
 }
 
-// New returns a cloud without keys, instances and applications. now is its
-// clock: signatures may differ from it by 300 seconds.
+// New returns a cloud without keys, instances and applications. Timestamps of
+// requests may differ by 300 seconds from its clock now.
 func New(now func() time.Time) *Cloud {
 	return &Cloud{
 		now:       now,
@@ -69,30 +67,30 @@ func New(now func() time.Time) *Cloud {
 	}
 }
 
-// SetKey makes a key known, or changes it.
+// SetKey adds or replaces a key.
 func (c *Cloud) SetKey(secretID string, k Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keys[secretID] = k
 }
 
-// RemoveKey makes a key unknown.
+// RemoveKey removes a key.
 func (c *Cloud) RemoveKey(secretID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.keys, secretID)
 }
 
-// LimitRate replaces the number of requests a second that the vendor allows for
-// each action.
+// LimitRate replaces the vendor's limits by perSecond requests a second of each
+// action.
 func (c *Cloud) LimitRate(perSecond int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.perSecond = perSecond
 }
 
-// actions are the API's actions by product, version and name, with the number
-// of requests a second that the vendor allows.
+// actions are the actions by product, version and name, with the vendor's limits
+// of requests a second.
 var actions = map[[3]string]struct {
 	do        func(*Cloud, *call) (any, error)
 	perSecond int
@@ -104,40 +102,41 @@ var actions = map[[3]string]struct {
 	{"vms", "2020-09-02", "SendTtsVoice"}:            {(*Cloud).sendTtsVoice, 20},
 }
 
-// call is one request whose signature was found right.
+// call is one request with a valid signature.
 type call struct {
 	*http.Request
 	region string
 	body   []byte
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return
 	}
-	fault := c.record(r, body)
-	if fault == nil {
-		c.answer(w, r, body)
+	respond := func() { c.respond(w, r, body) }
+	if do := c.record(r, body); do != nil {
+		do(w, r, respond)
 		return
 	}
-	fault(w, r, func() { c.answer(w, r, body) })
+	respond()
 }
 
-func (c *Cloud) answer(w http.ResponseWriter, r *http.Request, body []byte) {
-	answer, err := c.execute(r, body)
-	var refused *Error
+func (c *Cloud) respond(w http.ResponseWriter, r *http.Request, body []byte) {
+	response, err := c.execute(r, body)
+	var apiErr *Error
 	switch {
-	case errors.As(err, &refused):
-		writeError(w, c.requestID(), refused)
+	case errors.As(err, &apiErr):
+		writeError(w, c.requestID(), apiErr)
 	case err != nil:
 		writeError(w, c.requestID(), &Error{"InternalError", "An internal error has occurred: " + err.Error()})
 	default:
-		writeResponse(w, c.requestID(), answer)
+		writeResponse(w, c.requestID(), response)
 	}
 }
 
+// execute verifies a request and performs its action.
 func (c *Cloud) execute(r *http.Request, body []byte) (any, error) {
 	if r.Method != http.MethodPost {
 		return nil, errorf("UnsupportedProtocol", "The HTTP(S) method %s is not supported, only POST is.", r.Method)
@@ -167,13 +166,13 @@ func (c *Cloud) execute(r *http.Request, body []byte) (any, error) {
 	return action.do(c, &call{Request: r, region: region, body: body})
 }
 
-// rate counts the requests of one action within one second of the clock.
+// rate counts the requests of one action within one second.
 type rate struct {
 	second int64
 	n      int
 }
 
-// admit counts a request of an action and refuses it when there are too many.
+// checkRate counts a request of an action and rejects it above the limit.
 func (c *Cloud) checkRate(action string, perSecond int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,7 +189,7 @@ func (c *Cloud) checkRate(action string, perSecond int) error {
 	return nil
 }
 
-// requestID returns a new id in the vendor's form; ids count up.
+// requestID returns the next request id.
 func (c *Cloud) requestID() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"tocsin/pkg/localcloud/fault"
 )
 
-// clock is a clock that tests set.
+// clock is a clock that tests advance.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -35,7 +35,8 @@ func (c *clock) add(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// client signs requests by the rules of tc3.go, which the vectors prove.
+// client signs requests with the functions of tc3.go, which the vendor's vectors
+// verify.
 type client struct {
 	*Cloud
 	*clock
@@ -56,6 +57,11 @@ func newClient(t *testing.T) *client {
 		versionOf: map[string]string{"ckafka": "2019-08-19", "sms": "2021-01-11", "vms": "2020-09-02"}}
 }
 
+// addInstance adds the instance ckafka-1.
+func (c *client) addInstance(groups GroupSource) {
+	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: groups})
+}
+
 func (c *client) request(ctx context.Context, service, action, body string) *http.Request {
 	now := c.clock.now().UTC()
 	r, _ := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(body))
@@ -72,8 +78,8 @@ func (c *client) request(ctx context.Context, service, action, body string) *htt
 	return r
 }
 
-// call returns the answer's fields and the code of a refusal.
-func (c *client) call(t *testing.T, service, action, body string) (answer map[string]any, code, message string) {
+// call returns the fields of the response, or the code and message of its error.
+func (c *client) call(t *testing.T, service, action, body string) (fields map[string]any, code, message string) {
 	t.Helper()
 	response, err := http.DefaultClient.Do(c.request(t.Context(), service, action, body))
 	if err != nil {
@@ -81,22 +87,22 @@ func (c *client) call(t *testing.T, service, action, body string) (answer map[st
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		t.Fatalf("status = %s", response.Status)
+		t.Fatalf("status = %s, want 200 OK", response.Status)
 	}
 	var doc struct{ Response map[string]any }
 	if err := json.NewDecoder(response.Body).Decode(&doc); err != nil {
 		t.Fatal(err)
 	}
 	if doc.Response["RequestId"] == "" {
-		t.Error("no RequestId")
+		t.Error("RequestId is empty, want one")
 	}
-	if e, refused := doc.Response["Error"].(map[string]any); refused {
+	if e, failed := doc.Response["Error"].(map[string]any); failed {
 		return nil, e["Code"].(string), e["Message"].(string)
 	}
 	return doc.Response, "", ""
 }
 
-func TestRefusals(t *testing.T) {
+func TestErrors(t *testing.T) {
 	tests := []struct {
 		name                  string
 		service, action, body string
@@ -124,64 +130,65 @@ func TestRefusals(t *testing.T) {
 			code: "UnauthorizedOperation", message: "you are not authorized to perform operation (ckafka:DescribeGroupOffsets)",
 		},
 		{
-			name: "the instance is out of order", service: "ckafka", action: "DescribeGroup", body: `{"InstanceId":"ckafka-1"}`,
-			change: func(c *client) { c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: broken{}}) },
+			name: "group source fails", service: "ckafka", action: "DescribeGroup", body: `{"InstanceId":"ckafka-1"}`,
+			change: func(c *client) { c.addInstance(brokenGroups{}) },
 			code:   "InternalError", message: "no brokers",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t)
-			c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
+			c.addInstance(StaticGroups{})
 			if tt.change != nil {
 				tt.change(c)
 			}
 			_, code, message := c.call(t, tt.service, tt.action, tt.body)
 			if code != tt.code || !strings.Contains(message, tt.message) {
-				t.Errorf("refused with %q, %q; want %q, … %q …", code, message, tt.code, tt.message)
+				t.Errorf("error = %q, %q; want %q and a message with %q", code, message, tt.code, tt.message)
 			}
 		})
 	}
 }
 
-type broken struct{}
+// brokenGroups is a GroupSource that fails.
+type brokenGroups struct{}
 
-func (broken) Groups(context.Context) ([]string, error) { return nil, errors.New("no brokers") }
-func (broken) Offsets(context.Context, string) ([]Topic, error) {
+func (brokenGroups) Groups(context.Context) ([]string, error) { return nil, errors.New("no brokers") }
+func (brokenGroups) Offsets(context.Context, string) ([]Topic, error) {
 	return nil, errors.New("no brokers")
 }
 
-func TestRate(t *testing.T) {
+func TestRateLimit(t *testing.T) {
 	c := newClient(t)
-	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
-	ask := func() string {
+	c.addInstance(StaticGroups{})
+	call := func() string {
 		_, code, _ := c.call(t, "ckafka", "DescribeGroup", `{"InstanceId":"ckafka-1"}`)
 		return code
 	}
 	for i := range 100 {
-		if code := ask(); code != "" {
-			t.Fatalf("request %d: %s", i+1, code)
+		if code := call(); code != "" {
+			t.Fatalf("code of request %d = %s, want none", i+1, code)
 		}
 	}
-	if code := ask(); code != "RequestLimitExceeded" {
-		t.Errorf("request 101 of a second: %q", code)
+	if code := call(); code != "RequestLimitExceeded" {
+		t.Errorf("code of request 101 in a second = %q, want RequestLimitExceeded", code)
 	}
 	if _, code, _ := c.call(t, "ckafka", "DescribeGroupOffsets", `{"InstanceId":"ckafka-1","Group":"g"}`); code != "" {
-		t.Errorf("another action: %q", code)
+		t.Errorf("code of another action = %q, want none", code)
 	}
 	c.add(time.Second)
-	if code := ask(); code != "" {
-		t.Errorf("the next second: %q", code)
+	if code := call(); code != "" {
+		t.Errorf("code in the next second = %q, want none", code)
 	}
 	c.LimitRate(1)
-	if code := ask(); code != "RequestLimitExceeded" {
-		t.Errorf("request 2 of one allowed: %q", code)
+	if code := call(); code != "RequestLimitExceeded" {
+		t.Errorf("code of request 2 with a limit of 1 = %q, want RequestLimitExceeded", code)
 	}
 }
 
 func TestFaults(t *testing.T) {
 	c := newClient(t)
-	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
+	c.addInstance(StaticGroups{})
 	do := func(ctx context.Context) (string, error) {
 		response, err := http.DefaultClient.Do(c.request(ctx, "ckafka", "DescribeGroup", `{"InstanceId":"ckafka-1"}`))
 		if err != nil {
@@ -204,34 +211,34 @@ func TestFaults(t *testing.T) {
 		`200 OK {"Response":{"Result":{"TotalCount":0,"GroupList":[]},"RequestId":"00000000-0000-4000-8000-000000000002"}}`,
 	} {
 		if got, err := do(t.Context()); got != want || err != nil {
-			t.Errorf("got %q, %v; want %q", got, err, want)
+			t.Errorf("got %q, %v; want %q and no error", got, err, want)
 		}
 	}
 
 	c.Inject(Fault{Do: fault.Truncate(`{"Response":{"Result":{}}}`)})
 	if _, err := do(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("half an answer: %v", err)
+		t.Errorf("error of a truncated response = %v, want %v", err, io.ErrUnexpectedEOF)
 	}
 	c.Inject(Fault{Do: fault.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := do(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("hung: %v", err)
+		t.Errorf("error without a response = %v, want %v", err, context.DeadlineExceeded)
 	}
 
 	if c.Count("DescribeGroup") != 7 || c.Count("") != 7 || c.Count("SendSms") != 0 {
-		t.Errorf("counted %d, %d, %d", c.Count("DescribeGroup"), c.Count(""), c.Count("SendSms"))
+		t.Errorf("counts = %d, %d, %d; want 7, 7, 0", c.Count("DescribeGroup"), c.Count(""), c.Count("SendSms"))
 	}
 	want := Request{Time: c.clock.now(), Action: "DescribeGroup", Region: "ap-guangzhou", SecretID: "AKIDtest", Body: `{"InstanceId":"ckafka-1"}`}
 	if got := c.Requests(); len(got) != 7 || got[6] != want {
-		t.Errorf("requests = %+v", got)
+		t.Errorf("requests = %+v, want 7 of which the last is %+v", got, want)
 	}
 }
 
 func TestConcurrentUse(t *testing.T) {
 	c := newClient(t)
 	c.LimitRate(1000)
-	c.AddInstance(Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: StaticGroups{}})
+	c.addInstance(StaticGroups{})
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -243,7 +250,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	if c.Count("") != 80 {
-		t.Errorf("counted %d", c.Count(""))
+		t.Errorf("count = %d, want 80", c.Count(""))
 	}
 }
 
@@ -253,7 +260,7 @@ func TestRemember(t *testing.T) {
 		list = remember(list, i)
 	}
 	if len(list) != maxRemembered || list[0] != 2 || list[maxRemembered-1] != maxRemembered+1 {
-		t.Errorf("kept %d from %d to %d", len(list), list[0], list[len(list)-1])
+		t.Errorf("%d members from %d to %d, want %d from 2 to %d", len(list), list[0], list[len(list)-1], maxRemembered, maxRemembered+1)
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tocsin/pkg/localcloud/fault"
 )
 
-// keep is how many requests and messages are remembered.
+// maxRemembered bounds the lists of requests and messages.
 const maxRemembered = 1000
 
-// Request is one request that arrived, whatever became of it.
+// Request is one received request, whatever its outcome.
 type Request struct {
 	Time     time.Time
 	Action   string
@@ -19,15 +21,15 @@ type Request struct {
 	Body     string
 }
 
-// journal is what the cloud remembers of its requests.
+// requestLog holds the last requests and counts all.
 type requestLog struct {
 	last   []Request
 	counts map[string]int
 	total  int
 }
 
-// record remembers a request and returns the fault that befalls it, if any.
-func (c *Cloud) record(r *http.Request, body []byte) func(http.ResponseWriter, *http.Request, func()) {
+// record logs a request and returns the fault that was injected for it, if any.
+func (c *Cloud) record(r *http.Request, body []byte) fault.Handler {
 	action := r.Header.Get("X-TC-Action")
 	_, after, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	id, _, _ := strings.Cut(after, "/")
@@ -43,14 +45,14 @@ func (c *Cloud) record(r *http.Request, body []byte) func(http.ResponseWriter, *
 	return c.takeFault(action)
 }
 
-// Requests returns the last thousand requests in the order in which they came.
+// Requests returns the last thousand requests, oldest first.
 func (c *Cloud) Requests() []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.log.last)
 }
 
-// Count returns how many requests of an action came, and of any with "".
+// Count returns the number of requests of an action, or with "" of all.
 func (c *Cloud) Count(action string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +62,7 @@ func (c *Cloud) Count(action string) int {
 	return c.log.counts[action]
 }
 
-// remember appends to a list that keeps its last members only.
+// remember appends to a list that holds its last maxRemembered members only.
 func remember[T any](list []T, v T) []T {
 	if len(list) == maxRemembered {
 		list = slices.Delete(list, 0, 1)

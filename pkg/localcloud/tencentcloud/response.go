@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Error is a refusal in the vendor's words.
+// Error is an error of the API.
 type Error struct{ Code, Message string }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -18,21 +18,21 @@ func errorf(code, format string, args ...any) *Error {
 	return &Error{code, fmt.Sprintf(format, args...)}
 }
 
-// writeError answers with HTTP status 200, as the vendor does.
+// writeError responds with an error and, as the vendor does, HTTP status 200.
 func writeError(w http.ResponseWriter, requestID string, e *Error) {
 	writeResponse(w, requestID, struct{ Error *Error }{e})
 }
 
-// encoded is an answer that is JSON already.
+// rawJSON is a response that is encoded already.
 type rawJSON []byte
 
-// writeAnswer answers with the fields of answer, a struct or encoded, and a
-// request id.
-func writeResponse(w http.ResponseWriter, requestID string, answer any) {
-	fields, ready := answer.(rawJSON)
-	if !ready {
+// writeResponse responds with the fields of a struct or of rawJSON, and a request
+// id.
+func writeResponse(w http.ResponseWriter, requestID string, response any) {
+	fields, encoded := response.(rawJSON)
+	if !encoded {
 		var err error
-		if fields, err = json.Marshal(answer); err != nil {
+		if fields, err = json.Marshal(response); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -42,13 +42,12 @@ func writeResponse(w http.ResponseWriter, requestID string, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(head)+len(fields)+len(tail)))
 	for _, part := range [][]byte{[]byte(head), fields, []byte(tail)} {
-		_, _ = w.Write(part) // a client that is gone misses nothing
+		_, _ = w.Write(part) // the client may have gone
 	}
 }
 
-// params decodes a request's body into p, a struct of pointers and slices. Like
-// the vendor it refuses parameters that it does not know and values of another
-// type.
+// params decodes the body of a request into p, a struct of pointers and slices.
+// Like the vendor, it rejects unknown parameters and values of another type.
 func (c *call) params(p any) error {
 	d := json.NewDecoder(bytes.NewReader(c.body))
 	d.DisallowUnknownFields()
@@ -63,7 +62,7 @@ func (c *call) params(p any) error {
 	}
 }
 
-// required refuses a parameter that was not given.
+// required rejects a missing or empty parameter.
 func required(name string, value *string) error {
 	if value == nil || *value == "" {
 		return errorf("MissingParameter", "The request is missing a required parameter `%s`.", name)

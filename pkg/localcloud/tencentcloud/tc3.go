@@ -14,15 +14,15 @@ import (
 
 const algorithm = "TC3-HMAC-SHA256"
 
-// skew is how far a request's timestamp may be from the cloud's clock.
+// skew is the vendor's limit for the difference between a request's timestamp and
+// its clock.
 const skew = 300 * time.Second
 
 var authorization = regexp.MustCompile(`^TC3-HMAC-SHA256 Credential=([^/,\s]+)/(\d{4}-\d\d-\d\d)/([a-z]+)/tc3_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$`)
 
-// verify checks a request's signature, as it is described under "Signature v3"
-// in the vendor's documents. It rebuilds what was signed from the list of
-// headers that the request itself names, and returns the key and the product
-// that the signature is for.
+// verify checks the signature of a request ("Signature v3" in the vendor's
+// documents) over the headers that the request itself lists. It returns the key
+// and the product of the signature.
 func (c *Cloud) verify(r *http.Request, body []byte) (key Key, service string, err error) {
 	parts := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
 	if parts == nil {
@@ -47,8 +47,8 @@ func (c *Cloud) verify(r *http.Request, body []byte) (key Key, service string, e
 		return Key{}, "", errorf("AuthFailure.SecretIdNotFound", "The SecretId is not found, please ensure that your SecretId is correct.")
 	}
 	want := signature(key.Secret, date, service, stringToSign(timestamp, date, service, canonicalRequest(r, names, body)))
-	whole := slices.Contains(names, "content-type") && slices.Contains(names, "host")
-	if !whole || date != signed.Format(time.DateOnly) || !hmac.Equal([]byte(got), []byte(want)) {
+	complete := slices.Contains(names, "content-type") && slices.Contains(names, "host")
+	if !complete || date != signed.Format(time.DateOnly) || !hmac.Equal([]byte(got), []byte(want)) {
 		return Key{}, "", errorf("AuthFailure.SignatureFailure", "The provided credentials could not be validated. Please check your signature is correct.")
 	}
 	expired := !key.Expires.IsZero() && !now.Before(key.Expires)
@@ -58,8 +58,8 @@ func (c *Cloud) verify(r *http.Request, body []byte) (key Key, service string, e
 	return key, service, nil
 }
 
-// canonicalRequest is the text whose hash is signed. The path is always "/" and
-// a POST has no query.
+// canonicalRequest returns the text whose hash is signed. The path is always "/"
+// and a POST has no query.
 func canonicalRequest(r *http.Request, names []string, body []byte) string {
 	var headers strings.Builder
 	for _, name := range names {
