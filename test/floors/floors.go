@@ -55,7 +55,7 @@ func check(i Import) string {
 			return ""
 		}
 		return "only cmd/tocsin and tests may use the local cloud"
-	case within(i.To, "pkg/host/agent") && !within(i.From, "cmd/tocsin"):
+	case within(i.To, "pkg/host/agent") && !within(i.From, "cmd/tocsin") && !within(i.From, "cmd/tocsin-agent"):
 		return "the agent runs on hosts and is no part of functions"
 	case isChannel(from) && isChannel(to):
 		return "a channel knows no other channel"

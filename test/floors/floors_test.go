@@ -177,6 +177,7 @@ func TestCheck(t *testing.T) {
 		{"pkg/host", "pkg/host/agent", "no part of functions"},
 		{"pkg/app", "pkg/host/agent", "no part of functions"},
 		{"cmd/tocsin", "pkg/host/agent", ""},
+		{"cmd/tocsin-agent", "pkg/host/agent", ""},
 		{"pkg/notify/wecomapp", "pkg/notify/wecomappx", "no other channel"},
 		{"pkg/notify/slack", "pkg/dispatch", "nothing of dispatch"},
 		{"pkg/notify/slack/blocks", "pkg/dispatch/outbox", "nothing of dispatch"},

@@ -14,7 +14,7 @@ import (
 )
 
 // project lays out the least that scripts/build works on, in a new directory:
-// the echo function, and a tool that does nothing.
+// the echo function, and two binaries that do nothing.
 func project(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -43,8 +43,9 @@ func project(t *testing.T) string {
 	}
 	copyIn("functions/echo/main.go", echo+"/main.go")
 	for path, text := range map[string]string{
-		"cmd/tocsin/main.go": "package main\n\nfunc main() {}\n",
-		"tocsin.yaml":        "route: {receiver: ops}\n",
+		"cmd/tocsin/main.go":       "package main\n\nfunc main() {}\n",
+		"cmd/tocsin-agent/main.go": "package main\n\nfunc main() {}\n",
+		"tocsin.yaml":              "route: {receiver: ops}\n",
 	} {
 		path = filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -82,7 +83,7 @@ func TestBuild(t *testing.T) {
 			}
 			files = append(files, name)
 		}
-		if want := []string{"dist/scf/echo/main", "dist/lambda/echo/bootstrap", "dist/lambda/echo.zip", "dist/scf/echo.zip", "dist/tocsin"}; !slices.Equal(files, want) {
+		if want := []string{"dist/scf/echo/main", "dist/lambda/echo/bootstrap", "dist/lambda/echo.zip", "dist/scf/echo.zip", "dist/tocsin", "dist/tocsin-agent"}; !slices.Equal(files, want) {
 			t.Errorf("built %q, want %q", files, want)
 		}
 	}

@@ -1,9 +1,7 @@
-// Package agent is what runs on a host: it asks the server what to collect,
-// collects it, and reports it. It needs no rights of its own and listens on no
-// port. It knows nothing of the server but the two paths below /agents/, and may
-// be away from it for days: what it collects meanwhile waits on disk.
-//
-// It runs on Linux.
+// Package agent collects data on a Linux host and reports it to a Tocsin server,
+// which decides what is collected. The agent runs without privileges and listens
+// on no port. It uses two paths of the server, /agents/ID/config and
+// /agents/ID/report, and works without the server for days: reports wait on disk.
 package agent
 
 import (
@@ -13,78 +11,124 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"tocsin/pkg/setting/base"
 )
 
-// stopWait is how long plugins have to end when the agent stops. One that hangs
-// in the kernel does not keep it from stopping.
-const stopWait = 5 * time.Second
+const (
+	// stopTimeout is how long plugins have to end when the agent stops. One that
+	// hangs in the kernel does not keep the agent from stopping.
+	stopTimeout = 5 * time.Second
+	// drainTimeout is how long a request that is in flight when the agent stops
+	// may take.
+	drainTimeout = 3 * time.Second
+	// minBufferSize holds a few of the largest reports.
+	minBufferSize = 1 << 20
+	maxIDSize     = 256
+)
 
-// minBuffer holds a few of the largest reports.
-const minBuffer = 1 << 20
-
-// Options are what an Agent needs to know.
+// Options configure an Agent.
 type Options struct {
-	// Server is the address of the server, such as https://alerts.example.com,
-	// with a path if it is served below one.
+	// Server is the base URL of the server, such as https://alerts.example.com.
 	Server string
 	// ID is the host's id in the server's inventory.
 	ID string
-	// Token proves to the server who asks.
+	// Token authenticates the agent to the server.
 	Token base.Secret
-	// StateDir is the directory of the agent's own files. It is made if it is
+	// StateDir is the directory of the agent's own files. It is created if it is
 	// missing, and belongs to one agent at a time.
 	StateDir string
-	// PluginDir is the directory of executables that are plugins; "" for none.
+	// PluginDir is the directory of the plugins that are executables; "" for none.
 	PluginDir string
-	// BufferSize is how many bytes of reports may wait on disk. Beyond it the oldest
-	// are dropped.
+	// BufferSize is how many bytes of reports may wait on disk, 1 MiB or more.
+	// Beyond it the oldest reports are dropped.
 	BufferSize int64
-	// Version is what the agent calls itself in User-Agent.
+	// Version is the agent's version in the User-Agent header.
 	Version string
-	// Transport brings requests to the server. nil is one with deadlines that
-	// trusts the system's root certificates.
+	// Transport sends the requests; nil is a transport with timeouts that trusts
+	// the system's root certificates.
 	Transport http.RoundTripper
 	Log       *slog.Logger
+}
+
+// Validate returns what is wrong with the options, nil if nothing is. Such an
+// error is wrong usage: starting again with the same options does not help. Its
+// text names the flag of the command line and contains no secret.
+func (o *Options) Validate() error {
+	switch {
+	case o.Server == "":
+		return errors.New("--server is missing: give the URL of the server, such as https://alerts.example.com")
+	case o.ID == "":
+		return errors.New("--id is missing: give the host's id in the server's configuration")
+	case len(o.ID) > maxIDSize:
+		return fmt.Errorf("--id is longer than %d bytes", maxIDSize)
+	case o.Token == "":
+		return errors.New("the token is missing: give its file with --token-file, or set TOCSIN_AGENT_TOKEN")
+	case strings.ContainsFunc(string(o.Token), func(r rune) bool { return r <= ' ' || r >= 0x7F }):
+		return errors.New("the token contains a space, a line break or another character that a header cannot carry")
+	case o.BufferSize < minBufferSize:
+		return fmt.Errorf("--buffer is %s: it must be 1MiB or more", base.Size(o.BufferSize))
+	}
+	return validateServer(o.Server)
+}
+
+// validateServer checks a base URL. It does not quote the URL, which may contain
+// a password.
+func validateServer(server string) error {
+	u, err := url.Parse(server)
+	if err != nil {
+		return errors.New("--server is not a URL: it must look like https://alerts.example.com")
+	}
+	port, portErr := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("--server must begin with https:// or http://, such as https://alerts.example.com")
+	case u.Hostname() == "":
+		return errors.New("--server names no host: it must look like https://alerts.example.com")
+	case u.Port() != "" && (portErr != nil || port == 0):
+		return errors.New("--server has a port that is not between 1 and 65535")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("--server must be a URL without user, query and fragment: the token is given with --token-file")
+	}
+	return nil
 }
 
 // Agent collects and reports. New makes one.
 type Agent struct {
 	log       *slog.Logger
 	client    *client
-	state     string
-	lock      *os.File
+	stateDir  string
+	lock      *os.File // on stateDir
 	buffer    *buffer
 	config    savedConfig
 	scheduler *scheduler
 
 	mu     sync.Mutex // guards status
-	status Status     // without what the buffer and the scheduler know
+	status Status     // without the parts of the buffer and of the scheduler
 }
 
-// New makes ready what Run needs: it takes the state directory, and reads the
-// reports and the configuration that an earlier run left there. Only Run gives
-// the directory back.
+// New validates the options, locks the state directory, and reads the reports and
+// the configuration that an earlier run left there. Run releases the directory.
 func New(o Options) (*Agent, error) {
-	c, err := newClient(o)
-	if err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if o.PluginDir != "" {
+		var err error
 		if o.PluginDir, err = filepath.Abs(o.PluginDir); err != nil {
 			return nil, fmt.Errorf("find the directory of plugins: %w", err)
 		}
 	}
-	if o.BufferSize < minBuffer {
-		return nil, fmt.Errorf("--buffer is %d bytes: it must have 1 MiB or more", o.BufferSize)
-	}
 	if err := os.MkdirAll(o.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w; choose another one with --state", err)
+		return nil, fmt.Errorf("create the state directory: %w; choose another one with --state", err)
 	}
 	lock, err := lockDir(o.StateDir)
 	if err != nil {
@@ -94,37 +138,56 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	a := &Agent{log: o.Log, client: c, state: o.StateDir, lock: lock, buffer: b, status: Status{ID: o.ID, Server: o.Server}}
-	a.scheduler = &scheduler{id: o.ID, open: plugins{proc: "/proc", dir: o.PluginDir}.open, put: a.put, log: o.Log}
-	a.config = loadConfig(a.state, c.address, o.Log)
+	c := newClient(o)
+	a := &Agent{
+		log: o.Log, client: c, stateDir: o.StateDir, lock: lock, buffer: b,
+		config: loadConfig(o.StateDir, c.baseURL, o.Log),
+		status: Status{ID: o.ID, Server: o.Server},
+	}
+	a.scheduler = &scheduler{id: o.ID, open: plugins{proc: "/proc", dir: o.PluginDir}.open, enqueue: a.enqueue, log: o.Log}
 	return a, nil
 }
 
-// Run collects and reports until ctx ends. Then it lets what is being sent
-// arrive, and leaves the rest on disk.
+// lockDir locks dir for this process. The lock ends when the file is closed or
+// the process ends, however it ends.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the state directory: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another agent uses %s: stop it, or give this one a directory of its own with --state", dir)
+	}
+	return f, nil
+}
+
+// Run collects and reports until ctx is done. A request in flight may complete;
+// the reports that are left wait on disk for the next start.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.lock.Close()
 	a.status.Started = time.Now()
 	services := a.config.services(a.log)
-	a.log.Info("the agent runs", "id", a.status.ID, "server", a.status.Server, "state", a.state,
+	a.log.Info("agent started", "id", a.status.ID, "server", a.status.Server, "state", a.stateDir,
 		"services", len(services), "waiting", a.buffer.stats().reports)
-	stop := a.listen()
+	stop := a.serveStatus()
 	defer stop()
-	a.work(ctx, services)
+	a.runLoops(ctx, services)
 	waiting := a.buffer.stats().reports
 	err := a.buffer.close()
-	a.log.Info("the agent stops; what waits is sent after the next start", "waiting", waiting)
+	a.log.Info("agent stopped", "waiting", waiting)
 	return err
 }
 
-// work collects services, and what the server names from then on, until ctx ends.
-func (a *Agent) work(ctx context.Context, services []service) {
+// runLoops collects services, and those of later configurations, and delivers the
+// reports until ctx is done.
+func (a *Agent) runLoops(ctx context.Context, services []service) {
 	a.scheduler.apply(ctx, services)
 	var loops sync.WaitGroup
-	loops.Go(func() { a.refresh(ctx) })
+	loops.Go(func() { a.refreshConfig(ctx) })
 	loops.Go(func() { a.deliver(ctx) })
 	loops.Wait()
-	a.scheduler.stop(stopWait)
+	a.scheduler.stop(stopTimeout)
 }
 
 // report is the body of a report.
@@ -135,17 +198,64 @@ type report struct {
 	At          time.Time `json:"at"`
 }
 
-// put keeps a report until it is sent.
-func (a *Agent) put(service string, data any, at time.Time) error {
+// enqueue appends a report to the buffer.
+func (a *Agent) enqueue(service string, data any, at time.Time) error {
 	body, err := json.Marshal(report{ClientID: a.status.ID, ServiceName: service, Data: data, At: at.UTC().Truncate(time.Millisecond)})
 	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
+		return fmt.Errorf("encode the report: %w", err)
 	}
 	return a.buffer.append(body)
 }
 
-// edit changes the status.
-func (a *Agent) edit(change func(*Status)) {
+// deliver sends the buffered reports, oldest first, until ctx is done. A report
+// leaves the buffer when the server has accepted it, so that one whose response
+// was lost is sent twice.
+func (a *Agent) deliver(ctx context.Context) {
+	sendCtx, cancel := withGracePeriod(ctx, drainTimeout)
+	defer cancel()
+	var retry backoff
+	failures := failureLog{log: a.log}
+	for ctx.Err() == nil {
+		body, pos, ok := a.buffer.first()
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-a.buffer.filled:
+			}
+			continue
+		}
+		err := a.client.report(sendCtx, body)
+		if err != nil && !asRequestError(err).permanent {
+			if ctx.Err() != nil {
+				return
+			}
+			failures.failed("reports cannot be delivered and are kept", err)
+			a.updateStatus(func(s *Status) { s.ReportError = err.Error() })
+			a.buffer.sync()
+			sleep(ctx, retry.next(asRequestError(err).retryAfter))
+			continue
+		}
+		if err != nil {
+			a.log.Warn("report dropped", "report", string(body[:min(len(body), excerptSize)]), "err", err)
+		}
+		failures.recovered("reports are delivered again")
+		retry = backoff{}
+		now := time.Now()
+		a.updateStatus(func(s *Status) {
+			s.ReportError = ""
+			if err != nil {
+				s.Refused++
+				return
+			}
+			s.Sent++
+			s.LastSent = &now
+		})
+		a.buffer.remove(pos)
+	}
+}
+
+// updateStatus changes the status under its lock.
+func (a *Agent) updateStatus(change func(*Status)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	change(&a.status)

@@ -12,156 +12,160 @@ import (
 	"time"
 )
 
-// counting makes a count the data of every service, from 1 on.
-func counting(a *Agent) {
+// countCollections makes the number of the collection, from 1 on, the data of
+// every service.
+func countCollections(a *Agent) {
 	var n atomic.Int64
 	a.scheduler.open = func(service) (plugin, error) {
-		return simple(func(context.Context) (any, error) { return map[string]int64{"n": n.Add(1)}, nil }), nil
+		return newTestPlugin(func(context.Context) (any, error) { return map[string]int64{"n": n.Add(1)}, nil }), nil
 	}
 }
 
-// start lets an agent work until stop is called.
-func start(t *testing.T, a *Agent) (stop func()) {
+// startAgent runs an agent until stop is called.
+func startAgent(t *testing.T, a *Agent) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
-		a.work(ctx, a.config.services(a.log))
+		a.runLoops(ctx, a.config.services(a.log))
 		close(ended)
 	}()
 	return func() {
 		cancel()
 		<-ended
 		if err := a.buffer.close(); err != nil {
-			t.Error(err)
+			t.Errorf("close the buffer: got %v, want nil", err)
 		}
 		a.lock.Close()
 	}
 }
 
-// inOrder wants all reports from first to last, once each, with their own times.
-func inOrder(t *testing.T, got []gotReport, first, last int, interval time.Duration) {
+// wantReports fails the test unless got has the reports from first to last in
+// order, one interval apart.
+func wantReports(t *testing.T, got []receivedReport, first, last int, interval time.Duration) {
 	t.Helper()
 	if len(got) != last-first+1 {
-		t.Fatalf("%d reports, want %d to %d", len(got), first, last)
+		t.Fatalf("got %d reports, want %d to %d", len(got), first, last)
 	}
 	for i, r := range got {
 		if n, _ := r.Data["n"].(float64); int(n) != first+i {
-			t.Fatalf("report %d is %v", first+i, r)
+			t.Fatalf("got report %v, want number %d", r, first+i)
 		}
 		if want := got[0].At.Add(time.Duration(i) * interval); !r.At.Equal(want) {
-			t.Fatalf("report %d is of %s, want %s", first+i, r.At, want)
+			t.Fatalf("report %d: got time %s, want %s", first+i, r.At, want)
 		}
 	}
 }
 
-// The server goes away and comes back: nothing is lost, the order is kept, and
-// all is there within half a minute of its return. One line tells of it, and one
-// that it is over.
-func TestServerAway(t *testing.T) {
+// While the server is unreachable reports wait, in order and with their times. They
+// are delivered within half a minute of its return. The log has one line for the
+// outage and one for its end.
+func TestServerUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, `{"LinuxCPU": ["cpu", 10]}`)
-		a, l := newAgent(t, s, t.TempDir())
-		counting(a)
-		stop := start(t, a)
+		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		a, l := newTestAgent(t, s, t.TempDir())
+		countCollections(a)
+		stop := startAgent(t, a)
 		defer stop()
 		time.Sleep(time.Minute)
-		inOrder(t, s.got(), 1, 6, 10*time.Second)
-		s.set(func() { s.away = true })
+		wantReports(t, s.received(), 1, 6, 10*time.Second)
+		s.update(func() { s.unreachable = true })
 		time.Sleep(3 * time.Hour)
-		if st := a.now(); st.Waiting != 3*360 || st.ReportError == "" || st.ConfigError == "" || st.Sent != 6 {
-			t.Errorf("while it is away: %+v", st)
+		if st := a.currentStatus(); st.Waiting != 3*360 || st.ReportError == "" || st.ConfigError == "" || st.Sent != 6 {
+			t.Errorf("unreachable: got status %+v, want 1080 waiting, 6 sent and errors", st)
 		}
-		s.set(func() { s.away = false })
-		time.Sleep(longestWait)
-		inOrder(t, s.got(), 1, 6+3*360+3, 10*time.Second)
+		s.update(func() { s.unreachable = false })
+		time.Sleep(maxBackoff)
+		wantReports(t, s.received(), 1, 6+3*360+3, 10*time.Second)
 		time.Sleep(time.Minute)
-		if st := a.now(); st.Waiting != 0 || st.ReportError != "" || st.ConfigError != "" || st.Dropped != 0 {
-			t.Errorf("when it is back: %+v", st)
+		if st := a.currentStatus(); st.Waiting != 0 || st.ReportError != "" || st.ConfigError != "" || st.Dropped != 0 {
+			t.Errorf("reachable again: got status %+v, want none waiting or dropped and no error", st)
 		}
-		if l.has("reports are kept", "connection refused") != 1 || l.has("reports are sent again") != 1 || l.has("cannot be read") != 1 || l.has("can be read again") != 1 {
-			t.Errorf("the log:\n%s", l)
-		}
+		l.wantLine(t, "reports cannot be delivered", "connection refused")
+		l.wantLine(t, "reports are delivered again")
+		l.wantLine(t, "configuration cannot be read")
+		l.wantLine(t, "configuration can be read again")
 	})
 }
 
-// An agent that is stopped while the server is away, and started while it still
-// is, collects by its old configuration and sends all in the end.
-func TestRestartsWhileAway(t *testing.T) {
+// An agent that is restarted while the server is unreachable collects with the
+// saved configuration. The reports of all runs are delivered.
+func TestRestartWhileServerIsUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
 		dir := t.TempDir()
-		a, _ := newAgent(t, s, dir)
-		counting(a)
-		stop := start(t, a)
+		a, _ := newTestAgent(t, s, dir)
+		countCollections(a)
+		stop := startAgent(t, a)
 		time.Sleep(time.Minute)
 		stop()
-		inOrder(t, s.got(), 1, 6, 10*time.Second)
-		s.set(func() { s.away, s.reports = true, nil })
+		wantReports(t, s.received(), 1, 6, 10*time.Second)
+		s.update(func() { s.unreachable, s.reports = true, nil })
 		for range 3 {
-			a, _ = newAgent(t, s, dir)
-			counting(a)
-			stop = start(t, a)
+			a, _ = newTestAgent(t, s, dir)
+			countCollections(a)
+			stop = startAgent(t, a)
 			time.Sleep(time.Minute)
 			if n := a.buffer.stats().reports; n%6 != 0 || n == 0 {
-				t.Errorf("%d reports wait", n)
+				t.Errorf("got %d reports waiting, want a multiple of 6", n)
 			}
 			stop()
 		}
-		s.set(func() { s.away = false })
-		a, _ = newAgent(t, s, dir)
-		stop = start(t, a)
+		s.update(func() { s.unreachable = false })
+		a, _ = newTestAgent(t, s, dir)
+		stop = startAgent(t, a)
 		defer stop()
 		synctest.Wait()
-		got := s.got()
+		got := s.received()
 		if len(got) != 18 {
-			t.Fatalf("%d reports, want 18", len(got))
+			t.Fatalf("got %d reports, want 18", len(got))
 		}
 		for i := range 3 {
-			inOrder(t, got[6*i:6*i+6], 1, 6, 10*time.Second)
+			wantReports(t, got[6*i:6*i+6], 1, 6, 10*time.Second)
 		}
 	})
 }
 
-// A configuration that has not changed is not sent again, one that has is in
-// force within a minute, and one that is nonsense changes nothing.
+// A configuration that did not change is not sent again, a new one is applied
+// within a minute, and an invalid one is ignored.
 func TestConfigurationChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, `{"LinuxCPU": ["cpu", 10]}`)
-		a, l := newAgent(t, s, t.TempDir())
-		counting(a)
-		stop := start(t, a)
+		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		a, l := newTestAgent(t, s, t.TempDir())
+		countCollections(a)
+		stop := startAgent(t, a)
 		defer stop()
 		time.Sleep(10*time.Minute + time.Second)
-		s.set(func() {
-			if s.asked != 1 || s.same != 10 {
-				t.Errorf("%d configurations and %d times the same, want 1 and 10", s.asked, s.same)
+		s.update(func() {
+			if s.configsSent != 1 || s.configsCurrent != 10 {
+				t.Errorf("got %d configurations and %d times 304, want 1 and 10", s.configsSent, s.configsCurrent)
 			}
 		})
-		s.set(func() { s.services = `{"LinuxCPU": ["cpu", 10], "LinuxLoad": ["load", 20], "Bad": 1}` })
+		s.update(func() { s.services = `{"LinuxCPU": ["cpu", 10], "LinuxLoad": ["load", 20], "Bad": 1}` })
 		time.Sleep(time.Minute)
-		if st := a.now(); len(st.Services) != 2 || st.Services[1].Name != "LinuxLoad" || l.has(`Bad`, "left out") != 1 {
-			t.Errorf("%+v\n%s", st.Services, l)
+		if st := a.currentStatus(); len(st.Services) != 2 || st.Services[1].Name != "LinuxLoad" {
+			t.Errorf("new configuration: got services %+v, want LinuxCPU and LinuxLoad", st.Services)
 		}
-		s.set(func() { s.services = `[]` })
+		l.wantLine(t, "Bad", "left out")
+		s.update(func() { s.services = `[]` })
 		time.Sleep(5 * time.Minute)
-		if st := a.now(); len(st.Services) != 2 || !strings.Contains(st.ConfigError, "not understood") || l.has("not understood") != 1 {
-			t.Errorf("%+v\n%s", st, l)
+		if st := a.currentStatus(); len(st.Services) != 2 || !strings.Contains(st.ConfigError, "invalid") {
+			t.Errorf("invalid configuration: got status %+v, want 2 services and an error", st)
 		}
-		s.set(func() { s.services = `{}` })
+		l.wantLine(t, "invalid")
+		s.update(func() { s.services = `{}` })
 		time.Sleep(2 * time.Minute)
-		if st := a.now(); len(st.Services) != 0 || st.ConfigError != "" {
-			t.Errorf("%+v", st)
+		if st := a.currentStatus(); len(st.Services) != 0 || st.ConfigError != "" {
+			t.Errorf("empty configuration: got status %+v, want no services and no error", st)
 		}
 	})
 }
 
-// What the server will never take is dropped with a line; what a person must put
-// right is kept, and asked about once a minute.
-func TestRefusals(t *testing.T) {
+// A report that the server rejects is dropped. Reports that wait for a correction
+// by a person are kept and retried about once a minute.
+func TestRejectedReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, `{"LinuxCPU": ["cpu", 10]}`)
-		asks := 0
-		s.refuse = func(w http.ResponseWriter, r *http.Request) bool {
+		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		s.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == "GET" {
 				return false
 			}
@@ -173,105 +177,157 @@ func TestRefusals(t *testing.T) {
 			r.Body = io.NopCloser(strings.NewReader(string(body)))
 			return false
 		}
-		a, l := newAgent(t, s, t.TempDir())
-		counting(a)
-		stop := start(t, a)
+		a, l := newTestAgent(t, s, t.TempDir())
+		countCollections(a)
+		stop := startAgent(t, a)
 		defer stop()
 		time.Sleep(time.Minute)
-		if got := s.got(); len(got) != 5 || a.now().Refused != 1 || l.has("a report is dropped", "LinuxCPU", "400") != 1 {
-			t.Errorf("%d reports, %+v\n%s", len(got), a.now(), l)
+		if got, st := s.received(), a.currentStatus(); len(got) != 5 || st.Refused != 1 {
+			t.Errorf("one report rejected: got %d reports, status %+v; want 5 and 1 refused", len(got), st)
 		}
-		s.set(func() {
-			s.refuse = func(w http.ResponseWriter, r *http.Request) bool {
+		l.wantLine(t, "report dropped", "LinuxCPU", "400")
+
+		requests := 0
+		s.update(func() {
+			s.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Method == "POST" {
-					asks++
+					requests++
 				}
 				w.WriteHeader(http.StatusUnauthorized)
 				return true
 			}
 		})
 		time.Sleep(time.Hour)
-		s.set(func() {
-			if asks < 50 || asks > 61 {
-				t.Errorf("asked %d times in an hour, want about once a minute", asks)
+		s.update(func() {
+			if requests < 50 || requests > 61 {
+				t.Errorf("token rejected: got %d requests in an hour, want about one a minute", requests)
 			}
 		})
-		if st := a.now(); st.Waiting != 360 || st.Refused != 1 || l.has("reports are kept", "webhook.auth.tokens") != 1 {
-			t.Errorf("%+v\n%s", st, l)
+		if st := a.currentStatus(); st.Waiting != 360 || st.Refused != 1 {
+			t.Errorf("token rejected: got status %+v, want 360 waiting and 1 refused", st)
 		}
-		s.set(func() { s.refuse = nil })
+		l.wantLine(t, "reports cannot be delivered", "webhook.auth.tokens")
+		s.update(func() { s.intercept = nil })
 		time.Sleep(2 * time.Minute)
-		if got := s.got(); len(got) != 5+360+12 {
-			t.Errorf("%d reports, want 377", len(got))
+		if got := s.received(); len(got) != 5+360+12 {
+			t.Errorf("token accepted again: got %d reports, want 377", len(got))
 		}
 	})
 }
 
-// A server that asks for patience gets it.
+// The agent waits as long as Retry-After asks, and up to a tenth longer.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, `{"LinuxCPU": ["cpu", 10]}`)
-		var asks []time.Time
-		s.refuse = func(w http.ResponseWriter, r *http.Request) bool {
+		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		var requests []time.Time
+		s.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == "GET" {
 				return false
 			}
-			asks = append(asks, time.Now())
+			requests = append(requests, time.Now())
 			w.Header().Set("Retry-After", "300")
 			w.WriteHeader(http.StatusTooManyRequests)
 			return true
 		}
-		a, _ := newAgent(t, s, t.TempDir())
-		counting(a)
-		stop := start(t, a)
+		a, _ := newTestAgent(t, s, t.TempDir())
+		countCollections(a)
+		stop := startAgent(t, a)
 		time.Sleep(time.Hour)
 		stop()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if len(asks) < 10 || len(asks) > 12 {
-			t.Errorf("asked %d times in an hour, want every 300 s and up to a tenth more", len(asks))
+		if len(requests) < 10 || len(requests) > 12 {
+			t.Errorf("got %d requests in an hour, want one every 300 to 330 s", len(requests))
 		}
-		for i := range asks[1:] {
-			if d := asks[i+1].Sub(asks[i]); d < 300*time.Second || d > 331*time.Second {
-				t.Errorf("asked again after %s", d)
+		for i := range requests[1:] {
+			if d := requests[i+1].Sub(requests[i]); d < 300*time.Second || d > 331*time.Second {
+				t.Errorf("got a retry after %s, want 300 to 330 s", d)
 			}
 		}
 	})
 }
 
-// A report that is on its way when the agent stops may arrive, but not keep it
-// from stopping; it is kept then.
+// A request in flight may complete when the agent stops, but does not keep it from
+// stopping. Then its report is kept.
 func TestStopWhileSending(t *testing.T) {
-	for _, takes := range []time.Duration{2 * time.Second, time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
-			s := newServer(t, `{"LinuxCPU": ["cpu", 10]}`)
-			slow := transport(func(r *http.Request) (*http.Response, error) {
-				if r.Method == "POST" && !sleep(r.Context(), takes) {
-					return nil, r.Context().Err()
+	for name, tt := range map[string]struct {
+		takes    time.Duration
+		delivers bool
+	}{
+		"fast enough": {2 * time.Second, true},
+		"too slow":    {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+				a, _ := newTestAgent(t, s, t.TempDir())
+				a.client.http.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+					if r.Method == "POST" && !sleep(r.Context(), tt.takes) {
+						return nil, r.Context().Err()
+					}
+					return s.RoundTrip(r)
+				})
+				countCollections(a)
+				stop := startAgent(t, a)
+				for a.buffer.stats().reports == 0 {
+					time.Sleep(time.Second)
 				}
-				return s.RoundTrip(r)
+				begin, dir := time.Now(), a.stateDir
+				stop()
+				if d := time.Since(begin); d > drainTimeout {
+					t.Errorf("got %s to stop, want %s at most", d, drainTimeout)
+				}
+				if got := len(s.received()) == 1; got != tt.delivers {
+					t.Errorf("got delivered %v, want %v", got, tt.delivers)
+				}
+				b, _ := newTestBuffer(t, filepath.Join(dir, "buffer"), 1<<20)
+				if n := b.stats().reports; n == 0 != tt.delivers {
+					t.Errorf("got %d reports left, want delivered %v", n, tt.delivers)
+				}
 			})
-			a, _ := newAgent(t, s, t.TempDir())
-			a.client.http.Transport = slow
-			counting(a)
-			stop := start(t, a)
-			for a.buffer.stats().reports == 0 {
-				time.Sleep(time.Second)
-			}
-			begin, dir := time.Now(), a.state
-			stop()
-			arrived := takes < lastWord
-			if d := time.Since(begin); d > lastWord || len(s.got()) == 1 != arrived {
-				t.Errorf("a request of %s: stopped after %s, %d reports arrived", takes, d, len(s.got()))
-			}
-			b, _ := newBuffer(t, filepath.Join(dir, "buffer"), 1<<20)
-			if n := b.stats().reports; n == 0 != arrived {
-				t.Errorf("a request of %s: %d reports are left", takes, n)
-			}
 		})
 	}
 }
 
-type transport func(*http.Request) (*http.Response, error)
+type transportFunc func(*http.Request) (*http.Response, error)
 
-func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestValidateOptions(t *testing.T) {
+	valid := Options{Server: "https://alerts.example.com", ID: "web-1", Token: testToken, BufferSize: minBufferSize}
+	for name, tt := range map[string]struct {
+		change func(*Options)
+		want   string // part of the error, "" for none
+	}{
+		"valid":                         {func(*Options) {}, ""},
+		"server with a port and a path": {func(o *Options) { o.Server = "https://alerts.example.com:8443/tocsin/" }, ""},
+		"server at an IPv6 address":     {func(o *Options) { o.Server = "http://[::1]:9093" }, ""},
+		"no server":                     {func(o *Options) { o.Server = "" }, "--server is missing"},
+		"server without a scheme":       {func(o *Options) { o.Server = "alerts.example.com" }, "--server must begin with https://"},
+		"server with another scheme":    {func(o *Options) { o.Server = "ftp://alerts.example.com" }, "--server must begin with https://"},
+		"server without a host":         {func(o *Options) { o.Server = "https://:9093/x" }, "--server names no host"},
+		"server with port 0":            {func(o *Options) { o.Server = "https://alerts.example.com:0" }, "--server has a port"},
+		"server with a password":        {func(o *Options) { o.Server = "https://u:hunter2@alerts.example.com" }, "without user"},
+		"invalid server with a secret":  {func(o *Options) { o.Server = "https://u:hunter2@alerts.example.com:x" }, "--server is not a URL"},
+		"server with a token":           {func(o *Options) { o.Server = "https://alerts.example.com/?token=hunter2" }, "without user"},
+		"no id":                         {func(o *Options) { o.ID = "" }, "--id is missing"},
+		"no token":                      {func(o *Options) { o.Token = "" }, "--token-file"},
+		"token of two lines":            {func(o *Options) { o.Token = "hunter2\nx" }, "a line break"},
+		"small buffer":                  {func(o *Options) { o.BufferSize = minBufferSize - 1 }, "--buffer is 1048575B"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := valid
+			tt.change(&o)
+			got := ""
+			if err := o.Validate(); err != nil {
+				got = err.Error()
+			}
+			if !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if strings.Contains(got, "hunter2") {
+				t.Errorf("got %q, want no secret in it", got)
+			}
+		})
+	}
+}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What one collection costs on this machine.
+// BenchmarkPlugin measures one collection on this machine.
 func BenchmarkPlugin(b *testing.B) {
 	for _, name := range []string{"cpu", "memory", "disk", "network", "load", "uptime", "processes", "tcp"} {
 		b.Run(name, func(b *testing.B) {
@@ -24,9 +24,9 @@ func BenchmarkPlugin(b *testing.B) {
 	}
 }
 
-// What it costs to keep a report and to take it out again.
+// BenchmarkBuffer measures adding a report and removing it.
 func BenchmarkBuffer(b *testing.B) {
-	buf, _ := newBuffer(b, b.TempDir(), 64<<20)
+	buf, _ := newTestBuffer(b, b.TempDir(), 64<<20)
 	record := make([]byte, 300)
 	for i := range record {
 		record[i] = 'x'
@@ -35,10 +35,10 @@ func BenchmarkBuffer(b *testing.B) {
 		if err := buf.append(record); err != nil {
 			b.Fatal(err)
 		}
-		_, at, ok := buf.first()
+		_, pos, ok := buf.first()
 		if !ok {
-			b.Fatal("it is not there")
+			b.Fatal("got no report, want the one that was added")
 		}
-		buf.done(at)
+		buf.remove(pos)
 	}
 }

@@ -10,26 +10,27 @@ import (
 )
 
 const (
-	// maxRecord bounds a report, in bytes.
-	maxRecord = 256 << 10
-	// maxSpilled bounds the reports in memory while the disk takes none.
-	maxSpilled = 1024
-	// A file from which all was sent is replaced once it has grown to drained.
-	drained = 64 << 10
+	// maxRecordSize bounds a report, in bytes.
+	maxRecordSize = 256 << 10
+	// maxInMemory bounds the reports in memory while the disk cannot be written.
+	maxInMemory = 1024
+	// drainedSize is the size from which a file whose reports were all sent is
+	// deleted.
+	drainedSize = 64 << 10
 )
 
-// buffer keeps reports on disk, in the order in which they were made, until they
-// are sent. When it is full the oldest make room. It is safe for concurrent use.
+// buffer stores reports on disk in the order in which they were made, until they
+// are sent. When it is full the oldest are dropped. It is safe for concurrent use.
 //
-// The reports are lines of files, each named by the position of its first byte
-// in the stream of all that was ever written. How far they were sent is one such
-// position, in a file of its own; a report that was sent just before a crash may
-// be sent again. A process that is killed while it writes leaves a broken last
-// line, which is cut off. A power cut may take what was written since the last
-// sync, and the kernel has not yet brought to disk.
+// The reports are lines of files (segments). Each is named by the position of its
+// first byte in the stream of everything that was ever written. One more file has
+// the position up to which reports were sent; a report that was sent just before
+// a crash may be sent again. A process that is killed while it writes leaves an
+// incomplete last line, which is cut off. A power failure may lose the writes
+// since the last sync that the kernel has not flushed.
 //
-// While the disk takes nothing, reports are kept in memory: a full disk is when
-// they are needed most.
+// While the disk cannot be written, reports are kept in memory, so that a full
+// disk can still be reported.
 type buffer struct {
 	// filled has a value when there may be something to send.
 	filled chan struct{}
@@ -42,31 +43,33 @@ type buffer struct {
 	out      *os.File  // the last segment
 	sent     int64     // the position up to which reports were sent
 	sentFile *os.File
-	spilled  [][]byte // younger than what is on disk
-	popped   int64    // how many left spilled
+	inMemory [][]byte // younger than the reports on disk
+	removed  int64    // how many were removed from inMemory
 	dropped  int64
-	line     []byte // read last; reused
-	disk     trouble
+	line     []byte // the last line that was read; reused
+	disk     failureLog
 	closed   bool
 }
 
-// stats is what a buffer holds.
-type stats struct {
+// bufferStats describes the content of a buffer.
+type bufferStats struct {
 	reports, bytes int64
-	// dropped is how many made room for others, or were damaged, since the start.
+	// dropped counts the reports since the start that were damaged or made room
+	// for others.
 	dropped int64
 }
 
-// mark is the end of a report in the stream, or its number among the spilled.
-type mark struct {
-	spilled bool
-	end     int64
+// position is the end of a report in the stream, or the number of a report in
+// memory.
+type position struct {
+	inMemory bool
+	end      int64
 }
 
-// openBuffer reads what is in dir, which it makes if it is missing. limit is in
-// bytes.
+// openBuffer opens the buffer in dir, which it creates if it is missing. limit is
+// in bytes.
 func openBuffer(dir string, limit int64, log *slog.Logger) (*buffer, error) {
-	b := &buffer{filled: make(chan struct{}, 1), log: log, dir: dir, limit: limit, disk: trouble{log: log}}
+	b := &buffer{filled: make(chan struct{}, 1), log: log, dir: dir, limit: limit, disk: failureLog{log: log}}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		err = b.open()
@@ -78,10 +81,10 @@ func openBuffer(dir string, limit int64, log *slog.Logger) (*buffer, error) {
 	return b, nil
 }
 
-// append keeps record, which is one line, until done is called with its mark.
+// append adds record, which is one line.
 func (b *buffer) append(record []byte) error {
-	if len(record) > maxRecord {
-		return fmt.Errorf("the report has %d bytes, and may have %d: collect less", len(record), maxRecord)
+	if len(record) > maxRecordSize {
+		return fmt.Errorf("the report has %d bytes: at most %d are allowed, so collect less", len(record), maxRecordSize)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,25 +97,26 @@ func (b *buffer) append(record []byte) error {
 		default:
 		}
 	}()
-	if len(b.spilled) == 0 {
-		err := b.write(frame(record))
+	if len(b.inMemory) == 0 {
+		err := b.write(encodeLine(record))
 		if err == nil {
-			b.disk.over("the state directory takes reports again")
+			b.disk.recovered("the state directory can be written again")
 			return nil
 		}
-		b.disk.is("the state directory takes no reports: they are kept in memory", err)
+		b.disk.failed("the state directory cannot be written and reports are kept in memory", err)
 	}
-	if len(b.spilled) == maxSpilled {
-		b.spilled = b.spilled[1:]
-		b.popped++
-		b.drop(1, "there is no more room for them in memory")
+	if len(b.inMemory) == maxInMemory {
+		b.inMemory = b.inMemory[1:]
+		b.removed++
+		b.drop(1, "the memory for them is full")
 	}
-	b.spilled = append(b.spilled, slices.Clone(record))
+	b.inMemory = append(b.inMemory, slices.Clone(record))
 	return nil
 }
 
-// first returns the oldest report, which stays. It is valid until the next call.
-func (b *buffer) first() (record []byte, at mark, ok bool) {
+// first returns the oldest report without removing it. It is valid until the next
+// call.
+func (b *buffer) first() (record []byte, pos position, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var damaged int64
@@ -124,13 +128,13 @@ func (b *buffer) first() (record []byte, at mark, ok bool) {
 			i++
 			continue
 		}
-		line, err := b.read(s)
+		line, err := b.readLine(s)
 		if err == nil {
-			if record, ok := unframe(line); ok {
-				return record, mark{end: b.sent + int64(len(line))}, true
+			if record, ok := decodeLine(line); ok {
+				return record, position{end: b.sent + int64(len(line))}, true
 			}
 		}
-		// One broken line is passed over; a file that cannot be read is left.
+		// Skip one damaged line, or the rest of a file that cannot be read.
 		lines, size := int64(1), int64(len(line))
 		if err != nil {
 			b.log.Warn("a file of reports cannot be read", "err", err)
@@ -140,50 +144,49 @@ func (b *buffer) first() (record []byte, at mark, ok bool) {
 		damaged += lines
 		b.sent += size
 	}
-	if len(b.spilled) > 0 {
-		return b.spilled[0], mark{spilled: true, end: b.popped + 1}, true
+	if len(b.inMemory) > 0 {
+		return b.inMemory[0], position{inMemory: true, end: b.removed + 1}, true
 	}
-	return nil, mark{}, false
+	return nil, position{}, false
 }
 
-// done forgets the report that first returned with at, unless it has made room
-// for others meanwhile.
-func (b *buffer) done(at mark) {
+// remove removes the report that first returned with pos. If it was dropped in
+// the meantime nothing happens.
+func (b *buffer) remove(pos position) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if at.spilled {
-		if at.end > b.popped {
-			b.spilled, b.popped = b.spilled[1:], at.end
+	if pos.inMemory {
+		if pos.end > b.removed {
+			b.inMemory, b.removed = b.inMemory[1:], pos.end
 		}
 		return
 	}
-	if at.end <= b.sent {
+	if pos.end <= b.sent {
 		return
 	}
-	b.sent = at.end
+	b.sent = pos.end
 	for i := range b.segments {
 		if s := &b.segments[i]; b.sent > s.base && b.sent <= s.end() {
 			s.reports = max(0, s.reports-1)
 		}
 	}
-	b.clean()
-	b.keepSent()
+	b.deleteSent()
+	b.saveSent()
 }
 
-// sync brings what was written to disk, so that a power cut leaves it.
+// sync flushes the writes to disk, so that a power failure does not lose them.
 func (b *buffer) sync() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.out != nil {
-		_ = b.out.Sync() // a disk that fails is told of by append
+		_ = b.out.Sync() // append reports a disk that fails
 	}
 }
 
-// stats tells what waits.
-func (b *buffer) stats() stats {
+func (b *buffer) stats() bufferStats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	st := stats{reports: int64(len(b.spilled)), dropped: b.dropped}
+	st := bufferStats{reports: int64(len(b.inMemory)), dropped: b.dropped}
 	for _, s := range b.segments {
 		st.reports += s.reports
 		st.bytes += max(0, s.end()-max(b.sent, s.base))
@@ -191,24 +194,24 @@ func (b *buffer) stats() stats {
 	return st
 }
 
-// close writes down what is in memory, as far as the disk takes it.
+// close writes the reports in memory to disk as far as possible.
 func (b *buffer) close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	for _, record := range b.spilled {
-		if err := b.write(frame(record)); err != nil {
-			return errors.Join(fmt.Errorf("%d reports are lost, as the state directory takes none: %w", len(b.spilled), err), b.shut())
+	for _, record := range b.inMemory {
+		if err := b.write(encodeLine(record)); err != nil {
+			return errors.Join(fmt.Errorf("%d reports are lost, as the state directory cannot be written: %w", len(b.inMemory), err), b.closeFiles())
 		}
-		b.spilled = b.spilled[1:]
+		b.inMemory = b.inMemory[1:]
 	}
-	return b.shut()
+	return b.closeFiles()
 }
 
-// drop counts reports that will not be sent, and says so.
-func (b *buffer) drop(n int64, why string) {
+// drop counts and logs reports that will not be sent.
+func (b *buffer) drop(n int64, reason string) {
 	if n > 0 {
 		b.dropped += n
-		b.log.Warn("reports are lost: "+why, "reports", n, "since_start", b.dropped)
+		b.log.Warn("reports are lost: "+reason, "reports", n, "since_start", b.dropped)
 	}
 }

@@ -16,72 +16,73 @@ import (
 )
 
 const (
-	// refreshEvery is how often the server is asked whether anything changed.
-	refreshEvery = time.Minute
+	// refreshInterval is how often the agent asks the server for changes.
+	refreshInterval = time.Minute
 	// maxServices bounds a configuration.
 	maxServices = 256
+	// maxServiceName is in bytes.
+	maxServiceName = 256
 	// minInterval and maxInterval bound how often a service is collected.
 	minInterval, maxInterval = time.Second, 24 * time.Hour
 )
 
-// service is one thing to collect.
+// service is one kind of data to collect.
 type service struct {
 	name, plugin string
 	interval     time.Duration
 }
 
-// refresh keeps the configuration up to date until ctx ends. While the server is
-// away the last one stays in force.
-func (a *Agent) refresh(ctx context.Context) {
-	var wait backoff
-	problem := trouble{log: a.log}
+// refreshConfig keeps the configuration up to date until ctx is done. While the
+// server does not respond the last configuration stays in use.
+func (a *Agent) refreshConfig(ctx context.Context) {
+	var retry backoff
+	failures := failureLog{log: a.log}
 	for {
 		body, etag, err := a.client.config(ctx, a.config.ETag)
 		if err == nil && body != nil {
-			err = a.adopt(ctx, body, etag)
+			err = a.applyConfig(ctx, body, etag)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		next := refreshEvery
+		wait := refreshInterval
 		if err != nil {
-			problem.is("the configuration cannot be read; the last one stays in force", err)
-			next = wait.next(asRefusal(err).after)
-			a.edit(func(s *Status) { s.ConfigError = err.Error() })
+			failures.failed("the configuration cannot be read and the last one stays in use", err)
+			wait = retry.next(asRequestError(err).retryAfter)
+			a.updateStatus(func(s *Status) { s.ConfigError = err.Error() })
 		} else {
-			problem.over("the configuration can be read again")
-			wait = backoff{}
+			failures.recovered("the configuration can be read again")
+			retry = backoff{}
 			now := time.Now()
-			a.edit(func(s *Status) { s.ConfigRead, s.ConfigError = &now, "" })
+			a.updateStatus(func(s *Status) { s.ConfigRead, s.ConfigError = &now, "" })
 		}
-		if !sleep(ctx, next) {
+		if !sleep(ctx, wait) {
 			return
 		}
 	}
 }
 
-// adopt makes body the configuration, and keeps it for the next start.
-func (a *Agent) adopt(ctx context.Context, body []byte, etag string) error {
+// applyConfig makes body the configuration and saves it for the next start.
+func (a *Agent) applyConfig(ctx context.Context, body []byte, etag string) error {
 	if _, _, err := parseServices(body); err != nil {
-		return &refusal{message: "the server's configuration is not understood", err: err, after: refusedWait}
+		return &requestError{message: "the server's configuration is invalid", err: err, retryAfter: refusedBackoff}
 	}
 	changed := !bytes.Equal(body, a.config.Body)
-	a.config = savedConfig{Address: a.client.address, ETag: etag, Body: body}
+	a.config = savedConfig{Address: a.client.baseURL, ETag: etag, Body: body}
 	if !changed {
 		return nil
 	}
 	services := a.config.services(a.log)
 	a.scheduler.apply(ctx, services)
-	a.log.Info("the configuration is in force", "services", len(services))
-	if err := a.config.save(a.state); err != nil {
-		a.log.Warn("the configuration was not kept for the next start: see to the state directory", "err", err)
+	a.log.Info("configuration applied", "services", len(services))
+	if err := a.config.save(a.stateDir); err != nil {
+		a.log.Warn("the configuration cannot be saved for the next start: check the state directory", "err", err)
 	}
 	return nil
 }
 
-// parseServices reads {"services": {"LinuxCPU": ["cpu", 15]}}. What is wrong with
-// single services does not keep the others from being collected: it comes back
-// as faults.
+// parseServices parses {"services": {"LinuxCPU": ["cpu", 15]}}. A service that is
+// invalid does not prevent the others: it is returned among the faults.
 func parseServices(body []byte) (services []service, faults []error, err error) {
 	var c struct {
 		Services map[string]json.RawMessage `json:"services"`
@@ -90,10 +91,10 @@ func parseServices(body []byte) (services []service, faults []error, err error) 
 		return nil, nil, err
 	}
 	if c.Services == nil {
-		return nil, nil, errors.New(`there is no "services" in it`)
+		return nil, nil, errors.New(`it has no "services"`)
 	}
 	if len(c.Services) > maxServices {
-		return nil, nil, fmt.Errorf("it has %d services, and an agent takes %d", len(c.Services), maxServices)
+		return nil, nil, fmt.Errorf("it has %d services: at most %d are allowed", len(c.Services), maxServices)
 	}
 	for name, raw := range c.Services {
 		s, err := parseService(name, raw)
@@ -115,8 +116,8 @@ func parseService(name string, raw []byte) (service, error) {
 	switch err := json.Unmarshal(raw, &pair); {
 	case err != nil || len(pair) != 2:
 		return s, errors.New(`it is not ["plugin", seconds]`)
-	case name == "" || len(name) > 256:
-		return s, errors.New("its name is empty or longer than 256 bytes")
+	case name == "" || len(name) > maxServiceName:
+		return s, fmt.Errorf("its name is empty or longer than %d bytes", maxServiceName)
 	case !(seconds >= minInterval.Seconds() && seconds <= maxInterval.Seconds()):
 		return s, fmt.Errorf("its interval is not between %s and %s", minInterval, maxInterval)
 	}
@@ -124,10 +125,11 @@ func parseService(name string, raw []byte) (service, error) {
 	return s, nil
 }
 
-// savedConfig is the configuration as the server gave it, and as it is kept on
-// disk for a start at which the server is away.
+// savedConfig is the last configuration of the server. It is saved on disk for a
+// start at which the server does not respond.
 type savedConfig struct {
-	// Address says whose it is: that of another server or host is not used.
+	// Address is the base URL that the configuration came from. That of another
+	// server or host is ignored.
 	Address string          `json:"address"`
 	ETag    string          `json:"etag"`
 	Body    json.RawMessage `json:"body"`
@@ -135,7 +137,7 @@ type savedConfig struct {
 
 const configFile = "config.json"
 
-// loadConfig reads what save wrote; what is damaged counts as missing.
+// loadConfig reads the file that save wrote. A damaged file counts as missing.
 func loadConfig(dir, address string, log *slog.Logger) savedConfig {
 	var c savedConfig
 	text, err := os.ReadFile(filepath.Join(dir, configFile))
@@ -146,7 +148,7 @@ func loadConfig(dir, address string, log *slog.Logger) savedConfig {
 		_, _, err = parseServices(c.Body)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("the configuration of the last run cannot be read: nothing is collected until the server answers", "err", err)
+		log.Warn("the saved configuration cannot be read and nothing is collected until the server responds", "err", err)
 	}
 	if err != nil || c.Address != address {
 		return savedConfig{}
@@ -154,8 +156,7 @@ func loadConfig(dir, address string, log *slog.Logger) savedConfig {
 	return c
 }
 
-// save replaces the file as a whole, so that a crash leaves the old or the new
-// one.
+// save replaces the file as a whole: a crash leaves either the old or the new one.
 func (c savedConfig) save(dir string) error {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -173,7 +174,7 @@ func (c savedConfig) save(dir string) error {
 	return os.Rename(f.Name(), filepath.Join(dir, configFile))
 }
 
-// services are those that c names. What is left out is logged.
+// services returns the valid services of c and logs the faults of the others.
 func (c savedConfig) services(log *slog.Logger) []service {
 	if c.Body == nil {
 		return nil

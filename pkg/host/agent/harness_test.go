@@ -15,80 +15,80 @@ import (
 
 const testToken = "0123456789abcdef-agent-token"
 
-// server is the other end: it holds the agent to the contract, and can be away.
-type server struct {
+// testServer is the server of the agents' API. It verifies each request and can be
+// unreachable.
+type testServer struct {
 	t testing.TB
 
-	mu       sync.Mutex
-	services string // of the configuration, JSON
-	away     bool
-	refuse   func(w http.ResponseWriter, r *http.Request) bool // answers instead
-	reports  []gotReport
-	asked    int // configurations given
-	same     int // configurations answered with 304
-	tries    int
-	arrived  chan struct{}
+	mu             sync.Mutex
+	services       string // of the configuration, JSON
+	unreachable    bool
+	intercept      func(w http.ResponseWriter, r *http.Request) bool // reports whether it has responded
+	reports        []receivedReport
+	configsSent    int
+	configsCurrent int // requests for a configuration answered with 304
+	requests       int
+	arrived        chan struct{}
 }
 
-// gotReport is a report as it came.
-type gotReport struct {
+type receivedReport struct {
 	ClientID    string         `json:"client_id"`
 	ServiceName string         `json:"service_name"`
 	Data        map[string]any `json:"data"`
 	At          time.Time      `json:"at"`
 }
 
-func newServer(t testing.TB, services string) *server {
-	return &server{t: t, services: services, arrived: make(chan struct{}, 1<<16)}
+func newTestServer(t testing.TB, services string) *testServer {
+	return &testServer{t: t, services: services, arrived: make(chan struct{}, 1<<16)}
 }
 
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *testServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refuse != nil && s.refuse(w, r) {
+	if s.intercept != nil && s.intercept(w, r) {
 		return
 	}
-	if got := r.Header.Get("Authorization"); got != "Bearer "+testToken {
-		s.t.Errorf("%s %s: Authorization %q", r.Method, r.URL, got)
+	if got, want := r.Header.Get("Authorization"), "Bearer "+testToken; got != want {
+		s.t.Errorf("%s %s: got Authorization %q, want %q", r.Method, r.URL, got, want)
 	}
-	if !strings.HasPrefix(r.Header.Get("User-Agent"), "tocsin-agent/") {
-		s.t.Errorf("User-Agent %q", r.Header.Get("User-Agent"))
+	if got := r.Header.Get("User-Agent"); !strings.HasPrefix(got, "tocsin-agent/") {
+		s.t.Errorf("%s %s: got User-Agent %q, want tocsin-agent/…", r.Method, r.URL, got)
 	}
 	switch r.Method + " " + r.URL.Path {
 	case "GET /agents/web-1/config":
 		etag := fmt.Sprintf(`"%x"`, s.services)
 		if r.Header.Get("If-None-Match") == etag {
-			s.same++
+			s.configsCurrent++
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-		s.asked++
+		s.configsSent++
 		w.Header().Set("ETag", etag)
 		fmt.Fprintf(w, `{"services": %s}`, s.services)
 	case "POST /agents/web-1/report":
-		var got gotReport
+		var got receivedReport
 		d := json.NewDecoder(r.Body)
 		d.DisallowUnknownFields()
 		if err := d.Decode(&got); err != nil || got.ClientID != "web-1" || got.At.IsZero() || r.Header.Get("Content-Type") != "application/json" {
-			s.t.Errorf("report %+v, %v", got, err)
+			s.t.Errorf("got report %+v, %v, want a valid one of web-1 as JSON", got, err)
 		}
 		s.reports = append(s.reports, got)
 		s.arrived <- struct{}{}
 		io.WriteString(w, `{"status":"ok"}`)
 	default:
-		s.t.Errorf("%s %s is no path of the contract", r.Method, r.URL.Path)
+		s.t.Errorf("got request %s %s, want a path of the API", r.Method, r.URL.Path)
 	}
 }
 
-// RoundTrip brings requests to the server without a network, so that a test can
-// run in virtual time.
-func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip calls the server without a network, so that a test can run in virtual
+// time.
+func (s *testServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
-	away := s.away
-	s.tries++
-	port := s.tries
+	unreachable := s.unreachable
+	s.requests++
+	port := s.requests
 	s.mu.Unlock()
-	if away {
+	if unreachable {
 		return nil, fmt.Errorf("read tcp 127.0.0.1:%d: connection refused", port)
 	}
 	w := httptest.NewRecorder()
@@ -96,38 +96,39 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func (s *server) set(change func()) {
+// update changes the server under its lock.
+func (s *testServer) update(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
 }
 
-func (s *server) got() []gotReport {
+func (s *testServer) received() []receivedReport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]gotReport(nil), s.reports...)
+	return append([]receivedReport(nil), s.reports...)
 }
 
-// logs is what was logged.
-type logs struct {
+// logOutput collects a log.
+type logOutput struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (l *logs) Write(p []byte) (int, error) {
+func (l *logOutput) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
 }
 
-func (l *logs) String() string {
+func (l *logOutput) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// has tells how many lines have all of the texts.
-func (l *logs) has(texts ...string) (n int) {
+// count returns how many lines contain all of the texts.
+func (l *logOutput) count(texts ...string) (n int) {
 lines:
 	for line := range strings.Lines(l.String()) {
 		for _, text := range texts {
@@ -140,16 +141,27 @@ lines:
 	return n
 }
 
-func newLog() (*slog.Logger, *logs) {
-	l := new(logs)
+// wantLine fails the test unless exactly one line contains all of the texts.
+func (l *logOutput) wantLine(t testing.TB, texts ...string) {
+	t.Helper()
+	if n := l.count(texts...); n != 1 {
+		t.Errorf("got %d log lines with %q, want 1:\n%s", n, texts, l)
+	}
+}
+
+func newTestLog() (*slog.Logger, *logOutput) {
+	l := new(logOutput)
 	return slog.New(slog.NewTextHandler(l, nil)), l
 }
 
-// newAgent returns an agent of a server without a network.
-func newAgent(t *testing.T, s *server, state string) (*Agent, *logs) {
+// newTestAgent returns an agent that reports to s without a network.
+func newTestAgent(t *testing.T, s *testServer, stateDir string) (*Agent, *logOutput) {
 	t.Helper()
-	log, l := newLog()
-	a, err := New(Options{Server: "https://alerts.example.com/", ID: "web-1", Token: testToken, StateDir: state, BufferSize: minBuffer, Version: "test", Transport: s, Log: log})
+	log, l := newTestLog()
+	a, err := New(Options{
+		Server: "https://alerts.example.com/", ID: "web-1", Token: testToken, StateDir: stateDir,
+		BufferSize: minBufferSize, Version: "test", Transport: s, Log: log,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,32 +16,32 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// processesData counts processes, not threads. Where /proc is mounted with
-// hidepid, only those of the agent's own user are seen.
+// processesData counts processes, not threads. If /proc is mounted with hidepid it
+// counts only those of the agent's own user.
 type processesData struct {
 	Total   int `json:"total"`
 	Running int `json:"running"`
 	Zombies int `json:"zombies"`
 }
 
-// processes reads /proc/PID/stat itself: gopsutil's Status reads the far larger
-// /proc/PID/status, whose numbers cost the kernel time.
+// processes reads /proc/PID/stat: gopsutil's Status reads /proc/PID/status, which
+// takes the kernel far longer to produce.
 func (p plugins) processes(ctx context.Context, _ time.Time) (any, error) {
 	ctx = context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: p.proc})
 	pids, err := process.PidsWithContext(ctx)
 	if err != nil {
-		return nil, reading("/proc", err)
+		return nil, readError("/proc", err)
 	}
 	var data processesData
 	var buf [512]byte
 	for _, pid := range pids {
 		f, err := os.Open(filepath.Join(p.proc, strconv.Itoa(int(pid)), "stat"))
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		n, _ := f.Read(buf[:])
 		f.Close()
-		// pid (name) state: the name may hold anything, brackets too.
+		// "pid (name) state": the name may contain anything, also parentheses.
 		i := bytes.LastIndexByte(buf[:n], ')')
 		if i < 0 || i+2 >= n {
 			continue
@@ -57,8 +57,8 @@ func (p plugins) processes(ctx context.Context, _ time.Time) (any, error) {
 	return data, nil
 }
 
-// tcpData counts the connections of the machine's own network namespace, of both
-// versions of IP, by state.
+// tcpData counts the IPv4 and IPv6 connections of the agent's network namespace by
+// state.
 type tcpData struct {
 	Established int `json:"established"`
 	TimeWait    int `json:"time_wait"`
@@ -67,32 +67,32 @@ type tcpData struct {
 	Total       int `json:"total"`
 }
 
-// tcp reads the kernel's tables itself: gopsutil looks through the open files of
-// every process to find out whose the connections are.
+// tcp reads the kernel's tables: gopsutil would also read the open files of every
+// process to find the owner of each connection.
 func (p plugins) tcp(context.Context, time.Time) (any, error) {
 	var data tcpData
 	for _, table := range []string{"net/tcp", "net/tcp6"} {
 		f, err := os.Open(filepath.Join(p.proc, table))
 		if errors.Is(err, fs.ErrNotExist) && table == "net/tcp6" {
-			continue // IPv6 is off
+			continue // IPv6 is disabled
 		}
 		if err != nil {
-			return nil, reading("/proc/"+table, err)
+			return nil, readError("/proc/"+table, err)
 		}
 		err = data.count(f)
 		f.Close()
 		if err != nil {
-			return nil, reading("/proc/"+table, err)
+			return nil, readError("/proc/"+table, err)
 		}
 	}
 	return data, nil
 }
 
-// count counts the connections of a table. The fourth column is the state, as in
-// the kernel's tcp_states.h.
+// count counts the connections of a table. The fourth column is the state, with
+// the numbers of the kernel's tcp_states.h.
 func (d *tcpData) count(table io.Reader) error {
 	lines := bufio.NewScanner(table)
-	lines.Scan() // the head
+	lines.Scan() // the header
 	for lines.Scan() {
 		rest := lines.Bytes()
 		var state []byte

@@ -11,190 +11,188 @@ import (
 	"time"
 )
 
-// plugin collects the data of one service. It may remember what it saw before:
-// collect is never called twice at a time.
+// plugin collects the data of one service. It may have state: collect is never
+// called concurrently.
 type plugin struct {
-	// collect returns what to report as something that JSON can say, nil if there
-	// is nothing to report yet. now is the time of the collection.
+	// collect returns the data to report, which must be encodable as JSON, or nil
+	// if there is nothing to report yet. now is the time of the collection.
 	collect func(ctx context.Context, now time.Time) (any, error)
-	// compares tells that the first collection only sees where counters stand. It
-	// is made at once.
-	compares bool
+	// needsBaseline is set if the data are differences of counters. The first
+	// collection, which reads the counters only, is made at once.
+	needsBaseline bool
 }
 
-// scheduler collects each service in its own interval.
+// scheduler collects each service at its interval.
 type scheduler struct {
-	id   string // of the host
-	open func(service) (plugin, error)
-	put  func(service string, data any, at time.Time) error
-	log  *slog.Logger
+	id      string // of the host
+	open    func(service) (plugin, error)
+	enqueue func(service string, data any, at time.Time) error
+	log     *slog.Logger
 
-	mu      sync.Mutex // guards running
-	running map[string]*run
-	loops   sync.WaitGroup
+	mu         sync.Mutex // guards collectors
+	collectors map[string]*collector
+	goroutines sync.WaitGroup
 }
 
-// run is a service that is being collected.
-type run struct {
+// collector collects one service.
+type collector struct {
 	service
 	*scheduler
 	plugin plugin
 	cancel context.CancelFunc
 
-	mu     sync.Mutex
-	busy   bool
-	status ServiceStatus
+	mu      sync.Mutex // guards the fields below
+	running bool
+	status  ServiceStatus
 }
 
-// apply makes services the ones that are collected until ctx ends. Those that
-// were collected before go on as they do.
+// apply makes services the ones that are collected until ctx is done. Services
+// that do not change continue undisturbed.
 func (s *scheduler) apply(ctx context.Context, services []service) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := make(map[string]*run, len(services))
+	next := make(map[string]*collector, len(services))
 	for _, sv := range services {
-		if r := s.running[sv.name]; r != nil && r.service == sv {
-			next[sv.name] = r
-			delete(s.running, sv.name)
+		if c := s.collectors[sv.name]; c != nil && c.service == sv {
+			next[sv.name] = c
+			delete(s.collectors, sv.name)
 			continue
 		}
-		next[sv.name] = s.begin(ctx, sv)
+		next[sv.name] = s.start(ctx, sv)
 	}
-	for _, r := range s.running {
-		r.cancel()
+	for _, c := range s.collectors {
+		c.cancel()
 	}
-	s.running = next
+	s.collectors = next
 }
 
-// begin starts to collect a service. One that no plugin collects has a status
-// and nothing else.
-func (s *scheduler) begin(ctx context.Context, sv service) *run {
-	r := &run{service: sv, scheduler: s, status: ServiceStatus{Name: sv.name, Plugin: sv.plugin, Seconds: sv.interval.Seconds()}}
+// start starts to collect a service. A service without a plugin has a status only.
+func (s *scheduler) start(ctx context.Context, sv service) *collector {
+	c := &collector{service: sv, scheduler: s, status: ServiceStatus{Name: sv.name, Plugin: sv.plugin, Seconds: sv.interval.Seconds()}}
 	var err error
-	if r.plugin, err = s.open(sv); err != nil {
-		r.cancel = func() {}
-		r.failed(err)
-		return r
+	if c.plugin, err = s.open(sv); err != nil {
+		c.cancel = func() {}
+		c.recordFailure(err)
+		return c
 	}
-	ctx, r.cancel = context.WithCancel(ctx)
-	s.loops.Go(func() { r.loop(ctx) })
-	return r
+	ctx, c.cancel = context.WithCancel(ctx)
+	s.goroutines.Go(func() { c.loop(ctx) })
+	return c
 }
 
-// loop collects whenever it is time, from a start within the first interval that
-// differs from host to host and from service to service.
-func (r *run) loop(ctx context.Context) {
-	next := time.Now().Add(phase(r.id, r.service))
-	if r.plugin.compares {
-		r.collect(ctx)
+// loop collects at each interval until ctx is done. The first collection is at the
+// service's offset.
+func (c *collector) loop(ctx context.Context) {
+	next := time.Now().Add(intervalOffset(c.id, c.service))
+	if c.plugin.needsBaseline {
+		c.collect(ctx)
 	}
 	for sleep(ctx, time.Until(next)) {
-		r.collect(ctx)
-		// Not from now: a machine that slept does not make up for it.
+		c.collect(ctx)
+		// A machine that was suspended does not catch up on what it missed.
 		for !next.After(time.Now()) {
-			next = next.Add(r.interval)
+			next = next.Add(c.interval)
 		}
 	}
 }
 
-// phase is where in its interval a service is collected: always the same place,
-// so that a restart changes nothing.
-func phase(id string, s service) time.Duration {
+// intervalOffset returns where in its interval a service is collected. It differs
+// from host to host and from service to service, and a restart does not change it.
+func intervalOffset(id string, s service) time.Duration {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s", id, s.name)
 	return time.Duration(h.Sum64() % uint64(s.interval))
 }
 
-// collect makes a collection, unless the last one is still going.
-func (r *run) collect(ctx context.Context) {
-	r.mu.Lock()
-	if r.busy {
-		if r.status.Skipped++; r.status.Skipped == 1 {
-			r.log.Warn("the plugin takes longer than its interval: turns are skipped", "service", r.name, "plugin", r.status.Plugin)
+// collect starts a collection unless the last one is still running.
+func (c *collector) collect(ctx context.Context) {
+	c.mu.Lock()
+	if c.running {
+		if c.status.Skipped++; c.status.Skipped == 1 {
+			c.log.Warn("plugin takes longer than its interval and collections are skipped", "service", c.name, "plugin", c.status.Plugin)
 		}
-		r.mu.Unlock()
+		c.mu.Unlock()
 		return
 	}
-	r.busy = true
-	r.mu.Unlock()
-	r.loops.Go(func() {
+	c.running = true
+	c.mu.Unlock()
+	c.goroutines.Go(func() {
 		now := time.Now()
-		data, err := r.once(ctx, now)
+		data, err := c.runPlugin(ctx, now)
 		if err == nil && data != nil {
-			err = r.put(r.name, data, now)
+			err = c.enqueue(c.name, data, now)
 		}
-		r.mu.Lock()
-		r.busy = false
-		r.status.Last = &now
-		r.mu.Unlock()
+		c.mu.Lock()
+		c.running = false
+		c.status.Last = &now
+		c.mu.Unlock()
 		switch {
 		case err == nil:
-			r.worked()
+			c.recordSuccess()
 		case ctx.Err() == nil:
-			r.failed(err)
+			c.recordFailure(err)
 		}
 	})
 }
 
-// once collects, and survives what a plugin does wrong with an odd machine.
-func (r *run) once(ctx context.Context, now time.Time) (data any, err error) {
+// runPlugin calls the plugin and returns a panic as an error: an unusual machine
+// must not stop the other services.
+func (c *collector) runPlugin(ctx context.Context, now time.Time) (data any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			data, err = nil, fmt.Errorf("plugin %s fails on this machine: %v", r.service.plugin, p)
+			data, err = nil, fmt.Errorf("plugin %s fails on this machine: %v", c.service.plugin, p)
 		}
 	}()
-	return r.plugin.collect(ctx, now)
+	return c.plugin.collect(ctx, now)
 }
 
-// worked and failed keep the status, and log what changed.
-
-func (r *run) worked() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.status.Collected++
-	if r.status.Error != "" {
-		r.status.Error = ""
-		r.log.Info("the service is collected again", "service", r.name, "plugin", r.status.Plugin)
+func (c *collector) recordSuccess() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Collected++
+	if c.status.Error != "" {
+		c.status.Error = ""
+		c.log.Info("service is collected again", "service", c.name, "plugin", c.status.Plugin)
 	}
 }
 
-func (r *run) failed(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.status.Failed++
-	if r.status.Error == "" {
-		r.log.Warn("the service is not collected", "service", r.name, "plugin", r.status.Plugin, "err", err)
+func (c *collector) recordFailure(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Failed++
+	if c.status.Error == "" {
+		c.log.Warn("service cannot be collected", "service", c.name, "plugin", c.status.Plugin, "err", err)
 	}
-	r.status.Error = err.Error()
+	c.status.Error = err.Error()
 }
 
-// services tells how the services do, by name.
+// services returns the status of the services in order of their names.
 func (s *scheduler) services() []ServiceStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]ServiceStatus, 0, len(s.running))
-	for _, r := range s.running {
-		r.mu.Lock()
-		list = append(list, r.status)
-		r.mu.Unlock()
+	list := make([]ServiceStatus, 0, len(s.collectors))
+	for _, c := range s.collectors {
+		c.mu.Lock()
+		list = append(list, c.status)
+		c.mu.Unlock()
 	}
 	slices.SortFunc(list, func(a, b ServiceStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
-// stop ends the loops, whose context has ended, and waits for what is being
-// collected, but no longer than patience.
-func (s *scheduler) stop(patience time.Duration) {
+// stop waits for the collections in progress, whose context is done, but no longer
+// than timeout.
+func (s *scheduler) stop(timeout time.Duration) {
 	ended := make(chan struct{})
 	go func() {
-		s.loops.Wait()
+		s.goroutines.Wait()
 		close(ended)
 	}()
-	t := time.NewTimer(patience)
+	t := time.NewTimer(timeout)
 	defer t.Stop()
 	select {
 	case <-ended:
 	case <-t.C:
-		s.log.Warn("a plugin does not end; the agent stops without it")
+		s.log.Warn("a plugin does not end and the agent stops without it")
 	}
 }

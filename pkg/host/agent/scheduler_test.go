@@ -12,104 +12,103 @@ import (
 	"time"
 )
 
-// collected is what a scheduler of a test put, by service.
-type collected struct {
-	mu sync.Mutex
-	at map[string][]time.Duration // since the beginning
+// collections records when each service was collected, as time since the start.
+type collections struct {
+	mu    sync.Mutex
+	times map[string][]time.Duration
 }
 
-func (c *collected) of(name string) []time.Duration {
+func (c *collections) of(name string) []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.at[name])
+	return slices.Clone(c.times[name])
 }
 
-// newScheduler returns a scheduler whose plugins are what open returns.
-func newScheduler(open func(service) (plugin, error)) (*scheduler, *collected, *logs) {
-	begin, c := time.Now(), &collected{at: map[string][]time.Duration{}}
-	log, l := newLog()
-	return &scheduler{id: "web-1", open: open, log: log, put: func(name string, _ any, at time.Time) error {
+func newTestScheduler(open func(service) (plugin, error)) (*scheduler, *collections, *logOutput) {
+	begin, c := time.Now(), &collections{times: map[string][]time.Duration{}}
+	log, l := newTestLog()
+	return &scheduler{id: "web-1", open: open, log: log, enqueue: func(name string, _ any, at time.Time) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.at[name] = append(c.at[name], at.Sub(begin))
+		c.times[name] = append(c.times[name], at.Sub(begin))
 		return nil
 	}}, c, l
 }
 
-func simple(f func(ctx context.Context) (any, error)) plugin {
-	return plugin{collect: func(ctx context.Context, _ time.Time) (any, error) { return f(ctx) }}
+func newTestPlugin(collect func(ctx context.Context) (any, error)) plugin {
+	return plugin{collect: func(ctx context.Context, _ time.Time) (any, error) { return collect(ctx) }}
 }
 
-func quick(context.Context) (any, error) { return 1, nil }
+func collectOne(context.Context) (any, error) { return 1, nil }
 
-// steady wants count times, the first within the interval, the others each one
-// interval later.
-func steady(t *testing.T, name string, got []time.Duration, interval time.Duration, count int) {
+// wantSteady fails the test unless there are count collections, the first within
+// the interval, the others one interval apart.
+func wantSteady(t *testing.T, name string, got []time.Duration, interval time.Duration, count int) {
 	t.Helper()
 	if len(got) != count || got[0] >= interval {
-		t.Fatalf("%s: at %v, want %d, the first before %s", name, got, count, interval)
+		t.Fatalf("%s: got collections at %v, want %d, the first before %s", name, got, count, interval)
 	}
 	for i := range got {
 		if want := got[0] + time.Duration(i)*interval; got[i] != want {
-			t.Errorf("%s: number %d at %s, want %s", name, i, got[i], want)
+			t.Errorf("%s: got collection %d at %s, want %s", name, i, got[i], want)
 		}
 	}
 }
 
-func TestScheduleIntervals(t *testing.T) {
+func TestSchedulerIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, got, _ := newScheduler(func(service) (plugin, error) { return simple(quick), nil })
+		s, got, _ := newTestScheduler(func(service) (plugin, error) { return newTestPlugin(collectOne), nil })
 		ctx, cancel := context.WithCancel(t.Context())
 		s.apply(ctx, []service{{"A", "p", 15 * time.Second}, {"B", "p", time.Minute}, {"C", "p", 1500 * time.Millisecond}})
 		time.Sleep(time.Hour)
 		cancel()
 		s.stop(time.Second)
-		steady(t, "A", got.of("A"), 15*time.Second, 240)
-		steady(t, "B", got.of("B"), time.Minute, 60)
-		steady(t, "C", got.of("C"), 1500*time.Millisecond, 2400)
+		wantSteady(t, "A", got.of("A"), 15*time.Second, 240)
+		wantSteady(t, "B", got.of("B"), time.Minute, 60)
+		wantSteady(t, "C", got.of("C"), 1500*time.Millisecond, 2400)
 	})
 }
 
-// Hosts and services do not begin at once: over 1000 of them every tenth of the
-// interval has its share.
-func TestPhase(t *testing.T) {
+// The offsets of 1000 services of many hosts are spread over the interval, and
+// constant.
+func TestIntervalOffset(t *testing.T) {
 	var tenths [10]int
 	for i := range 1000 {
 		s := service{fmt.Sprint("S", i%8), "cpu", time.Minute}
-		p := phase(fmt.Sprint("web-", i/8), s)
-		if p != phase(fmt.Sprint("web-", i/8), s) || p < 0 || p >= time.Minute {
-			t.Fatal(p)
+		offset := intervalOffset(fmt.Sprint("web-", i/8), s)
+		if again := intervalOffset(fmt.Sprint("web-", i/8), s); offset != again || offset < 0 || offset >= time.Minute {
+			t.Fatalf("got offsets %s and %s, want the same one within a minute", offset, again)
 		}
-		tenths[p/(6*time.Second)]++
+		tenths[offset/(6*time.Second)]++
 	}
 	for _, n := range tenths {
 		if n < 60 || n > 140 {
-			t.Errorf("tenths %v, want about 100 in each", tenths)
+			t.Errorf("got %v services by tenth of the interval, want about 100 each", tenths)
 			break
 		}
 	}
 }
 
-// A plugin that hangs disturbs no other; what it missed is skipped, not made up
-// for, and it is never run twice at a time.
-func TestScheduleHanging(t *testing.T) {
+// A plugin that hangs delays no other. Its collections are skipped, not made later,
+// and never run concurrently.
+func TestSchedulerWithHangingPlugins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		running := 0
-		s, got, l := newScheduler(func(sv service) (plugin, error) {
+		s, got, l := newTestScheduler(func(sv service) (plugin, error) {
 			switch sv.plugin {
 			case "slow": // 25 s every 10 s
-				return simple(func(context.Context) (any, error) {
+				return newTestPlugin(func(context.Context) (any, error) {
 					if running++; running > 1 {
-						t.Error("it runs twice at a time")
+						t.Errorf("got %d collections at once, want 1", running)
 					}
 					time.Sleep(25 * time.Second)
 					running--
 					return 1, nil
 				}), nil
 			case "stuck":
-				return simple(func(context.Context) (any, error) { time.Sleep(24 * time.Hour); return 1, nil }), nil
+				return newTestPlugin(func(context.Context) (any, error) { time.Sleep(24 * time.Hour); return 1, nil }), nil
 			default:
-				return simple(quick), nil
+				return newTestPlugin(collectOne), nil
 			}
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -118,35 +117,36 @@ func TestScheduleHanging(t *testing.T) {
 		cancel()
 		begin := time.Now()
 		s.stop(5 * time.Second)
-		if d := time.Since(begin); d != 5*time.Second || l.has("does not end") != 1 {
-			t.Errorf("it stopped after %s, want 5s\n%s", d, l)
+		if d := time.Since(begin); d != 5*time.Second {
+			t.Errorf("got %s to stop, want 5s", d)
 		}
-		steady(t, "Good", got.of("Good"), 10*time.Second, 30)
+		l.wantLine(t, "does not end")
+		wantSteady(t, "Good", got.of("Good"), 10*time.Second, 30)
 		if at := got.of("Slow"); len(at) != 10 {
-			t.Errorf("slow at %v, want every 30 s", at)
+			t.Errorf("Slow: got collections at %v, want one every 30 s", at)
 		}
 		status := s.services()
 		if len(status) != 3 || status[1].Name != "Slow" || status[1].Skipped != 20 || status[1].Collected != 10 {
-			t.Errorf("slow: %+v, want 10 collected and 20 skipped", status[1])
+			t.Errorf("Slow: got %+v, want 10 collected and 20 skipped", status[1])
 		}
 		if status[2].Skipped != 29 || status[2].Collected != 0 || len(got.of("Stuck")) != 0 {
-			t.Errorf("stuck: %+v, want 29 skipped", status[2])
+			t.Errorf("Stuck: got %+v, want 29 skipped", status[2])
 		}
-		time.Sleep(24 * time.Hour) // let it end, as the test must
+		time.Sleep(24 * time.Hour) // until the stuck collection ends, as synctest requires
 	})
 }
 
-// A configuration that changes stops what is gone, begins what is new, and leaves
-// the rest as it is.
-func TestScheduleApply(t *testing.T) {
+// A new configuration stops the services that are gone, starts new ones, and leaves
+// the others undisturbed.
+func TestSchedulerApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opened := map[string]int{}
-		s, got, l := newScheduler(func(sv service) (plugin, error) {
+		s, got, l := newTestScheduler(func(sv service) (plugin, error) {
 			opened[sv.name]++
 			if sv.plugin == "none" {
 				return plugin{}, errors.New("no such plugin")
 			}
-			return simple(quick), nil
+			return newTestPlugin(collectOne), nil
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		s.apply(ctx, []service{{"Keep", "p", 10 * time.Second}, {"Change", "p", 10 * time.Second}, {"Drop", "p", 10 * time.Second}, {"None", "none", 10 * time.Second}})
@@ -157,29 +157,26 @@ func TestScheduleApply(t *testing.T) {
 		time.Sleep(time.Minute)
 		cancel()
 		s.stop(time.Second)
-		steady(t, "Keep", got.of("Keep"), 10*time.Second, 12)
-		if n := len(got.of("Change")); n != 6+3 {
-			t.Errorf("Change: %d, want 6 and 3", n)
+		wantSteady(t, "Keep", got.of("Keep"), 10*time.Second, 12)
+		for name, want := range map[string]int{"Change": 6 + 3, "Drop": 6, "New": 60} {
+			if n := len(got.of(name)); n != want {
+				t.Errorf("%s: got %d collections, want %d", name, n, want)
+			}
 		}
-		if n := len(got.of("Drop")); n != 6 {
-			t.Errorf("Drop: %d, want 6", n)
+		if opened["Keep"] != 1 || opened["Change"] != 2 || opened["None"] != 1 {
+			t.Errorf("got %v plugins opened, want Keep and None once, Change twice", opened)
 		}
-		if n := len(got.of("New")); n != 60 {
-			t.Errorf("New: %d, want 60", n)
-		}
-		if opened["Keep"] != 1 || opened["Change"] != 2 || opened["None"] != 1 || l.has("None", "no such plugin") != 1 {
-			t.Errorf("opened %v\n%s", opened, l)
-		}
+		l.wantLine(t, "None", "no such plugin")
 	})
 }
 
-// What compares is read at once, and has something to say from its first turn
-// on.
-func TestScheduleCompares(t *testing.T) {
+// A plugin with a baseline reads it at once, and has data from its first regular
+// collection on.
+func TestSchedulerReadsBaselines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32
-		s, got, _ := newScheduler(func(service) (plugin, error) {
-			return plugin{compares: true, collect: func(context.Context, time.Time) (any, error) {
+		s, got, _ := newTestScheduler(func(service) (plugin, error) {
+			return plugin{needsBaseline: true, collect: func(context.Context, time.Time) (any, error) {
 				if reads.Add(1) == 1 {
 					return nil, nil
 				}
@@ -190,22 +187,22 @@ func TestScheduleCompares(t *testing.T) {
 		s.apply(ctx, []service{{"A", "p", time.Minute}})
 		synctest.Wait()
 		if n := reads.Load(); n != 1 {
-			t.Errorf("%d reads at the start, want 1", n)
+			t.Errorf("at the start: got %d reads, want 1", n)
 		}
 		time.Sleep(3 * time.Minute)
 		cancel()
 		s.stop(time.Second)
-		steady(t, "A", got.of("A"), time.Minute, 3)
+		wantSteady(t, "A", got.of("A"), time.Minute, 3)
 	})
 }
 
-// A failure is logged when it begins and when it ends, and a plugin that panics
-// takes nothing with it.
-func TestScheduleFailures(t *testing.T) {
+// Failures are logged when they begin and when they end. A panic is a failure of
+// its plugin only.
+func TestSchedulerFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		s, got, l := newScheduler(func(service) (plugin, error) {
-			return simple(func(context.Context) (any, error) {
+		s, got, l := newTestScheduler(func(service) (plugin, error) {
+			return newTestPlugin(func(context.Context) (any, error) {
 				switch n++; {
 				case n <= 3:
 					return nil, fmt.Errorf("fault %d", n)
@@ -219,16 +216,16 @@ func TestScheduleFailures(t *testing.T) {
 		s.apply(ctx, []service{{"A", "p", time.Minute}})
 		time.Sleep(4 * time.Minute)
 		if st := s.services()[0]; st.Failed != 4 || st.Error != "plugin p fails on this machine: odd machine" || st.Last == nil {
-			t.Errorf("%+v", st)
+			t.Errorf("failing: got %+v, want 4 failures, the last one a panic", st)
 		}
 		time.Sleep(4 * time.Minute)
 		cancel()
 		s.stop(time.Second)
 		if st := s.services()[0]; st.Failed != 4 || st.Collected != 4 || st.Error != "" || len(got.of("A")) != 4 {
-			t.Errorf("%+v", st)
+			t.Errorf("recovered: got %+v, want 4 failures, 4 collections and no error", st)
 		}
-		if l.has("is not collected", "fault 1") != 1 || l.has("not collected") != 1 || l.has("collected again") != 1 {
-			t.Errorf("the log:\n%s", l)
-		}
+		l.wantLine(t, "cannot be collected", "fault 1")
+		l.wantLine(t, "cannot be collected")
+		l.wantLine(t, "collected again")
 	})
 }

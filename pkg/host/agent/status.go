@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// statusTime bounds an answer about the status, and the wait for it.
-const statusTime = 5 * time.Second
+// statusTimeout bounds a query of the status.
+const statusTimeout = 5 * time.Second
 
-// socketName is a socket in the state directory: no port, and nobody but the
-// agent's own user can ask.
+// socketName is a Unix socket in the state directory, which the agent's own user
+// alone can enter.
 const socketName = "status.sock"
 
-// Status is how an agent does.
+// Status is the state of a running agent.
 type Status struct {
 	ID      string    `json:"id"`
 	Server  string    `json:"server"`
 	Started time.Time `json:"started"`
 
-	// ConfigRead is when the server last gave or confirmed the configuration.
+	// ConfigRead is when the server last sent or confirmed the configuration.
 	ConfigRead  *time.Time `json:"config_read,omitempty"`
 	ConfigError string     `json:"config_error,omitempty"`
 
@@ -31,8 +31,9 @@ type Status struct {
 	// disk.
 	Waiting      int64 `json:"waiting"`
 	WaitingBytes int64 `json:"waiting_bytes"`
-	// Sent, Refused and Dropped count reports since the start: what the server
-	// took, what it will never take, and what made room or was damaged.
+	// Sent counts the reports since the start that the server accepted, Refused
+	// those that it will never accept, and Dropped those that were damaged or made
+	// room for others.
 	Sent        int64      `json:"sent"`
 	Refused     int64      `json:"refused"`
 	Dropped     int64      `json:"dropped"`
@@ -42,28 +43,27 @@ type Status struct {
 	Services []ServiceStatus `json:"services"`
 }
 
-// ServiceStatus is how the collection of a service does. The counts are since
-// the start.
+// ServiceStatus is the state of a service. The counts are since the start.
 type ServiceStatus struct {
 	Name    string  `json:"name"`
 	Plugin  string  `json:"plugin"`
-	Seconds float64 `json:"seconds"`
+	Seconds float64 `json:"seconds"` // the interval
 	// Last is the time of the last collection that has ended.
 	Last      *time.Time `json:"last,omitempty"`
 	Collected int64      `json:"collected"`
 	Failed    int64      `json:"failed"`
-	// Skipped counts collections that were due while the one before was going.
+	// Skipped counts collections that were due while another one was running.
 	Skipped int64  `json:"skipped"`
 	Error   string `json:"error,omitempty"`
 }
 
-// QueryStatus asks the agent that runs on a state directory.
-func QueryStatus(ctx context.Context, state string) (*Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTime)
+// QueryStatus returns the status of the agent that runs on a state directory.
+func QueryStatus(ctx context.Context, stateDir string) (*Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(state, socketName))
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(stateDir, socketName))
 	if err != nil {
-		return nil, fmt.Errorf("no agent answers in %s: start one, or name its directory with --state: %w", state, err)
+		return nil, fmt.Errorf("no agent runs in %s: start one, or name its directory with --state: %w", stateDir, err)
 	}
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
@@ -75,14 +75,14 @@ func QueryStatus(ctx context.Context, state string) (*Status, error) {
 	return s, nil
 }
 
-// listen answers whoever asks for the status, until stop is called. An agent that
-// cannot be asked does its work all the same.
-func (a *Agent) listen() (stop func()) {
-	path := filepath.Join(a.state, socketName)
-	_ = os.Remove(path) // of a run that was killed: this one has the lock
+// serveStatus answers queries of the status until stop is called. Without the
+// socket the agent works all the same.
+func (a *Agent) serveStatus() (stop func()) {
+	path := filepath.Join(a.stateDir, socketName)
+	_ = os.Remove(path) // left by a run that was killed; this one has the lock
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		a.log.Warn("tocsin agent status will not work", "err", err)
+		a.log.Warn("the status cannot be queried", "err", err)
 		return func() {}
 	}
 	go func() {
@@ -91,16 +91,15 @@ func (a *Agent) listen() (stop func()) {
 			if err != nil {
 				return
 			}
-			_ = conn.SetDeadline(time.Now().Add(statusTime))
-			_ = json.NewEncoder(conn).Encode(a.now())
+			_ = conn.SetDeadline(time.Now().Add(statusTimeout))
+			_ = json.NewEncoder(conn).Encode(a.currentStatus())
 			conn.Close()
 		}
 	}()
 	return func() { l.Close() }
 }
 
-// now returns the status.
-func (a *Agent) now() Status {
+func (a *Agent) currentStatus() Status {
 	a.mu.Lock()
 	s := a.status
 	a.mu.Unlock()
