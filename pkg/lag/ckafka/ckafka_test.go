@@ -25,13 +25,13 @@ const (
 	testToken = "token-of-a-role"
 )
 
-// direct brings requests to a cloud without a network, so that a test can run in
-// virtual time.
-type direct struct{ cloud http.Handler }
+// directTransport passes requests to a cloud without a network, so that a test can
+// run in virtual time.
+type directTransport struct{ cloud http.Handler }
 
-func (d direct) RoundTrip(r *http.Request) (_ *http.Response, err error) {
+func (d directTransport) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	defer func() {
-		if p := recover(); p == http.ErrAbortHandler { // as a server does, it breaks off
+		if p := recover(); p == http.ErrAbortHandler { // a server closes the connection
 			err = cmp.Or(r.Context().Err(), io.ErrUnexpectedEOF)
 		} else if p != nil {
 			panic(p)
@@ -56,11 +56,11 @@ func newCluster() lag.Cluster {
 	return lag.Cluster{Name: "orders", CKafka: &lag.CKafka{InstanceID: "ckafka-1", Region: "ap-guangzhou", SecretID: testID, SecretKey: testKey}}
 }
 
-// newReader returns a reader of cloud that asks as fast as it can.
+// newReader returns a reader of cloud without rate limits.
 func newReader(t testing.TB, cloud *tencentcloud.Cloud, c lag.Cluster) *Reader {
 	t.Helper()
 	cloud.LimitRate(1 << 30)
-	r, err := New(c, tencent.Credential{}, direct{cloud})
+	r, err := New(c, tencent.Credential{}, directTransport{cloud})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,14 +68,14 @@ func newReader(t testing.TB, cloud *tencentcloud.Cloud, c lag.Cluster) *Reader {
 	return r
 }
 
-// overTLS returns a reader that asks cloud over the network.
-func overTLS(t *testing.T, cloud *tencentcloud.Cloud, key tencent.Credential, c lag.Cluster) *Reader {
+// newTLSReader returns a reader of cloud over TLS.
+func newTLSReader(t *testing.T, cloud *tencentcloud.Cloud, key tencent.Credential, c lag.Cluster) *Reader {
 	t.Helper()
 	server := httptest.NewTLSServer(cloud)
 	t.Cleanup(server.Close)
-	own := *c.CKafka
-	own.Endpoint = server.URL
-	c.CKafka = &own
+	instance := *c.CKafka
+	instance.Endpoint = server.URL
+	c.CKafka = &instance
 	r, err := New(c, key, server.Client().Transport)
 	if err != nil {
 		t.Fatal(err)
@@ -98,8 +98,8 @@ func filter(t *testing.T, include, exclude []string) lag.Filter {
 	return lag.Filter{Include: compile(include), Exclude: compile(exclude)}
 }
 
-// table returns groups that each have topics of partitions that are 3 behind.
-func table(groups, topics, partitions int) tencentcloud.StaticGroups {
+// newGroups returns groups with topics whose partitions each have a lag of 3.
+func newGroups(groups, topics, partitions int) tencentcloud.StaticGroups {
 	list := make([]tencentcloud.Topic, topics)
 	for i := range list {
 		list[i] = tencentcloud.Topic{Name: fmt.Sprintf("topic-%03d", i), Partitions: make([]tencentcloud.Partition, partitions)}
@@ -127,7 +127,7 @@ func TestRead(t *testing.T) {
 		}}, {Name: "payments", Partitions: []tencentcloud.Partition{{ID: 0, Committed: 0, End: 4}}}},
 		"search": nil,
 	})
-	got, err := overTLS(t, cloud, tencent.Credential{}, newCluster()).Read(t.Context())
+	got, err := newTLSReader(t, cloud, tencent.Credential{}, newCluster()).Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,14 +152,13 @@ func TestRead(t *testing.T) {
 		}
 	}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("read\n%+v\nwant\n%+v", got, want)
+		t.Errorf("snapshot = %+v\nwant %+v", got, want)
 	}
 }
 
-// TestAbsentFields reads what the vendor may leave out. Its Lag alone is not
-// believed.
-func TestAbsentFields(t *testing.T) {
-	cloud := newCloud(table(1, 1, 1))
+// The vendor may leave fields out, and its Lag is not used.
+func TestReadMissingFields(t *testing.T) {
+	cloud := newCloud(newGroups(1, 1, 1))
 	cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupOffsets", Do: fault.Respond(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":3,"TopicList":[
 		{"Topic":"a","Partitions":[{"Partition":0,"Lag":5,"Metadata":"`+"\xff"+`"},{"Partition":1,"Offset":null,"LogEndOffset":9},{"Partition":2,"Offset":1},{"Offset":1,"LogEndOffset":2},{"Partition":4294967296,"Offset":1,"LogEndOffset":2},null,{"Partition":3,"Offset":4,"LogEndOffset":9,"Lag":777}]},
 		{"Partitions":[]}, null]}}}`)})
@@ -177,11 +176,11 @@ func TestAbsentFields(t *testing.T) {
 		{ID: 3, Committed: 4, End: 9, Lag: 5, Known: true},
 	}}}}}
 	if !reflect.DeepEqual(got.Groups, want) {
-		t.Errorf("read\n%+v\nwant\n%+v", got.Groups, want)
+		t.Errorf("groups = %+v\nwant %+v", got.Groups, want)
 	}
 }
 
-func TestPaging(t *testing.T) {
+func TestReadPages(t *testing.T) {
 	tests := []struct{ groups, topics, lists, reads int }{
 		{0, 1, 1, 0},
 		{1, 0, 1, 1},
@@ -197,22 +196,22 @@ func TestPaging(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%d groups of %d topics", tt.groups, tt.topics), func(t *testing.T) {
-			cloud := newCloud(table(tt.groups, tt.topics, 2))
+			cloud := newCloud(newGroups(tt.groups, tt.topics, 2))
 			got, err := newReader(t, cloud, newCluster()).Read(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !got.Complete || len(got.Groups) != tt.groups {
-				t.Errorf("%d groups, complete = %t", len(got.Groups), got.Complete)
+				t.Errorf("%d groups, complete = %t; want %d, true", len(got.Groups), got.Complete, tt.groups)
 			}
 			sum := int64(0)
 			for i, g := range got.Groups {
 				if g.Name != fmt.Sprintf("group-%03d", i) || !g.Complete || g.Err != nil || len(g.Topics) != tt.topics {
-					t.Errorf("group %d: %s, %d topics, complete = %t, error = %v", i, g.Name, len(g.Topics), g.Complete, g.Err)
+					t.Errorf("group %d: %s, %d topics, complete = %t, error = %v; want group-%03d, %d, true, none", i, g.Name, len(g.Topics), g.Complete, g.Err, i, tt.topics)
 				}
 				for j, topic := range g.Topics {
 					if topic.Name != fmt.Sprintf("topic-%03d", j) {
-						t.Errorf("topic %d is %s", j, topic.Name)
+						t.Errorf("topic %d = %s, want topic-%03d", j, topic.Name, j)
 					}
 					for _, p := range topic.Partitions {
 						sum += p.Lag
@@ -223,65 +222,66 @@ func TestPaging(t *testing.T) {
 				t.Errorf("lag = %d, want %d", sum, want)
 			}
 			if lists, reads := cloud.Count("DescribeGroup"), cloud.Count("DescribeGroupOffsets"); lists != tt.lists || reads != tt.reads {
-				t.Errorf("%d and %d requests, want %d and %d", lists, reads, tt.lists, tt.reads)
+				t.Errorf("%d lists and %d reads, want %d and %d", lists, reads, tt.lists, tt.reads)
 			}
 		})
 	}
 }
 
-func TestFilters(t *testing.T) {
+func TestReadFilters(t *testing.T) {
 	tests := []struct {
 		name                   string
 		groups, topics         [2][]string // include, exclude
 		wantGroups, wantTopics int
 		wantLists, wantReads   int
 	}{
-		{name: "all", wantGroups: 60, wantTopics: 3, wantLists: 2, wantReads: 60},
-		{name: "a pattern", groups: [2][]string{{"group-00."}, {"group-007"}}, wantGroups: 9, wantTopics: 3, wantLists: 2, wantReads: 9},
-		{name: "names", groups: [2][]string{{"group-001", "group-002"}}, wantGroups: 2, wantTopics: 3, wantLists: 0, wantReads: 2},
-		{name: "a name that does not exist", groups: [2][]string{{"other"}}, wantGroups: 1, wantTopics: 0, wantLists: 0, wantReads: 1},
+		{name: "no filter", wantGroups: 60, wantTopics: 3, wantLists: 2, wantReads: 60},
+		{name: "pattern", groups: [2][]string{{"group-00."}, {"group-007"}}, wantGroups: 9, wantTopics: 3, wantLists: 2, wantReads: 9},
+		{name: "names need no list", groups: [2][]string{{"group-001", "group-002"}}, wantGroups: 2, wantTopics: 3, wantLists: 0, wantReads: 2},
+		{name: "name of no group", groups: [2][]string{{"other"}}, wantGroups: 1, wantTopics: 0, wantLists: 0, wantReads: 1},
 		{name: "topics", groups: [2][]string{{"group-001"}}, topics: [2][]string{nil, {".*-000"}}, wantGroups: 1, wantTopics: 2, wantReads: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cloud, c := newCloud(table(60, 3, 1)), newCluster()
+			cloud, c := newCloud(newGroups(60, 3, 1)), newCluster()
 			c.Groups, c.Topics = filter(t, tt.groups[0], tt.groups[1]), filter(t, tt.topics[0], tt.topics[1])
 			got, err := newReader(t, cloud, c).Read(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(got.Groups) != tt.wantGroups || !got.Complete {
-				t.Errorf("%d groups, complete = %t", len(got.Groups), got.Complete)
+				t.Errorf("%d groups, complete = %t; want %d, true", len(got.Groups), got.Complete, tt.wantGroups)
 			}
 			for _, g := range got.Groups {
 				if len(g.Topics) != tt.wantTopics || !g.Complete {
-					t.Errorf("%s: %d topics, complete = %t", g.Name, len(g.Topics), g.Complete)
+					t.Errorf("%s: %d topics, complete = %t; want %d, true", g.Name, len(g.Topics), g.Complete, tt.wantTopics)
 				}
 			}
 			if lists, reads := cloud.Count("DescribeGroup"), cloud.Count("DescribeGroupOffsets"); lists != tt.wantLists || reads != tt.wantReads {
-				t.Errorf("%d and %d requests, want %d and %d", lists, reads, tt.wantLists, tt.wantReads)
+				t.Errorf("%d lists and %d reads, want %d and %d", lists, reads, tt.wantLists, tt.wantReads)
 			}
 		})
 	}
 }
 
-func TestEndpoint(t *testing.T) {
+func TestNewRejectsEndpoint(t *testing.T) {
 	c := newCluster()
 	c.CKafka.Endpoint = "ckafka.tencentcloudapi.com"
-	if _, err := New(c, tencent.Credential{}, nil); err == nil || err.Error() != "cluster orders: endpoint is not the address of an API: write it like https://ckafka.tencentcloudapi.com, without a path" {
-		t.Errorf("error = %v", err)
+	want := "cluster orders: endpoint is not the address of an API: write it like https://ckafka.tencentcloudapi.com, without a path"
+	if _, err := New(c, tencent.Credential{}, nil); err == nil || err.Error() != want {
+		t.Errorf("error = %v, want %s", err, want)
 	}
 }
 
-// replay answers each request as the cloud answered the same one first, so that a
-// benchmark measures the reader alone.
-type replay struct {
-	direct
+// replayTransport repeats the cloud's response to the first of equal requests, so
+// that a benchmark measures the reader alone.
+type replayTransport struct {
+	directTransport
 	mu     sync.Mutex
 	bodies map[string][]byte
 }
 
-func (p *replay) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p *replayTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	request, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -292,7 +292,7 @@ func (p *replay) RoundTrip(r *http.Request) (*http.Response, error) {
 	p.mu.Unlock()
 	if !known {
 		r.Body = io.NopCloser(bytes.NewReader(request))
-		response, err := p.direct.RoundTrip(r)
+		response, err := p.directTransport.RoundTrip(r)
 		if err != nil {
 			return nil, err
 		}
@@ -310,14 +310,14 @@ func (p *replay) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	cloud := newCloud(table(100, 50, 24))
+	cloud := newCloud(newGroups(100, 50, 24))
 	cloud.LimitRate(1 << 30)
-	r, err := New(newCluster(), tencent.Credential{}, &replay{direct: direct{cloud}, bodies: map[string][]byte{}})
+	r, err := New(newCluster(), tencent.Credential{}, &replayTransport{directTransport: directTransport{cloud}, bodies: map[string][]byte{}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	r.limiter = tencent.NewLimiter(1e9, 1e9)
-	if _, err := r.Read(b.Context()); err != nil { // fills replay
+	if _, err := r.Read(b.Context()); err != nil { // records the responses
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

@@ -13,13 +13,13 @@ import (
 	"tocsin/pkg/tencent"
 )
 
-// manned is a table of groups that have members.
-type manned struct {
+// describedGroups are groups with members.
+type describedGroups struct {
 	tencentcloud.StaticGroups
 	described map[string]tencentcloud.Description
 }
 
-func (m manned) Describe(_ context.Context, group string) (tencentcloud.Description, error) {
+func (m describedGroups) Describe(_ context.Context, group string) (tencentcloud.Description, error) {
 	if d, ok := m.described[group]; ok {
 		return d, nil
 	}
@@ -27,26 +27,26 @@ func (m manned) Describe(_ context.Context, group string) (tencentcloud.Descript
 }
 
 func TestDescribe(t *testing.T) {
-	reads := func(topics ...string) tencentcloud.Member {
+	member := func(topics ...string) tencentcloud.Member {
 		m := tencentcloud.Member{ID: "a-1", ClientID: "a", Host: "/10.0.0.7", Partitions: map[string][]int32{}}
 		for _, topic := range topics {
 			m.Partitions[topic] = []int32{0, 1}
 		}
 		return m
 	}
-	cloud := newCloud(manned{table(0, 0, 0), map[string]tencentcloud.Description{
-		"stable":      {State: "Stable", Members: []tencentcloud.Member{reads("topic-000")}},
+	cloud := newCloud(describedGroups{newGroups(0, 0, 0), map[string]tencentcloud.Description{
+		"stable":      {State: "Stable", Members: []tencentcloud.Member{member("topic-000")}},
 		"empty":       {State: "Empty"},
-		"rebalancing": {State: "PreparingRebalance", Members: []tencentcloud.Member{reads()}},
+		"rebalancing": {State: "PreparingRebalance", Members: []tencentcloud.Member{member()}},
 	}})
 	var groups []lag.Group
 	for _, name := range []string{"stable", "empty", "rebalancing", "gone"} {
 		groups = append(groups, lag.Group{Name: name, Topics: []lag.Topic{{Name: "topic-000"}, {Name: "topic-001"}}})
 	}
-	if err := overTLS(t, cloud, tencent.Credential{}, newCluster()).Describe(t.Context(), groups); err != nil {
+	if err := newTLSReader(t, cloud, tencent.Credential{}, newCluster()).Describe(t.Context(), groups); err != nil {
 		t.Fatal(err)
 	}
-	member := func(partitions map[string][]int32) []lag.Member {
+	wantMember := func(partitions map[string][]int32) []lag.Member {
 		return []lag.Member{{ClientID: "a", Host: "/10.0.0.7", Partitions: partitions}}
 	}
 	for i, want := range []struct {
@@ -54,15 +54,15 @@ func TestDescribe(t *testing.T) {
 		members      []lag.Member
 		unsubscribed [2]bool
 	}{
-		{"Stable", member(map[string][]int32{"topic-000": {0, 1}}), [2]bool{false, true}},
+		{"Stable", wantMember(map[string][]int32{"topic-000": {0, 1}}), [2]bool{false, true}},
 		{"Empty", nil, [2]bool{}},
-		{"PreparingRebalance", member(map[string][]int32{}), [2]bool{}},
+		{"PreparingRebalance", wantMember(map[string][]int32{}), [2]bool{}},
 		{"Dead", nil, [2]bool{}},
 	} {
 		g := groups[i]
 		got := [2]bool{g.Topics[0].Unsubscribed, g.Topics[1].Unsubscribed}
 		if g.State != want.state || !reflect.DeepEqual(g.Members, want.members) || got != want.unsubscribed {
-			t.Errorf("%s: %+v", g.Name, g)
+			t.Errorf("%s = %+v, want %+v", g.Name, g, want)
 		}
 	}
 	if n := cloud.Count("DescribeGroupInfo"); n != 1 {
@@ -71,7 +71,7 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestDescribeReadsPagesOfTwenty(t *testing.T) {
-	cloud := newCloud(table(0, 0, 0)) // answers Empty for every group
+	cloud := newCloud(newGroups(0, 0, 0)) // answers Empty for every group
 	var groups []lag.Group
 	for i := range 41 {
 		groups = append(groups, lag.Group{Name: fmt.Sprintf("group-%02d", i)})
@@ -90,7 +90,7 @@ func TestDescribeReadsPagesOfTwenty(t *testing.T) {
 }
 
 func TestDescribeErrorOfOneGroup(t *testing.T) {
-	cloud := newCloud(table(0, 0, 0))
+	cloud := newCloud(newGroups(0, 0, 0))
 	cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupInfo", Do: fault.Respond(200, "application/json",
 		`{"Response":{"RequestId":"1","Result":[{"Group":"group-00","State":"Stable","ErrorCode":"15","Members":[]},{"Group":"other","State":"Stable"},null,{"Group":"group-01","State":"Empty"}]}}`)})
 	groups := []lag.Group{{Name: "group-00"}, {Name: "group-01"}}
@@ -103,13 +103,12 @@ func TestDescribeErrorOfOneGroup(t *testing.T) {
 	}
 }
 
-func TestDescribeDenied(t *testing.T) {
-	cloud := newCloud(table(1, 1, 1))
+func TestDescribeWithoutPermission(t *testing.T) {
+	cloud := newCloud(newGroups(1, 1, 1))
 	cloud.SetKey(testID, tencentcloud.Key{Secret: testKey, Deny: []string{"ckafka:DescribeGroupInfo"}})
 	groups := []lag.Group{{Name: "group-000"}}
 	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
-	var refused *tencent.Error
-	if !errors.As(err, &refused) || groups[0].State != "" {
-		t.Errorf("error %v, group %+v", err, groups[0])
+	if e, ok := errors.AsType[*tencent.Error](err); !ok || e.Kind != tencent.Permission || groups[0].State != "" {
+		t.Errorf("error = %v, group = %+v; want a permission error and no state", err, groups[0])
 	}
 }
