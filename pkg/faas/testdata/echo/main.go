@@ -17,7 +17,7 @@ func main() { faas.ServeTimer(build) }
 var builds int
 
 // build fails while ECHO_CONFIG is "broken".
-func build(context.Context) (faas.Timer, error) {
+func build(context.Context) (faas.TimerHandler, error) {
 	builds++
 	if os.Getenv("ECHO_CONFIG") == "broken" {
 		return nil, errors.New("tocsin.yaml:3: unknown key")
