@@ -51,21 +51,21 @@ func UnknownError(vendor, code string) *notify.Error {
 	return &notify.Error{Class: notify.Retry, Code: code, Message: vendor + " refuses the message"}
 }
 
-// WithAnswer adds the vendor's own description, which must be cleaned, to an error.
-func WithAnswer(e *notify.Error, vendor, text string) *notify.Error {
+// WithVendorText adds the vendor's own description, which must be cleaned, to an error.
+func WithVendorText(e *notify.Error, vendor, text string) *notify.Error {
 	if text != "" {
 		e.Message += fmt.Sprintf("; %s answered %q", vendor, text)
 	}
 	return e
 }
 
-// ForeignAnswer returns the error of an answer that does not come from the vendor,
-// because it lacks a field that all of the vendor's answers have. Whether the
+// ForeignResponse returns the error of a response that does not come from the vendor,
+// because it lacks a field that all of the vendor's responses have. Whether the
 // message was accepted is unknown.
-func ForeignAnswer(vendor, field string, answer *notify.Response) *notify.Error {
+func ForeignResponse(vendor, field string, r *notify.Response) *notify.Error {
 	return &notify.Error{
 		Class:     notify.Retry,
-		Message:   fmt.Sprintf("the answer has no %s, so it is not from %s: check for a proxy in between; it answered %q", field, vendor, answer.BodyExcerpt()),
+		Message:   fmt.Sprintf("the response has no %s, so it is not from %s: check for a proxy in between; it begins with %q", field, vendor, r.BodyExcerpt()),
 		Ambiguous: true,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/setting"
 )
 
@@ -12,26 +13,26 @@ import (
 type Config struct {
 	notify.CommonConfig `yaml:",inline"`
 
-	// URL is the address that DingTalk shows for the robot, with its
-	// access_token. Its query may be a template.
+	// URL is the robot's webhook address, with its access_token. Its query may be a
+	// template.
 	URL setting.Secret `yaml:"url,omitempty"`
 	// Secret signs the requests, for a robot whose security setting is 加签; ""
 	// sends them unsigned. DingTalk's own begin with SEC.
 	Secret setting.Secret `yaml:"secret,omitempty"`
-	// At is whom firing alerts mention.
+	// At lists the people that firing alerts mention.
 	At At `yaml:"at,omitempty"`
 	// Type is markdown (the default) or text, which shows mentions in colour and
 	// lets them be tapped, and has no other markup.
 	Type string `yaml:"type,omitempty"`
-	// Title is a template of the line that phones show while the chat is closed;
-	// a text has none. Default is the first line of the built-in text.
+	// Title is a template of the line that phones show while the chat is closed; a
+	// text has none. The default is the first line of the built-in text.
 	Title string `yaml:"title,omitempty"`
 	// Message is a template of the text; default {{ template "dingtalk.default" . }}.
 	Message string `yaml:"message,omitempty"`
 }
 
-// At names people of the group. The lists may be templates, which may name
-// several, separated by "," ";" or "|".
+// At names people of the group. The lists may be templates, which may print several
+// names, separated by "," ";" or "|".
 type At struct {
 	// Mobiles are phone numbers, and Users are user ids.
 	Mobiles []string `yaml:"mobiles,omitempty"`
@@ -40,12 +41,12 @@ type At struct {
 	All bool `yaml:"all,omitempty"`
 }
 
-// A robot may send 20 messages a minute, and is then shut for ten minutes
-// (open.dingtalk.com, custom-robots-send-group-messages). Two are left for
-// clocks that differ, and for whoever else knows the address.
+// A robot may send 20 messages a minute, and is then locked out for ten minutes
+// (open.dingtalk.com, custom-robots-send-group-messages). Two are kept in reserve for
+// clocks that differ, and for other senders that use the address.
 var kind = notify.Kind{Name: "dingtalk", SendResolved: true, Quotas: []notify.Quota{{Messages: 18, Per: time.Minute}}}
 
-// Kind tells what is true of every robot.
+// Kind returns what all robots have in common.
 func (*Config) Kind() notify.Kind { return kind }
 
 const (
@@ -54,9 +55,9 @@ const (
 	typeMarkdown = "markdown"
 )
 
-// Validate says what is wrong with c. Templates are checked by New.
+// Validate adds the faults of c to f, but for those of templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
-	notify.ValidateRobotURL(f, c.URL, "access_token", example)
+	chat.ValidateRobotURL(f, c.URL, "access_token", example)
 	switch c.Type {
 	case "", typeMarkdown:
 	case typeText:
@@ -68,12 +69,12 @@ func (c *Config) Validate(f *setting.Faults) {
 	}
 	at := f.In("at")
 	for i, s := range c.At.Mobiles {
-		if !strings.Contains(s, "{{") && !isMobile(mobile(s)) {
+		if _, ok := parseMobile(s); !strings.Contains(s, "{{") && !ok {
 			at.In("mobiles", i).Addf("", "%q is not a phone number: write it like 13800000000 or +852-00000000; for everybody write all: true", s)
 		}
 	}
 	for i, s := range c.At.Users {
-		if !strings.Contains(s, "{{") && !isUser(s) {
+		if !strings.Contains(s, "{{") && !isUserID(s) {
 			at.In("users", i).Addf("", "%q is not a user id: it has letters, digits, and _ - . @, up to 64, and begins with a letter or digit; for everybody write all: true", s)
 		}
 	}

@@ -177,10 +177,10 @@ func edges(text string) int {
 
 func TestEscapeURL(t *testing.T) {
 	const address = `https://example.com/a_b/_c_(d)*[e]?q=@x y\z"<>~` + "`"
-	if got, want := (layout{markdown: true}).escapeURL(address), "https://example.com/a_b/%5Fc%5F%28d%29%2A%5Be%5D?q=%40x%20y%5Cz%22%3C%3E%7E%60"; got != want {
+	if got, want := (format{markdown: true}).URL(address), "https://example.com/a_b/%5Fc%5F%28d%29%2A%5Be%5D?q=%40x%20y%5Cz%22%3C%3E%7E%60"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if got, want := (layout{}).escapeURL(address), strings.NewReplacer("@", "%40", " ", "%20").Replace(address); got != want {
+	if got, want := (format{}).URL(address), strings.NewReplacer("@", "%40", " ", "%20").Replace(address); got != want {
 		t.Errorf("in a text %s\nwant %s", got, want)
 	}
 }
@@ -199,7 +199,7 @@ func TestEscape(t *testing.T) {
 		{"*x* ~y~ `z` <b> \\", "＊x＊ ～y～ ｀z｀ ＜b> ＼", "＊x＊ ～y～ ｀z｀ ＜b> ＼"},
 		{"", "", ""},
 	}
-	l := layout{markdown: true}
+	l := format{markdown: true}
 	for _, tt := range tests {
 		if got := l.escape(tt.in); got != tt.inside {
 			t.Errorf("%q inside a line becomes %q, want %q", tt.in, got, tt.inside)
@@ -208,7 +208,7 @@ func TestEscape(t *testing.T) {
 			t.Errorf("%q at its start becomes %q, want %q", tt.in, got, tt.start)
 		}
 	}
-	if got := (layout{}).escapeLine("> *a* @b [c](d)"); got != "> *a* ＠b [c](d)" {
+	if got := (format{}).escapeLine("> *a* @b [c](d)"); got != "> *a* ＠b [c](d)" {
 		t.Errorf("in a text %q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	server "tocsin/pkg/localcloud/dingtalk"
 	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
@@ -70,7 +71,7 @@ func TestNoLock(t *testing.T) {
 // message back.
 func TestLockWithoutStore(t *testing.T) {
 	garbled, future := memory.New(), memory.New()
-	key := lockKey(targetOf("https://h/?access_token=" + token))
+	key := lockoutKey(chat.Target("dingtalk", token))
 	set := func(s store.Store, value string) {
 		if err := s.Commit(t.Context(), notifytest.At, store.Change{Key: key, Value: []byte(value)}); err != nil {
 			t.Fatal(err)

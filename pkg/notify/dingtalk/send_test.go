@@ -123,7 +123,7 @@ func TestErrcodes(t *testing.T) {
 			if err.Class != tt.class || err.RetryAfter != tt.after || err.Ambiguous || err.Code != fmt.Sprint(tt.code) {
 				t.Errorf("%+v", err)
 			}
-			if !strings.Contains(err.Message, tt.says) || !strings.Contains(err.Message, fmt.Sprintf("DingTalk says %q", tt.said)) {
+			if !strings.Contains(err.Message, tt.says) || !strings.Contains(err.Message, fmt.Sprintf("DingTalk answered %q", tt.said)) {
 				t.Errorf("%q lacks %q or what DingTalk said", err.Message, tt.says)
 			}
 		})
@@ -145,16 +145,16 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"the limiter of addresses", server.Deny, notify.Rate, 5 * time.Minute, false, "this machine's address"},
 		{"the limiter, with another status", fault.Respond(403, "application/json", `{"status":1111,"wait":5,"source":"x5","punish":"deny"}`), notify.Rate, 5 * time.Minute, false, "this machine's address"},
-		{"the limiter as a page", fault.Respond(200, "text/html", "<html>deny</html>"), notify.Retry, 0, true, "proxy stands in between"},
-		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, 0, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"the limiter as a page", fault.Respond(200, "text/html", "<html>deny</html>"), notify.Retry, 0, true, "the vendor's JSON"},
+		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, 0, true, `"<html> <title>Login</title><secret>[31m</html>"`},
 		{"JSON without errcode", answer(`{"code":0,"msg":"ok"}`), notify.Retry, 0, true, "no errcode"},
 		{"null", answer(`null`), notify.Retry, 0, true, "no errcode"},
 		{"an errcode of null", answer(`{"errcode":null,"errmsg":"ok"}`), notify.Retry, 0, true, "no errcode"},
 		{"an errcode that is a word", answer(`{"errcode":"ok"}`), notify.Retry, 0, true, "not the vendor's JSON"},
 		{"an errcode as a text", answer(`{"errcode":"400102"}`), notify.Permanent, 0, false, "was stopped"},
-		{"a sub code of the rate", answer(`{"errcode":88,"sub_code":"90018","sub_msg":"QPS","errmsg":"ding talk error"}`), notify.Rate, time.Minute, false, `DingTalk says "QPS"`},
+		{"a sub code of the rate", answer(`{"errcode":88,"sub_code":"90018","sub_msg":"QPS","errmsg":"ding talk error"}`), notify.Rate, time.Minute, false, `DingTalk answered "QPS"`},
 		{"a sub code as a number", answer(`{"errcode":88,"sub_code":90018}`), notify.Rate, time.Minute, false, "too many calls"},
-		{"another sub code", answer(`{"errcode":88,"sub_code":"60011","sub_msg":"没有调用该接口的权限"}`), notify.Permanent, 0, false, `DingTalk says "没有调用该接口的权限"`},
+		{"another sub code", answer(`{"errcode":88,"sub_code":"60011","sub_msg":"没有调用该接口的权限"}`), notify.Permanent, 0, false, `DingTalk answered "没有调用该接口的权限"`},
 		{"nothing", answer(""), notify.Retry, 0, true, "not the vendor's JSON"},
 		{"a bad gateway", fault.Respond(502, "text/html", html), notify.Retry, 0, true, "the server failed"},
 		{"unavailable", fault.Respond(503, "text/html", ""), notify.Retry, 0, false, "the server failed"},

@@ -1,11 +1,11 @@
 package feishu
 
 import (
-	"net/url"
 	"strings"
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/setting"
 )
 
@@ -14,17 +14,17 @@ import (
 type Config struct {
 	notify.CommonConfig `yaml:",inline"`
 
-	// URL is the address that Feishu shows for the robot. What follows the server
-	// may be a template, so that a label can choose the robot.
+	// URL is the robot's webhook address. The part after the server may be a
+	// template, so that a label can choose the robot.
 	URL setting.Secret `yaml:"url,omitempty"`
-	// Secret is the key of signatures, for a robot whose security settings ask
-	// for them (签名校验).
+	// Secret is the key of signatures, for a robot whose security settings require
+	// them (签名校验).
 	Secret setting.Secret `yaml:"secret,omitempty"`
-	// At is whom firing alerts mention.
+	// At lists the people that firing alerts mention.
 	At At `yaml:"at,omitempty"`
 	// Message is a template of the card's markdown; default
-	// {{ template "feishu.default" . }}. Labels and annotations cannot mention
-	// anybody in it.
+	// {{ template "feishu.default" . }}. Labels and annotations in it cannot mention
+	// anybody.
 	Message string `yaml:"message,omitempty"`
 	// Title is a template of the card's header; default is the built-in one.
 	Title string `yaml:"title,omitempty"`
@@ -33,8 +33,8 @@ type Config struct {
 // At names people.
 type At struct {
 	// OpenIDs are ids that begin with ou_, the only ones that a custom robot can
-	// mention. They may be templates, which may name several, separated by ","
-	// ";" or "|".
+	// mention. They may be templates, which may print several, separated by "," ";"
+	// or "|".
 	OpenIDs []string `yaml:"open_ids,omitempty"`
 	// All is everybody. The group must allow it.
 	All bool `yaml:"all,omitempty"`
@@ -45,12 +45,12 @@ var kind = notify.Kind{Name: "feishu", SendResolved: true, Quotas: []notify.Quot
 	{Messages: 100, Per: time.Minute}, {Messages: 5, Per: time.Second},
 }}
 
-// Kind tells what is true of every robot.
+// Kind returns what all robots have in common.
 func (*Config) Kind() notify.Kind { return kind }
 
 const example = "https://open.feishu.cn/open-apis/bot/v2/hook/…"
 
-// Validate says what is wrong with c. Templates are checked by New.
+// Validate adds the faults of c to f, but for those of templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	c.validateURL(f)
 	for i, s := range c.At.OpenIDs {
@@ -67,15 +67,14 @@ func (c *Config) validateURL(f *setting.Faults) {
 		return
 	}
 	fixed, _, templated := strings.Cut(address, "{{")
-	u, err := url.Parse(fixed)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	switch u := chat.ParseURL(fixed); {
+	case u == nil:
 		f.Addf("url", "is not an https address: it looks like %s", example)
 	case templated && u.Path == "":
 		f.Addf("url", "only what follows the server's name can be a template: alerts must not choose the server")
 	case !templated && strings.Trim(u.Path, "/") == "":
 		f.Addf("url", "has no token: copy the robot's whole webhook address, it looks like %s", example)
-	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
-		f.Warnf("url", "is plain http: everybody on the way can read the robot's token")
+	default:
+		chat.WarnPlainHTTP(f, "url", u, "the robot's token")
 	}
 }

@@ -144,7 +144,7 @@ func FuzzEscape(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := escapeValue(s)
+		got := dialect{}.Value(s)
 		if html.UnescapeString(got) != render.CleanLine(s, maxBody) {
 			t.Errorf("%q reads as %q", s, html.UnescapeString(got))
 		}

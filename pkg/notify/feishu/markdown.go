@@ -1,70 +1,61 @@
 package feishu
 
 import (
-	"errors"
+	"html"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/render"
 )
 
-// The markup used is bold, links and mentions, of what the markdown element of
-// schema 1.0 knows. It never spans lines, so that a break between lines cannot
-// leave it open.
+// dialect is bold, links and mentions, of what the markdown element of schema 1.0
+// knows.
+type dialect struct{}
 
-var errEmpty = errors.New("it prints nothing")
+var _ chat.Dialect = dialect{}
 
-// blocks returns the card's text in pieces between which it can be split.
-func blocks(doc *render.Document) []string {
-	out := make([]string, 0, len(doc.Items)+8)
-	if doc.Lead != "" {
-		out = append(out, escapeLine(doc.Lead))
+func (dialect) Lead(text string) string { return escapeLine(text) }
+
+func (dialect) Item(_ *render.Document, item render.Item) string {
+	line := "**" + escape(item.Title) + "**"
+	if item.Headline != "" {
+		line += " " + escape(item.Headline)
 	}
-	if len(doc.Facts) > 0 {
-		out = append(out, fields(doc, doc.Facts))
-	}
-	for i, item := range doc.Items {
-		block := "**" + escape(item.Title) + "**"
-		if item.Headline != "" {
-			block += " " + escape(item.Headline)
-		}
-		if len(item.Fields) > 0 {
-			block += "\n" + fields(doc, item.Fields)
-		}
-		if i == 0 || len(item.Fields) > 0 {
-			block = "\n" + block
-		}
-		out = append(out, block)
-	}
-	for _, note := range doc.Notes {
-		out = append(out, "\n"+escapeLine(note))
-	}
-	if len(doc.Links) > 0 {
-		links := make([]string, len(doc.Links))
-		for i, l := range doc.Links {
-			links[i] = "[" + escape(l.Name) + "](" + escapeURL(l.URL) + ")"
-		}
-		out = append(out, "\n"+strings.Join(links, " · "))
-	}
-	return out
+	return line
 }
 
-func fields(doc *render.Document, fields []render.Field) string {
-	lines := make([]string, len(fields))
-	for i, f := range fields {
-		lines[i] = escapeLine(f.Name + doc.Colon + f.Value)
+func (dialect) Field(text string, _ bool) string { return escapeLine(text) }
+
+func (dialect) Note(text string) string { return escapeLine(text) }
+
+func (dialect) Links(_ *render.Document, links []render.Link) string {
+	out := make([]string, len(links))
+	for i, l := range links {
+		out[i] = "[" + escape(l.Name) + "](" + l.URL + ")"
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(out, " · ")
+}
+
+func (dialect) Value(s string) string { return escapeLine(render.CleanLine(s, maxBody)) }
+
+func (dialect) URL(s string) string {
+	s = render.CleanLine(s, maxBody)
+	if !strings.ContainsAny(s, "()<>*`~[]\\ ") {
+		return s
+	}
+	return strings.NewReplacer("(", "%28", ")", "%29", "<", "%3C", ">", "%3E", "*", "%2A", "`", "%60", "~", "%7E",
+		"[", "%5B", "]", "%5D", `\`, "%5C", " ", "%20").Replace(s)
 }
 
 // special are the characters that open or close markup anywhere, and "&", which
-// opens an escape. A mention, a colour or a tag cannot be written without "<", a
-// link or an image without "[" or "]".
+// opens an escape. A mention, a color or a tag cannot be written without "<", a link
+// or an image without "[" or "]".
 const special = "&<>*_~`[]\\"
 
-// escape makes untrusted text harmless inside a line: what could be markup is
-// written as Feishu asks for, as &#N; with N the character's number
+// escape makes untrusted text harmless inside a line: what could be markup is written
+// as Feishu documents, as &#N; with N the character's number
 // (card-components/content-components/rich-text).
 func escape(s string) string {
 	if !strings.ContainsAny(s, special+":") {
@@ -81,8 +72,8 @@ func escape(s string) string {
 	return b.String()
 }
 
-// escapeLine is escape for text at the start of a line, where a list, a heading
-// or a rule can begin.
+// escapeLine is escape for text at the start of a line, where a list, a heading or a
+// rule can begin.
 func escapeLine(s string) string {
 	i := len(s) - len(strings.TrimLeft(s, "0123456789"))
 	switch rest := s[i:]; {
@@ -96,8 +87,8 @@ func escapeLine(s string) string {
 
 func entity(c byte) string { return "&#" + strconv.Itoa(int(c)) + ";" }
 
-// opensEmoji tells that a colon before s begins an emoji, such as :OK:, and not
-// the minutes of a time.
+// opensEmoji reports whether a colon before s begins an emoji, such as :OK:, rather
+// than the minutes of a time.
 func opensEmoji(s string) bool {
 	word, _, closed := strings.Cut(s, ":")
 	return closed && strings.Trim(word, "0123456789") != "" && !strings.ContainsFunc(word, func(r rune) bool {
@@ -105,23 +96,9 @@ func opensEmoji(s string) bool {
 	})
 }
 
-// escapeValue is what a user's templates see of a label or an annotation: one
-// line that can stand anywhere.
-func escapeValue(s string) string { return escapeLine(render.CleanLine(s, maxBody)) }
-
-// escapeURL keeps an address from ending the link it stands in.
-func escapeURL(s string) string {
-	s = render.CleanLine(s, maxBody)
-	if !strings.ContainsAny(s, "()<>*`~[]\\ ") {
-		return s
-	}
-	return strings.NewReplacer("(", "%28", ")", "%29", "<", "%3C", ">", "%3E", "*", "%2A", "`", "%60", "~", "%7E",
-		"[", "%5B", "]", "%5D", `\`, "%5C", " ", "%20").Replace(s)
-}
-
-// harmless keeps plain text from mentioning anybody: a header and a text have no
-// escape for "<".
-func harmless(s string) string { return strings.ReplaceAll(s, "<", "＜") }
+// replaceTags makes plain text harmless: headers and texts have no escape for the "<"
+// of a mention.
+func replaceTags(s string) string { return strings.ReplaceAll(s, "<", "＜") }
 
 // cut shortens a line of markdown to at most limit bytes. It leaves no half of an
 // escape, a tag or a link, and closes what is open.
@@ -131,15 +108,15 @@ func cut(line string, limit int) string {
 	}
 	const ending = "</font>**"
 	s := strings.TrimSuffix(render.Truncate(line, limit-len(ending)), "…")
-	for _, part := range []struct {
+	for _, markup := range []struct {
 		opens, closes string
-		longest       int // bytes; what is longer is none
+		longest       int // bytes; anything longer is no markup
 	}{{"&", ";", 6}, {"<", ">", 100}, {"](", ")", 1000}} {
-		i := strings.LastIndex(s, part.opens)
-		if i < max(0, len(s)-part.longest) || strings.Contains(s[i:], part.closes) {
+		i := strings.LastIndex(s, markup.opens)
+		if i < max(0, len(s)-markup.longest) || strings.Contains(s[i:], markup.closes) {
 			continue
 		}
-		if part.opens == "](" {
+		if markup.opens == "](" {
 			i = max(0, strings.LastIndex(s[:i], "["))
 		}
 		s = s[:i]
@@ -152,4 +129,17 @@ func cut(line string, limit int) string {
 		s += "**"
 	}
 	return s
+}
+
+// preview returns markdown without the markup that this package writes. A link shows
+// its address.
+func preview(markdown string) string {
+	s := strings.ReplaceAll(markdown, "**", "")
+	s = replaceMentions(s, func(id string) string { return "@" + id + " " })
+	s = render.PlainLinks(s)
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return html.UnescapeString(strings.Join(lines, "\n"))
 }

@@ -66,8 +66,8 @@ func TestCodes(t *testing.T) {
 	}{
 		{400, 9499, "too many request", notify.Rate, 1, "5 messages in a second"},
 		{200, 9499, "frequency limited", notify.Rate, 1, "5 messages in a second"},
-		{400, 9499, "Bad Request", notify.Permanent, 1, "cannot read the request"},
-		{200, 9499, "Bad Request", notify.Permanent, 1, "cannot read the request"},
+		{400, 9499, "Bad Request", notify.Permanent, 1, "cannot parse the request"},
+		{200, 9499, "Bad Request", notify.Permanent, 1, "cannot parse the request"},
 		{200, 11232, "frequency limited psm[lark.oapi.app_platform_runtime]appID[1500]", notify.Rate, 1, "busy"},
 		{200, 19001, "param invalid: incoming webhook access token invalid", notify.Permanent, 1, "put its address under url"},
 		{200, 19002, "params error, msg_type need", notify.Permanent, 1, "form"},
@@ -127,7 +127,7 @@ func TestAnswers(t *testing.T) {
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, true, `"<html> <title>Login</title><secret>[31m</html>"`},
 		{"JSON without a code", fault.Respond(200, "application/json", `{"errcode":0,"msg":"ok"}`), notify.Retry, true, "no code"},
 		{"null", fault.Respond(200, "application/json", `null`), notify.Retry, true, "no code"},
 		{"a code that is a word", fault.Respond(200, "application/json", `{"code":"0"}`), notify.Retry, true, "not the vendor's JSON"},

@@ -27,7 +27,7 @@ func send(ctx context.Context, client *http.Client, address string, payload []by
 	e := answer.StatusError()
 	switch {
 	case e == nil:
-		return chat.ForeignAnswer("Slack", `"ok"`, answer)
+		return chat.ForeignResponse("Slack", `"ok"`, answer)
 	case e.Class == notify.Rate:
 		e.RetryAfter = max(e.RetryAfter, time.Second)
 	}

@@ -242,7 +242,7 @@ func TestAnswers(t *testing.T) {
 		{503, "", "5", notify.Retry, 5 * time.Second, false, "HTTP 503", "the server failed"},
 		{302, "", "", notify.Permanent, 0, false, "HTTP 302", "redirects"},
 		{200, "no_service", "", notify.Permanent, 0, false, "no_service", "removed"},
-		{200, "<html>" + name, "", notify.Retry, 0, true, "", `proxy in between; it answered "<html>T00000000/B00000000/<secret>"`},
+		{200, "<html>" + name, "", notify.Retry, 0, true, "", `"<html>T00000000/B00000000/<secret>"`},
 		{200, "", "", notify.Retry, 0, true, "", "proxy in between"},
 		{201, "ok", "", notify.Retry, 0, true, "", "proxy in between"},
 	}

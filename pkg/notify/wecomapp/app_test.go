@@ -151,7 +151,7 @@ func TestRecipients(t *testing.T) {
 		{"a list", Config{ToUser: "u1|U2", ToParty: "7", ToTag: "9"}, []string{"u1", "U2"}, []string{"7"}, []string{"9"}, ""},
 		{"whom the sender named", Config{ToUser: "{{ .CommonAnnotations.tos }}"}, []string{"u1", "U2"}, nil, nil, ""},
 		{"everybody", Config{ToUser: "u1,@all", ToParty: "7"}, []string{"u1", "U2", "u3"}, nil, nil, ""},
-		{"nobody", Config{ToUser: "{{ .CommonAnnotations.nope }}"}, nil, nil, nil, "nobody to send to"},
+		{"nobody", Config{ToUser: "{{ .CommonAnnotations.nope }}"}, nil, nil, nil, "there are no recipients"},
 		{"too many", Config{ToUser: `{{ range 201 }}u{{ . }},{{ end }}`}, nil, nil, nil, "201 recipients are more than 200"},
 		{"a template that fails", Config{ToTag: "{{ .Nope }}"}, nil, nil, nil, "to_tag: "},
 	}

@@ -2,12 +2,13 @@ package wecomapp
 
 import (
 	"cmp"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
+	"tocsin/pkg/notify/wecom"
 	"tocsin/pkg/setting"
 )
 
@@ -16,25 +17,25 @@ import (
 type Config struct {
 	notify.CommonConfig `yaml:",inline"`
 
-	// CorpID is the company's id, and APISecret the application's secret. With
-	// them an access token is fetched, which all instances share.
+	// CorpID is the company's id, and APISecret the application's secret. The access
+	// token that they give is shared by all instances.
 	CorpID    string         `yaml:"corp_id,omitempty"`
 	APISecret setting.Secret `yaml:"api_secret,omitempty"`
 	// AgentID is the application's number.
 	AgentID string `yaml:"agent_id,omitempty"`
 	// APIURL is the API's address; default https://qyapi.weixin.qq.com/cgi-bin/.
 	APIURL string `yaml:"api_url,omitempty"`
-	// ToUser, ToParty and ToTag are who gets the message: user ids (@all is
-	// everybody the application may write to), numbers of departments, numbers
-	// of tags, separated by "|", "," or ";". They are templates.
+	// ToUser, ToParty and ToTag are the recipients: user ids (@all is everybody the
+	// application may write to), numbers of departments, numbers of tags, separated
+	// by "|", "," or ";". They are templates.
 	ToUser  string `yaml:"to_user,omitempty"`
 	ToParty string `yaml:"to_party,omitempty"`
 	ToTag   string `yaml:"to_tag,omitempty"`
 	// Message is a template of the content; default {{ template "wecom.default" . }}.
 	// WeCom drops a message that equals one of the last five minutes.
 	Message string `yaml:"message,omitempty"`
-	// MessageType is text (the default, as in Alertmanager) or markdown, which
-	// the WeCom client shows and the plug-in for personal WeChat does not.
+	// MessageType is text (the default, as in Alertmanager) or markdown, which the
+	// WeCom client shows and the plug-in for personal WeChat does not.
 	MessageType string `yaml:"message_type,omitempty"`
 }
 
@@ -44,32 +45,32 @@ type Wechat struct {
 	Config `yaml:",inline"`
 }
 
-// Global holds Alertmanager's wechat_ keys of the global section: what the
-// entries leave out.
+// Global holds Alertmanager's wechat_ keys of the global section: the defaults of
+// entries.
 type Global struct {
 	APIURL    string         `yaml:"wechat_api_url,omitempty"`
 	APISecret setting.Secret `yaml:"wechat_api_secret,omitempty"`
 	CorpID    string         `yaml:"wechat_api_corp_id,omitempty"`
 }
 
-// Inherit takes from g what c leaves out. It goes before Validate.
+// Inherit fills in the keys that c leaves out. It must precede Validate.
 func (c *Config) Inherit(g Global) {
 	c.APIURL = cmp.Or(c.APIURL, g.APIURL)
 	c.APISecret = cmp.Or(c.APISecret, g.APISecret)
 	c.CorpID = cmp.Or(c.CorpID, g.CorpID)
 }
 
-// A member gets 30 messages a minute and 1000 an hour of one application; what
-// is more is dropped although the call succeeds (document/path/90236). They are
-// counted for the application, because its members are not known here.
+// A member receives 30 messages a minute and 1000 an hour from one application; more
+// are dropped although the call succeeds (document/path/90236). The quotas count for
+// the application, because its members are not known here.
 var quotas = []notify.Quota{{Messages: 30, Per: time.Minute}, {Messages: 1000, Per: time.Hour}}
 
-// Kind tells what is true of every application.
+// Kind returns what all applications have in common.
 func (*Config) Kind() notify.Kind {
 	return notify.Kind{Name: "wecom_app", SendResolved: true, Quotas: quotas}
 }
 
-// Kind is Config's under Alertmanager's name, and with its default.
+// Kind is Config's with Alertmanager's name and default.
 func (*Wechat) Kind() notify.Kind { return notify.Kind{Name: "wechat", Quotas: quotas} }
 
 const (
@@ -78,7 +79,7 @@ const (
 	typeMarkdown = "markdown"
 )
 
-// Validate says what is wrong with c. Templates are checked by New.
+// Validate adds the faults of c to f, but for those of templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	if c.CorpID == "" {
 		f.Addf("corp_id", "is missing: set it here or wechat_api_corp_id under global; the admin console shows it under 我的企业")
@@ -92,9 +93,9 @@ func (c *Config) Validate(f *setting.Faults) {
 		f.Addf("agent_id", "%q is not a number: it looks like 1000002", c.AgentID)
 	}
 	if c.ToUser == "" && c.ToParty == "" && c.ToTag == "" {
-		f.Addf("to_user", "is missing: say who gets the messages, here or by to_party or to_tag; @all is everybody")
+		f.Addf("to_user", "is missing: name the recipients here or under to_party or to_tag; @all is everybody")
 	}
-	validateList(f, "to_user", c.ToUser, isUser, "a user id: it has letters, digits, and _ - . @, up to 64; or write @all")
+	validateList(f, "to_user", c.ToUser, wecom.IsUserID, "a user id: it has letters, digits, and _ - . @, up to 64; or write @all")
 	validateList(f, "to_party", c.ToParty, isNumber, "the number of a department")
 	validateList(f, "to_tag", c.ToTag, isNumber, "the number of a tag")
 	switch c.MessageType {
@@ -111,19 +112,18 @@ func validateList(f *setting.Faults, key, list string, valid func(string) bool, 
 	if strings.Contains(list, "{{") {
 		return
 	}
-	if _, bad := parseList(list, valid); len(bad) > 0 {
-		f.Addf(key, "%q is not %s", bad[0], what)
+	if _, invalid := parseIDs(list, valid); len(invalid) > 0 {
+		f.Addf(key, "%q is not %s", invalid[0], what)
 	}
 }
 
 func (c *Config) validateAPI(f *setting.Faults) {
-	u, err := url.Parse(c.APIURL)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "":
+	u := chat.ParseURL(c.APIURL)
+	if u == nil || u.RawQuery != "" || u.Fragment != "" {
 		f.Addf("api_url", "is not an https address: it looks like %s", defaultAPI)
-	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
-		f.Warnf("api_url", "is plain http: everybody on the way can read the application's secret")
+		return
 	}
+	chat.WarnPlainHTTP(f, "api_url", u, "the application's secret")
 }
 
 // api returns the API's address with a slash at its end.

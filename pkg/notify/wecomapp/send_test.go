@@ -73,7 +73,7 @@ func TestErrcodes(t *testing.T) {
 			if err.Class != tt.class || err.RetryAfter != tt.after || err.Ambiguous || err.Code != fmt.Sprint(tt.code) {
 				t.Errorf("%+v", err)
 			}
-			if !strings.Contains(err.Message, tt.says) || !strings.Contains(err.Message, `WeCom says "`+tt.said[:min(20, len(tt.said))]) {
+			if !strings.Contains(err.Message, tt.says) || !strings.Contains(err.Message, `WeCom answered "`+tt.said[:min(20, len(tt.said))]) {
 				t.Errorf("%q lacks %q or what WeCom said", err.Message, tt.says)
 			}
 		})
@@ -89,8 +89,8 @@ func TestAnswers(t *testing.T) {
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", wecom.SendPath, fault.Respond(200, "text/html", "<b>"+firstToken), notify.Retry, true, `proxy stands in between: it says "<b><secret>"`},
-		{"JSON without errcode", wecom.SendPath, fault.Respond(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "not WeCom's"},
+		{"a proxy's page with status 200", wecom.SendPath, fault.Respond(200, "text/html", "<b>"+firstToken), notify.Retry, true, `"<b><secret>"`},
+		{"JSON without errcode", wecom.SendPath, fault.Respond(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "not from WeCom"},
 		{"an errcode that is a word", wecom.SendPath, fault.Respond(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
 		{"nothing", wecom.SendPath, fault.Respond(200, "application/json", ""), notify.Retry, true, "not the vendor's JSON"},
 		{"a bad gateway", wecom.SendPath, fault.Respond(502, "text/html", "x"), notify.Retry, true, "the server failed"},
@@ -101,7 +101,7 @@ func TestAnswers(t *testing.T) {
 		{"a page instead of a token", wecom.TokenPath, fault.Respond(200, "text/html", "<b>"+secret), notify.Retry, false, "<secret>"},
 		{"a bad gateway instead of a token", wecom.TokenPath, fault.Respond(502, "text/html", secret), notify.Retry, false, "the server failed"},
 		{"half a token", wecom.TokenPath, fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "read the answer of 127.0.0.1"},
-		{"an answer without a token", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "access token is missing"},
+		{"an answer without a token", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "no access token"},
 		{"a token in a strange answer", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":"0","access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
 		{"a token of no duration", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":0,"access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
 		{"too many tokens", wecom.TokenPath, wecom.Refuse(45009, "api freq out of limit"), notify.Rate, false, "too often"},

@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
 )
 
 const (
-	// refusedFor is how long a secret that WeCom refused is not tried again:
-	// wrong secrets block the address they come from for an hour, and a
-	// function's address has neighbours (document/path/91039).
-	refusedFor = 15 * time.Minute
+	// rejectedFor is how long a secret that WeCom rejected is not tried again: wrong
+	// secrets block the address that they come from for an hour, and a function
+	// shares its address (document/path/91039).
+	rejectedFor = 15 * time.Minute
 	// tokenMargin is how long before its end a token is not used any more.
 	tokenMargin = 5 * time.Minute
 )
@@ -29,18 +30,18 @@ type token struct {
 	Expires time.Time `json:"expires"`
 }
 
-// tokens keeps the access token of an application: in the store, for all
-// instances, and in memory. It asks the vendor for one at a time.
+// tokens keeps the access token of an application in the store, for all instances,
+// and in memory. It fetches one token at a time.
 type tokens struct {
 	env     *notify.Env
 	address string // with the secret in its query
 	key     string // in the store
 
-	busy chan struct{} // holds one value while somebody reads or writes the below
+	lock chan struct{} // holds a value while the fields below are in use
 	last token
-	// refused is what the vendor said of the secret, and until when it counts.
-	refused      *notify.Error
-	refusedUntil time.Time
+	// rejection is WeCom's error for the secret, in effect until rejectedUntil.
+	rejection     *notify.Error
+	rejectedUntil time.Time
 }
 
 func newTokens(c *Config, env *notify.Env) *tokens {
@@ -50,95 +51,93 @@ func newTokens(c *Config, env *notify.Env) *tokens {
 		env:     env,
 		address: c.api() + "gettoken?" + query.Encode(),
 		key:     keyspace.Channel + "wecom-token/" + hex.EncodeToString(sum[:16]),
-		busy:    make(chan struct{}, 1),
+		lock:    make(chan struct{}, 1),
 	}
 }
 
-// get returns a token other than stale, which the vendor has refused; "" is
-// none.
+// get returns a token other than stale, which WeCom has rejected; "" is none.
 func (t *tokens) get(ctx context.Context, stale string) (string, error) {
 	select {
-	case t.busy <- struct{}{}:
-		defer func() { <-t.busy }()
+	case t.lock <- struct{}{}:
+		defer func() { <-t.lock }()
 	case <-ctx.Done():
 		return "", &notify.Error{Class: notify.Retry, Message: "no access token in time", Err: ctx.Err()}
 	}
 	now := t.env.Now()
-	good := func(x token) bool { return x.Value != "" && x.Value != stale && now.Before(x.Expires) }
-	if good(t.last) {
+	usable := func(x token) bool { return x.Value != "" && x.Value != stale && now.Before(x.Expires) }
+	if usable(t.last) {
 		return t.last.Value, nil
 	}
-	if shared := t.read(ctx); good(shared) {
+	if shared := t.load(ctx); usable(shared) {
 		t.last = shared
 		return shared.Value, nil
 	}
-	if now.Before(t.refusedUntil) {
-		return "", t.refused
+	if now.Before(t.rejectedUntil) {
+		return "", t.rejection
 	}
-	fresh, life, err := t.fetch(ctx)
+	value, life, err := t.fetch(ctx)
 	if err != nil {
 		return "", err
 	}
-	t.last = token{fresh, now.Add(life - min(tokenMargin, life/10))}
-	t.write(ctx, now)
-	return fresh, nil
+	t.last = token{value, now.Add(life - min(tokenMargin, life/10))}
+	t.save(ctx, now)
+	return value, nil
 }
 
-// fetch asks the vendor.
+// fetch asks WeCom for a token. Its errors are not ambiguous: the message itself has
+// not been sent.
 func (t *tokens) fetch(ctx context.Context) (value string, life time.Duration, err error) {
-	answer, err := notify.Get(ctx, t.env.HTTP, t.address)
+	response, err := notify.Get(ctx, t.env.HTTP, t.address)
 	if err != nil {
 		e := notify.AsError(err)
-		e.Ambiguous = false // the message itself was not sent
+		e.Ambiguous = false
 		return "", 0, e
 	}
 	var body struct {
-		Code    *int   `json:"errcode"`
-		Message string `json:"errmsg"`
-		Token   string `json:"access_token"`
-		Life    int64  `json:"expires_in"`
+		Code  *int   `json:"errcode"`
+		Token string `json:"access_token"`
+		Life  int64  `json:"expires_in"`
 	}
-	if json.Unmarshal(answer.Body, &body) == nil && body.Code != nil && *body.Code == 0 && body.Token != "" && body.Life > 0 && answer.Status == 200 {
+	if json.Unmarshal(response.Body, &body) == nil && body.Code != nil && *body.Code == 0 && body.Token != "" && body.Life > 0 && response.Status == 200 {
 		return body.Token, time.Duration(min(body.Life, 1<<20)) * time.Second, nil
 	}
-	if bytes.Contains(answer.Body, []byte("access_token")) {
-		answer.Body = nil // must not be shown
+	if bytes.Contains(response.Body, []byte("access_token")) {
+		response.Body = nil // no error may show it
 	}
-	e := failure(answer)
+	e := checkResponse(response)
+	if e == nil {
+		e = chat.ForeignResponse("WeCom", "access token", response)
+	}
 	e.Ambiguous = false
 	if e.Class == notify.Permanent && body.Code != nil {
-		t.refused, t.refusedUntil = e, t.env.Now().Add(refusedFor)
+		t.rejection, t.rejectedUntil = e, t.env.Now().Add(rejectedFor)
 	}
 	return "", 0, e
 }
 
-// read returns the token in the store. A store that is out of reach keeps no
-// message back.
-func (t *tokens) read(ctx context.Context) token {
+// load returns the token in the store. A store that is unavailable does not delay
+// the message.
+func (t *tokens) load(ctx context.Context) token {
 	var shared token
 	if t.env.Store == nil {
 		return shared
 	}
 	items, err := t.env.Store.Get(ctx, t.key)
-	if err != nil {
-		return shared
-	}
-	if _, err := store.Decode(items[0], &shared); err != nil {
+	if err != nil || json.Unmarshal(items[0].Value, &shared) != nil {
 		return token{}
 	}
 	return shared
 }
 
-// write shares the token. Whoever wrote last wins: the vendor gives the same
-// token to all who ask while it holds.
-func (t *tokens) write(ctx context.Context, now time.Time) {
+// save shares the token. The last writer wins: WeCom returns the same token to all
+// instances while it is valid.
+func (t *tokens) save(ctx context.Context, now time.Time) {
 	if t.env.Store == nil {
 		return
 	}
-	c, err := store.Encode(t.key, t.last)
+	value, err := json.Marshal(t.last)
 	if err != nil {
 		return
 	}
-	c.Expires = t.last.Expires
-	_ = t.env.Store.Commit(ctx, now, c)
+	_ = t.env.Store.Commit(ctx, now, store.Change{Key: t.key, Value: value, Expires: t.last.Expires})
 }

@@ -72,7 +72,7 @@ func TestErrcodes(t *testing.T) {
 			if err.Class != tt.class || err.RetryAfter != tt.after || err.Ambiguous || err.Code != fmt.Sprint(tt.code) {
 				t.Errorf("%+v", err)
 			}
-			if !strings.Contains(err.Message, tt.says) || !strings.Contains(err.Message, `WeCom says "`+tt.said) {
+			if !strings.Contains(err.Message, tt.says) || !strings.Contains(err.Message, `WeCom answered "`+tt.said) {
 				t.Errorf("%q lacks %q or what WeCom said", err.Message, tt.says)
 			}
 		})
@@ -88,7 +88,7 @@ func TestAnswers(t *testing.T) {
 		ambiguous bool
 		says      string
 	}{
-		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, true, `proxy stands in between: it says "<html> <title>Login</title><secret>[31m</html>"`},
+		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, true, `"<html> <title>Login</title><secret>[31m</html>"`},
 		{"JSON without errcode", fault.Respond(200, "application/json", `{"code":0,"msg":"ok"}`), notify.Retry, true, "no errcode"},
 		{"null", fault.Respond(200, "application/json", `null`), notify.Retry, true, "no errcode"},
 		{"an errcode that is a word", fault.Respond(200, "application/json", `{"errcode":"0"}`), notify.Retry, true, "not the vendor's JSON"},
