@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 		{"a reserved header", func(c *Config) { c.Headers = map[string]string{"bcc": "x", "Subject": "x"} }, "~[headers bcc]"},
 		{"a bad date", func(c *Config) { c.Threading.ThreadByDate = "weekly" }, "[threading thread_by_date]"},
 	} {
-		c := config("ops@example.com")
+		c := newConfig("ops@example.com")
 		tt.change(c)
 		var f setting.Faults
 		c.Validate(&f)
@@ -86,7 +86,7 @@ func TestBadTemplatesAreNamed(t *testing.T) {
 		"html: ":             func(c *Config) { c.HTML = `{{ template "nope" . }}` },
 		"headers: Subject: ": func(c *Config) { c.Headers = map[string]string{"Subject": "{{ if }}"} },
 	} {
-		c := config("ops@example.com")
+		c := newConfig("ops@example.com")
 		change(c)
 		if _, err := c.New(env(nil, "zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want it to begin with %q", err, want)

@@ -3,7 +3,6 @@ package email
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"slices"
@@ -27,9 +26,9 @@ const (
 
 var now = time.Date(2026, 11, 20, 2, 30, 0, 0, time.UTC)
 
-// provider is a mail server with the names and ports of a real one, and the
+// startProvider starts a mail server with the names and ports of a real one, and the
 // world in which channels find it. It knows no encryption on port 25.
-func provider(t *testing.T, config smtp.Config) (*smtp.Server, *notify.Env) {
+func startProvider(t *testing.T, config smtp.Config) (*smtp.Server, *notify.Env) {
 	t.Helper()
 	world, err := network.New()
 	if err != nil {
@@ -68,8 +67,8 @@ func env(world *network.Network, language string) *notify.Env {
 	return e
 }
 
-// config is what a user writes.
-func config(to string) *Config {
+// newConfig returns a valid configuration.
+func newConfig(to string) *Config {
 	return &Config{To: to, From: "Tocsin <" + account + ">", Smarthost: host + ":465", AuthUsername: account, AuthPassword: password}
 }
 
@@ -161,8 +160,8 @@ func TestMailArrives(t *testing.T) {
 		{"the sender is the account", smtp.Config{}, "465", func(c *Config) { c.From = "" }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			server, e := provider(t, tt.server)
-			c := config("ops@example.com, 张三 <zhang@example.com>; OPS@example.com")
+			server, e := startProvider(t, tt.server)
+			c := newConfig("ops@example.com, 张三 <zhang@example.com>; OPS@example.com")
 			c.Smarthost = host + ":" + tt.port
 			if tt.change != nil {
 				tt.change(c)
@@ -200,11 +199,11 @@ func TestMailArrives(t *testing.T) {
 }
 
 func TestOneBadRecipientOfThree(t *testing.T) {
-	server, e := provider(t, smtp.Config{})
+	server, e := startProvider(t, smtp.Config{})
 	server.SetScript(smtp.Script{Recipients: map[string]smtp.Reply{"gone@example.com": {Code: 550, Text: "User not found"}, "full@example.com": {Code: 451, Text: "try later"}}})
 	n := diskFull()
 	n.Alerts[0].Annotations["tos"] = "a@example.com, gone@example.com, full@example.com, not an address, b@example.com"
-	out := send(t.Context(), t, config("{{ .CommonAnnotations.tos }}"), e, n)
+	out := send(t.Context(), t, newConfig("{{ .CommonAnnotations.tos }}"), e, n)
 	for unit, want := range map[string]struct {
 		class notify.Class
 		code  string
@@ -224,137 +223,16 @@ func TestOneBadRecipientOfThree(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		script  smtp.Script
-		change  func(*Config)
-		class   notify.Class
-		after   time.Duration
-		code    string
-		message string
-	}{
-		{"wrong password", smtp.Script{}, func(c *Config) { c.AuthPassword = "guess" }, notify.Permanent, 0, "535", "authorization code"},
-		{"GBK at login", smtp.Script{Auth: smtp.Reply{Code: 501, Text: "\xb5\xc7\xc2\xbc\xca\xa7\xb0\xdc"}}, nil, notify.Permanent, 0, "501", "登录失败"},
-		{"bytes of no encoding", smtp.Script{Auth: smtp.Reply{Code: 501, Text: "no\xff\xff"}}, nil, notify.Permanent, 0, "501", "refused the login: no"},
-		{"login later", smtp.Script{Auth: smtp.Reply{Code: 454, Text: "Temporary authentication failure"}}, nil, notify.Retry, 0, "454", "refused the login"},
-		{"the password comes back", smtp.Script{Auth: smtp.Reply{Code: 535, Text: "no: " + password}}, nil, notify.Permanent, 0, "535", "no: <secret>"},
-		{"another sender", smtp.Script{}, func(c *Config) { c.From = "boss@example.com" }, notify.Permanent, 0, "501", "auth_username"},
-		{"too many connections", smtp.Script{Greeting: smtp.Reply{Code: 550, Text: "Connection frequency limited"}}, nil, notify.Rate, 5 * time.Minute, "550", "too frequent"},
-		{"too many mails", smtp.Script{Data: smtp.Reply{Code: 550, Text: "Domain frequency limited"}}, nil, notify.Rate, 5 * time.Minute, "550", "too frequent"},
-		{"too many mails, temporarily", smtp.Script{Data: smtp.Reply{Code: 452, Text: "Too many messages"}}, nil, notify.Rate, 5 * time.Minute, "452", "too frequent"},
-		{"busy", smtp.Script{Greeting: smtp.Reply{Code: 421, Text: "Service not available"}}, nil, notify.Retry, 0, "421", "refused the connection"},
-		{"content", smtp.Script{Data: smtp.Reply{Code: 550, Text: "Mail content denied"}}, nil, notify.Permanent, 0, "550", "refused the mail: Mail content denied"},
-		{"generated", smtp.Script{Data: smtp.Reply{Code: 554, Text: "Spam rate: generated"}}, nil, notify.Permanent, 0, "554", "refused the mail"},
-		{"size", smtp.Script{Data: smtp.Reply{Code: 552, Text: "Message size exceeds fixed limit"}}, nil, notify.TooLong, 0, "552", "too long"},
-		{"mailbox full", smtp.Script{Recipients: map[string]smtp.Reply{"ops@example.com": {Code: 552, Text: "Mailbox full"}}}, nil, notify.Permanent, 0, "552", "refused the recipient"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			server, e := provider(t, smtp.Config{})
-			server.SetScript(tt.script)
-			c := config("ops@example.com")
-			if tt.change != nil {
-				tt.change(c)
-			}
-			f := send(t.Context(), t, c, e, diskFull())["ops@example.com"]
-			if f == nil || f.Class != tt.class || f.RetryAfter != tt.after || f.Code != tt.code || f.Ambiguous || !strings.Contains(f.Message, tt.message) {
-				t.Errorf("%+v, want %v after %v (%s) with %q", f, tt.class, tt.after, tt.code, tt.message)
-			}
-			if n := len(server.Inbox()); n != 0 {
-				t.Errorf("%d mails, want none", n)
-			}
-		})
-	}
-}
-
-func TestBrokenConnections(t *testing.T) {
-	yes, no := true, false
-	loopback := func(c *Config) { c.Smarthost = "127.0.0.1:1" }
-	for _, tt := range []struct {
-		name      string
-		script    smtp.Script
-		change    func(*Config)
-		class     notify.Class
-		ambiguous bool
-		message   string
-		mails     int
-	}{
-		{"hangs", smtp.Script{Hang: true}, nil, notify.Retry, false, "did not answer in time", 0},
-		{"hangs in the open", smtp.Script{Hang: true}, func(c *Config) { c.Smarthost = host + ":587" }, notify.Retry, false, "did not answer in time", 0},
-		{"breaks after the mail", smtp.Script{DropAfterAccept: true}, nil, notify.Retry, true, "may have been sent", 1},
-		{"nobody there", smtp.Script{}, loopback, notify.Retry, false, "cannot reach", 0},
-		{"no TLS from the start", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":587"; c.ForceImplicitTLS = &yes }, notify.Permanent, false, "port 465", 0},
-		{"no STARTTLS", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":25" }, notify.Permanent, false, "offers no encryption", 0},
-		{"no TLS for the password", smtp.Script{}, func(c *Config) { c.Smarthost = host + ":25"; c.RequireTLS = &no }, notify.Permanent, false, "the password was not sent", 0},
-		{"another name", smtp.Script{}, func(c *Config) { c.Smarthost = "mail.example.com:465" }, notify.Retry, false, "certificate", 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			server, e := provider(t, smtp.Config{})
-			server.SetScript(tt.script)
-			ctx := t.Context()
-			if tt.script.Hang {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)
-				defer cancel()
-			}
-			c := config("ops@example.com, b@example.com")
-			if tt.change != nil {
-				tt.change(c)
-			}
-			began := time.Now()
-			f := send(ctx, t, c, e, diskFull())["ops@example.com"]
-			if took := time.Since(began); took > session/2 {
-				t.Errorf("took %v", took)
-			}
-			if f == nil || f.Class != tt.class || f.Ambiguous != tt.ambiguous || !strings.Contains(f.Message, tt.message) {
-				t.Errorf("%+v, want %v, ambiguous %v, with %q", f, tt.class, tt.ambiguous, tt.message)
-			}
-			if n := len(server.Inbox()); n != tt.mails {
-				t.Errorf("%d mails, want %d", n, tt.mails)
-			}
-		})
-	}
-}
-
-func TestUnknownAuthority(t *testing.T) {
-	for _, port := range []string{"465", "587"} {
-		server, e := provider(t, smtp.Config{})
-		e.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
-		c := config("ops@example.com")
-		c.Smarthost = host + ":" + port
-		f := send(t.Context(), t, c, e, diskFull())["ops@example.com"]
-		if f == nil || f.Class != notify.Retry || !strings.Contains(f.Message, "certificate") {
-			t.Errorf("port %s: %v, want a bad certificate", port, f)
-		}
-		if n := len(server.Inbox()); n != 0 {
-			t.Errorf("port %s: %d mails, want none", port, n)
-		}
-	}
-}
-
-func TestNoLogin(t *testing.T) {
-	_, e := provider(t, smtp.Config{})
-	c := config("ops@example.com")
-	c.AuthUsername, c.AuthPassword = "", ""
-	if f := send(t.Context(), t, c, e, diskFull())["ops@example.com"]; f == nil || f.Code != "530" {
-		t.Errorf("%v, want the server to ask for a login", f)
-	}
-	_, e = provider(t, smtp.Config{Mechanisms: []string{"XOAUTH2"}})
-	if f := send(t.Context(), t, config("ops@example.com"), e, diskFull())["ops@example.com"]; f == nil || f.Class != notify.Permanent || !strings.Contains(f.Error(), "none of PLAIN") {
-		t.Errorf("%v, want no way to log in", f)
-	}
-}
-
 func TestDoneRecipientsAreLeftOut(t *testing.T) {
-	server, e := provider(t, smtp.Config{})
+	server, e := startProvider(t, smtp.Config{})
 	n := diskFull()
 	n.AcceptedUnits = []string{"a@example.com"}
-	all(t, send(t.Context(), t, config("a@example.com, b@example.com"), e, n), "b@example.com")
+	all(t, send(t.Context(), t, newConfig("a@example.com, b@example.com"), e, n), "b@example.com")
 	if inbox := server.Inbox(); len(inbox) != 1 || inbox[0].Header.Get("To") != "<a@example.com>, <b@example.com>" {
 		t.Errorf("%d mails, want one that names both", len(inbox))
 	}
 	n.AcceptedUnits = append(n.AcceptedUnits, "b@example.com")
-	if list := messages(t, config("a@example.com, b@example.com"), e, n); len(list) != 0 {
+	if list := messages(t, newConfig("a@example.com, b@example.com"), e, n); len(list) != 0 {
 		t.Errorf("%d messages, want none", len(list))
 	}
 }

@@ -67,7 +67,7 @@ func structure(t *testing.T, raw []byte) string {
 }
 
 func TestFigures(t *testing.T) {
-	m := figureMail(t, config("ops@example.com"), watched())
+	m := figureMail(t, newConfig("ops@example.com"), watched())
 	notifytest.CompareGolden(t, "lag-figures.zh.html", m.HTML)
 	notifytest.CompareGolden(t, "lag-figures.structure.txt", structure(t, m.Raw))
 
@@ -98,10 +98,10 @@ func TestFigures(t *testing.T) {
 
 func TestNoFigures(t *testing.T) {
 	no := false
-	off, own := config("ops@example.com"), config("ops@example.com")
+	off, own := newConfig("ops@example.com"), newConfig("ops@example.com")
 	off.Picture = &no
 	own.HTML = "<p>{{ .CommonAnnotations.lag_history }}{{ len .Alerts }}</p>"
-	resolved := config("ops@example.com")
+	resolved := newConfig("ops@example.com")
 	yes := true
 	resolved.SendResolved = &yes
 	for _, tt := range []struct {
@@ -110,7 +110,7 @@ func TestNoFigures(t *testing.T) {
 		alerts []*alert.Alert
 	}{
 		{"not wanted", off, watched()}, {"a body of one's own", own, watched()[:1]},
-		{"over", resolved, over(watched())}, {"no history", config("ops@example.com"), fewTopics()},
+		{"over", resolved, over(watched())}, {"no history", newConfig("ops@example.com"), fewTopics()},
 	} {
 		m := figureMail(t, tt.config, tt.alerts)
 		if got := structure(t, m.Raw); got != "multipart/alternative\n  text/plain\n  text/html\n" || len(m.Inline) != 0 || strings.Contains(m.HTML, "<img") {
@@ -128,9 +128,9 @@ func TestFiguresAreFew(t *testing.T) {
 	for _, a := range alerts {
 		a.Annotations["lag_history"] = "1795141800/60:0,100,300,500,900"
 	}
-	server, e := provider(t, smtp.Config{})
+	server, e := startProvider(t, smtp.Config{})
 	n := &alert.Notification{ID: "n1", Receiver: "ops", At: now, Alerts: alerts}
-	all(t, send(t.Context(), t, config("a@example.com, b@example.com"), e, n), "a@example.com", "b@example.com")
+	all(t, send(t.Context(), t, newConfig("a@example.com, b@example.com"), e, n), "a@example.com", "b@example.com")
 	for _, m := range server.Inbox() {
 		if len(m.Inline) != 3 {
 			t.Errorf("%s has %d pictures", m.To, len(m.Inline))

@@ -85,10 +85,10 @@ func TestGolden(t *testing.T) {
 	for _, scene := range scenes {
 		for _, language := range []string{"zh", "en"} {
 			t.Run(scene.Name+"."+language, func(t *testing.T) {
-				server, e := provider(t, smtp.Config{})
+				server, e := startProvider(t, smtp.Config{})
 				e.Language, e.ExternalURL = language, "https://alerts.example.com"
 				n := &alert.Notification{ID: "n1", GroupKey: "{}:{}", Receiver: "ops", At: now, Alerts: scene.Alerts}
-				all(t, send(t.Context(), t, config("ops@example.com"), e, n), "ops@example.com")
+				all(t, send(t.Context(), t, newConfig("ops@example.com"), e, n), "ops@example.com")
 				m := server.Inbox()[0]
 				notifytest.CompareGolden(t, scene.Name+"."+language+".txt", shown(m))
 				notifytest.CompareGolden(t, scene.Name+"."+language+".html", m.HTML)

@@ -15,7 +15,7 @@ import (
 // delivered sends n by c and returns the one mail that arrived.
 func delivered(t *testing.T, c *Config, n *alert.Notification) smtp.Mail {
 	t.Helper()
-	server, e := provider(t, smtp.Config{})
+	server, e := startProvider(t, smtp.Config{})
 	all(t, send(t.Context(), t, c, e, n), "ops@example.com")
 	inbox := server.Inbox()
 	if len(inbox) != 1 {
@@ -42,13 +42,13 @@ func TestThreads(t *testing.T) {
 	midnight.At = now.Add(14 * time.Hour)
 	other.GroupKey = "{}:{}"
 
-	root := thread(config("ops@example.com"), diskFull())
+	root := thread(newConfig("ops@example.com"), diskFull())
 	if !strings.HasPrefix(root, "<group-") || !strings.HasSuffix(root, "@example.com>") {
 		t.Errorf("references %q", root)
 	}
-	always := config("ops@example.com")
+	always := newConfig("ops@example.com")
 	always.Threading.ThreadByDate = "none"
-	never := config("ops@example.com")
+	never := newConfig("ops@example.com")
 	never.Threading.Enabled = &no
 	for _, tt := range []struct {
 		name string
@@ -57,11 +57,11 @@ func TestThreads(t *testing.T) {
 		same string
 		want bool
 	}{
-		{"resolved", config("ops@example.com"), resolved, root, true},
-		{"the same day", config("ops@example.com"), later, root, true},
-		{"the next day", config("ops@example.com"), midnight, root, false},
+		{"resolved", newConfig("ops@example.com"), resolved, root, true},
+		{"the same day", newConfig("ops@example.com"), later, root, true},
+		{"the next day", newConfig("ops@example.com"), midnight, root, false},
 		{"the next day, by no date", always, midnight, thread(always, diskFull()), true},
-		{"another group", config("ops@example.com"), other, root, false},
+		{"another group", newConfig("ops@example.com"), other, root, false},
 		{"off", never, diskFull(), "", true},
 	} {
 		if got := thread(tt.c, tt.n); (got == tt.same) != tt.want {
@@ -73,8 +73,8 @@ func TestThreads(t *testing.T) {
 func TestMessageIDs(t *testing.T) {
 	id := func(to string, n *alert.Notification) string {
 		t.Helper()
-		server, e := provider(t, smtp.Config{})
-		send(t.Context(), t, config(to), e, n)
+		server, e := startProvider(t, smtp.Config{})
+		send(t.Context(), t, newConfig(to), e, n)
 		inbox := server.Inbox()
 		return inbox[len(inbox)-1].Header.Get("Message-Id")
 	}
@@ -98,7 +98,7 @@ func TestMessageIDs(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	c := config("ops@example.com")
+	c := newConfig("ops@example.com")
 	c.Headers = map[string]string{
 		"subject":  `{{ .CommonLabels.alertname }}：{{ .Alerts | len }} 条`,
 		"Reply-To": "desk@example.com",
@@ -128,7 +128,7 @@ func TestHeadersCannotBeForged(t *testing.T) {
 		n.GroupKey, n.ID = evil, evil
 		n.Alerts[0].Labels["alertname"] = evil
 		n.Alerts[0].Annotations["summary"] = evil
-		c := config(`=?utf-8?q?x=0D=0ABcc=3A_victim=40example.com?= <ops@example.com>`)
+		c := newConfig(`=?utf-8?q?x=0D=0ABcc=3A_victim=40example.com?= <ops@example.com>`)
 		c.Headers = map[string]string{"X-Alert": "{{ .CommonLabels.alertname }}"}
 		for _, subject := range []string{"", "{{ .CommonLabels.alertname }}"} {
 			if subject != "" {
@@ -149,7 +149,7 @@ func TestHeadersCannotBeForged(t *testing.T) {
 }
 
 func TestLongSubject(t *testing.T) {
-	c := config("ops@example.com")
+	c := newConfig("ops@example.com")
 	long := strings.Repeat("积压告警", 60) // 720 bytes
 	c.Headers = map[string]string{"Subject": long}
 	m := delivered(t, c, diskFull())
@@ -168,7 +168,7 @@ func TestLongSubject(t *testing.T) {
 }
 
 func TestOwnBody(t *testing.T) {
-	c := config("ops@example.com")
+	c := newConfig("ops@example.com")
 	c.Text = `{{ range .Alerts }}{{ .Annotations.summary }}{{ end }}`
 	c.HTML = `<b>{{ .CommonAnnotations.summary }}</b>`
 	m := delivered(t, c, diskFull())
@@ -186,7 +186,7 @@ func TestOwnBody(t *testing.T) {
 // A template that fails only once an alert is there must not keep the alert
 // from its readers.
 func TestFailingTemplates(t *testing.T) {
-	c := config("ops@example.com")
+	c := newConfig("ops@example.com")
 	c.Text = `{{ (index .Alerts 7).Labels.x }}`
 	c.HTML = c.Text
 	c.Headers = map[string]string{"Subject": c.Text}
@@ -202,7 +202,7 @@ func TestFailingTemplates(t *testing.T) {
 }
 
 func TestAlertmanagersTemplates(t *testing.T) {
-	c := config("ops@example.com")
+	c := newConfig("ops@example.com")
 	c.HTML = `{{ template "email.default.html" . }}`
 	c.Headers = map[string]string{"Subject": `{{ template "email.default.subject" . }}`}
 	m := delivered(t, c, diskFull())
@@ -219,7 +219,7 @@ func TestManyAlerts(t *testing.T) {
 	}
 	for shrink, items := range map[bool]int{false: 200, true: 100} {
 		n.HalfSize = shrink
-		m := delivered(t, config("ops@example.com"), n)
+		m := delivered(t, newConfig("ops@example.com"), n)
 		more := fmt.Sprintf("另有 %d 条未列出", 1000-items)
 		for _, body := range []string{m.Text, m.HTML} {
 			if got := strings.Count(body, "db-0"); got != items || !strings.Contains(body, more) {
@@ -251,8 +251,8 @@ func TestLinksCannotRunScripts(t *testing.T) {
 }
 
 func TestPreview(t *testing.T) {
-	_, e := provider(t, smtp.Config{})
-	m := messages(t, config("张三 <zhang@example.com>, ops@example.com"), e, diskFull())[0]
+	_, e := startProvider(t, smtp.Config{})
+	m := messages(t, newConfig("张三 <zhang@example.com>, ops@example.com"), e, diskFull())[0]
 	if m.Target != "alerts@example.com via smtp.exmail.qq.com:465" {
 		t.Errorf("target %q", m.Target)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -29,14 +30,14 @@ func TestValidate(t *testing.T) {
 		{"the other half", func(c *Config) { c.SecretID = "" }, "[secret_id]"},
 		{"a bad endpoint", func(c *Config) { c.Endpoint = "sms.tencentcloudapi.com" }, "[endpoint]"},
 	} {
-		c := config("+8613800000000")
+		c := newConfig("+8613800000000")
 		tt.change(c)
 		var f setting.Faults
 		c.Validate(&f)
 		var got []string
 		for _, fault := range f.List() {
 			got = append(got, fmt.Sprint(fault.Path))
-			if strings.Contains(fault.Message, secretKey) {
+			if strings.Contains(fault.Message, notifytest.TencentSecretKey) {
 				t.Errorf("%s: the key is in %q", tt.name, fault.Message)
 			}
 		}
@@ -68,12 +69,12 @@ func TestInherit(t *testing.T) {
 }
 
 func TestBadTemplatesAreNamed(t *testing.T) {
-	_, env := vendor(t, nil)
+	_, env := startCloud(t, nil)
 	for want, change := range map[string]func(*Config){
 		"to: 0: ":     func(c *Config) { c.To[0] = "{{ .Nope" },
 		"params: 1: ": func(c *Config) { c.Params[1] = "{{ nope }}" },
 	} {
-		c := config("+8613800000000")
+		c := newConfig("+8613800000000")
 		change(c)
 		if _, err := c.New(env, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want it to begin with %q", err, want)

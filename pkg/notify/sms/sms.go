@@ -76,7 +76,7 @@ func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
 			Target: phone.MaskList(to.Invalid),
 			Units:  to.Invalid,
 			Text:   s.preview(params),
-			Send:   func(context.Context) []notify.Outcome { return refuse(to.Invalid) },
+			Send:   func(context.Context) []notify.Outcome { return invalidOutcomes(to.Invalid) },
 		})
 	}
 	return out, nil
@@ -90,7 +90,7 @@ func (s *sender) send(ctx context.Context, numbers, params []string) []notify.Ou
 		PhoneNumberSet: numbers, TemplateParamSet: params,
 	}, &response)
 	if err != nil {
-		return notify.Outcomes(numbers, callFault(err, numbers))
+		return notify.Outcomes(numbers, callError(err, numbers))
 	}
 	return outcomes(numbers, response.SendStatusSet)
 }

@@ -2,10 +2,8 @@ package sms
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,33 +12,18 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/localcloud/fault"
-	"tocsin/pkg/localcloud/network"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
-	"tocsin/pkg/render"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
-const (
-	secretID  = "AKIDexample0000000000"
-	secretKey = "example-secret-key"
-	appID     = "1400006666"
-)
-
-// vendor is Tencent Cloud with one application, and the world in which channels
-// find it.
-func vendor(t *testing.T, change func(*tencentcloud.SMSApp)) (*tencentcloud.Cloud, *notify.Env) {
+// startCloud starts Tencent Cloud with one SMS application, changed by change.
+func startCloud(t *testing.T, change func(*tencentcloud.SMSApp)) (*tencentcloud.Cloud, *notify.Env) {
 	t.Helper()
-	world, err := network.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { world.Close() })
-	cloud := tencentcloud.New(time.Now)
-	cloud.SetKey(secretID, tencentcloud.Key{Secret: secretKey})
+	cloud, env := notifytest.StartTencentCloud(t, "sms.tencentcloudapi.com")
 	app := tencentcloud.SMSApp{
-		ID:    appID,
+		ID:    "1400006666",
 		Signs: []string{"示例公司"},
 		Templates: []tencentcloud.SMSTemplate{
 			{ID: "1001", Text: "告警：{1}，级别 {2}，请处理。"},
@@ -54,24 +37,15 @@ func vendor(t *testing.T, change func(*tencentcloud.SMSApp)) (*tencentcloud.Clou
 		change(&app)
 	}
 	cloud.AddSMSApp(app)
-	if _, err := world.ServeHTTPS("sms.tencentcloudapi.com", cloud); err != nil {
-		t.Fatal(err)
-	}
-	return cloud, &notify.Env{
-		HTTP: &http.Client{Transport: &http.Transport{
-			DialContext:     world.DialContext,
-			TLSClientConfig: &tls.Config{RootCAs: world.RootCAs()},
-		}},
-		Lookup: os.LookupEnv,
-		Style:  render.Style{Language: "zh", Location: time.UTC},
-	}
+	return cloud, env
 }
 
-func config(to ...string) *Config {
+// newConfig returns a valid configuration for the application of startCloud.
+func newConfig(to ...string) *Config {
 	return &Config{
-		SdkAppID: appID, SignName: "示例公司", TemplateID: "1001", To: to,
+		SdkAppID: "1400006666", SignName: "示例公司", TemplateID: "1001", To: to,
 		Params:   []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.severity }}"},
-		SecretID: secretID, SecretKey: secretKey,
+		SecretID: notifytest.TencentSecretID, SecretKey: notifytest.TencentSecretKey,
 	}
 }
 
@@ -118,7 +92,7 @@ func send(ctx context.Context, t *testing.T, c *Config, env *notify.Env, n *aler
 			if fault == nil {
 				continue
 			}
-			for _, secret := range []string{secretKey, secretID, strings.TrimPrefix(o.Unit, "+86")} {
+			for _, secret := range []string{notifytest.TencentSecretKey, notifytest.TencentSecretID, strings.TrimPrefix(o.Unit, "+86")} {
 				if strings.Contains(fault.Error(), secret) {
 					t.Errorf("%s is in the error: %v", secret, fault)
 				}
@@ -144,9 +118,9 @@ func delivered(t *testing.T, out map[string]*notify.Error, numbers ...string) {
 }
 
 func TestMessageArrives(t *testing.T) {
-	cloud, env := vendor(t, nil)
+	cloud, env := startCloud(t, nil)
 	// One number in four spellings, and one more in an annotation.
-	c := config("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.tos }}")
+	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.tos }}")
 	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001", "+8613800000002")
 	inbox := cloud.Inbox()
 	if len(inbox) != 2 || cloud.Count("SendSms") != 1 {
@@ -163,8 +137,8 @@ func TestMessageArrives(t *testing.T) {
 }
 
 func TestTemplateWithoutVariables(t *testing.T) {
-	cloud, env := vendor(t, nil)
-	c := config("13800000001")
+	cloud, env := startCloud(t, nil)
+	c := newConfig("13800000001")
 	c.TemplateID, c.Params = "1002", nil
 	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
 	if got, want := cloud.Inbox()[0].Text, "【示例公司】有新的告警，请处理。"; got != want {
@@ -173,13 +147,13 @@ func TestTemplateWithoutVariables(t *testing.T) {
 }
 
 func TestNumbersAreSplitIntoCalls(t *testing.T) {
-	cloud, env := vendor(t, nil)
+	cloud, env := startCloud(t, nil)
 	var to, domestic []string
 	for i := range 201 {
 		domestic = append(domestic, fmt.Sprintf("+86138%08d", i))
 	}
 	to = append(append(to, domestic...), "+85290000000", "+14155550100")
-	list := messages(t, config(to...), env, diskFull())
+	list := messages(t, newConfig(to...), env, diskFull())
 	var sizes []int
 	for _, m := range list {
 		sizes = append(sizes, len(m.Units))
@@ -190,7 +164,7 @@ func TestNumbersAreSplitIntoCalls(t *testing.T) {
 	if !slices.Equal(list[2].Units, []string{"+85290000000", "+14155550100"}) {
 		t.Errorf("the last call is for %q", list[2].Units)
 	}
-	out := send(t.Context(), t, config(to...), env, diskFull())
+	out := send(t.Context(), t, newConfig(to...), env, diskFull())
 	if n := len(cloud.Inbox()); n != 201 {
 		t.Errorf("%d messages arrived, want 201", n)
 	}
@@ -208,8 +182,8 @@ func TestNumbersAreSplitIntoCalls(t *testing.T) {
 }
 
 func TestInternationalTemplate(t *testing.T) {
-	cloud, env := vendor(t, nil)
-	c := config("+14155550100")
+	cloud, env := startCloud(t, nil)
+	c := newConfig("+14155550100")
 	c.TemplateID, c.SignName = "1003", ""
 	c.Params[0] = "DiskFull"
 	delivered(t, send(t.Context(), t, c, env, diskFull()), "+14155550100")
@@ -219,8 +193,8 @@ func TestInternationalTemplate(t *testing.T) {
 }
 
 func TestOneBadNumberAmongThree(t *testing.T) {
-	_, env := vendor(t, func(a *tencentcloud.SMSApp) { a.Blacklist = []string{"+8613800000002"} })
-	c := config("{{ .CommonAnnotations.list }}")
+	_, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.Blacklist = []string{"+8613800000002"} })
+	c := newConfig("{{ .CommonAnnotations.list }}")
 	n := diskFull()
 	n.Alerts[0].Annotations["list"] = "13800000001,13800000002,13800000003,ops@example.com"
 	out := send(t.Context(), t, c, env, n)
@@ -236,23 +210,9 @@ func TestOneBadNumberAmongThree(t *testing.T) {
 	}
 }
 
-func TestDoneNumbersAreLeftOut(t *testing.T) {
-	cloud, env := vendor(t, nil)
-	n := diskFull()
-	n.AcceptedUnits = []string{"+8613800000001"}
-	delivered(t, send(t.Context(), t, config("13800000001", "13800000002"), env, n), "+8613800000002")
-	n.AcceptedUnits = append(n.AcceptedUnits, "+8613800000002")
-	if list := messages(t, config("13800000001", "13800000002"), env, n); len(list) != 0 {
-		t.Errorf("%d messages, want none", len(list))
-	}
-	if n := len(cloud.Inbox()); n != 1 {
-		t.Errorf("%d messages arrived, want 1", n)
-	}
-}
-
 func TestBalance(t *testing.T) {
-	_, env := vendor(t, func(a *tencentcloud.SMSApp) { a.Balance = 1 })
-	out := send(t.Context(), t, config("13800000001", "13800000002"), env, diskFull())
+	_, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.Balance = 1 })
+	out := send(t.Context(), t, newConfig("13800000001", "13800000002"), env, diskFull())
 	if out["+8613800000001"] != nil {
 		t.Errorf("the first message: %v", out["+8613800000001"])
 	}
@@ -262,8 +222,8 @@ func TestBalance(t *testing.T) {
 }
 
 func TestThirtySecondsBetweenMessages(t *testing.T) {
-	_, env := vendor(t, nil)
-	c := config("13800000001")
+	_, env := startCloud(t, nil)
+	c := newConfig("13800000001")
 	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
 	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
 	if f == nil || f.Class != notify.Rate || f.RetryAfter != 30*time.Second {
@@ -272,8 +232,8 @@ func TestThirtySecondsBetweenMessages(t *testing.T) {
 }
 
 func TestTooLongIsSaidShorter(t *testing.T) {
-	cloud, env := vendor(t, func(a *tencentcloud.SMSApp) { a.ParamLimit = 6 })
-	c := config("13800000001")
+	cloud, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.ParamLimit = 6 })
+	c := newConfig("13800000001")
 	c.Params[0] = "订单消费积压告警 https://example.com/1"
 	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
 	if f == nil || f.Class != notify.TooLong {
@@ -287,90 +247,20 @@ func TestTooLongIsSaidShorter(t *testing.T) {
 	}
 }
 
-func TestKeys(t *testing.T) {
-	t.Run("wrong", func(t *testing.T) {
-		_, env := vendor(t, nil)
-		c := config("13800000001")
-		c.SecretKey = "another-key"
-		f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
-		if f == nil || f.Class != notify.Permanent || f.Code != "AuthFailure.SignatureFailure" {
-			t.Errorf("%v, want a wrong signature", f)
-		}
-	})
-	t.Run("the function's role", func(t *testing.T) {
-		cloud, env := vendor(t, nil)
-		cloud.SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
-		c := config("13800000001")
-		c.SecretID, c.SecretKey = "", ""
-		t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
-		t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
-		t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
-		delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
-	})
-	t.Run("none", func(t *testing.T) {
-		_, env := vendor(t, nil)
-		c := config("13800000001")
-		c.SecretID, c.SecretKey = "", ""
-		t.Setenv("TENCENTCLOUD_SECRETID", "")
-		f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
-		if f == nil || f.Class != notify.Permanent || f.Ambiguous {
-			t.Errorf("%v, want a permanent error", f)
-		}
-	})
-}
-
-func TestUnknownOutcomes(t *testing.T) {
-	brief := func(t *testing.T) context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		t.Cleanup(cancel)
-		return ctx
-	}
-	usual := func(t *testing.T) context.Context { return t.Context() }
-	const other = `{"Response":{"SendStatusSet":[{"SerialNo":"1","PhoneNumber":"+8613900000000","Fee":1,"Code":"Ok"}],"RequestId":"r"}}`
-	for _, tt := range []struct {
-		name      string
-		ctx       func(*testing.T) context.Context
-		do        func(http.ResponseWriter, *http.Request, func())
-		class     notify.Class
-		ambiguous bool
-	}{
-		{"no answer in time", brief, fault.Hang, notify.Retry, true},
-		{"half an answer", usual, fault.Truncate(`{"Response":{"Result":{"TotalCount":1}}}`), notify.Retry, true},
-		{"an answer about another number", usual, fault.Respond(200, "application/json", other), notify.Retry, true},
-		{"an empty answer", usual, fault.Respond(200, "application/json", `{"Response":{"RequestId":"r"}}`), notify.Retry, true},
-		{"a proxy's page", usual, fault.Respond(502, "text/html", "<html>"), notify.Retry, true},
-		{"the vendor timed out", usual, tencentcloud.Refuse("InternalError.Timeout", "timeout"), notify.Retry, true},
-		{"the vendor is broken", usual, tencentcloud.Refuse("InternalError.OtherError", "error"), notify.Retry, false},
-		{"too many requests", usual, tencentcloud.Refuse("RequestLimitExceeded.UinLimitExceeded", "limit"), notify.Rate, false},
-		{"arrears", usual, tencentcloud.Refuse("UnauthorizedOperation.ServiceSuspendDueToArrears", "+8613800000001 suspended"), notify.Permanent, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			cloud, env := vendor(t, nil)
-			cloud.Inject(tencentcloud.Fault{Do: tt.do})
-			f := send(tt.ctx(t), t, config("13800000001"), env, diskFull())["+8613800000001"]
-			if f == nil || f.Class != tt.class || f.Ambiguous != tt.ambiguous {
-				t.Fatalf("%+v, want class %v, ambiguous %v", f, tt.class, tt.ambiguous)
-			}
-			if cloud.Count("") != 1 {
-				t.Errorf("%d calls, want 1", cloud.Count(""))
-			}
-		})
-	}
-}
-
-func TestUnreachableIsCertain(t *testing.T) {
-	_, env := vendor(t, nil)
-	c := config("13800000001")
-	c.Endpoint = "https://127.0.0.1:1"
-	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
-	if f == nil || f.Class != notify.Retry || f.Ambiguous {
-		t.Errorf("%v, want a failure that nothing came of", f)
-	}
+func TestKeyOfTheFunctionsRole(t *testing.T) {
+	cloud, env := startCloud(t, nil)
+	cloud.SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
+	c := newConfig("13800000001")
+	c.SecretID, c.SecretKey = "", ""
+	t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
+	t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
+	t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
+	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
 }
 
 func TestNobodyToSendTo(t *testing.T) {
-	_, env := vendor(t, nil)
-	notifier, err := config("{{ .CommonAnnotations.nobody }}").New(env, nil)
+	_, env := startCloud(t, nil)
+	notifier, err := newConfig("{{ .CommonAnnotations.nobody }}").New(env, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,8 +270,8 @@ func TestNobodyToSendTo(t *testing.T) {
 }
 
 func TestTargetAndText(t *testing.T) {
-	_, env := vendor(t, nil)
-	m := messages(t, config("13800000001", "13800000002"), env, diskFull())[0]
+	_, env := startCloud(t, nil)
+	m := messages(t, newConfig("13800000001", "13800000002"), env, diskFull())[0]
 	if m.Target != "+86138****0001 +1" {
 		t.Errorf("target %q", m.Target)
 	}
@@ -406,9 +296,9 @@ func TestGolden(t *testing.T) {
 		"generic-resolved":   {Alerts: []*alert.Alert{over(diskFull().Alerts[0])}},
 	} {
 		for _, language := range []string{"zh", "en"} {
-			_, env := vendor(t, nil)
+			_, env := startCloud(t, nil)
 			env.Language = language
-			c := config("13800000001")
+			c := newConfig("13800000001")
 			c.Params = []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.consumer_group }}", "{{ .Status }} {{ .Alerts.Firing | len }}"}
 			n.ID, n.At = "n1", at
 			m := messages(t, c, env, &n)
@@ -420,16 +310,5 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%s in %s: %q, want %q", name, language, m[0].Text, want)
 			}
 		}
-	}
-}
-
-// A template that fails only once an alert is there must not keep phones silent.
-func TestFailingParam(t *testing.T) {
-	cloud, env := vendor(t, nil)
-	c := config("13800000001")
-	c.Params[1] = "{{ (index .Alerts 7).Labels.x }}"
-	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
-	if got, want := cloud.Inbox()[0].Text, "【示例公司】告警：磁盘将满，级别 -，请处理。"; got != want {
-		t.Errorf("the phone shows %q, want %q", got, want)
 	}
 }

@@ -2,12 +2,10 @@ package voice
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -35,14 +33,14 @@ func TestValidate(t *testing.T) {
 		{"the other half", func(c *Config) { c.SecretID = "" }, "[secret_id]"},
 		{"a bad endpoint", func(c *Config) { c.Endpoint = "vms.tencentcloudapi.com" }, "[endpoint]"},
 	} {
-		c := config("+8613800000000")
+		c := newConfig("+8613800000000")
 		tt.change(c)
 		var f setting.Faults
 		c.Validate(&f)
 		var got []string
 		for _, fault := range f.List() {
 			got = append(got, fmt.Sprint(fault.Path))
-			for _, secret := range []string{secretKey, "85290000000"} {
+			for _, secret := range []string{notifytest.TencentSecretKey, "85290000000"} {
 				if strings.Contains(fault.Message, secret) {
 					t.Errorf("%s: %s is in %q", tt.name, secret, fault.Message)
 				}
@@ -72,25 +70,13 @@ func TestInherit(t *testing.T) {
 	}
 }
 
-// The quotas are the vendor's short limits. A limit of the day or the night would
-// keep a notification waiting for hours, see Kind.
-func TestKind(t *testing.T) {
-	k := new(Config).Kind()
-	if k.Name != "voice" || k.SendResolved || !k.AtMostOnce || !k.PerUnit {
-		t.Errorf("kind %+v", k)
-	}
-	if want := []notify.Quota{{Messages: 1, Per: 30 * time.Second}, {Messages: 2, Per: 10 * time.Minute}}; !slices.Equal(k.Quotas, want) {
-		t.Errorf("quotas %v, want %v", k.Quotas, want)
-	}
-}
-
 func TestBadTemplatesAreNamed(t *testing.T) {
-	_, env := vendor(t, nil)
+	_, env := startCloud(t, nil)
 	for want, change := range map[string]func(*Config){
 		"to: 0: ":     func(c *Config) { c.To[0] = "{{ .Nope" },
 		"params: 1: ": func(c *Config) { c.Params[1] = "{{ nope }}" },
 	} {
-		c := config("+8613800000000")
+		c := newConfig("+8613800000000")
 		change(c)
 		if _, err := c.New(env, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want it to begin with %q", err, want)

@@ -77,10 +77,10 @@ func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
 				out = append(out, outcome(number, c.call(ctx, number, request)))
 			}
 			for _, number := range to.International {
-				out = append(out, outcome(number, refusal(reachable(number))))
+				out = append(out, outcome(number, permanentError(reachable(number))))
 			}
 			for _, unit := range to.Invalid {
-				out = append(out, outcome(unit, refusal(phone.InvalidError(unit))))
+				out = append(out, outcome(unit, permanentError(phone.InvalidError(unit))))
 			}
 			return out
 		},
@@ -92,7 +92,7 @@ func (c *caller) call(ctx context.Context, number string, request sendTtsVoice) 
 	request.CalledNumber = number
 	var response sendTtsVoiceResponse
 	if err := c.client.Call(ctx, sendTtsVoiceAction, request, &response); err != nil {
-		return fault(err, number)
+		return callError(err, number)
 	}
 	if response.SendStatus.CallId == "" {
 		return &notify.Error{Class: notify.Retry, Ambiguous: true,

@@ -146,14 +146,6 @@ func TestManyAlertsAreOneMessage(t *testing.T) {
 	}
 }
 
-func TestDone(t *testing.T) {
-	n := disk()
-	n.AcceptedUnits = []string{"1/1"}
-	if messages, err := notifytest.New(t, &Config{URL: "https://h/"}, env()).Messages(n); err != nil || len(messages) != 0 {
-		t.Errorf("%v, %v", messages, err)
-	}
-}
-
 func TestPayload(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.tmpl")
 	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }} {{ .CommonLabels.alertname }}{{ end }}`), 0o644); err != nil {
@@ -176,15 +168,6 @@ func TestPayload(t *testing.T) {
 		"list": ["ops\\.night", {"x": 1.5}]}`)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
-	}
-}
-
-func TestPayloadFails(t *testing.T) {
-	for _, text := range []string{"{{ .Nope }}", "{{ index .Alerts 9 }}"} {
-		notifier := notifytest.New(t, &Config{URL: "https://h/", Payload: []any{text}}, env())
-		if _, err := notifier.Messages(disk()); err == nil || !strings.HasPrefix(err.Error(), "payload: ") {
-			t.Errorf("%s: %v", text, err)
-		}
 	}
 }
 

@@ -55,7 +55,7 @@ var rules = []rule{
 
 // fault explains why a number was not called, or may not have been, without
 // naming it.
-func fault(err error, number string) *notify.Error {
+func callError(err error, number string) *notify.Error {
 	f := &notify.Error{Class: notify.Retry, Message: "voice: " + phone.MaskIn(err.Error(), number)}
 	var e *tencent.Error
 	if errors.As(err, &e) {
@@ -63,7 +63,7 @@ func fault(err error, number string) *notify.Error {
 		if !e.Temporary {
 			f.Class = notify.Permanent
 		}
-		if r, ok := find(e.Code); ok {
+		if r, ok := findRule(e.Code); ok {
 			f.Class, f.RetryAfter, f.Message = r.class, r.after, "voice: "+r.advice
 			if said := render.CleanLine(phone.MaskIn(e.Message, number)+" "+e.RequestID, maxMessage); said != "" {
 				f.Message += "; " + said
@@ -74,7 +74,7 @@ func fault(err error, number string) *notify.Error {
 	return f
 }
 
-func find(code string) (rule, bool) {
+func findRule(code string) (rule, bool) {
 	for _, r := range rules {
 		if code == r.code || strings.HasPrefix(code, r.code+".") {
 			return r, true
@@ -84,6 +84,6 @@ func find(code string) (rule, bool) {
 }
 
 // refusal is about a unit that nobody was asked to call.
-func refusal(why error) *notify.Error {
+func permanentError(why error) *notify.Error {
 	return &notify.Error{Class: notify.Permanent, Message: "voice: " + why.Error()}
 }

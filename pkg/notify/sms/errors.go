@@ -67,7 +67,7 @@ var rules = []rule{
 }
 
 // refusals are the rules for a single number's code that has none above.
-var refusals = []rule{
+var numberRules = []rule{
 	{"InternalError.RequestTimeException", notify.Permanent, 0, "this machine's clock is too far off: set it right"},
 	{"InternalError.SigFieldMissing", notify.Permanent, 0, "the signature of the request is not accepted: check secret_id and secret_key"},
 	{"InternalError.SigVerificationFail", notify.Permanent, 0, "the signature of the request is not accepted: check secret_id and secret_key"},
@@ -75,7 +75,7 @@ var refusals = []rule{
 	{"", notify.Permanent, 0, "Tencent Cloud refused the message"},
 }
 
-func find(rules []rule, code string) (rule, bool) {
+func findRule(rules []rule, code string) (rule, bool) {
 	for _, r := range rules {
 		if r.code == "" || code == r.code || strings.HasPrefix(code, r.code+".") {
 			return r, true
@@ -84,7 +84,7 @@ func find(rules []rule, code string) (rule, bool) {
 	return rule{}, false
 }
 
-func (r rule) fault(code, said string) *notify.Error {
+func (r rule) newError(code, said string) *notify.Error {
 	f := &notify.Error{Class: r.class, Code: code, Message: "SMS: " + r.advice, RetryAfter: r.after}
 	if said = render.CleanLine(said, maxMessage); said != "" {
 		f.Message += "; " + said
@@ -95,13 +95,13 @@ func (r rule) fault(code, said string) *notify.Error {
 }
 
 // callFault explains why a whole call failed, without naming the numbers.
-func callFault(err error, numbers []string) *notify.Error {
+func callError(err error, numbers []string) *notify.Error {
 	var e *tencent.Error
 	if !errors.As(err, &e) {
 		return &notify.Error{Class: notify.Retry, Message: phone.MaskIn(err.Error(), numbers...)}
 	}
-	if r, ok := find(rules, e.Code); ok {
-		return r.fault(e.Code, phone.MaskIn(e.Message, numbers...)+" "+e.RequestID)
+	if r, ok := findRule(rules, e.Code); ok {
+		return r.newError(e.Code, phone.MaskIn(e.Message, numbers...)+" "+e.RequestID)
 	}
 	f := &notify.Error{Class: notify.Permanent, Code: e.Code, Message: phone.MaskIn(e.Error(), numbers...), Ambiguous: e.Ambiguous}
 	if e.Temporary {
@@ -123,14 +123,14 @@ func outcomes(numbers []string, answer []sendStatus) []notify.Outcome {
 	out := make([]notify.Outcome, len(numbers))
 	for i, number := range numbers {
 		out[i] = notify.Outcome{Unit: number}
-		if f := numberFault(statuses[number], number); f != nil {
+		if f := numberError(statuses[number], number); f != nil {
 			out[i].Err = f
 		}
 	}
 	return out
 }
 
-func numberFault(st *sendStatus, number string) *notify.Error {
+func numberError(st *sendStatus, number string) *notify.Error {
 	var f *notify.Error
 	switch {
 	case st == nil:
@@ -138,18 +138,18 @@ func numberFault(st *sendStatus, number string) *notify.Error {
 	case *st.Code == "Ok":
 		return nil
 	default:
-		r, ok := find(rules, *st.Code)
+		r, ok := findRule(rules, *st.Code)
 		if !ok {
-			r, _ = find(refusals, *st.Code)
+			r, _ = findRule(numberRules, *st.Code)
 		}
-		f = r.fault(*st.Code, phone.MaskIn(st.Message, number))
+		f = r.newError(*st.Code, phone.MaskIn(st.Message, number))
 	}
 	f.Message = phone.Mask(number) + ": " + f.Message
 	return f
 }
 
 // refuse is the outcome for what is not a phone number.
-func refuse(units []string) []notify.Outcome {
+func invalidOutcomes(units []string) []notify.Outcome {
 	out := make([]notify.Outcome, len(units))
 	for i, unit := range units {
 		out[i] = notify.Outcome{Unit: unit, Err: &notify.Error{Class: notify.Permanent, Message: "SMS: " + phone.InvalidError(unit).Error()}}

@@ -1,0 +1,235 @@
+package notifytest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/notify"
+)
+
+// lagging is a notification of n topics that lag, topic-000 by most.
+func lagging(n int) *alert.Notification {
+	out := Notification()
+	for i := range n {
+		out.Alerts = append(out.Alerts, LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
+	}
+	return out
+}
+
+// testSplitting checks that a long notification is split between alerts into
+// parts that keep the limit, and that an alert that is too long by itself is cut
+// between characters. A channel without a limit makes one message of any length.
+func (ch Channel[C]) testSplitting(t *testing.T) {
+	if ch.Limit == 0 {
+		v := ch.Start(t)
+		if got := Messages(t, New(t, v.Config, v.Env), lagging(500)); len(got) != 1 {
+			t.Errorf("got %d messages, want 1", len(got))
+		}
+		return
+	}
+	for name, limit := range map[string]int{"usual size": ch.Limit, "half size": ch.Limit / 2} {
+		t.Run(name, func(t *testing.T) {
+			v := ch.Start(t)
+			n := lagging(ch.SplitAlerts)
+			n.HalfSize = limit < ch.Limit
+			to := New(t, v.Config, v.Env)
+			messages := v.send(t, to, n)
+			parts := v.Received()
+			checkParts(t, messages, parts, limit)
+			checkTopics(t, parts, ch.SplitAlerts)
+			n.AcceptedUnits = messages[0].Units
+			if got, want := describe(Messages(t, to, n)), describe(messages[1:]); !slices.EqualFunc(got, want, func(a, b description) bool { return a.Text == b.Text && slices.Equal(a.Units, b.Units) }) {
+				t.Errorf("got the messages %+v after the first part was accepted, want the others unchanged, %+v", got, want)
+			}
+		})
+	}
+	for _, char := range []string{"x", "中", `"`, "*", "<", "&", "😀", "1.", "\n"} {
+		t.Run(fmt.Sprintf("one long alert of %q", char), func(t *testing.T) {
+			v := ch.Start(t)
+			a := DiskAlert(alert.Labels{"summary": "full", "text": strings.Repeat(char, 30_000)})
+			for i := range 60 {
+				a[0].Annotations[fmt.Sprintf("note-%02d", i)] = strings.Repeat(char, 3000)
+			}
+			v.send(t, New(t, v.Config, v.Env), Notification(a...))
+			for i, p := range v.Received() {
+				if p.Size > ch.Limit || !utf8.ValidString(p.Text) || strings.Contains(p.Text, "\ufffd") {
+					t.Errorf("got part %d of size %d, want at most %d, and whole characters", i+1, p.Size, ch.Limit)
+				}
+			}
+		})
+	}
+}
+
+// checkParts checks the parts of a notification, which are one message each.
+func checkParts(t *testing.T, messages []notify.Message, parts []Received, limit int) {
+	t.Helper()
+	if len(messages) < 2 || len(parts) != len(messages) {
+		t.Fatalf("got %d messages and %d parts, want several of as many", len(messages), len(parts))
+	}
+	for i, p := range parts {
+		unit := fmt.Sprintf("%d/%d", i+1, len(parts))
+		if p.Size > limit || !utf8.ValidString(p.Text) {
+			t.Errorf("got part %s of size %d, want at most %d, in UTF-8", unit, p.Size, limit)
+		}
+		if i+1 < len(parts) && p.Size < limit*8/10 {
+			t.Errorf("got part %s of size %d, want it to fill the limit of %d", unit, p.Size, limit)
+		}
+		if !strings.HasPrefix(messages[i].Units[0], unit) {
+			t.Errorf("got units %q of part %s", messages[i].Units, unit)
+		}
+		if !strings.Contains(p.Text, "("+unit+")") {
+			t.Errorf("got part %s without its number: %.200s", unit, p.Text)
+		}
+	}
+}
+
+// checkTopics checks that the topics of lagging(n) are whole, in their order, in
+// the parts.
+func checkTopics(t *testing.T, parts []Received, n int) {
+	t.Helper()
+	next := 0
+	for i, p := range parts {
+		for line := range strings.SplitSeq(p.Text, "\n") {
+			_, rest, found := strings.Cut(line, "topic-")
+			if !found {
+				continue
+			}
+			if want := fmt.Sprintf("%03d", next); !strings.HasPrefix(rest, want) || !strings.Contains(line, Grouped(fmt.Sprint(99999-next))) {
+				t.Errorf("got line %q in part %d, want topic-%s with its lag", line, i+1, want)
+			}
+			next++
+		}
+	}
+	if next != n {
+		t.Errorf("got %d topics in %d parts, want %d", next, len(parts), n)
+	}
+}
+
+// testTemplates checks that a template that fails when a notification is
+// rendered does not keep the alert from its readers.
+func (ch Channel[C]) testTemplates(t *testing.T) {
+	failures := map[string]struct{ template, why string }{
+		"field does not exist":   {"{{ .Nope }}", "can't evaluate field Nope"},
+		"index out of range":     {"{{ (index .Alerts 7).Labels.x }}", "index out of range"},
+		"bad regular expression": {`{{ reReplaceAll "(" "" "x" }}`, "missing closing"},
+		"output is too long":     {"{{ range 99999 }}" + strings.Repeat("x", 99) + "{{ end }}", "more than 1 MiB"},
+		"output is empty":        {`{{ "  \n" }}`, "it prints nothing"},
+	}
+	for _, key := range ch.Templates {
+		for name, f := range failures {
+			if name == "output is empty" && !key.EmptyFails {
+				continue
+			}
+			t.Run(key.Key+"/"+name, func(t *testing.T) {
+				v := ch.Start(t)
+				key.Set(v.Config, f.template)
+				n := Notification(OneTopic()...)
+				to := New(t, v.Config, v.Env)
+				if key.OnFailure == Permanent {
+					_, err := to.Messages(n)
+					if err == nil || !strings.Contains(err.Error(), key.Key) || notify.AsError(err).Class != notify.Retry && notify.AsError(err).Class != notify.Permanent {
+						t.Errorf("got error %v, want one that names %s", err, key.Key)
+					}
+					checkHidden(t, ch.secrets(), "the error", fmt.Sprint(err))
+					return
+				}
+				v.send(t, to, n)
+				received := v.Received()
+				if len(received) == 0 {
+					t.Fatal("got no message")
+				}
+				want := []string{"12,345", "自定义模板出错", key.Key, f.why}
+				if key.OnFailure == Placeholder {
+					want = []string{"-"}
+				}
+				for _, part := range want {
+					if !strings.Contains(received[0].Text, part) {
+						t.Errorf("got %q, want %q in it", received[0].Text, part)
+					}
+				}
+			})
+		}
+	}
+}
+
+// Hostile is what someone who can name a topic or write an annotation might try
+// to mention people, to add markup or links, to forge a header or to break the
+// encoding of a message.
+var Hostile = []string{
+	"@13800000001", "@所有人", "@all", "x @zhang-san", "a\n@13800000001", "\u200b@13800000001", "\x00@all",
+	"<@all>", "<<@all>", "<\u200b@all>", "\x00<@all>", `<at user_id="all"></at>`, "<at id=all></at>",
+	"<!here>", "<!channel|x>", "<@U00000000>", "<#C00000000>", "<!subteam^S0|ops>", "<https://evil.example.com|all well>", "&lt;!here&gt;", "<<!here>>",
+	"><!here>", "|<!here>", "<\u200b!here>", "<\n!here>", strings.Repeat("&<", 900) + "<!here>",
+	`<font color="red">ok</font>`, "</font>", `<a href="https://evil.example.com">all well</a>`, "<a href='https://evil.example.com'>x</a>", "</a>", `"><a href="https://evil.example.com`,
+	"<https://evil.example.com>", "<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "javascript:alert(1)",
+	"`code`", "```", "a\n> quote", "> quote", "# heading", "a\n===", "---", "***", "___", "**bold**", "*italic*", "_italic_", "__init__", "a _b_ c", "~~gone~~",
+	"- list", "+ list", "* list", "1. list", "1) list", "12.", "a\\", "\\*\\*", "| a | b |",
+	"[click](https://evil.example.com)", "![img](https://evil.example.com/x.png)", "x](https://evil.example.com)", "x][1]",
+	"[告警]: https://evil.example.com", "[FIRING]: https://evil.example.com", "]\n(https://evil.example.com)", "a](https://evil.example.com \"t\")",
+	"\u2028> quote", "\r\n[告警] other", "{{ .ExternalURL }}", `","at":{"isAtAll":true},"x":"`, "\xff\xfe", "\u202egnp.exe", strings.Repeat("@*_", 150),
+	"x\r\nBcc: victim@example.com\r\n\r\nbody", "x\nBcc: victim@example.com", "x\rBcc: victim@example.com", "x\u2028Bcc: victim@example.com",
+	"【紧急】", "see https://evil.example.com/x now", "www.evil.example.com",
+}
+
+// testInjection sends the same notification with a harmless word and with each
+// hostile one in every place that an outsider can fill: the hostile one must not
+// bring more markup, and must notify the same people.
+func (ch Channel[C]) testInjection(t *testing.T) {
+	variants := append([]Variant[C]{{Name: "valid configuration", Change: func(C) {}}}, ch.Variants...)
+	for _, variant := range variants {
+		t.Run(variant.Name, func(t *testing.T) {
+			v := ch.Start(t)
+			variant.Change(v.Config)
+			to := New(t, v.Config, v.Env)
+			for _, count := range []int{1, 2, 7} {
+				for _, lag := range []string{"", "3000"} {
+					received := func(word string) (markup map[string]int, mentions []string) {
+						t.Helper()
+						n := HostileNotification(word, count, lag)
+						n.HalfSize = variant.HalfSize
+						before := len(v.Received())
+						v.send(t, to, n)
+						return total(v.Received()[before:])
+					}
+					wantMarkup, wantMentions := received("x")
+					for _, word := range Hostile {
+						if _, skip := ch.SkipHostile[word]; skip {
+							continue
+						}
+						markup, mentions := received(word)
+						for kind, got := range markup {
+							if got > wantMarkup[kind] {
+								t.Errorf("%d alerts, %.60q: got %d of %s, want at most %d", count, word, got, kind, wantMarkup[kind])
+							}
+						}
+						if !slices.Equal(mentions, wantMentions) {
+							t.Errorf("%d alerts, %.60q: got mentions of %q, want %q", count, word, mentions, wantMentions)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// total sums the markup of messages and lists their mentions. Characters that no
+// message may hold count as markup.
+func total(messages []Received) (markup map[string]int, mentions []string) {
+	markup = map[string]int{}
+	for _, m := range messages {
+		for kind, n := range m.Markup {
+			markup[kind] += n
+		}
+		for name, char := range map[string]string{"NUL": "\x00", "line separators": "\u2028", "replacement characters": "\ufffd", "direction overrides": "\u202e"} {
+			markup[name] += strings.Count(m.Text, char)
+		}
+		mentions = append(mentions, m.Mentions...)
+	}
+	slices.Sort(mentions)
+	return markup, slices.Compact(mentions)
+}

@@ -1,0 +1,81 @@
+package notifytest
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/network"
+	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/notify"
+)
+
+// TencentSecretID and TencentSecretKey are the key that StartTencentCloud knows.
+const (
+	TencentSecretID  = "AKIDexample0000000000"
+	TencentSecretKey = "example-secret-key"
+)
+
+// StartTencentCloud starts a Tencent Cloud without applications at
+// https://HOST/, and returns it with an environment that reaches it. The
+// environment's variables are the process's, for the keys of a function's role.
+func StartTencentCloud(t *testing.T, host string) (*tencentcloud.Cloud, *notify.Env) {
+	t.Helper()
+	net, err := network.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { net.Close() })
+	cloud := tencentcloud.New(time.Now)
+	cloud.SetKey(TencentSecretID, tencentcloud.Key{Secret: TencentSecretKey})
+	if _, err := net.ServeHTTPS(host, cloud); err != nil {
+		t.Fatal(err)
+	}
+	env := NewEnv("zh")
+	env.Lookup = os.LookupEnv
+	env.HTTP = &http.Client{Transport: &http.Transport{
+		DialContext:     net.DialContext,
+		TLSClientConfig: &tls.Config{RootCAs: net.RootCAs()},
+	}}
+	return cloud, env
+}
+
+// TencentErrors are the errors of every HTTP server that mean something else to
+// a client of Tencent Cloud's API: it answers with status 200, so that any other
+// response is from something in between, and whether the action was executed is
+// not known.
+func TencentErrors[C ChannelConfig]() []ErrorCase[C] {
+	cases := []ErrorCase[C]{
+		{Name: "certificate of an unknown authority", Setup: trustNoAuthority[C],
+			Want: &notify.Error{Class: notify.Permanent}, Contains: []string{"certificate"}},
+		{Name: "no response before the deadline", Fault: fault.Hang, Timeout: true,
+			Want: &notify.Error{Class: notify.Retry, Ambiguous: true}, Contains: []string{"did not answer in time"}},
+		{Name: "empty response", Fault: fault.Respond(200, "application/json", ""),
+			Want: &notify.Error{Class: notify.Retry, Ambiguous: true}},
+	}
+	for _, s := range []struct {
+		name   string
+		status int
+		class  notify.Class
+	}{
+		{"proxy page with status 200", 200, notify.Retry},
+		{"redirect", 307, notify.Permanent},
+		{"status 403", 403, notify.Permanent},
+		{"status 404", 404, notify.Permanent},
+		{"status 429", 429, notify.Retry},
+		{"status 500", 500, notify.Retry},
+		{"status 502", 502, notify.Retry},
+		{"status 503", 503, notify.Retry},
+	} {
+		cases = append(cases, ErrorCase[C]{Name: s.name,
+			Fault:    page(s.status, "Location", "https://elsewhere.example.com/"),
+			Want:     &notify.Error{Class: s.class, Ambiguous: true},
+			Contains: []string{fmt.Sprintf("(HTTP status %d)", s.status)},
+		})
+	}
+	return cases
+}
