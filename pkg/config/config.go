@@ -154,37 +154,18 @@ func (s *Store) Validate(f *setting.Faults) {
 	}
 }
 
-// inherit fills in what parts leave to global. It goes before Validate.
+// inherit fills in the keys that parts leave to the global section. It must precede
+// Validate.
 func (c *Config) inherit() {
-	g := &c.Global
-	id, key := g.TencentSecretID, g.TencentSecretKey
-	if id == "" || key == "" {
-		id, key = "", "" // half a key is told where it stands
-	}
+	id, key := c.Global.tencentKey()
 	for _, cluster := range c.Lag.Clusters {
 		if k := cluster.CKafka; k != nil && k.SecretID == "" && k.SecretKey == "" {
 			k.SecretID, k.SecretKey = id, key
 		}
 	}
 	for i := range c.Receivers {
-		r := &c.Receivers[i]
-		for j := range r.SMS {
-			r.SMS[j].Inherit(id, key)
-		}
-		for j := range r.Voice {
-			r.Voice[j].Inherit(id, key)
-		}
-		for j := range r.Email {
-			r.Email[j].Inherit(g.SMTP)
-		}
-		for j := range r.WecomApp {
-			r.WecomApp[j].Inherit(g.Wechat)
-		}
-		for j := range r.Wechat {
-			r.Wechat[j].Inherit(g.Wechat)
-		}
-		for j := range r.Slack {
-			r.Slack[j].Inherit(g.Slack)
+		for _, integration := range c.Receivers[i].Integrations() {
+			c.Global.inheritTo(integration.Channel)
 		}
 	}
 }

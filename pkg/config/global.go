@@ -4,9 +4,6 @@ import (
 	"net/url"
 	"time"
 
-	"tocsin/pkg/notify/email"
-	"tocsin/pkg/notify/slack"
-	"tocsin/pkg/notify/wecomapp"
 	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
@@ -29,10 +26,7 @@ type Global struct {
 	TencentSecretID  string         `yaml:"tencent_secret_id,omitempty"`
 	TencentSecretKey setting.Secret `yaml:"tencent_secret_key,omitempty"`
 
-	// SMTP, Wechat and Slack are what receivers of those kinds leave out.
-	SMTP   email.Global    `yaml:",inline"`
-	Wechat wecomapp.Global `yaml:",inline"`
-	Slack  slack.Global    `yaml:",inline"`
+	ChannelDefaults `yaml:",inline"`
 }
 
 // defaults returns a configuration as it is before the file is read.
@@ -69,6 +63,15 @@ func (g *Global) Validate(f *setting.Faults) {
 	case u.User != nil:
 		f.Addf("external_url", "must not have a password in it: every message shows it")
 	}
+}
+
+// tencentKey returns the Tencent Cloud key of the section, none when half of it is
+// missing, which Validate reports.
+func (g *Global) tencentKey() (id string, key setting.Secret) {
+	if g.TencentSecretID == "" || g.TencentSecretKey == "" {
+		return "", ""
+	}
+	return g.TencentSecretID, g.TencentSecretKey
 }
 
 // Style is how the configuration wants notifications put into words.

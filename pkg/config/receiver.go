@@ -2,52 +2,32 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 
-	"tocsin/pkg/notify"
-	"tocsin/pkg/notify/dingtalk"
-	"tocsin/pkg/notify/email"
-	"tocsin/pkg/notify/feishu"
-	"tocsin/pkg/notify/slack"
-	"tocsin/pkg/notify/sms"
-	"tocsin/pkg/notify/voice"
-	"tocsin/pkg/notify/webhook"
-	"tocsin/pkg/notify/wecomapp"
-	"tocsin/pkg/notify/wecomrobot"
-	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
-// Receiver is a name that routes send to, and the channels behind it. Without
-// any channel it swallows what it gets, as in Alertmanager.
+// Receiver is a name that routes send to, and its channels. Without a channel it
+// discards its notifications, as in Alertmanager.
 type Receiver struct {
 	Name string `yaml:"name"`
-	// Fallback is where what cannot be delivered goes.
+	// Fallback receives the notifications that cannot be delivered.
 	Fallback *Fallback `yaml:"fallback,omitempty"`
-
-	WecomRobot []wecomrobot.Config `yaml:"wecom_robot_configs,omitempty"`
-	WecomApp   []wecomapp.Config   `yaml:"wecom_app_configs,omitempty"`
-	Wechat     []wecomapp.Wechat   `yaml:"wechat_configs,omitempty"`
-	DingTalk   []dingtalk.Config   `yaml:"dingtalk_configs,omitempty"`
-	Feishu     []feishu.Config     `yaml:"feishu_configs,omitempty"`
-	SMS        []sms.Config        `yaml:"sms_configs,omitempty"`
-	Voice      []voice.Config      `yaml:"voice_configs,omitempty"`
-	Email      []email.Config      `yaml:"email_configs,omitempty"`
-	Webhook    []webhook.Config    `yaml:"webhook_configs,omitempty"`
-	Slack      []slack.Config      `yaml:"slack_configs,omitempty"`
+	Channels `yaml:",inline"`
 }
 
 // Fallback names the receiver that stands in for another.
 type Fallback struct {
 	Receiver string `yaml:"receiver"`
-	// After is how long a passing fault may last; default 15m. A fault that will
-	// not pass goes to the fallback at once.
+	// After is how long a temporary error may last; default 15m. After a permanent
+	// error the notification goes to the fallback at once.
 	After *setting.Duration `yaml:"after,omitempty"`
 }
 
 const defaultFallbackAfter = 15 * time.Minute
 
-// Delay is After or its default.
+// Delay returns After or its default.
 func (f *Fallback) Delay() time.Duration {
 	if f.After == nil {
 		return defaultFallbackAfter
@@ -55,57 +35,78 @@ func (f *Fallback) Delay() time.Duration {
 	return f.After.Std()
 }
 
-// Channel is one entry of a receiver, of whatever kind.
-type Channel interface {
-	// Kind is what is true of every channel of the kind.
-	Kind() notify.Kind
-	// Resolved tells whether the end of an alert is told.
-	SendsResolved(notify.Kind) bool
-	// Quotas is what a target may be sent.
-	Quotas(notify.Kind) []notify.Quota
-	// Validate adds what is wrong with the entry to f.
-	Validate(f *setting.Faults)
-	// New builds what sends. Its error is about a template, and begins with the
-	// key: "message: …".
-	New(env *notify.Env, t *render.Templates) (notify.Notifier, error)
-}
-
-// Integration is a channel of a receiver, with its place there.
-type Integration struct {
-	Channel
-	// Index counts the entries of one kind.
-	Index int
-}
-
-// Integrations returns the receiver's channels, in the order of the keys of
-// Receiver.
-func (r *Receiver) Integrations() []Integration {
-	return slices.Concat(
-		integrations(r.WecomRobot),
-		integrations(r.WecomApp),
-		integrations(r.Wechat),
-		integrations(r.DingTalk),
-		integrations(r.Feishu),
-		integrations(r.SMS),
-		integrations(r.Voice),
-		integrations(r.Email),
-		integrations(r.Webhook),
-		integrations(r.Slack),
-	)
-}
-
-func integrations[C any, P interface {
-	*C
-	Channel
-}](configs []C) []Integration {
-	list := make([]Integration, len(configs))
-	for i := range configs {
-		list[i] = Integration{P(&configs[i]), i}
+func (c *Config) validateReceivers(f *setting.Faults) {
+	for i := range c.Receivers {
+		r, f := &c.Receivers[i], f.In(i)
+		switch first := c.receiver(r.Name); {
+		case r.Name == "":
+			f.Addf("name", "is missing: routes name the receiver by it")
+		case first != r:
+			f.Addf("name", "%q is taken by another receiver: names must differ", r.Name)
+		}
+		if r.Fallback != nil {
+			c.validateFallback(f.In("fallback"), r)
+		}
+		for _, integration := range r.Integrations() {
+			integration.Validate(integration.in(f))
+		}
 	}
-	return list
 }
 
-// in returns the place of the integration's faults, below its receiver's.
-func (i Integration) in(f *setting.Faults) *setting.Faults {
-	return f.In(i.Kind().Name+"_configs", i.Index)
+func (c *Config) validateFallback(f *setting.Faults, r *Receiver) {
+	to := c.receiver(r.Fallback.Receiver)
+	switch {
+	case r.Fallback.Receiver == "":
+		f.Addf("receiver", "is missing: name the receiver that stands in for %q", r.Name)
+		return
+	case to == nil:
+		f.Addf("receiver", "no receiver is named %q%s", r.Fallback.Receiver, c.didYouMean(r.Fallback.Receiver))
+		return
+	case len(to.Integrations()) == 0:
+		f.Warnf("receiver", "%q has no channels: what goes there is lost", to.Name)
+	}
+	// Follow the fallbacks; a circle is reported once, by its first member.
+	var way []string
+	for next := to; next != nil && len(way) <= len(c.Receivers); next = c.fallbackOf(next) {
+		way = append(way, next.Name)
+		if next != r {
+			continue
+		}
+		first := slices.IndexFunc(c.Receivers, func(r Receiver) bool { return slices.Contains(way, r.Name) })
+		if &c.Receivers[first] == r {
+			f.Addf("receiver", "the fallbacks go in a circle: %s → %s", r.Name, strings.Join(way, " → "))
+		}
+		return
+	}
+}
+
+func (c *Config) fallbackOf(r *Receiver) *Receiver {
+	if r.Fallback == nil {
+		return nil
+	}
+	return c.receiver(r.Fallback.Receiver)
+}
+
+// receiver returns the first receiver of a name, nil when there is none.
+func (c *Config) receiver(name string) *Receiver {
+	i := slices.IndexFunc(c.Receivers, func(r Receiver) bool { return r.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &c.Receivers[i]
+}
+
+func (c *Config) receiverNames() []string {
+	var names []string
+	for _, r := range c.Receivers {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+func (c *Config) didYouMean(name string) string {
+	if nearest := setting.Nearest(name, c.receiverNames()); nearest != "" {
+		return "; did you mean \"" + nearest + "\"?"
+	}
+	return ""
 }

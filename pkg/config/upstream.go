@@ -6,14 +6,12 @@ import (
 	"strings"
 
 	"tocsin/pkg/notify/email"
-	"tocsin/pkg/notify/slack"
 	"tocsin/pkg/notify/webhook"
-	"tocsin/pkg/notify/wecomapp"
 )
 
 // unsupportedUpstreamKey recognises the keys that Alertmanager 0.34 has and Tocsin
 // does not, and returns the error text for them, "" for every other key. They are
-// errors because whoever wrote them relies on them.
+// errors because whoever wrote them relies on them. A channel may name its own.
 func unsupportedUpstreamKey(in reflect.Type, key string) string {
 	var keys string
 	switch in {
@@ -35,11 +33,10 @@ func unsupportedUpstreamKey(in reflect.Type, key string) string {
 	case reflect.TypeFor[webhook.HTTPConfig]():
 		keys = `bearer_token bearer_token_file oauth2 tls_config follow_redirects enable_http2 proxy_url no_proxy
 			proxy_from_environment proxy_connect_header http_headers`
-	case reflect.TypeFor[wecomapp.Config](), reflect.TypeFor[wecomapp.Wechat]():
-		keys = "http_config"
-	case reflect.TypeFor[slack.Config]():
-		keys = `http_config app_token app_token_file app_url pretext message_text fields short_fields footer
-			fallback callback_id image_url thumb_url link_names mrkdwn_in actions update_message timeout`
+	default:
+		if entry, ok := reflect.New(in).Interface().(interface{ UnsupportedKeys() string }); ok {
+			keys = entry.UnsupportedKeys()
+		}
 	}
 	if !slices.Contains(strings.Fields(keys), key) {
 		return ""

@@ -60,6 +60,12 @@ func (c *Config) Inherit(g Global) {
 	c.CorpID = cmp.Or(c.CorpID, g.CorpID)
 }
 
+// UnsupportedKeys returns the keys that Alertmanager 0.34 has and Tocsin does not,
+// separated by white space.
+func (*Config) UnsupportedKeys() string {
+	return "http_config"
+}
+
 // A member receives 30 messages a minute and 1000 an hour from one application; more
 // are dropped although the call succeeds (document/path/90236). The quotas count for
 // the application, because its members are not known here.
