@@ -9,31 +9,30 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Kind is what is true of every integration of a channel.
+// Kind holds the properties that all integrations of a channel share.
 type Kind struct {
-	// Name is the channel's name in group logs, metrics and messages to the
-	// operator: its configuration key without "_configs".
+	// Name is the channel's name in group logs, metrics and error messages: its
+	// configuration key without "_configs".
 	Name string
-	// SendResolved is whether resolved alerts are told unless the configuration
-	// says otherwise.
+	// SendResolved is the default of send_resolved.
 	SendResolved bool
-	// Quotas are what the vendor lets one target be sent. All of them hold.
+	// Quotas are the vendor's limits for one target. All of them apply.
 	Quotas []Quota
-	// PerUnit tells that the quotas count for every unit of a message by itself,
-	// such as a phone number, and not for its target.
+	// PerUnit counts the quotas for each unit of a message, such as a phone
+	// number, instead of its target.
 	PerUnit bool
-	// AtMostOnce marks channels that cost money or ring phones: after a send
-	// whose outcome is unknown they are not tried again.
+	// AtMostOnce marks channels that cost money or ring phones: after a send with
+	// an unknown outcome they are not tried again.
 	AtMostOnce bool
 }
 
-// Quota is how many messages a target may be sent within a time.
+// Quota is a number of messages that a target may receive in a time.
 type Quota struct {
 	Messages int
 	Per      time.Duration
 }
 
-// UnmarshalText reads a quota such as 20/1m.
+// UnmarshalText parses a quota such as 20/1m.
 func (q *Quota) UnmarshalText(text []byte) error {
 	count, per, _ := strings.Cut(string(text), "/")
 	n, err := strconv.Atoi(count)
@@ -45,22 +44,22 @@ func (q *Quota) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText prints the quota as it is written.
+// MarshalText returns the quota in the form that UnmarshalText parses.
 func (q Quota) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%d/%s", q.Messages, setting.Duration(q.Per)), nil
 }
 
-// Common holds the keys that every channel's configuration has; it is inlined
-// there.
+// CommonConfig holds the keys that every channel's configuration has; it is
+// inlined there.
 type CommonConfig struct {
-	// SendResolved tells whether to say that alerts are over. The channel's Kind
-	// holds the default.
+	// SendResolved sends a notification when alerts are resolved; default
+	// Kind.SendResolved.
 	SendResolved *bool `yaml:"send_resolved,omitempty"`
 	// RateLimit replaces the channel's quotas, as 20/1m.
 	RateLimit *Quota `yaml:"rate_limit,omitempty"`
 }
 
-// Quotas is what a target may be sent by a channel of kind k.
+// Quotas returns the quotas that apply to a target of a channel of kind k.
 func (c CommonConfig) Quotas(k Kind) []Quota {
 	if c.RateLimit != nil {
 		return []Quota{*c.RateLimit}
@@ -68,7 +67,8 @@ func (c CommonConfig) Quotas(k Kind) []Quota {
 	return k.Quotas
 }
 
-// Resolved is what send_resolved comes to for a channel of kind k.
+// SendsResolved reports whether a channel of kind k sends resolved
+// notifications.
 func (c CommonConfig) SendsResolved(k Kind) bool {
 	if c.SendResolved != nil {
 		return *c.SendResolved

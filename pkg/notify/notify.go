@@ -1,61 +1,98 @@
-// Package notify is the contract between what must be said and the channels
-// that say it. Each channel is a folder of its own below this one and knows of
-// no other.
+// Package notify is the contract between the delivery of notifications and the
+// channels that deliver them: chat robots, mail, SMS, voice calls and webhooks.
+//
+// A channel is a folder below this one. Its Config holds one configuration
+// entry; the entry's New returns a [Notifier], which turns a notification into
+// [Message] values; each message is one call to the vendor. What the vendor
+// answers comes back as an [Outcome] per unit, and a failure as an [Error] whose
+// [Class] says what to do next. Channels do not retry, and know nothing of each
+// other, of quotas already used, or of the outbox.
+//
+// Package notifytest holds every channel to this contract.
 package notify
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/render"
+	"tocsin/pkg/store"
 )
 
 // A Notifier turns notifications into one channel's messages.
 type Notifier interface {
-	// Messages returns what it takes to say n, in sending order: one message
-	// when it fits the channel's limit, more when it must be split, none when
-	// every unit of it is in n.Done. It depends on n and the configuration
-	// alone, so that a later attempt makes the same messages. It does no I/O.
-	// An error is a permanent one: the notification cannot be said this way.
+	// Messages returns the messages that deliver n, in sending order: one when n
+	// fits the channel's limit, more when it must be split, none when every unit
+	// of n is in n.AcceptedUnits. It depends on n and the configuration alone, so
+	// that every attempt makes the same messages, and does no I/O. An error is
+	// permanent: the channel cannot deliver n.
 	Messages(n *alert.Notification) ([]Message, error)
 }
 
 // Message is one call to a channel.
 type Message struct {
-	// Target is whom the channel's quota counts for (a robot, a number), in a
-	// form that gives no secret away.
+	// Target identifies the owner of the channel's quota, such as a robot or a
+	// phone number, without its secret parts.
 	Target string
-	// Audience tells apart the messages of one target that different people read,
-	// such as the users of an application: what is said to one audience is never
-	// merged into a message to another. "" when all who read the target read it.
+	// Audience identifies the readers of the message when a target has several
+	// groups of them, such as the users of an application. Messages to different
+	// audiences are never merged. "" is everyone who reads the target.
 	Audience string
-	// Units are the parts of the notification that this message covers and that
-	// are accepted or refused separately: "1/3", or a recipient's address.
+	// Units are the parts of the notification that the message covers and that
+	// the vendor accepts or refuses separately: "1/3", or a recipient's address.
 	Units []string
 	// Text is the message as its reader will see it.
 	Text string
-	// Optional marks a message that is good to have and that nobody misses, such
-	// as a picture. It is never owed: it is sent once, after all others of a
-	// notification that fires have been accepted, while at least half of every
-	// quota is left. It is not tried again, and neither digests nor fallbacks
-	// have it.
+	// Optional marks a message that nothing depends on, such as a chart. It is
+	// attempted once, after all other messages of a firing notification were
+	// accepted, while at least half of every quota is left. It is not retried,
+	// and not part of digests and fallbacks.
 	Optional bool
-	// Send delivers the message and returns one outcome per unit. It returns
-	// when ctx is done, and never retries by itself.
+	// Send delivers the message and returns one outcome per unit, in the order of
+	// Units. It returns when ctx is done, and does not retry.
 	Send func(ctx context.Context) []Outcome
 }
 
-// Outcome tells what became of one unit. A nil Err means the channel accepted
-// it; otherwise Err is an *Error.
+// Outcome is the result of sending one unit. A nil Err means that the channel
+// accepted it; otherwise Err is an *Error.
 type Outcome struct {
 	Unit string
 	Err  error
 }
 
-// Outcomes gives every unit of a message the same outcome.
+// Outcomes returns the same outcome for every unit of a message.
 func Outcomes(units []string, err error) []Outcome {
 	out := make([]Outcome, len(units))
 	for i, u := range units {
 		out[i] = Outcome{Unit: u, Err: err}
 	}
 	return out
+}
+
+// Env is the environment that channels use. One Env serves all channels of a
+// process, so that connections are shared and kept alive.
+type Env struct {
+	// HTTP follows no redirects, verifies TLS and keeps its connections.
+	HTTP *http.Client
+	// Dial opens the connections that are not HTTP (SMTP).
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// TLS is the base configuration of those connections; nil means the system's
+	// roots. Channels clone it.
+	TLS *tls.Config
+	// Now is the clock for what is sent along with a message, such as a
+	// signature's timestamp or a Date header.
+	Now func() time.Time
+	// Lookup reads an environment variable, as os.LookupEnv does. Channels call
+	// it at every use, because a platform renews the keys of a function's role in
+	// its environment. Nil is an empty environment.
+	Lookup func(name string) (string, bool)
+	// Store holds what a channel shares between instances, such as an access
+	// token, under keys that begin with "channel/". Without it each process keeps
+	// its own.
+	Store store.Store
+	render.Style
 }

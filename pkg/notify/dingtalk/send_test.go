@@ -162,7 +162,7 @@ func TestAnswers(t *testing.T) {
 		{"forbidden", fault.Respond(403, "text/html", html), notify.Permanent, 0, false, "refuses the request"},
 		{"an errcode of zero with status 404", fault.Respond(404, "application/json", `{"errcode":0}`), notify.Permanent, 0, false, "refuses the request"},
 		{"an errcode with status 400", fault.Respond(400, "application/json", `{"errcode":-1}`), notify.Retry, 0, false, "DingTalk is busy"},
-		{"half an answer", fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, 0, true, "read the answer of 127.0.0.1"},
+		{"half an answer", fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, 0, true, "read the response of 127.0.0.1"},
 		{"a very long errmsg", server.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, 0, false, "…"},
 		{"an errmsg with the address", func(w http.ResponseWriter, r *http.Request, _ func()) {
 			server.Refuse(-1, "bad "+r.URL.String()+" "+token+" "+r.URL.Query().Get("sign"))(w, r, nil)

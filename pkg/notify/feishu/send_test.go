@@ -139,7 +139,7 @@ func TestAnswers(t *testing.T) {
 		{"a code of zero with status 404", fault.Respond(404, "application/json", `{"code":0}`), notify.Permanent, false, "refuses the request"},
 		{"an old answer that refuses", fault.Respond(200, "application/json", `{"StatusCode":19024,"StatusMessage":"Key Words Not Found"}`), notify.Permanent, false, "keywords"},
 		{"elsewhere", fault.Respond(307, "text/html", "", "Location", "https://elsewhere.example.com/"+token), notify.Permanent, false, "redirects"},
-		{"half an answer", fault.Truncate(`{"code":0,"data":{},"msg":"success"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"half an answer", fault.Truncate(`{"code":0,"data":{},"msg":"success"}`), notify.Retry, true, "read the response of 127.0.0.1"},
 		{"a very long msg", server.Refuse(200, 19002, strings.Repeat("长", 9999)), notify.Permanent, false, "…"},
 		{"a msg with the token", server.Refuse(200, 19001, "bad "+token), notify.Permanent, false, "bad <secret>"},
 	}

@@ -98,7 +98,7 @@ func TestAnswers(t *testing.T) {
 		{"slow down", fault.Respond(429, "text/html", ""), notify.Rate, false, "slow down"},
 		{"forbidden", fault.Respond(403, "text/html", html), notify.Permanent, false, "refuses the request"},
 		{"an errcode of zero with status 404", fault.Respond(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
-		{"half an answer", fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the answer of 127.0.0.1"},
+		{"half an answer", fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the response of 127.0.0.1"},
 		{"a very long errmsg", wecom.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, false, "…"},
 		{"an errmsg with the key", wecom.Refuse(-1, "bad "+key), notify.Retry, false, "bad <secret>"},
 	}
