@@ -1,6 +1,5 @@
-// Package setting holds the types that values of a configuration have, and the
-// list in which faults of a configuration are collected. Every room that owns a
-// part of the configuration uses them.
+// Package setting has the types of configuration values, and collects the faults of a
+// configuration. Every package that owns a part of the configuration uses it.
 package setting
 
 import (
@@ -27,7 +26,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText prints the duration as it is written in a configuration.
+// MarshalText returns Prometheus's notation.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 func (d Duration) String() string { return model.Duration(d).String() }
@@ -35,7 +34,7 @@ func (d Duration) String() string { return model.Duration(d).String() }
 // Std returns d as the standard library's type.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// The types of package base, under the names by which a configuration knows them.
+// Types of package base, so that a configuration needs only this package.
 type (
 	Secret = base.Secret
 	Size   = base.Size
@@ -44,16 +43,16 @@ type (
 // IsLoopback reports whether host, a name or an IP address, is this machine.
 func IsLoopback(host string) bool { return base.IsLoopback(host) }
 
-// Pattern is a regular expression that must match a whole value, as matchers in
-// Prometheus do.
+// Pattern is a regular expression that is anchored on both sides, like Prometheus's
+// matchers. The zero value matches everything.
 type Pattern struct {
 	re   *regexp.Regexp
 	text string
 }
 
-// NewPattern compiles text, which must match whole values.
+// NewPattern compiles text.
 func NewPattern(text string) (Pattern, error) {
-	// By itself first: ")(" is wrong, but not once it stands in a group.
+	// First without the group: ")(" is invalid alone but not inside of one.
 	if _, err := syntax.Parse(text, syntax.Perl); err != nil {
 		return Pattern{}, fmt.Errorf("%q is not a regular expression: %w", text, err)
 	}
@@ -74,14 +73,13 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText prints the expression as it was written.
+// MarshalText returns the expression as it was written.
 func (p Pattern) MarshalText() ([]byte, error) { return []byte(p.text), nil }
 
-// IsZero tells that no expression was given.
+// IsZero reports whether no expression was given.
 func (p Pattern) IsZero() bool { return p.re == nil }
 
-// Match tells whether the whole of s matches. A Pattern that was not given
-// matches everything.
+// Match reports whether the whole of s matches.
 func (p Pattern) Match(s string) bool { return p.re == nil || p.re.MatchString(s) }
 
 func (p Pattern) String() string { return p.text }

@@ -23,37 +23,37 @@ func TestSecretIsNeverShown(t *testing.T) {
 	}
 	s := setting.Secret(secret)
 	c := config{s, []setting.Secret{s}, map[string]setting.Secret{"a": s}, &s}
-	shown := map[string]string{}
+	output := map[string]string{}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%08.3f"} {
-		shown[verb] = fmt.Sprintf(verb+" "+verb, c, s)
+		output[verb] = fmt.Sprintf(verb+" "+verb, c, s)
 	}
 	y, err := yaml.Dump(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown["yaml"] = string(y)
+	output["yaml"] = string(y)
 	j, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown["json"] = string(j)
+	output["json"] = string(j)
 	var text, lines strings.Builder
 	slog.New(slog.NewTextHandler(&text, nil)).Info("m", "secret", s, "config", c)
 	slog.New(slog.NewJSONHandler(&lines, nil)).Info("m", "secret", s, "config", c)
-	shown["slog text"], shown["slog json"] = text.String(), lines.String()
+	output["slog text"], output["slog json"] = text.String(), lines.String()
 
-	for how, out := range shown {
+	for how, out := range output {
 		for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), "104 117"} {
 			if strings.Contains(out, form) {
-				t.Errorf("%s shows the secret as %q: %s", how, form, out)
+				t.Errorf("%s: got %s, want no %q in it", how, out, form)
 			}
 		}
 		if !strings.Contains(out, "<secret>") && !strings.Contains(out, `\u003csecret\u003e`) {
-			t.Errorf("%s shows no mask: %s", how, out)
+			t.Errorf("%s: got %s, want <secret> in it", how, out)
 		}
 	}
 	if got := fmt.Sprintf("[%v]", setting.Secret("")); got != "[]" {
-		t.Errorf("an empty secret prints as %s, want []", got)
+		t.Errorf("empty secret: got %s, want []", got)
 	}
 }
 
@@ -63,14 +63,14 @@ func TestDuration(t *testing.T) {
 	} {
 		var d setting.Duration
 		if err := d.UnmarshalText([]byte(text)); err != nil || d.Std() != want {
-			t.Errorf("%s: %v, %v; want %v", text, d.Std(), err, want)
+			t.Errorf("%s: got %v, %v, want %v", text, d.Std(), err, want)
 		}
 	}
 	for _, text := range []string{"", "5", "5 m", "-5m", "5M", "1.5h", "m5", "99999999999y"} {
 		var d setting.Duration
 		err := d.UnmarshalText([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), "write it like 30s") {
-			t.Errorf("%q: %v, %v; want an error that says how to write it", text, d.Std(), err)
+			t.Errorf("%q: got %v, %v, want an error with an example", text, d.Std(), err)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestPattern(t *testing.T) {
 		{"order", "order-pay", false},
 		{"a|b", "b", true},
 		{"a|b", "ab", false}, // the anchors hold for the whole alternation
-		{".*", "a\nb", true}, // as in Prometheus, . matches a line end
+		{".*", "a\nb", true}, // as in Prometheus, . matches a newline
 		{"", "", true},
 		{"", "x", false},
 	}
@@ -95,17 +95,17 @@ func TestPattern(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := p.Match(tt.value); got != tt.want {
-			t.Errorf("%q matches %q: %v, want %v", tt.pattern, tt.value, got, tt.want)
+			t.Errorf("%q on %q: got %v, want %v", tt.pattern, tt.value, got, tt.want)
 		}
 	}
 	if zero := (setting.Pattern{}); !zero.IsZero() || !zero.Match("anything") {
-		t.Error("a pattern that was not given must match everything")
+		t.Errorf("zero Pattern: got IsZero %v and Match %v, want true and true", zero.IsZero(), zero.Match("anything"))
 	}
 	for _, bad := range []string{"a(", ")(", "*", "[", `\8`} {
 		if _, err := setting.NewPattern(bad); err == nil {
-			t.Errorf("%q was taken for a regular expression", bad)
+			t.Errorf("%q: got no error, want one", bad)
 		} else if strings.Contains(err.Error(), "(?s:") {
-			t.Errorf("the error of %q shows what the user did not write: %v", bad, err)
+			t.Errorf("%q: got %v, want no group that the user did not write", bad, err)
 		}
 	}
 }
@@ -113,32 +113,32 @@ func TestPattern(t *testing.T) {
 func TestNearest(t *testing.T) {
 	known := []string{"max_lag", "for", "clear_below", "labels", "annotations"}
 	for name, want := range map[string]string{
-		"max_lga":     "max_lag", // swapped
+		"max_lga":     "max_lag", // two letters swapped
 		"maxlag":      "max_lag",
 		"maxLag":      "max_lag",
 		"fro":         "for",
-		"foo":         "for", // one letter of three
+		"foo":         "for", // one of three letters
 		"f":           "",
 		"clear-below": "clear_below",
 		"label":       "labels",
 		"threshold":   "",
-		"clear":       "clear_below", // its beginning
+		"clear":       "clear_below", // a prefix
 		"cl":          "",
 		"":            "",
 	} {
 		if got := setting.Nearest(name, known); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
+			t.Errorf("Nearest(%q): got %q, want %q", name, got, want)
 		}
 	}
 	if got := setting.Nearest("ab", []string{"ax", "ay"}); got != "ax" {
-		t.Errorf("of two equally near names %q won, want the first", got)
+		t.Errorf("two equally near names: got %q, want the first", got)
 	}
 }
 
-func TestFaultsKeepTheirPlaces(t *testing.T) {
+func TestFaultsHavePathsAndOrder(t *testing.T) {
 	var f setting.Faults
 	if f.List() != nil {
-		t.Fatal("the zero value is not empty")
+		t.Fatalf("zero Faults: got %v, want none", f.List())
 	}
 	rules := f.In("lag", "rules")
 	first, second := rules.In(0), rules.In(1)

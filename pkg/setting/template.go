@@ -14,25 +14,24 @@ import (
 	"github.com/prometheus/common/helpers/templates"
 )
 
-// maxPrinted bounds what a template may print, in bytes.
-const maxPrinted = 64 << 10
+// maxOutput bounds the output of a template, in bytes.
+const maxOutput = 64 << 10
 
-// Template is a text of a rule, compiled when the configuration is read. It is
-// written as in Prometheus's rules, with $labels and $value; its functions are
-// Alertmanager's, without those that look at the clock, and Prometheus's
-// humanize. Without "{{" it is a constant.
+// Template is a label or annotation of a rule. It is written as in Prometheus's rules,
+// with $labels and $value. Its functions are Alertmanager's, except for those that read
+// the clock, and Prometheus's humanize. Text without "{{" is a constant.
 type Template struct {
 	text string
 	tmpl *template.Template
 }
 
-// Value is a number in templates. It is a float, as in Prometheus, so that
-// printf "%.0f" works, and prints without an exponent.
+// Value is a number in templates. As in Prometheus it is a float, so that printf "%.0f"
+// works; it prints without an exponent.
 type Value float64
 
 func (v Value) String() string { return strconv.FormatFloat(float64(v), 'f', -1, 64) }
 
-// Constant is a template that prints text as it is.
+// Constant returns a template that prints text unchanged.
 func Constant(text string) Template { return Template{text: text} }
 
 // NewTemplate compiles text.
@@ -64,13 +63,13 @@ func (t *Template) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText prints the template as it was written.
+// MarshalText returns the template as it was written.
 func (t Template) MarshalText() ([]byte, error) { return []byte(t.text), nil }
 
 func (t Template) String() string { return t.text }
 
-// Execute prints data, which has the fields Labels and, where $value may be
-// used, Value. More than 64 KiB is an error.
+// Execute executes the template on data, which has a field Labels and, where $value is
+// allowed, a field Value. Output of more than 64 KiB is an error.
 func (t Template) Execute(data any) (string, error) {
 	if t.tmpl == nil {
 		return t.text, nil
@@ -82,8 +81,8 @@ func (t Template) Execute(data any) (string, error) {
 	return out.text.String(), nil
 }
 
-// Expand is Execute with the error in the text's place, as in Prometheus: a
-// faulty annotation must not keep an alert back.
+// Expand is like Execute, but returns the error as text in place of the output, as
+// Prometheus does: a broken annotation must not stop an alert.
 func (t Template) Expand(data any) string {
 	s, err := t.Execute(data)
 	if err != nil {
@@ -92,30 +91,31 @@ func (t Template) Expand(data any) string {
 	return s
 }
 
-// place is what text/template puts before its errors: a template without a name,
-// and a column that counts what NewTemplate added.
-var place = sync.OnceValue(func() *regexp.Regexp {
+// errorPrefix matches the position at the beginning of text/template's errors. Its
+// column is wrong because NewTemplate adds text to the template.
+var errorPrefix = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^template: :(\d+)(:\d+)?: (executing "" )?`)
 })
 
 func templateError(err error) error {
-	return errors.New("the template cannot be used: " + place().ReplaceAllString(err.Error(), "line $1: "))
+	return errors.New("the template cannot be used: " + errorPrefix().ReplaceAllString(err.Error(), "line $1: "))
 }
 
+// ruleFunctions returns the functions of templates.
 func ruleFunctions() template.FuncMap {
 	fs := template.FuncMap(maps.Clone(amtemplate.DefaultFuncs))
-	for _, clock := range []string{"now", "since", "routeLabels"} {
-		delete(fs, clock)
+	for _, name := range []string{"now", "since", "routeLabels"} {
+		delete(fs, name)
 	}
 	fs["humanize"] = humanize
 	return fs
 }
 
-// humanize prints a number with four digits and a metric prefix, as Prometheus
-// does: 1234567 is 1.235M.
+// humanize formats a number with four digits and a metric prefix, as Prometheus does:
+// 1234567 is 1.235M.
 func humanize(v any) (string, error) {
-	if own, ok := v.(Value); ok {
-		v = float64(own)
+	if number, ok := v.(Value); ok {
+		v = float64(number)
 	}
 	f, err := templates.ConvertToFloat(v)
 	if err != nil {
@@ -131,11 +131,11 @@ func humanize(v any) (string, error) {
 	return strconv.FormatFloat(f, 'g', 4, 64) + prefix, nil
 }
 
-// bounded collects up to maxPrinted bytes.
+// bounded is a writer that accepts up to maxOutput bytes.
 type bounded struct{ text strings.Builder }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.text.Len()+len(p) > maxPrinted {
+	if b.text.Len()+len(p) > maxOutput {
 		return 0, errors.New("it prints more than 64 KiB")
 	}
 	return b.text.Write(p)
