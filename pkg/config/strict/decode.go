@@ -10,67 +10,66 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Aliases (*name) let a small file unfold into a large one, or into an endless
-// one. These bound how many values they may add, and how deep it may get.
+// Aliases (*name) can make a small file expand to a very large or an infinite value.
+// These limits bound the number of values that they add, and the depth.
 const (
 	maxAliased = 100_000
 	maxDepth   = 64
 )
 
-// decoder puts a tree of YAML nodes into a struct and keeps what it learns on
-// the way.
+// decoder decodes a tree of YAML nodes into a struct and collects problems.
 type decoder struct {
 	file     File
 	problems []Problem
-	// lines has the line of each value by its key, for problems found later.
+	// lines has the line of each value by its path, for faults that Validate finds.
 	lines map[string]int
-	// failed has the keys of which something is known to be wrong.
+	// failed has the paths of values with an error.
 	failed map[string]bool
 	fields map[reflect.Type][]field
 
-	expanded int                     // bytes that variables came to
-	written  map[*yaml.Node]string   // what stood where variables were replaced
-	unset    map[*yaml.Node][]string // why they could not be
+	expanded     int                     // bytes that variables were expanded to
+	original     map[*yaml.Node]string   // text before variables were replaced
+	expandErrors map[*yaml.Node][]string // of variables that could not be replaced
 
-	nodes, steps int  // what the file has, what was done
-	stopped      bool // a bound was passed
+	nodes, steps int  // nodes of the file, and values decoded so far
+	exceeded     bool // a limit was exceeded
 }
 
-// place is where the decoder is: the key, its line, and how deep it lies.
-type place struct {
+// position is the path of a value, its line, and its depth.
+type position struct {
 	key         string
 	line, depth int
 }
 
-func (p place) in(key string, line int) place {
+func (p position) child(key string, line int) position {
 	if p.key != "" {
 		key = p.key + "." + key
 	}
-	return place{key, line, p.depth + 1}
+	return position{key, line, p.depth + 1}
 }
 
-func (p place) at(i, line int) place {
-	return place{p.key + "[" + strconv.Itoa(i) + "]", line, p.depth + 1}
+func (p position) element(i, line int) position {
+	return position{p.key + "[" + strconv.Itoa(i) + "]", line, p.depth + 1}
 }
 
-func (d *decoder) faultf(at place, format string, args ...any) {
+func (d *decoder) faultf(at position, format string, args ...any) {
 	d.failed[at.key] = true
 	d.problems = append(d.problems, Problem{Line: at.line, Key: at.key, Message: fmt.Sprintf(format, args...)})
 }
 
-// step counts work and tells whether to go on.
-func (d *decoder) step(at place, n int) bool {
-	if d.steps += n; d.stopped {
+// step counts n values and reports whether the limits allow them.
+func (d *decoder) step(at position, n int) bool {
+	if d.steps += n; d.exceeded {
 		return false
 	}
-	if d.stopped = d.steps > d.nodes+maxAliased || at.depth > maxDepth; d.stopped {
-		d.faultf(place{line: at.line}, "nested too deep, or made too much of by aliases (*name): an alias must not contain itself, nor many others")
+	if d.exceeded = d.steps > d.nodes+maxAliased || at.depth > maxDepth; d.exceeded {
+		d.faultf(position{line: at.line}, "nested too deeply, or expanded too much by aliases (*name): an alias must not contain itself, nor many others")
 	}
-	return !d.stopped
+	return !d.exceeded
 }
 
-// value puts n into v.
-func (d *decoder) value(n *yaml.Node, v reflect.Value, at place) {
+// decodeValue decodes n into v.
+func (d *decoder) decodeValue(n *yaml.Node, v reflect.Value, at position) {
 	if !d.step(at, 1) {
 		return
 	}
@@ -78,44 +77,44 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at place) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if unset := d.unset[n]; unset != nil {
+	if unset := d.expandErrors[n]; unset != nil {
 		for _, message := range unset {
 			d.faultf(at, "%s", message)
 		}
 		return
 	}
 	if tag := n.Tag; len(tag) > 1 && tag[0] == '!' && tag[1] != '!' {
-		d.faultf(at, "the tag %s means nothing here", tag)
+		d.faultf(at, "the tag %s is not supported", tag)
 		return
 	}
 	if isNull(n) {
-		return // as if the key were not there
+		return // as if the key were missing
 	}
 	if v.Kind() == reflect.Pointer {
 		faults := len(d.problems)
 		target := reflect.New(v.Type().Elem())
-		d.into(n, target.Elem(), at)
+		d.decodeInto(n, target.Elem(), at)
 		if len(d.problems) == faults || target.Elem().Kind() == reflect.Struct {
-			v.Set(target) // else it stays missing
+			v.Set(target) // otherwise it stays nil
 		}
 		return
 	}
-	d.into(n, v, at)
+	d.decodeInto(n, v, at)
 }
 
-// into puts n, which is neither null nor an alias, into a v that is no pointer.
-func (d *decoder) into(n *yaml.Node, v reflect.Value, at place) {
+// decodeInto decodes n, neither null nor an alias, into v, not a pointer.
+func (d *decoder) decodeInto(n *yaml.Node, v reflect.Value, at position) {
 	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		d.text(n, text, v.Type(), at)
+		d.decodeText(n, text, v.Type(), at)
 		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		d.mapping(n, v, at)
+		d.decodeStruct(n, v, at)
 	case reflect.Map:
-		d.table(n, v, at)
+		d.decodeMap(n, v, at)
 	case reflect.Slice:
-		d.list(n, v, at)
+		d.decodeList(n, v, at)
 	case reflect.String:
 		if n.Kind != yaml.ScalarNode {
 			d.faultf(at, "must be text, not %s", kindName(n))
@@ -123,32 +122,32 @@ func (d *decoder) into(n *yaml.Node, v reflect.Value, at place) {
 		}
 		v.SetString(n.Value)
 	case reflect.Interface:
-		d.free(n, v, at)
+		d.decodeAny(n, v, at)
 	default:
-		d.scalar(n, v, at)
+		d.decodeScalar(n, v, at)
 	}
 }
 
-// free puts a value of any shape into an any: what it means its owner knows.
-func (d *decoder) free(n *yaml.Node, v reflect.Value, at place) {
+// decodeAny decodes a value of any type into an any.
+func (d *decoder) decodeAny(n *yaml.Node, v reflect.Value, at position) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		table := reflect.New(reflect.TypeFor[map[string]any]()).Elem()
-		d.table(n, table, at)
+		d.decodeMap(n, table, at)
 		v.Set(table)
 	case yaml.SequenceNode:
 		list := reflect.New(reflect.TypeFor[[]any]()).Elem()
-		d.list(n, list, at)
+		d.decodeList(n, list, at)
 		v.Set(list)
 	default:
 		if err := n.Load(v.Addr().Interface()); err != nil {
-			d.faultf(at, "is not a value")
+			d.faultf(at, "is not a valid value")
 		}
 	}
 }
 
-// text fills a type that reads itself from text.
-func (d *decoder) text(n *yaml.Node, v encoding.TextUnmarshaler, t reflect.Type, at place) {
+// decodeText decodes a value that parses itself.
+func (d *decoder) decodeText(n *yaml.Node, v encoding.TextUnmarshaler, t reflect.Type, at position) {
 	if n.Kind != yaml.ScalarNode {
 		d.faultf(at, "must be text, not %s", kindName(n))
 		return
@@ -157,20 +156,20 @@ func (d *decoder) text(n *yaml.Node, v encoding.TextUnmarshaler, t reflect.Type,
 	if err == nil {
 		return
 	}
-	if written, ok := d.written[n]; ok {
-		// The message would show what the variable holds: let it speak of the
-		// variable instead.
+	if written, ok := d.original[n]; ok {
+		// The message quotes the text, which may be a secret from the environment:
+		// use the one for the text before expansion.
 		scratch := reflect.New(t).Interface().(encoding.TextUnmarshaler)
 		if err = scratch.UnmarshalText([]byte(written)); err == nil {
-			err = fmt.Errorf("what %q stands for does not fit here", written)
+			err = fmt.Errorf("the value of %q is not valid here", written)
 		}
 	}
 	d.faultf(at, "%v", err)
 }
 
-// scalar fills a number or a truth value, by YAML's rules. Only the text counts,
-// not quotes (inside [ ] and { } a ${NAME} needs them) nor where it came from.
-func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at place) {
+// decodeScalar decodes a number or a boolean by YAML's rules. Quotes are ignored, because
+// inside [ ] and { } a ${NAME} needs them.
+func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, at position) {
 	want := "a number"
 	switch {
 	case v.Kind() == reflect.Bool:
@@ -188,27 +187,28 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at place) {
 	null := slices.Contains([]string{"", "~", "null", "Null", "NULL"}, n.Value)
 	if null || plain.Load(v.Addr().Interface()) != nil {
 		shown := n.Value
-		if written, ok := d.written[n]; ok {
+		if written, ok := d.original[n]; ok {
 			shown = written
 		}
 		d.faultf(at, "must be %s, not %q", want, shown)
 	}
 }
 
-func (d *decoder) list(n *yaml.Node, v reflect.Value, at place) {
+// decodeList decodes a list.
+func (d *decoder) decodeList(n *yaml.Node, v reflect.Value, at position) {
 	if n.Kind != yaml.SequenceNode {
-		d.faultf(at, `must be a list, not %s: write each item on its own line behind "- ", or all in [ ]`, kindName(n))
+		d.faultf(at, `must be a list, not %s: write each item on its own line after "- ", or all in [ ]`, kindName(n))
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
-		d.value(c, list.Index(i), at.at(i, c.Line))
+		d.decodeValue(c, list.Index(i), at.element(i, c.Line))
 	}
 	v.Set(list)
 }
 
-// table fills a map whose keys the user chooses.
-func (d *decoder) table(n *yaml.Node, v reflect.Value, at place) {
+// decodeMap decodes a map whose keys the user chooses.
+func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, at position) {
 	if n.Kind != yaml.MappingNode {
 		d.faultf(at, `must be "key: value" pairs, not %s`, kindName(n))
 		return
@@ -216,7 +216,7 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, at place) {
 	table := reflect.MakeMap(v.Type())
 	for _, p := range d.pairs(n, at) {
 		value := reflect.New(v.Type().Elem()).Elem()
-		d.value(p.value, value, at.in(p.key, p.line))
+		d.decodeValue(p.value, value, at.child(p.key, p.line))
 		table.SetMapIndex(reflect.ValueOf(p.key).Convert(v.Type().Key()), value)
 	}
 	v.Set(table)
@@ -229,9 +229,9 @@ type pair struct {
 	value *yaml.Node
 }
 
-// pairs returns the entries of a mapping, those that << merges into it last.
-// An entry of its own wins over a merged one.
-func (d *decoder) pairs(n *yaml.Node, at place) []pair {
+// pairs returns the entries of a mapping, followed by those that << merges into it. The
+// mapping's own entries win.
+func (d *decoder) pairs(n *yaml.Node, at position) []pair {
 	var own, merged []pair
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -241,11 +241,11 @@ func (d *decoder) pairs(n *yaml.Node, at place) []pair {
 		}
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			d.faultf(at.in("?", key.Line), "a key must be text, not %s", kindName(key))
+			d.faultf(at.child("?", key.Line), "a key must be text, not %s", kindName(key))
 		case key.ShortTag() == "!!merge":
-			merged = append(merged, d.merge(value, at.in("<<", key.Line))...)
+			merged = append(merged, d.merge(value, at.child("<<", key.Line))...)
 		case seen[key.Value] != 0:
-			d.faultf(at.in(key.Value, key.Line), "is given twice; it is in line %d already", seen[key.Value])
+			d.faultf(at.child(key.Value, key.Line), "is given twice; it is in line %d already", seen[key.Value])
 		default:
 			seen[key.Value] = key.Line
 			own = append(own, pair{key.Value, key.Line, value})
@@ -260,9 +260,9 @@ func (d *decoder) pairs(n *yaml.Node, at place) []pair {
 	return own
 }
 
-// merge returns the entries that << brings in: those of a mapping, or of a list
-// of them, of which the first wins.
-func (d *decoder) merge(n *yaml.Node, at place) []pair {
+// merge returns the entries of the value of <<: a mapping, or a list of mappings, the
+// first of which wins.
+func (d *decoder) merge(n *yaml.Node, at position) []pair {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -275,7 +275,7 @@ func (d *decoder) merge(n *yaml.Node, at place) []pair {
 	case yaml.SequenceNode:
 		var all []pair
 		for i, c := range n.Content {
-			all = append(all, d.merge(c, at.at(i, c.Line))...)
+			all = append(all, d.merge(c, at.element(i, c.Line))...)
 		}
 		return all
 	}
@@ -285,7 +285,7 @@ func (d *decoder) merge(n *yaml.Node, at place) []pair {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
-// kindName says what n is to somebody who does not know YAML's words.
+// kindName describes the kind of n without YAML's terms.
 func kindName(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:

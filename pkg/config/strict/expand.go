@@ -7,12 +7,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxExpanded bounds what all ${NAME} of a file may come to, in bytes.
+// maxExpanded bounds the total length of all expanded ${NAME} of a file, in bytes.
 const maxExpanded = 4 * MaxSize
 
-// expand replaces ${NAME} in the values below n. It works on values that the
-// YAML parser has already found, so that a variable can never add structure.
-// What is wrong is kept until the decoder comes by and knows the key.
+// expand replaces ${NAME} in the values below n. It works on parsed values, so that a
+// variable can never add YAML structure. Errors are reported when the decoder reaches
+// the value and knows its path.
 func (d *decoder) expand(n *yaml.Node) {
 	d.nodes++
 	for i, c := range n.Content {
@@ -25,29 +25,29 @@ func (d *decoder) expand(n *yaml.Node) {
 		return
 	}
 	written := n.Value
-	value, wrong := expandText(written, d.file.Lookup)
+	value, errs := expandText(written, d.file.Lookup)
 	if d.expanded += len(value); d.expanded > maxExpanded {
-		wrong = []string{fmt.Sprintf("the variables of this file come to more than %d bytes", maxExpanded)}
+		errs = []string{fmt.Sprintf("the variables of this file expand to more than %d bytes", maxExpanded)}
 	}
-	d.written[n] = written
-	if wrong != nil {
-		d.unset[n] = wrong
+	d.original[n] = written
+	if errs != nil {
+		d.expandErrors[n] = errs
 		return
 	}
-	// Text, whatever it looks like: a password of ~ is no null.
+	// Always text: a password of ~ is not null.
 	n.Value, n.Tag = value, "!!str"
 }
 
-// expandText replaces ${NAME} and ${NAME:-default}; $${ stands for ${, and
-// every other $ for itself. A variable that is set but empty takes the default,
-// as in a shell. wrong says which variables are missing.
-func expandText(s string, lookup Lookup) (value string, wrong []string) {
+// expandText replaces ${NAME} and ${NAME:-default}. $${ becomes ${, and every other $ is
+// kept. As in a shell, a variable that is set but empty takes the default. errs are the
+// messages for what cannot be replaced.
+func expandText(s string, lookup Lookup) (value string, errs []string) {
 	var out strings.Builder
 	for {
 		i := strings.IndexByte(s, '$')
 		if i < 0 {
 			out.WriteString(s)
-			return out.String(), wrong
+			return out.String(), errs
 		}
 		out.WriteString(s[:i])
 		s = s[i:]
@@ -56,7 +56,7 @@ func expandText(s string, lookup Lookup) (value string, wrong []string) {
 			s = rest
 			continue
 		}
-		name, fallback, hasFallback, length := variable(s)
+		name, fallback, hasFallback, length := parseVariable(s)
 		if length == 0 {
 			out.WriteByte('$')
 			s = s[1:]
@@ -66,20 +66,20 @@ func expandText(s string, lookup Lookup) (value string, wrong []string) {
 		value, ok := lookup(name)
 		switch {
 		case strings.Contains(fallback, "${"):
-			wrong = append(wrong, "a default cannot hold another ${…}")
+			errs = append(errs, "a default cannot contain another ${…}")
 		case value == "" && hasFallback:
 			out.WriteString(fallback)
 		case !ok:
-			wrong = append(wrong, fmt.Sprintf("the environment variable %s is not set; set it, or write ${%s:-default}", name, name))
+			errs = append(errs, fmt.Sprintf("the environment variable %s is not set; set it, or write ${%s:-default}", name, name))
 		default:
 			out.WriteString(value)
 		}
 	}
 }
 
-// variable reads a ${NAME} or ${NAME:-default} at the beginning of s and
-// returns its length, 0 when there is none.
-func variable(s string) (name, fallback string, hasFallback bool, length int) {
+// parseVariable parses a ${NAME} or ${NAME:-default} at the beginning of s. length is 0
+// if there is none.
+func parseVariable(s string) (name, fallback string, hasFallback bool, length int) {
 	body, ok := strings.CutPrefix(s, "${")
 	if !ok {
 		return "", "", false, 0

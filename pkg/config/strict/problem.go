@@ -5,22 +5,23 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tocsin/pkg/setting"
 )
 
-// Problem is one thing that is wrong in a file, or worth a warning.
+// Problem is an error or a warning about a file.
 type Problem struct {
 	File string
-	// Line counts from 1; a key that is missing has the line of what it is
-	// missing from.
+	// Line counts from 1. For a missing key it is the line of the mapping that lacks
+	// it.
 	Line int
-	// Key is the way to the value, such as lag.rules[0].max_lag; "" is the file
-	// itself.
+	// Key is the path of the value, such as lag.rules[0].max_lag, "" for the file.
 	Key     string
 	Message string
 	Warning bool
 }
 
-// String prints the problem as file:line: key: message.
+// String returns "file:line: key: message".
 func (p Problem) String() string {
 	s := fmt.Sprintf("%s:%d: ", p.File, p.Line)
 	if p.Key != "" {
@@ -29,11 +30,11 @@ func (p Problem) String() string {
 	return s + p.Message
 }
 
-// Faults is the error of a file that cannot be used: everything that is wrong
-// with it, in the order of its lines.
+// Faults is the error of a file that cannot be used: all its errors, in the order of
+// their lines.
 type Faults []Problem
 
-// Error prints the faults, one on each line.
+// Error returns the faults, one per line.
 func (f Faults) Error() string {
 	lines := make([]string, len(f))
 	for i, p := range f {
@@ -42,9 +43,9 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// split sorts problems by line and parts them into warnings and faults. The
-// error is nil when there are no faults.
-func split(all []Problem) (warnings []Problem, err error) {
+// sortProblems sorts problems by line and returns the warnings and, as a Faults, the
+// errors; err is nil if there are none.
+func sortProblems(all []Problem) (warnings []Problem, err error) {
 	slices.SortStableFunc(all, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
 	})
@@ -60,4 +61,28 @@ func split(all []Problem) (warnings []Problem, err error) {
 		err = faults
 	}
 	return warnings, err
+}
+
+// addFault adds a fault that Validate has found, unless decoding its value has failed:
+// then that error is enough. The line is that of the value, or of the innermost
+// enclosing value that is in the file.
+func (d *decoder) addFault(f setting.Fault) {
+	at := position{line: d.lines[""]}
+	failed := false
+	for _, step := range f.Path {
+		line := at.line
+		if i, ok := step.(int); ok {
+			at = at.element(i, line)
+		} else {
+			at = at.child(fmt.Sprint(step), line)
+		}
+		if line, ok := d.lines[at.key]; ok {
+			at.line = line
+		}
+		failed = failed || d.failed[at.key]
+	}
+	if failed && !f.Warning {
+		return
+	}
+	d.problems = append(d.problems, Problem{Line: at.line, Key: at.key, Message: f.Message, Warning: f.Warning})
 }

@@ -1,7 +1,27 @@
-// Package strict reads a YAML file into a struct and finds everything that is
-// wrong with it in one go, each thing with its line: keys that do not exist,
-// values of the wrong type, variables that are not set, and what a validation
-// says. It knows nothing of what the file configures.
+// Package strict decodes a YAML file into a struct and reports everything that is wrong
+// with it at once, each problem with its line and the path of the key: unknown keys,
+// values of the wrong type, unset variables, and the faults that a Validate function
+// finds. It is independent of what the file configures.
+//
+// It also replaces ${NAME} in values and reads secrets from files named by _file keys.
+//
+// # Why not the YAML library's strict mode
+//
+// For a file with six mistakes, go.yaml.in/yaml/v4 v4.0.0 with WithKnownFields reports
+// five, with lines but in Go's terms and without paths:
+//
+//	line 1: cannot construct !!str `many` into int
+//	line 6: field max_lagg not found in type struct { Name string "yaml:\"name\""; … }
+//
+// where this package reports
+//
+//	tocsin.yaml:1: port: must be a whole number, not "many"
+//	tocsin.yaml:6: items[0].max_lagg: unknown key; did you mean max_lag?
+//
+// With the library, variables would have to be replaced before parsing, so that their
+// values could change the structure and would be quoted in errors, where they may be
+// secrets; and a fault found by Validate, such as a missing key, would have no line. The
+// price is 850 lines of code and 86 KB of binary (6.28 MB instead of 6.20 MB).
 package strict
 
 import (
@@ -16,28 +36,26 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// MaxSize is how large a file may be, in bytes.
+// MaxSize is the maximum size of a file, in bytes.
 const MaxSize = 1 << 20
 
-// Lookup finds an environment variable: os.LookupEnv.
+// Lookup returns an environment variable, such as os.LookupEnv.
 type Lookup func(name string) (value string, ok bool)
 
-// File is a file to read.
+// File is a file to load.
 type File struct {
-	// Path is where the file is; problems name it, and the files that _file keys
-	// name are relative to its folder.
+	// Path is the path of the file. Paths in _file keys are relative to its directory.
 	Path string
-	// Lookup replaces ${NAME}.
+	// Lookup returns the values of ${NAME}.
 	Lookup Lookup
 	// ExplainKey returns the error text for a key that the struct does not have,
 	// "" for the usual text of an unknown key. It may be nil.
 	ExplainKey func(in reflect.Type, key string) string
 }
 
-// Load reads the file into the struct that v points to, and has it validated.
-// validate must bear that anything is missing: it is called even when something
-// is wrong already. The error is a Faults, unless the file itself cannot be
-// read. After an error v is of no use.
+// Load decodes the file into the struct that v points to, and calls validate, also after
+// errors of decoding: it must accept that any value is missing. The error is a Faults,
+// unless the file cannot be read. After an error v must not be used.
 func (f File) Load(v any, validate func(*setting.Faults)) (warnings []Problem, err error) {
 	data, err := readBounded(f.Path, MaxSize)
 	if err != nil {
@@ -46,17 +64,18 @@ func (f File) Load(v any, validate func(*setting.Faults)) (warnings []Problem, e
 	return f.Parse(data, v, validate)
 }
 
-// Parse is Load for a file whose content is at hand.
+// Parse is Load for the content of the file.
 func (f File) Parse(data []byte, v any, validate func(*setting.Faults)) (warnings []Problem, err error) {
 	problems := f.problems(data, v, validate)
 	last := 1 + bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 	for i, p := range problems {
-		// An end that comes too early is found behind the last line.
+		// An unexpected end of the file is reported after the last line.
 		problems[i].File, problems[i].Line = f.Path, max(1, min(p.Line, last))
 	}
-	return split(problems)
+	return sortProblems(problems)
 }
 
+// problems decodes and validates data and returns all problems, without the file's path.
 func (f File) problems(data []byte, v any, validate func(*setting.Faults)) []Problem {
 	root, problem := parse(data)
 	if problem != nil {
@@ -65,22 +84,22 @@ func (f File) problems(data []byte, v any, validate func(*setting.Faults)) []Pro
 	d := decoder{
 		file:  f,
 		lines: map[string]int{}, failed: map[string]bool{}, fields: map[reflect.Type][]field{},
-		written: map[*yaml.Node]string{}, unset: map[*yaml.Node][]string{},
+		original: map[*yaml.Node]string{}, expandErrors: map[*yaml.Node][]string{},
 	}
 	d.expand(root)
-	d.value(root, reflect.ValueOf(v).Elem(), place{line: root.Line})
-	if d.stopped {
+	d.decodeValue(root, reflect.ValueOf(v).Elem(), position{line: root.Line})
+	if d.exceeded {
 		return d.problems
 	}
 	var faults setting.Faults
 	validate(&faults)
 	for _, fault := range faults.List() {
-		d.judge(fault)
+		d.addFault(fault)
 	}
 	return d.problems
 }
 
-// parse reads the one mapping that data must be, and checks its bounds.
+// parse parses data, which must be one document with a mapping at its top.
 func parse(data []byte) (*yaml.Node, *Problem) {
 	if len(data) > MaxSize {
 		return nil, &Problem{Line: 1, Message: fmt.Sprintf("the file is larger than %d bytes", MaxSize)}
@@ -105,7 +124,7 @@ func parse(data []byte) (*yaml.Node, *Problem) {
 	return root, nil
 }
 
-// readBounded reads a regular file of up to limit bytes.
+// readBounded reads a regular file of at most limit bytes.
 func readBounded(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {

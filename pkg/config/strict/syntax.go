@@ -10,7 +10,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// checkText refuses what is no text, with the line: the YAML library gives none.
+// checkText rejects content that is not UTF-8 text. The YAML library does too, but
+// without the line.
 func checkText(data []byte) *Problem {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	for i := 0; i < len(data); {
@@ -30,8 +31,8 @@ func checkText(data []byte) *Problem {
 	return nil
 }
 
-// syntaxProblem turns the YAML library's error into a sentence about the line
-// at which a person has to look.
+// syntaxProblem translates an error of the YAML library. The line is the one that has to
+// be changed, which is often not where parsing failed.
 func syntaxProblem(data []byte, err error) *Problem {
 	var e *yaml.LoadError
 	if !errors.As(err, &e) {
@@ -49,12 +50,12 @@ func syntaxProblem(data []byte, err error) *Problem {
 		m = `a ":" is not allowed here: check the indentation, or put a value that has ": " in it in quotes`
 	case strings.HasPrefix(msg, "could not find expected ':'"):
 		line = began
-		m = `neither "key: value" nor "- item": is a ":" or a space behind it missing?`
+		m = `neither "key: value" nor "- item": is a ":" or the space after it missing?`
 	case e.ContextMsg == "while scanning a quoted scalar":
 		line = began
 		m = "the quote that opens here is not closed"
 	case msg == "did not find expected key" || strings.HasPrefix(msg, "did not find expected '-'"):
-		m = fmt.Sprintf("does not fit to what begins in line %d: check the indentation and the quotes", began)
+		m = fmt.Sprintf("does not fit what begins in line %d: check the indentation and the quotes", began)
 	case strings.HasPrefix(msg, "did not find expected ','"):
 		m = fmt.Sprintf("the bracket that opens in line %d is neither closed nor followed by a comma", began)
 	case strings.HasPrefix(msg, "did not find expected node content"):
@@ -82,7 +83,7 @@ func lineOf(data []byte, line int) string {
 
 func leadingSpace(s string) string { return s[:len(s)-len(strings.TrimLeft(s, " \t"))] }
 
-// runeAt returns the character in a column, counted from 1.
+// runeAt returns the character in a column, counted from 1, a space if there is none.
 func runeAt(s string, column int) rune {
 	for _, r := range s {
 		if column--; column == 0 {

@@ -11,18 +11,18 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// maxSecret bounds a file that holds a secret, in bytes.
+// maxSecret is the maximum size of a secret's file, in bytes.
 const maxSecret = 64 << 10
 
-// field is a key of a struct.
+// field is a field of a struct and its key.
 type field struct {
 	key    string
 	index  []int
 	secret bool
 }
 
-// mapping puts a mapping into a struct.
-func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at place) {
+// decodeStruct decodes a mapping into a struct.
+func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, at position) {
 	if n.Kind != yaml.MappingNode {
 		d.faultf(at, `must be "key: value" pairs, not %s`, kindName(n))
 		return
@@ -38,23 +38,23 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at place) {
 	pairs := d.pairs(n, at)
 	for _, p := range pairs {
 		if f := find(p.key); f != nil {
-			d.value(p.value, v.FieldByIndex(f.index), at.in(p.key, p.line))
+			d.decodeValue(p.value, v.FieldByIndex(f.index), at.child(p.key, p.line))
 			continue
 		}
 		secret := find(strings.TrimSuffix(p.key, "_file"))
 		if secret == nil || !secret.secret {
-			d.unknown(p, v.Type(), at)
+			d.unknownKey(p, v.Type(), at)
 			continue
 		}
-		beside := slices.ContainsFunc(pairs, func(other pair) bool { return other.key == secret.key })
-		d.secretFile(p, v.FieldByIndex(secret.index), at, secret.key, beside)
+		given := slices.ContainsFunc(pairs, func(other pair) bool { return other.key == secret.key })
+		d.secretFile(p, v.FieldByIndex(secret.index), at, secret.key, given)
 	}
 }
 
-// unknown reports a key that the struct does not have, with the one that was
-// probably meant.
-func (d *decoder) unknown(p pair, in reflect.Type, at place) {
-	here := at.in(p.key, p.line)
+// unknownKey reports a key that the struct does not have, with the one that was probably
+// meant.
+func (d *decoder) unknownKey(p pair, in reflect.Type, at position) {
+	here := at.child(p.key, p.line)
 	if d.file.ExplainKey != nil {
 		if why := d.file.ExplainKey(in, p.key); why != "" {
 			d.faultf(here, "%s", why)
@@ -69,8 +69,8 @@ func (d *decoder) unknown(p pair, in reflect.Type, at place) {
 		}
 	}
 	if near := setting.Nearest(p.key, known); near != "" {
-		// What validation says of the key that was meant would be said twice.
-		d.failed[at.in(near, 0).key] = true
+		// The key that was meant is missing, which need not be reported too.
+		d.failed[at.child(near, 0).key] = true
 		d.faultf(here, "unknown key; did you mean %s?", near)
 		return
 	}
@@ -78,20 +78,20 @@ func (d *decoder) unknown(p pair, in reflect.Type, at place) {
 	d.faultf(here, "unknown key; allowed here: %s", strings.Join(known, ", "))
 }
 
-// secretFile fills the secret key from the file that its _file key names; beside
-// tells that the secret itself is given too. A line end behind it is not part of
-// the secret.
-func (d *decoder) secretFile(p pair, v reflect.Value, at place, key string, beside bool) {
-	here, secret := at.in(p.key, p.line), at.in(key, p.line)
+// secretFile decodes the _file form of the secret key: the secret is the content of the
+// file, without trailing newlines. given is whether the key itself is given too, which is
+// an error.
+func (d *decoder) secretFile(p pair, v reflect.Value, at position, key string, given bool) {
+	here, secret := at.child(p.key, p.line), at.child(key, p.line)
 	faults := len(d.problems)
 	defer func() { d.failed[secret.key] = len(d.problems) > faults }()
-	if beside {
+	if given {
 		d.faultf(here, "is given together with %s: keep one of them", key)
 		return
 	}
 	d.lines[secret.key] = secret.line
 	var path string
-	if d.value(p.value, reflect.ValueOf(&path).Elem(), here); path == "" {
+	if d.decodeValue(p.value, reflect.ValueOf(&path).Elem(), here); path == "" {
 		return
 	}
 	if !filepath.IsAbs(path) {
@@ -109,7 +109,7 @@ func (d *decoder) secretFile(p pair, v reflect.Value, at place, key string, besi
 	}
 }
 
-// fieldsOf lists the keys of a struct, those of inlined structs among them.
+// fieldsOf returns the fields of a struct, including those of inlined structs.
 func (d *decoder) fieldsOf(t reflect.Type) []field {
 	if list, ok := d.fields[t]; ok {
 		return list
