@@ -2,22 +2,130 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"tocsin/pkg/lag"
 )
 
-// maxRounds bounds a search. Each round halves what is not known: 30 of them
-// make a second of thirty years.
-const maxRounds = 30
+// maxClockSkew is how far a message's time may be ahead of this machine's
+// clock. Beyond it, one of the two clocks is wrong.
+const maxClockSkew = time.Minute
 
-// Age tells for each of rows, which Read returned a moment ago, how old its
-// oldest unread message is at now, after allowed of them that do not count. It
-// asks on until it knows within so much time, at most 30 times, each time all
-// leaders at once; what it knows by the end of ctx it returns. What Behind says
-// of clocks holds here too.
+// CountOlder returns, for each of rows, how many of its unread messages are
+// older than each of thresholds at now. rows must come from a recent Read. It
+// reads no messages and keeps no state: a broker knows the offset of the first
+// message that is not older. It makes one request per leader and threshold, one
+// more per leader, and one to find the leaders. Rows without lag cost nothing,
+// so callers should pass only rows with more lag than they allow.
+//
+// Message times are the broker's if the topic has message.timestamp.type
+// LogAppendTime, otherwise the producers'. If a message is more than a minute
+// ahead of now, the clock of its producer or of this machine is wrong, and the
+// result is not Known. On a machine whose clock is fast, messages appear older
+// by that much.
+func (r *Reader) CountOlder(ctx context.Context, now time.Time, rows []lag.GroupPartition, thresholds []time.Duration) [][]lag.OlderCount {
+	ctx, cancel := context.WithTimeout(ctx, maxReadTime)
+	defer cancel()
+	times := make([]int64, len(thresholds), len(thresholds)+1)
+	for i, t := range thresholds {
+		times[i] = now.Add(-t).UnixMilli()
+	}
+	times = append(times, now.Add(maxClockSkew).UnixMilli())
+	first := map[topicPartition]int{} // index of the first result for a partition
+	var queries []offsetQuery
+	for _, row := range rows {
+		tp := topicPartition{row.Topic, row.ID}
+		if _, queried := first[tp]; queried || !row.Known || row.Lag <= 0 {
+			continue
+		}
+		first[tp] = len(queries)
+		for _, t := range times {
+			queries = append(queries, offsetQuery{tp, t})
+		}
+	}
+	results := r.queryOffsets(ctx, queries)
+	out := make([][]lag.OlderCount, len(rows))
+	for i, row := range rows {
+		out[i] = make([]lag.OlderCount, len(thresholds))
+		from, queried := first[topicPartition{row.Topic, row.ID}]
+		for t := range thresholds {
+			switch {
+			case !row.Known:
+				out[i][t].Reason = row.Reason
+			case row.Lag <= 0 || !queried:
+				out[i][t].Known = true
+			default:
+				out[i][t] = countOlder(row, results[from+t], results[from+len(thresholds)], now)
+			}
+		}
+	}
+	return out
+}
+
+// countOlder counts the unread messages before the first one that is not older.
+func countOlder(row lag.GroupPartition, newer, future offsetResult, now time.Time) lag.OlderCount {
+	switch {
+	case newer.err != nil:
+		return lag.OlderCount{Reason: newer.err.en}
+	case future.err != nil:
+		return lag.OlderCount{Reason: future.err.en}
+	case future.offset >= 0:
+		return lag.OlderCount{Reason: clockSkewReason(future, now)}
+	}
+	before := row.End // all messages are older
+	if newer.offset >= 0 {
+		before = min(newer.offset, row.End)
+	}
+	return lag.OlderCount{Messages: max(0, before-firstUnread(row)), Known: true}
+}
+
+// firstUnread returns the offset of the first unread message of a row.
+func firstUnread(row lag.GroupPartition) int64 { return max(row.Committed, row.Start) }
+
+// clockSkewReason returns why ages are not known if a message is from the
+// future.
+func clockSkewReason(future offsetResult, now time.Time) string {
+	off := time.UnixMilli(future.time).Sub(now).Round(time.Second)
+	return fmt.Sprintf("message %d is %v ahead of this machine's clock: check that and the producer's", future.offset, off)
+}
+
+// queryOffsets finds the leaders and runs queries.
+func (r *Reader) queryOffsets(ctx context.Context, queries []offsetQuery) []offsetResult {
+	layouts, err := r.layoutsOf(ctx, queries)
+	if err == nil {
+		return r.listOffsets(ctx, layouts, queries)
+	}
+	results := make([]offsetResult, len(queries))
+	for i := range results {
+		results[i].err = err
+	}
+	return results
+}
+
+// layoutsOf returns the layouts of the topics in queries.
+func (r *Reader) layoutsOf(ctx context.Context, queries []offsetQuery) (map[string]*layout, *Error) {
+	topics := map[string]bool{}
+	for _, q := range queries {
+		topics[q.topic] = true
+	}
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	return r.layouts(ctx, sortedKeys(topics))
+}
+
+// maxSearchRounds bounds a search. Each round halves the interval: 30 of them
+// narrow thirty years down to a second.
+const maxSearchRounds = 30
+
+// ReadAges returns, for each of rows, the age of its oldest unread message at
+// now, not counting the first allowed ones. rows must come from a recent Read.
+// It searches until the bounds are within the given duration, in at most 30
+// rounds of parallel requests to all leaders; when ctx ends, it returns the
+// bounds so far. The remarks on clocks at CountOlder apply.
 func (r *Reader) ReadAges(ctx context.Context, now time.Time, rows []lag.GroupPartition, allowed int64, within time.Duration) []lag.Age {
-	ctx, cancel := context.WithTimeout(ctx, longest)
+	ctx, cancel := context.WithTimeout(ctx, maxReadTime)
 	defer cancel()
 	out := make([]lag.Age, len(rows))
 	var searches []*search
@@ -29,131 +137,131 @@ func (r *Reader) ReadAges(ctx context.Context, now time.Time, rows []lag.GroupPa
 			out[i].Known = true
 		default:
 			searches = append(searches, &search{
-				place: place{row.Topic, row.ID}, target: position(row) + max(allowed, 0), age: &out[i],
+				topicPartition: topicPartition{row.Topic, row.ID}, target: firstUnread(row) + max(allowed, 0), age: &out[i],
 			})
 		}
 	}
-	layouts, err := r.begin(ctx, now, searches)
-	for range maxRounds {
-		open := narrow(searches, max(within.Milliseconds(), 1))
+	layouts, err := r.startSearches(ctx, now, searches)
+	for range maxSearchRounds {
+		open := unfinished(searches, max(within.Milliseconds(), 1))
 		if err != nil || len(open) == 0 || ctx.Err() != nil {
 			break
 		}
-		r.round(ctx, layouts, open)
+		r.searchRound(ctx, layouts, open)
 	}
 	for _, s := range searches {
-		s.tell(now)
+		s.setAge(now)
 	}
 	return out
 }
 
-// search looks for the time of one message, the one at target: not before from,
-// and before to, in milliseconds.
+// search is a binary search for the time, in milliseconds, of the message at
+// the target offset: not before from, and before to.
 type search struct {
-	place
+	topicPartition
 	target   int64
 	from, to int64
-	over     bool
+	done     bool
 	age      *lag.Age
 }
 
-// begin finds out between which times the messages of each partition are, and who
-// leads it.
-func (r *Reader) begin(ctx context.Context, now time.Time, searches []*search) (map[string]*layout, *Error) {
-	first := map[place]int{}
-	var questions []question
-	limit := now.Add(ahead).UnixMilli()
+// startSearches determines the initial bounds of each search and returns the
+// layouts of their topics.
+func (r *Reader) startSearches(ctx context.Context, now time.Time, searches []*search) (map[string]*layout, *Error) {
+	first := map[topicPartition]int{}
+	var queries []offsetQuery
+	limit := now.Add(maxClockSkew).UnixMilli()
 	for _, s := range searches {
-		if _, asked := first[s.place]; !asked {
-			first[s.place] = len(questions)
-			questions = append(questions, question{s.place, 0}, question{s.place, limit})
+		if _, queried := first[s.topicPartition]; !queried {
+			first[s.topicPartition] = len(queries)
+			queries = append(queries, offsetQuery{s.topicPartition, 0}, offsetQuery{s.topicPartition, limit})
 		}
 	}
-	layouts, err := r.layoutsFor(ctx, questions)
+	layouts, err := r.layoutsOf(ctx, queries)
 	if err != nil {
 		for _, s := range searches {
 			s.age.Reason = err.en
 		}
 		return nil, err
 	}
-	answers := r.offsets(ctx, layouts, questions)
+	results := r.listOffsets(ctx, layouts, queries)
 	for _, s := range searches {
-		oldest, future := answers[first[s.place]], answers[first[s.place]+1]
-		s.over = true
+		oldest, future := results[first[s.topicPartition]], results[first[s.topicPartition]+1]
+		s.done = true
 		switch {
 		case oldest.err != nil:
 			s.age.Reason = oldest.err.en
 		case future.err != nil:
 			s.age.Reason = future.err.en
 		case future.offset >= 0:
-			s.age.Reason = clocks(future, now)
+			s.age.Reason = clockSkewReason(future, now)
 		case oldest.offset < 0:
-			s.age.Known = true // deleted since it was read
+			s.age.Known = true // deleted since the Read
 		default:
-			s.over, s.age.Known = false, true
+			s.done, s.age.Known = false, true
 			s.target = max(s.target, oldest.offset)
 			s.from, s.to = oldest.time, limit
-			s.hear(oldest)
+			s.observe(oldest)
 		}
 	}
 	return layouts, nil
 }
 
-// narrow returns the searches that go on.
-func narrow(searches []*search, within int64) []*search {
+// unfinished returns the searches whose bounds are still further apart.
+func unfinished(searches []*search, within int64) []*search {
 	var open []*search
 	for _, s := range searches {
-		if !s.over && s.to-s.from > within {
+		if !s.done && s.to-s.from > within {
 			open = append(open, s)
 		}
 	}
 	return open
 }
 
-// round asks for each search what is in the middle. Each of them hears every
-// answer about its partition.
-func (r *Reader) round(ctx context.Context, layouts map[string]*layout, open []*search) {
-	var questions []question
-	asked := map[question]bool{}
+// searchRound queries the middle of each search. A result narrows all searches
+// in its partition.
+func (r *Reader) searchRound(ctx context.Context, layouts map[string]*layout, open []*search) {
+	var queries []offsetQuery
+	queried := map[offsetQuery]bool{}
 	for _, s := range open {
-		q := question{s.place, s.from + (s.to-s.from)/2}
-		if !asked[q] {
-			asked[q] = true
-			questions = append(questions, q)
+		q := offsetQuery{s.topicPartition, s.from + (s.to-s.from)/2}
+		if !queried[q] {
+			queried[q] = true
+			queries = append(queries, q)
 		}
 	}
-	heard := map[place][]int{}
-	answers := r.offsets(ctx, layouts, questions)
-	for i, q := range questions {
-		heard[q.place] = append(heard[q.place], i)
+	byPartition := map[topicPartition][]int{}
+	results := r.listOffsets(ctx, layouts, queries)
+	for i, q := range queries {
+		byPartition[q.topicPartition] = append(byPartition[q.topicPartition], i)
 	}
 	for _, s := range open {
-		for _, i := range heard[s.place] {
-			a := answers[i]
+		for _, i := range byPartition[s.topicPartition] {
+			a := results[i]
 			switch {
-			case s.over:
+			case s.done:
 			case a.err != nil:
-				s.over = true // what is known stays true
+				s.done = true // its bounds remain valid
 			case a.offset < 0 || a.offset > s.target:
-				s.to = max(min(s.to, questions[i].time), s.from)
+				s.to = max(min(s.to, queries[i].time), s.from)
 			default:
-				s.hear(a)
+				s.observe(a)
 			}
 		}
 	}
 }
 
-// hear takes the news that no message before the target, which a is at or before,
-// has a time between the one asked for and a's.
-func (s *search) hear(a answer) {
+// observe narrows a search by a message at or before the target: no message
+// before the target has a time between the queried one and that of the message.
+func (s *search) observe(a offsetResult) {
 	s.from = min(max(s.from, a.time), s.to)
 	if a.offset == s.target {
-		s.from, s.to, s.over = a.time, a.time, true
+		s.from, s.to, s.done = a.time, a.time, true
 	}
 }
 
-// tell puts down what was found.
-func (s *search) tell(now time.Time) {
+// setAge stores the result.
+func (s *search) setAge(now time.Time) {
 	if s.age.Known && s.to != 0 {
 		s.age.AtLeast = max(0, now.Sub(time.UnixMilli(s.to)))
 		s.age.AtMost = max(0, now.Sub(time.UnixMilli(s.from)))

@@ -11,46 +11,46 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// parallel is how many groups a broker is asked about at a time that takes one
-// in a request.
-const parallel = 16
+// maxParallelFetches is how many groups are requested in parallel from a broker
+// that takes one group per request.
+const maxParallelFetches = 16
 
-// commits finds the chosen groups and what they have committed. A broker that
-// lists a group is the one that keeps its offsets, so that it can be asked for
-// them at once, while others are still waited for.
-func (r *Reader) commits(ctx context.Context) (*list, *Error) {
-	known, cancel := share(ctx, 2)
-	m, err := r.metadata(known, nil)
+// readCommits finds the selected groups and reads their commits. The broker
+// that lists a group also stores its offsets, so they can be requested from it
+// at once, without waiting for other brokers.
+func (r *Reader) readCommits(ctx context.Context) (*groupList, *Error) {
+	metadataCtx, cancel := splitDeadline(ctx, 2)
+	m, err := r.metadata(metadataCtx, nil)
 	cancel()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel = share(ctx, 2)
+	ctx, cancel = splitDeadline(ctx, 2)
 	defer cancel()
-	var found *list
+	var found *groupList
 	if names, ok := r.cluster.Groups.Literals(); ok {
-		found = &list{complete: true, groups: make([]*group, len(names))}
+		found = &groupList{complete: true, groups: make([]*group, len(names))}
 		for i, name := range names {
 			found.groups[i] = &group{name: name}
 		}
-		r.locate(ctx, found.groups)
-	} else if found, err = r.listed(ctx, m.Brokers); err != nil {
+		r.fetchFromCoordinators(ctx, found.groups)
+	} else if found, err = r.listGroups(ctx, m.Brokers); err != nil {
 		return nil, err
 	}
-	r.locate(ctx, slices.DeleteFunc(slices.Clone(found.groups), func(g *group) bool { return g.err == nil || !g.err.moved }))
+	r.fetchFromCoordinators(ctx, slices.DeleteFunc(slices.Clone(found.groups), func(g *group) bool { return g.err == nil || !g.err.refresh }))
 	slices.SortFunc(found.groups, func(a, b *group) int { return cmp.Compare(a.name, b.name) })
 	return found, nil
 }
 
-// listed lists the groups of every broker and reads their commits.
-func (r *Reader) listed(ctx context.Context, brokers []kmsg.MetadataResponseBroker) (*list, *Error) {
+// listGroups lists the groups of all brokers and reads their commits.
+func (r *Reader) listGroups(ctx context.Context, brokers []kmsg.MetadataResponseBroker) (*groupList, *Error) {
 	var mu sync.Mutex
-	found, seen, failed := &list{}, map[string]bool{}, 0
-	var all sync.WaitGroup
+	found, seen, failed := &groupList{}, map[string]bool{}, 0
+	var lists sync.WaitGroup
 	for _, b := range brokers {
-		all.Go(func() {
-			groups, err := r.groupsOf(ctx, b.NodeID)
-			r.fetch(ctx, b.NodeID, groups)
+		lists.Go(func() {
+			groups, err := r.listBrokerGroups(ctx, b.NodeID)
+			r.fetchCommits(ctx, b.NodeID, groups)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -58,7 +58,7 @@ func (r *Reader) listed(ctx context.Context, brokers []kmsg.MetadataResponseBrok
 				found.err = err
 			}
 			for _, g := range groups {
-				// A group that moves is with two brokers for a moment.
+				// While a group moves, two brokers list it.
 				if !seen[g.name] {
 					found.groups = append(found.groups, g)
 				}
@@ -66,10 +66,10 @@ func (r *Reader) listed(ctx context.Context, brokers []kmsg.MetadataResponseBrok
 			}
 		})
 	}
-	all.Wait()
+	lists.Wait()
 	if failed == len(brokers) {
 		if found.err == nil {
-			found.err = senseless(theCluster)
+			found.err = missingError(clusterSubject)
 		}
 		return nil, found.err
 	}
@@ -77,12 +77,12 @@ func (r *Reader) listed(ctx context.Context, brokers []kmsg.MetadataResponseBrok
 	return found, nil
 }
 
-// groupsOf lists the chosen groups of a broker. It shows those that the user may
-// see, and tells nothing of the others.
-func (r *Reader) groupsOf(ctx context.Context, node int32) ([]*group, *Error) {
-	resp, err := ask[*kmsg.ListGroupsResponse](ctx, r, node, kmsg.NewPtrListGroupsRequest())
+// listBrokerGroups lists the selected groups of a broker. The broker leaves out
+// groups that the user may not describe, without an error.
+func (r *Reader) listBrokerGroups(ctx context.Context, node int32) ([]*group, *Error) {
+	resp, err := requestBroker[*kmsg.ListGroupsResponse](ctx, r, node, kmsg.NewPtrListGroupsRequest())
 	if err == nil {
-		err = refused(resp.ErrorCode, theCluster)
+		err = codeError(resp.ErrorCode, clusterSubject)
 	}
 	if err != nil {
 		return nil, err
@@ -97,44 +97,45 @@ func (r *Reader) groupsOf(ctx context.Context, node int32) ([]*group, *Error) {
 	return groups, nil
 }
 
-// locate reads the commits of groups of which it is not known who has them.
-func (r *Reader) locate(ctx context.Context, groups []*group) {
+// fetchFromCoordinators reads the commits of groups whose coordinator is not
+// known.
+func (r *Reader) fetchFromCoordinators(ctx context.Context, groups []*group) {
 	if len(groups) == 0 {
 		return
 	}
-	r.coordinate(ctx, groups)
+	r.findCoordinators(ctx, groups)
 	byNode := map[int32][]*group{}
 	for _, g := range groups {
 		if g.err == nil {
 			byNode[g.node] = append(byNode[g.node], g)
 		}
 	}
-	each(byNode, func(node int32, groups []*group) { r.fetch(ctx, node, groups) })
+	forEach(byNode, func(node int32, groups []*group) { r.fetchCommits(ctx, node, groups) })
 }
 
-// fetch reads the commits of groups from their coordinator: in one request, or
-// before Kafka 3.0 (OffsetFetch 8) in one for each.
-func (r *Reader) fetch(ctx context.Context, node int32, groups []*group) {
+// fetchCommits reads the commits of groups from their coordinator: in one
+// request, or before Kafka 3.0 (OffsetFetch 8) in one per group.
+func (r *Reader) fetchCommits(ctx context.Context, node int32, groups []*group) {
 	if len(groups) == 0 {
 		return
 	}
-	resp, err := ask[*kmsg.OffsetFetchResponse](ctx, r, node, fetchRequest(groups))
+	resp, err := requestBroker[*kmsg.OffsetFetchResponse](ctx, r, node, fetchRequest(groups))
 	if err != nil {
-		fail(groups, err)
+		setErrors(groups, err)
 		return
 	}
 	if resp.Version >= 8 {
-		takeAll(groups, resp)
+		parseGroups(groups, resp)
 		return
 	}
-	groups[0].takeAlone(resp)
+	groups[0].parseSingleGroup(resp)
 	var others errgroup.Group
-	others.SetLimit(parallel)
+	others.SetLimit(maxParallelFetches)
 	for _, g := range groups[1:] {
 		others.Go(func() error {
-			resp, err := ask[*kmsg.OffsetFetchResponse](ctx, r, node, fetchRequest([]*group{g}))
+			resp, err := requestBroker[*kmsg.OffsetFetchResponse](ctx, r, node, fetchRequest([]*group{g}))
 			if g.err = err; err == nil {
-				g.takeAlone(resp)
+				g.parseSingleGroup(resp)
 			}
 			return nil
 		})
@@ -142,8 +143,8 @@ func (r *Reader) fetch(ctx context.Context, node int32, groups []*group) {
 	others.Wait()
 }
 
-// fetchRequest asks for all commits of groups. A broker that takes one group in
-// a request finds the first.
+// fetchRequest requests all commits of groups. A broker that takes one group
+// per request uses the first.
 func fetchRequest(groups []*group) *kmsg.OffsetFetchRequest {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group = groups[0].name
@@ -155,61 +156,61 @@ func fetchRequest(groups []*group) *kmsg.OffsetFetchRequest {
 	return req
 }
 
-// takeAll takes the answer about several groups.
-func takeAll(groups []*group, resp *kmsg.OffsetFetchResponse) {
+// parseGroups sets the commits of groups from a response for several groups.
+func parseGroups(groups []*group, resp *kmsg.OffsetFetchResponse) {
 	byName := make(map[string]*group, len(groups))
 	for _, g := range groups {
 		byName[g.name] = g
-		g.err = senseless(theGroup(g.name))
+		g.err = missingError(groupSubject(g.name))
 	}
 	for _, one := range resp.Groups {
 		g := byName[one.Group]
 		if g == nil {
 			continue
 		}
-		delete(byName, one.Group) // said twice, the first holds
-		g.begin(one.ErrorCode)
+		delete(byName, one.Group) // of duplicates, the first counts
+		g.setGroupError(one.ErrorCode)
 		for _, t := range one.Topics {
 			for _, p := range t.Partitions {
-				g.take(place{t.Topic, p.Partition}, p.Offset, p.ErrorCode)
+				g.addCommit(topicPartition{t.Topic, p.Partition}, p.Offset, p.ErrorCode)
 			}
 		}
-		g.end()
+		g.sortCommits()
 	}
 }
 
-// takeAlone takes the answer about one group.
-func (g *group) takeAlone(resp *kmsg.OffsetFetchResponse) {
+// parseSingleGroup sets the commits of a group from a response for one group.
+func (g *group) parseSingleGroup(resp *kmsg.OffsetFetchResponse) {
 	if resp.Version < 2 {
-		g.err = tooOld() // it would say that nothing was committed
+		g.err = versionError() // the response would have no commits
 		return
 	}
-	g.begin(resp.ErrorCode)
+	g.setGroupError(resp.ErrorCode)
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			g.take(place{t.Topic, p.Partition}, p.Offset, p.ErrorCode)
+			g.addCommit(topicPartition{t.Topic, p.Partition}, p.Offset, p.ErrorCode)
 		}
 	}
-	g.end()
+	g.sortCommits()
 }
 
-// begin takes the answer about the group itself. One that does not exist is one
-// without commits.
-func (g *group) begin(code int16) {
+// setGroupError sets the error of the group and removes its commits. A group
+// that does not exist is one without commits.
+func (g *group) setGroupError(code int16) {
 	g.commits, g.err = nil, nil
 	if code != kerr.GroupIDNotFound.Code {
-		g.err = refused(code, theGroup(g.name))
+		g.err = codeError(code, groupSubject(g.name))
 	}
 }
 
-func (g *group) take(p place, at int64, code int16) {
-	if p.topic != "" && p.partition >= 0 {
-		g.commits = append(g.commits, commit{place: p, at: at, err: refused(code, p.subject())})
+func (g *group) addCommit(tp topicPartition, at int64, code int16) {
+	if tp.topic != "" && tp.partition >= 0 {
+		g.commits = append(g.commits, commit{topicPartition: tp, at: at, err: codeError(code, tp.subject())})
 	}
 }
 
-// end puts the commits in order.
-func (g *group) end() {
-	slices.SortFunc(g.commits, func(a, b commit) int { return a.compare(b.place) })
-	g.commits = slices.CompactFunc(g.commits, func(a, b commit) bool { return a.place == b.place })
+// sortCommits sorts the commits and removes duplicates.
+func (g *group) sortCommits() {
+	slices.SortFunc(g.commits, func(a, b commit) int { return a.compare(b.topicPartition) })
+	g.commits = slices.CompactFunc(g.commits, func(a, b commit) bool { return a.topicPartition == b.topicPartition })
 }

@@ -11,13 +11,13 @@ import (
 	"tocsin/pkg/lag"
 )
 
-// Describe adds to groups, which Read returned, what only some need to know:
-// their State, their Members, and which topics are Unsubscribed. It changes
-// nothing else, and leaves a group as it is that cannot be described. It takes
-// one request, one for each coordinator, and one more for each that has groups
-// of KIP-848. Its error, of type *Error, is the first of those that happened.
+// Describe sets the State and Members of groups that Read returned, and which
+// of their topics are Unsubscribed. Groups that cannot be described stay as
+// they are. It makes one request to find the coordinators, one to each of them,
+// and another one to each that has KIP-848 groups. It returns the first error,
+// of type *Error.
 func (r *Reader) Describe(ctx context.Context, groups []lag.Group) error {
-	ctx, cancel := context.WithTimeout(ctx, longest)
+	ctx, cancel := context.WithTimeout(ctx, maxReadTime)
 	defer cancel()
 	found := make([]*group, len(groups))
 	byName := make(map[string]*lag.Group, len(groups))
@@ -28,9 +28,9 @@ func (r *Reader) Describe(ctx context.Context, groups []lag.Group) error {
 	if len(found) == 0 {
 		return nil
 	}
-	half, done := share(ctx, 2)
-	r.coordinate(half, found)
-	done()
+	coordinatorCtx, cancelCoordinator := splitDeadline(ctx, 2)
+	r.findCoordinators(coordinatorCtx, found)
+	cancelCoordinator()
 	byNode := map[int32][]*group{}
 	for _, g := range found {
 		if g.err == nil {
@@ -38,10 +38,10 @@ func (r *Reader) Describe(ctx context.Context, groups []lag.Group) error {
 		}
 	}
 	var mu sync.Mutex
-	each(byNode, func(node int32, groups []*group) {
+	forEach(byNode, func(node int32, groups []*group) {
 		for _, d := range r.describe(ctx, node, groups) {
 			mu.Lock()
-			d.decorate(byName[d.name])
+			d.addTo(byName[d.name])
 			mu.Unlock()
 		}
 	})
@@ -53,66 +53,66 @@ func (r *Reader) Describe(ctx context.Context, groups []lag.Group) error {
 	return nil
 }
 
-// described is what a broker says of a group.
-type described struct {
+// groupDescription is the description of a group by its coordinator.
+type groupDescription struct {
 	name, state string
 	members     []lag.Member
 	subscribed  map[string]bool
 }
 
-// describe asks about groups of one coordinator, as classic ones first: brokers
-// since Kafka 4 say of those of KIP-848 that they do not exist, or are dead, and
-// older ones know no others.
-func (r *Reader) describe(ctx context.Context, node int32, groups []*group) (all []described) {
+// describe requests the descriptions of groups of one coordinator, first as
+// classic groups. For KIP-848 groups, brokers since Kafka 4 then report that
+// the group does not exist or is dead; older brokers have no such groups.
+func (r *Reader) describe(ctx context.Context, node int32, groups []*group) (all []groupDescription) {
 	byName := make(map[string]*group, len(groups))
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	for _, g := range groups {
 		byName[g.name] = g
 		req.Groups = append(req.Groups, g.name)
 	}
-	resp, err := ask[*kmsg.DescribeGroupsResponse](ctx, r, node, req)
+	resp, err := requestBroker[*kmsg.DescribeGroupsResponse](ctx, r, node, req)
 	if err != nil {
-		fail(groups, err)
+		setErrors(groups, err)
 		return nil
 	}
-	next := kmsg.NewPtrConsumerGroupDescribeRequest()
+	kip848 := kmsg.NewPtrConsumerGroupDescribeRequest()
 	for _, d := range resp.Groups {
 		g := byName[d.Group]
 		switch {
 		case g == nil:
 		case d.ErrorCode == kerr.GroupIDNotFound.Code || d.ErrorCode == 0 && d.State == "Dead":
-			next.Groups = append(next.Groups, d.Group)
+			kip848.Groups = append(kip848.Groups, d.Group)
 		case d.ErrorCode != 0:
-			g.err = refused(d.ErrorCode, theGroup(d.Group))
+			g.err = codeError(d.ErrorCode, groupSubject(d.Group))
 		default:
-			all = append(all, classic(&d))
+			all = append(all, parseClassic(&d))
 		}
 	}
-	if len(next.Groups) == 0 {
+	if len(kip848.Groups) == 0 {
 		return all
 	}
-	answer, err := ask[*kmsg.ConsumerGroupDescribeResponse](ctx, r, node, next)
+	kip848Resp, err := requestBroker[*kmsg.ConsumerGroupDescribeResponse](ctx, r, node, kip848)
 	if err != nil {
-		return all // the broker is too old to have such groups: these are gone
+		return all // the broker is too old for KIP-848, so the groups are gone
 	}
-	for _, d := range answer.Groups {
+	for _, d := range kip848Resp.Groups {
 		g := byName[d.Group]
 		switch {
 		case g == nil || d.ErrorCode == kerr.GroupIDNotFound.Code:
 		case d.ErrorCode != 0:
-			g.err = refused(d.ErrorCode, theGroup(d.Group))
+			g.err = codeError(d.ErrorCode, groupSubject(d.Group))
 		default:
-			all = append(all, nextGen(&d))
+			all = append(all, parseKIP848(&d))
 		}
 	}
 	return all
 }
 
-// classic reads the description of a group whose members share out the
-// partitions. What they say to each other is Kafka's to see only by custom: what
-// cannot be read is left out.
-func classic(d *kmsg.DescribeGroupsResponseGroup) described {
-	out := described{name: d.Group, state: d.State, subscribed: map[string]bool{}}
+// parseClassic parses the description of a classic group, whose members assign
+// the partitions. The brokers do not interpret the members' metadata, which may
+// be in any format: what cannot be parsed is left out.
+func parseClassic(d *kmsg.DescribeGroupsResponseGroup) groupDescription {
+	out := groupDescription{name: d.Group, state: d.State, subscribed: map[string]bool{}}
 	for _, m := range d.Members {
 		member := lag.Member{ClientID: m.ClientID, Host: m.ClientHost, Partitions: map[string][]int32{}}
 		var assigned kmsg.ConsumerMemberAssignment
@@ -132,13 +132,13 @@ func classic(d *kmsg.DescribeGroupsResponseGroup) described {
 	return out
 }
 
-// nextGen reads the description of a group of KIP-848.
-func nextGen(d *kmsg.ConsumerGroupDescribeResponseGroup) described {
-	out := described{name: d.Group, state: d.State, subscribed: map[string]bool{}}
+// parseKIP848 parses the description of a KIP-848 group.
+func parseKIP848(d *kmsg.ConsumerGroupDescribeResponseGroup) groupDescription {
+	out := groupDescription{name: d.Group, state: d.State, subscribed: map[string]bool{}}
 	for _, m := range d.Members {
 		member := lag.Member{ClientID: m.ClientID, Host: m.ClientHost, Partitions: map[string][]int32{}}
 		for _, t := range m.Assignment.TopicPartitions {
-			if t.Topic != "" { // deleted, or not for the user to see
+			if t.Topic != "" { // deleted, or the user may not describe it
 				member.Partitions[t.Topic] = t.Partitions
 			}
 		}
@@ -153,11 +153,11 @@ func nextGen(d *kmsg.ConsumerGroupDescribeResponseGroup) described {
 	return out
 }
 
-// decorate adds the description to a group. Only of a group at rest it is known
-// which topics nobody reads: in one that has no members somebody may read who
-// chooses partitions by itself, and while partitions are shared out a topic that
-// is subscribed by a pattern may be with nobody.
-func (d *described) decorate(g *lag.Group) {
+// addTo adds the description to a group. It sets Unsubscribed only for a stable
+// group with members: without members, a consumer may read that assigns its
+// partitions itself, and during a rebalance a topic subscribed by a pattern may
+// be assigned to no member.
+func (d *groupDescription) addTo(g *lag.Group) {
 	g.State, g.Members = d.state, d.members
 	if d.state != "Stable" || len(d.members) == 0 || len(d.subscribed) == 0 {
 		return

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -8,68 +9,100 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tocsin/pkg/lag"
-	world "tocsin/pkg/localcloud/kafka"
+	localkafka "tocsin/pkg/localcloud/kafka"
 )
 
-// TestNextGenDescription reads what Kafka 4 says of a group of KIP-848 that moves
-// from one topic to another: b is still with the member, c will be.
-func TestNextGenDescription(t *testing.T) {
+// TestParseKIP848 parses the description of a group that moves between topics:
+// b is still assigned, c is going to be.
+func TestParseKIP848(t *testing.T) {
 	assignment := func(topic string, partitions ...int32) kmsg.Assignment {
 		return kmsg.Assignment{TopicPartitions: []kmsg.AssignmentTopicPartition{{Topic: topic, Partitions: partitions}, {Partitions: []int32{1}}}}
 	}
-	d := nextGen(&kmsg.ConsumerGroupDescribeResponseGroup{
+	d := parseKIP848(&kmsg.ConsumerGroupDescribeResponseGroup{
 		Group: "g", State: "Stable",
 		Members: []kmsg.ConsumerGroupDescribeResponseGroupMember{{
 			ClientID: "order-1", ClientHost: "/10.0.0.9", SubscribedTopics: []string{"a"},
 			Assignment: assignment("b", 0, 2), TargetAssignment: assignment("c", 1),
 		}},
 	})
-	g := lag.Group{Topics: []lag.Topic{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}}
-	d.decorate(&g)
+	got := lag.Group{Topics: []lag.Topic{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}}
+	d.addTo(&got)
 	want := lag.Group{
 		State:   "Stable",
 		Members: []lag.Member{{ClientID: "order-1", Host: "/10.0.0.9", Partitions: map[string][]int32{"b": {0, 2}}}},
 		Topics:  []lag.Topic{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d", Unsubscribed: true}},
 	}
-	if !reflect.DeepEqual(g, want) {
-		t.Errorf("got\n%+v\nwant\n%+v", g, want)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
 }
 
-// TestUnrestTellsNothing: while partitions are shared out anew, and where members
-// say nothing that can be read, no topic is taken for one that nobody reads.
-func TestUnrestTellsNothing(t *testing.T) {
-	for _, d := range []*kmsg.DescribeGroupsResponseGroup{
-		{State: "PreparingRebalance", ProtocolType: "consumer", Members: []kmsg.DescribeGroupsResponseGroupMember{{ClientID: "c"}}},
-		{State: "Stable", ProtocolType: "connect", Members: []kmsg.DescribeGroupsResponseGroupMember{{ProtocolMetadata: []byte{0, 1, 0, 0, 0, 9}}}},
-		{State: "Stable", ProtocolType: "consumer", Members: []kmsg.DescribeGroupsResponseGroupMember{{ProtocolMetadata: []byte{0, 1, 0, 0}, MemberAssignment: []byte{255}}}},
-		{State: "Empty", ProtocolType: "consumer"},
+func TestUnsubscribedNeedsStableGroup(t *testing.T) {
+	for name, d := range map[string]*kmsg.DescribeGroupsResponseGroup{
+		"rebalance":        {State: "PreparingRebalance", ProtocolType: "consumer", Members: []kmsg.DescribeGroupsResponseGroupMember{{ClientID: "c"}}},
+		"other protocol":   {State: "Stable", ProtocolType: "connect", Members: []kmsg.DescribeGroupsResponseGroupMember{{ProtocolMetadata: []byte{0, 1, 0, 0, 0, 9}}}},
+		"invalid metadata": {State: "Stable", ProtocolType: "consumer", Members: []kmsg.DescribeGroupsResponseGroupMember{{ProtocolMetadata: []byte{0, 1, 0, 0}, MemberAssignment: []byte{255}}}},
+		"no members":       {State: "Empty", ProtocolType: "consumer"},
 	} {
-		g := lag.Group{Topics: []lag.Topic{{Name: "a"}}}
-		out := classic(d)
-		out.decorate(&g)
-		if g.State != d.State || len(g.Members) != len(d.Members) || g.Topics[0].Unsubscribed {
-			t.Errorf("%s of type %s: %+v", d.State, d.ProtocolType, g)
-		}
+		t.Run(name, func(t *testing.T) {
+			g := lag.Group{Topics: []lag.Topic{{Name: "a"}}}
+			parsed := parseClassic(d)
+			parsed.addTo(&g)
+			if g.State != d.State || len(g.Members) != len(d.Members) || g.Topics[0].Unsubscribed {
+				t.Errorf("got %+v, want state %s, %d members, no unsubscribed topic", g, d.State, len(d.Members))
+			}
+		})
 	}
 }
 
-// TestDescribeChangesNoRow: groups that cannot be described stay as they were,
-// and the others are described.
-func TestDescribeChangesNoRow(t *testing.T) {
-	k, r, whole := spread(t)
-	snap := read(t, t.Context(), r)
-	k.Fail(world.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Group: "g2", Err: kerr.GroupAuthorizationFailed})
-	k.Fail(world.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Group: "g4", Err: kerr.GroupIDNotFound}) // and is none of KIP-848
-	if err := r.Describe(t.Context(), snap.Groups); kindOf(t, err) != Permission {
-		t.Errorf("%v", err)
+// TestUnsubscribedTopic reads a group with commits in a topic that it does not
+// subscribe to any more, and a group without members.
+func TestUnsubscribedTopic(t *testing.T) {
+	for _, kip848 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("KIP-848 %t", kip848), func(t *testing.T) {
+			ctx, k := startCluster(t, localkafka.Config{Topics: map[string]int32{"a": 3, "b": 1}})
+			join := k.Consumer
+			if kip848 {
+				join = k.NextGenConsumer
+			}
+			commitOffsets(t, ctx, k, "manual", "b", 0)
+			commitOffsets(t, ctx, k, "g", "b", 0)
+			must(t, k.Produce(ctx, "a", 3))
+			c, err := join(ctx, "g", "a")
+			must(t, err)
+			defer c.Close()
+			_, err = c.Consume(ctx, 3)
+			must(t, err)
+			r := newReader(t, k, nil)
+			snap := mustRead(t, ctx, r)
+			must(t, r.Describe(ctx, snap.Groups))
+			if g := findGroup(t, snap, "g"); len(g.Topics) != 2 || g.Topics[0].Unsubscribed || !g.Topics[1].Unsubscribed {
+				t.Errorf("got %+v, want topic b unsubscribed", g)
+			}
+			if g := findGroup(t, snap, "manual"); g.State != "Empty" || len(g.Members) != 0 || g.Topics[0].Unsubscribed {
+				t.Errorf("group without members: got %+v, want it empty and no topic unsubscribed", g)
+			}
+		})
 	}
+}
+
+// TestDescribeLeavesPartitions describes groups of which some fail.
+func TestDescribeLeavesPartitions(t *testing.T) {
+	k, r, want := startSpreadCluster(t)
+	snap := mustRead(t, t.Context(), r)
+	k.Fail(localkafka.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Group: "g2", Err: kerr.GroupAuthorizationFailed})
+	k.Fail(localkafka.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Group: "g4", Err: kerr.GroupIDNotFound}) // and is no KIP-848 group
+	checkError(t, r.Describe(t.Context(), snap.Groups), Permission, "DESCRIBE on group g2")
 	for i, g := range snap.Groups {
-		if known := g.Name != "g2" && g.Name != "g4"; known != (g.State == "Empty") {
-			t.Errorf("%s is %q", g.Name, g.State)
+		wantState := "Empty"
+		if g.Name == "g2" || g.Name == "g4" {
+			wantState = ""
 		}
-		if !reflect.DeepEqual(g.Topics, whole.Groups[i].Topics) {
-			t.Errorf("%s changed: %+v", g.Name, g)
+		if g.State != wantState {
+			t.Errorf("group %s: got state %q, want %q", g.Name, g.State, wantState)
+		}
+		if !reflect.DeepEqual(g.Topics, want.Groups[i].Topics) {
+			t.Errorf("group %s: got topics %+v, want them unchanged: %+v", g.Name, g.Topics, want.Groups[i].Topics)
 		}
 	}
 	must(t, r.Describe(t.Context(), nil))

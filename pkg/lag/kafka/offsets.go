@@ -1,95 +1,197 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Timestamps of ListOffsets that are none.
+// layout is the partitions of a topic and their leaders. A nil layout is a
+// topic that does not exist.
+type layout struct {
+	partitions []partition // sorted by id
+	err        *Error      // why the layout is not known
+}
+
+type partition struct {
+	id, leader int32
+	err        *Error // why the leader is not known
+}
+
+// layouts returns the layouts of topics that exist. It returns an error if none
+// can be known. Topics that the broker does not know are requested once more:
+// just after a topic was created or a broker started, not every broker knows
+// the topic.
+func (r *Reader) layouts(ctx context.Context, topics []string) (map[string]*layout, *Error) {
+	ctx, cancel := splitDeadline(ctx, 2)
+	defer cancel()
+	all := make(map[string]*layout, len(topics))
+	if err := r.loadLayouts(ctx, topics, all); err != nil {
+		return nil, err
+	}
+	unknown := slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return all[topic] != nil })
+	if len(unknown) > 0 {
+		if err := r.loadLayouts(ctx, unknown, all); err != nil {
+			for _, topic := range unknown {
+				all[topic] = &layout{err: err}
+			}
+		}
+	}
+	maps.DeleteFunc(all, func(_ string, l *layout) bool { return l == nil })
+	return all, nil
+}
+
+// loadLayouts requests the layouts of topics and adds them to all.
+func (r *Reader) loadLayouts(ctx context.Context, topics []string, all map[string]*layout) *Error {
+	m, err := r.metadata(ctx, topics)
+	if err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		all[topic] = &layout{err: missingError(topicSubject(topic))}
+	}
+	for _, t := range m.Topics {
+		if t.Topic == nil || all[*t.Topic] == nil {
+			continue
+		}
+		if t.ErrorCode == kerr.UnknownTopicOrPartition.Code {
+			all[*t.Topic] = nil
+			continue
+		}
+		all[*t.Topic] = newLayout(t)
+	}
+	return nil
+}
+
+func newLayout(t kmsg.MetadataResponseTopic) *layout {
+	l := &layout{err: codeError(t.ErrorCode, topicSubject(*t.Topic))}
+	for _, p := range t.Partitions {
+		if p.Partition < 0 {
+			continue
+		}
+		one := partition{id: p.Partition, leader: p.Leader}
+		switch tp := (topicPartition{*t.Topic, p.Partition}); {
+		case p.ErrorCode == kerr.LeaderNotAvailable.Code:
+			one.err = leaderError(tp)
+		case p.ErrorCode == kerr.ReplicaNotAvailable.Code && p.Leader >= 0:
+			// A follower is missing, indexes does not affect offsets.
+		case p.ErrorCode != 0:
+			one.err = codeError(p.ErrorCode, tp.subject())
+		case p.Leader < 0:
+			one.err = leaderError(tp)
+		}
+		l.partitions = append(l.partitions, one)
+	}
+	slices.SortFunc(l.partitions, func(a, b partition) int { return cmp.Compare(a.id, b.id) })
+	l.partitions = slices.CompactFunc(l.partitions, func(a, b partition) bool { return a.id == b.id })
+	return l
+}
+
+// leader returns the broker that leads a partition.
+func (l *layout) leader(p topicPartition) (int32, *Error) {
+	switch {
+	case l == nil:
+		return -1, codeError(kerr.UnknownTopicOrPartition.Code, topicSubject(p.topic))
+	case l.err != nil:
+		return -1, l.err
+	}
+	i, ok := slices.BinarySearchFunc(l.partitions, p.partition, func(one partition, id int32) int { return cmp.Compare(one.id, id) })
+	if !ok {
+		return -1, codeError(kerr.UnknownTopicOrPartition.Code, p.subject())
+	}
+	return l.partitions[i].leader, l.partitions[i].err
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Special timestamps of ListOffsets.
 const (
 	latest   = -1
 	earliest = -2
 )
 
-// question is what offset a partition had at a time, in milliseconds, or at
-// latest or earliest: that of the first message which is not older.
-type question struct {
-	place
+// offsetQuery asks for the offset of the first message in a partition with at
+// least this time, in milliseconds, or for the latest or earliest offset.
+type offsetQuery struct {
+	topicPartition
 	time int64
 }
 
-// answer is the offset, -1 when every message is older, and the time of the
-// message there.
-type answer struct {
+// offsetResult is the offset, or -1 when every message is older, and the time
+// of the message at it.
+type offsetResult struct {
 	offset, time int64
 	err          *Error
 }
 
-// offsets answers questions, all at the same time. It takes one request for each
-// leader, and one more for each time that one partition is asked about again: a
-// broker refuses a partition that stands twice in a request. What the wrong
-// broker was asked is asked once more.
-func (r *Reader) offsets(ctx context.Context, layouts map[string]*layout, questions []question) []answer {
-	answers := make([]answer, len(questions))
-	all := make([]int, len(questions))
+// listOffsets runs queries in parallel. It makes one request per leader, and
+// another one for each repetition of a partition: a broker rejects a request
+// that has a partition twice. Queries sent to the wrong broker are retried
+// once.
+func (r *Reader) listOffsets(ctx context.Context, layouts map[string]*layout, queries []offsetQuery) []offsetResult {
+	results := make([]offsetResult, len(queries))
+	all := make([]int, len(queries))
 	for i := range all {
 		all[i] = i
 	}
-	r.askLeaders(ctx, layouts, questions, all, answers)
+	r.listFromLeaders(ctx, layouts, queries, all, results)
 
-	var again []int
+	var retry []int
 	topics := map[string]bool{}
-	for i := range answers {
-		if answers[i].err != nil && answers[i].err.moved {
-			again = append(again, i)
-			topics[questions[i].topic] = true
+	for i := range results {
+		if results[i].err != nil && results[i].err.refresh {
+			retry = append(retry, i)
+			topics[queries[i].topic] = true
 		}
 	}
-	if len(again) == 0 || ctx.Err() != nil {
-		return answers
+	if len(retry) == 0 || ctx.Err() != nil {
+		return results
 	}
-	own, cancel := share(ctx, 2)
-	fresh, err := r.layouts(own, sortedKeys(topics))
+	layoutCtx, cancel := splitDeadline(ctx, 2)
+	fresh, err := r.layouts(layoutCtx, sortedKeys(topics))
 	cancel()
 	if err == nil {
-		r.askLeaders(ctx, fresh, questions, again, answers)
+		r.listFromLeaders(ctx, fresh, queries, retry, results)
 	}
-	return answers
+	return results
 }
 
-// errand is one request: which leader, and how often it is asked already about
-// one of the partitions.
-type errand struct {
+// requestKey identifies a request: its leader, and how many earlier ones have
+// the same partitions.
+type requestKey struct {
 	leader int32
-	nth    int
+	repeat int
 }
 
-// askLeaders answers the questions whose numbers are in which.
-func (r *Reader) askLeaders(ctx context.Context, layouts map[string]*layout, questions []question, which []int, answers []answer) {
-	errands := map[errand][]int{}
-	asked := make(map[place]int, len(which))
-	for _, i := range which {
-		p := questions[i].place
+// listFromLeaders runs the queries with the given indexes.
+func (r *Reader) listFromLeaders(ctx context.Context, layouts map[string]*layout, queries []offsetQuery, indexes []int, results []offsetResult) {
+	requests := map[requestKey][]int{}
+	repeats := make(map[topicPartition]int, len(indexes))
+	for _, i := range indexes {
+		p := queries[i].topicPartition
 		leader, err := layouts[p.topic].leader(p)
 		if err != nil {
-			answers[i] = answer{err: err}
+			results[i] = offsetResult{err: err}
 			continue
 		}
-		e := errand{leader, asked[p]}
-		asked[p]++
-		errands[e] = append(errands[e], i)
+		key := requestKey{leader, repeats[p]}
+		repeats[p]++
+		requests[key] = append(requests[key], i)
 	}
-	each(errands, func(e errand, which []int) { r.askLeader(ctx, e.leader, questions, which, answers) })
+	forEach(requests, func(k requestKey, indexes []int) { r.listFromLeader(ctx, k.leader, queries, indexes, results) })
 }
 
-func (r *Reader) askLeader(ctx context.Context, leader int32, questions []question, which []int, answers []answer) {
+func (r *Reader) listFromLeader(ctx context.Context, leader int32, queries []offsetQuery, indexes []int, results []offsetResult) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.IsolationLevel = r.isolation
-	at := make(map[place]int, len(which))
+	at := make(map[topicPartition]int, len(indexes))
 	topics := map[string]int{}
-	for _, i := range which {
-		q := &questions[i]
+	for _, i := range indexes {
+		q := &queries[i]
 		t, ok := topics[q.topic]
 		if !ok {
 			t = len(req.Topics)
@@ -100,60 +202,60 @@ func (r *Reader) askLeader(ctx context.Context, leader int32, questions []questi
 		p := kmsg.NewListOffsetsRequestTopicPartition()
 		p.Partition, p.Timestamp = q.partition, q.time
 		req.Topics[t].Partitions = append(req.Topics[t].Partitions, p)
-		at[q.place] = i
+		at[q.topicPartition] = i
 	}
-	resp, err := ask[*kmsg.ListOffsetsResponse](ctx, r, leader, req)
+	resp, err := requestBroker[*kmsg.ListOffsetsResponse](ctx, r, leader, req)
 	if err == nil && resp.Version < 1 {
-		err = tooOld() // it has no offset to give, and 0 would be taken for one
+		err = versionError() // version 0 has no offset field, and 0 would pass for one
 	}
 	if err != nil {
-		for _, i := range which {
-			answers[i] = answer{err: err}
+		for _, i := range indexes {
+			results[i] = offsetResult{err: err}
 		}
 		return
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			where := place{t.Topic, p.Partition}
-			if i, ok := at[where]; ok {
-				delete(at, where) // said twice, the first holds
-				answers[i] = answer{p.Offset, p.Timestamp, refused(p.ErrorCode, where.subject())}
+			tp := topicPartition{t.Topic, p.Partition}
+			if i, ok := at[tp]; ok {
+				delete(at, tp) // of duplicates, the first counts
+				results[i] = offsetResult{p.Offset, p.Timestamp, codeError(p.ErrorCode, tp.subject())}
 			}
 		}
 	}
-	for where, i := range at {
-		answers[i] = answer{err: senseless(where.subject())}
+	for tp, i := range at {
+		results[i] = offsetResult{err: missingError(tp.subject())}
 	}
 }
 
-// bound is where a partition begins and ends.
+// bound is the start and end offset of a partition.
 type bound struct {
 	start, end int64
 	err        *Error
 }
 
-// bounds reads where all partitions begin and end.
-func (r *Reader) bounds(ctx context.Context, layouts map[string]*layout) map[place]bound {
-	var questions []question
+// bounds returns the start and end offsets of all partitions.
+func (r *Reader) bounds(ctx context.Context, layouts map[string]*layout) map[topicPartition]bound {
+	var queries []offsetQuery
 	for _, topic := range sortedKeys(layouts) {
 		for _, p := range layouts[topic].partitions {
-			where := place{topic, p.id}
-			questions = append(questions, question{where, earliest}, question{where, latest})
+			tp := topicPartition{topic, p.id}
+			queries = append(queries, offsetQuery{tp, earliest}, offsetQuery{tp, latest})
 		}
 	}
-	answers := r.offsets(ctx, layouts, questions)
-	bounds := make(map[place]bound, len(questions)/2)
-	for i := 0; i < len(questions); i += 2 {
-		start, end := answers[i], answers[i+1]
+	results := r.listOffsets(ctx, layouts, queries)
+	bounds := make(map[topicPartition]bound, len(queries)/2)
+	for i := 0; i < len(queries); i += 2 {
+		start, end := results[i], results[i+1]
 		b := bound{start: start.offset, end: end.offset, err: end.err}
 		switch {
 		case b.err != nil:
 		case start.err != nil:
 			b.err = start.err
 		case b.start < 0 || b.end < 0:
-			b.err = senseless(questions[i].subject())
+			b.err = missingError(queries[i].subject())
 		}
-		bounds[questions[i].place] = b
+		bounds[queries[i].topicPartition] = b
 	}
 	return bounds
 }

@@ -10,24 +10,25 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tocsin/pkg/lag"
-	world "tocsin/pkg/localcloud/kafka"
+	localkafka "tocsin/pkg/localcloud/kafka"
 )
 
 const groups, partitions = 100, 12
 
-// large is a cluster of three brokers and 200 topics, and groups that have
-// committed in so many topics each.
-func large(t testing.TB, topics int) (context.Context, *world.Kafka) {
-	c := world.Config{Topics: map[string]int32{}, Brokers: 3}
+// startLargeCluster starts three brokers with 200 topics. Each group has
+// commits in topicsPerGroup of them.
+func startLargeCluster(t testing.TB, topicsPerGroup int) (context.Context, *localkafka.Kafka) {
+	t.Helper()
+	c := localkafka.Config{Topics: map[string]int32{}, Brokers: 3}
 	for i := range 200 {
 		c.Topics[fmt.Sprintf("topic-%03d", i)] = partitions
 	}
-	ctx, k := start(t, c)
+	ctx, k := startCluster(t, c)
 	for g := range groups {
 		var at kadm.Offsets
-		for i := range topics {
+		for i := range topicsPerGroup {
 			for p := range int32(partitions) {
-				at.AddOffset(fmt.Sprintf("topic-%03d", (g*topics+i)%200), p, 0, -1)
+				at.AddOffset(fmt.Sprintf("topic-%03d", (g*topicsPerGroup+i)%200), p, 0, -1)
 			}
 		}
 		must(t, k.Admin().CommitAllOffsets(ctx, fmt.Sprintf("group-%03d", g), at))
@@ -35,107 +36,105 @@ func large(t testing.TB, topics int) (context.Context, *world.Kafka) {
 	return ctx, k
 }
 
-// requests adds up what was asked.
-func requests(k *world.Kafka) (n int, by map[string]int) {
-	by = k.RequestCounts()
-	for _, times := range by {
-		n += times
+// takeRequestCounts returns the number of requests since the last call, and by
+// kind.
+func takeRequestCounts(k *localkafka.Kafka) (n int, byKind map[string]int) {
+	byKind = k.RequestCounts()
+	for _, count := range byKind {
+		n += count
 	}
-	return n, by
+	return n, byKind
 }
 
-// TestRequests counts all requests of a reader that was just built, those that
-// open its connections among them: kadm.Lag takes 24 of them for less. Reading
-// again takes fewer and opens no connection.
-func TestRequests(t *testing.T) {
+// TestReadRequestCounts counts all requests of a new reader, including those
+// that open connections; kadm.Lag needs 24 to report less. The second read
+// needs fewer and opens no connection.
+func TestReadRequestCounts(t *testing.T) {
 	for _, topics := range []int{2, 20} {
-		rows := groups * topics * partitions
-		t.Run(fmt.Sprintf("%d group-partitions", rows), func(t *testing.T) {
-			ctx, k := large(t, topics)
+		want := groups * topics * partitions
+		t.Run(fmt.Sprintf("%d group-partitions", want), func(t *testing.T) {
+			ctx, k := startLargeCluster(t, topics)
 			r := newReader(t, k, nil)
 			k.RequestCounts()
-			if got := len(allRows(read(t, ctx, r))); got != rows {
-				t.Errorf("%d rows, want %d", got, rows)
+			if got := len(groupPartitions(mustRead(t, ctx, r))); got != want {
+				t.Errorf("got %d partitions, want %d", got, want)
 			}
-			cold, by := requests(k)
-			if cold > 25 {
-				t.Errorf("%d requests: %v", cold, by)
+			if n, byKind := takeRequestCounts(k); n > 25 {
+				t.Errorf("first read: got %d requests, want at most 25: %v", n, byKind)
 			}
 			connections := k.Connections()
-			read(t, ctx, r)
-			if warm, by := requests(k); warm > 14 || by["ApiVersions"] > 1 {
-				t.Errorf("%d requests at the second read: %v", warm, by)
+			mustRead(t, ctx, r)
+			if n, byKind := takeRequestCounts(k); n > 14 || byKind["ApiVersions"] > 1 {
+				t.Errorf("second read: got %d requests, want at most 14, 1 of them ApiVersions: %v", n, byKind)
 			}
-			// The first answer came from an address of the configuration,
-			// which may be kept beside the broker's own.
+			// The first metadata came over a connection to a configured
+			// address, which may now be opened to the broker's own.
 			if got := k.Connections() - connections; got > 1 {
-				t.Errorf("%d connections more", got)
+				t.Errorf("second read: got %d new connections, want at most 1", got)
 			}
 		})
 	}
 }
 
-// TestMemory reads 24,000 group-partitions and counts what was taken for it in
-// all, whether it was given back or not.
-func TestMemory(t *testing.T) {
-	ctx, k := large(t, 20)
+// TestReadMemory reads 24,000 group-partitions and measures the memory kept and
+// allocated.
+func TestReadMemory(t *testing.T) {
+	ctx, k := startLargeCluster(t, 20)
 	r := newReader(t, k, nil)
-	read(t, ctx, r)
+	mustRead(t, ctx, r)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	snap := read(t, ctx, r)
+	snap := mustRead(t, ctx, r)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	kept := int64(after.HeapAlloc) - int64(before.HeapAlloc)
-	all := after.TotalAlloc - before.TotalAlloc // the brokers' part is in it
-	if kept > 8<<20 || all > 40<<20 {
-		t.Errorf("%d groups keep %d KiB, and took %d KiB with what the brokers took", len(snap.Groups), kept>>10, all>>10)
+	allocated := after.TotalAlloc - before.TotalAlloc // includes the brokers'
+	if kept > 8<<20 || allocated > 40<<20 {
+		t.Errorf("%d groups: got %d KiB kept, %d KiB allocated with the brokers; want at most 8192 and 40960", len(snap.Groups), kept>>10, allocated>>10)
 	}
-	t.Logf("kept %d KiB, took %d KiB with the brokers", kept>>10, all>>10)
+	t.Logf("kept %d KiB, allocated %d KiB with the brokers", kept>>10, allocated>>10)
 }
 
-// BenchmarkRead reads 24,000 group-partitions with a new reader each time, and
-// BenchmarkKadm does with kadm.Lag, which tells less.
+// BenchmarkRead reads up to 24,000 group-partitions with a new reader each
+// time.
 func BenchmarkRead(b *testing.B) {
-	for _, topics := range []int{2, 20} {
-		b.Run(fmt.Sprint(groups*topics*partitions), func(b *testing.B) {
-			_, k := large(b, topics)
-			k.RequestCounts()
-			b.ReportAllocs()
-			for b.Loop() {
-				r, err := New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: k.Brokers()}}, nil)
-				must(b, err)
-				snap, err := r.Read(context.Background())
-				must(b, err)
-				if len(snap.Groups) != groups {
-					b.Fatal(len(snap.Groups))
-				}
-				r.Close()
-			}
-			n, _ := requests(k)
-			b.ReportMetric(float64(n)/float64(b.N), "requests/op")
-		})
-	}
+	benchmarkLag(b, func(k *localkafka.Kafka) int {
+		r, err := New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: k.Brokers()}}, nil)
+		must(b, err)
+		defer r.Close()
+		snap, err := r.Read(context.Background())
+		must(b, err)
+		return len(snap.Groups)
+	})
 }
 
+// BenchmarkKadm does the same with kadm.Lag, which reports less.
 func BenchmarkKadm(b *testing.B) {
+	benchmarkLag(b, func(k *localkafka.Kafka) int {
+		client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers()...))
+		must(b, err)
+		defer client.Close()
+		lags, err := kadm.NewClient(client).Lag(context.Background())
+		must(b, err)
+		return len(lags)
+	})
+}
+
+// benchmarkLag measures read, which returns the number of groups, and its
+// requests.
+func benchmarkLag(b *testing.B, read func(*localkafka.Kafka) int) {
 	for _, topics := range []int{2, 20} {
 		b.Run(fmt.Sprint(groups*topics*partitions), func(b *testing.B) {
-			_, k := large(b, topics)
+			_, k := startLargeCluster(b, topics)
 			k.RequestCounts()
 			b.ReportAllocs()
 			for b.Loop() {
-				client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers()...))
-				must(b, err)
-				lags, err := kadm.NewClient(client).Lag(context.Background())
-				must(b, err)
-				if len(lags) != groups {
-					b.Fatal(len(lags))
+				if got := read(k); got != groups {
+					b.Fatalf("got %d groups, want %d", got, groups)
 				}
-				client.Close()
 			}
-			n, _ := requests(k)
+			n, _ := takeRequestCounts(k)
 			b.ReportMetric(float64(n)/float64(b.N), "requests/op")
 		})
 	}

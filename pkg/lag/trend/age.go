@@ -19,14 +19,15 @@ const (
 
 // Age returns how long before now the message at position was produced, derived
 // from the log ends of the polls. Both results are true bounds without any
-// interpolation. They are apart by the interval between two polls, or by an eighth
-// of the age if that is more. atMost is Never for a message older than all stored
-// log ends, which cover the last 24 hours of polls at least. A position at or after
-// the newest log end is of a message that can only be younger than the newest poll.
+// interpolation. They are apart by the interval between two polls, or by an
+// eighth of the age if that is more. atMost is Never for a message older than
+// all stored log ends, which cover the last 24 hours of polls at least. A
+// position at or after the newest log end is of a message that can only be
+// younger than the newest poll.
 //
-// The age is not known when fewer than two polls have the partition, for example
-// after its topic was deleted and created again. The bounds are as exact as the
-// times given to Add are the times at which offsets were read.
+// The age is not known when fewer than two polls have the partition, for
+// example after its topic was deleted and created again. The bounds are as
+// exact as the times given to Add are the times at which offsets were read.
 func (w *Window) Age(topic string, id int32, position int64, now time.Time) (atLeast, atMost time.Duration, known bool) {
 	var buffer [maxSnapshots]int64
 	var ends []int64 // newest first
@@ -62,8 +63,8 @@ func (w *Window) Age(topic string, id int32, position int64, now time.Time) (atL
 
 func timeSince(t int64, now time.Time) time.Duration { return max(0, now.Sub(fromMillis(t))) }
 
-// downsample returns the snapshot times to keep when a poll at t is added, and the
-// indexes of those to drop. Older ones are kept further apart.
+// downsample returns the snapshot times to keep when a poll at t is added, and
+// the indexes of those to drop. Older ones are kept further apart.
 func downsample(times []int64, t int64) (kept []int64, dropped []int) {
 	kept = make([]int64, 0, len(times)+1)
 	for i, at := range times {
@@ -119,8 +120,8 @@ func (p *pollUpdate) updateEnds(groups []Group, complete bool) {
 	}
 }
 
-// updateTopicEnds returns the partition blob of a topic's log ends with those of
-// the poll added, which are sorted by partition and end.
+// updateTopicEnds returns the partition blob of a topic's log ends with those
+// of the poll added, which are sorted by partition and end.
 func (p *pollUpdate) updateTopicEnds(stored []byte, observed []observedEnd) []byte {
 	old, out := iterateBlob(stored), newBlobBuilder(len(stored)+8)
 	var buffer [maxSnapshots + 1]int64
@@ -160,11 +161,11 @@ func (p *pollUpdate) removeDropped(ends []int64) []int64 {
 	return ends
 }
 
-// setNewestEnd sets the first of ends to that of a poll. Different groups may have
-// been given ends that are moments apart: the lowest one that does not fall below
-// the previous end is used. When all of them fall below it, the topic was deleted
-// and created again, and the earlier ends are removed. It returns none when no end
-// is known.
+// setNewestEnd sets the first of ends to that of a poll. Different groups may
+// have been given ends that are moments apart: the lowest one that does not
+// fall below the previous end is used. When all of them fall below it, the
+// topic was deleted and created again, and the earlier ends are removed. It
+// returns none when no end is known.
 func setNewestEnd(ends []int64, observed []observedEnd) []int64 {
 	previous := int64(unknownValue)
 	for _, end := range ends[1:] {
@@ -190,10 +191,10 @@ func setNewestEnd(ends []int64, observed []observedEnd) []int64 {
 	}
 }
 
-// encodeEnds appends the stored form of ends, newest first. An end is stored as 0
-// if unknown, otherwise as 1 more than the difference to the known one before it,
-// which is newer and not lower; the first known one is stored as 1 more than
-// itself. Unknown ones at the end are left out.
+// encodeEnds appends the stored form of ends, newest first. An end is stored as
+// 0 if unknown, otherwise as 1 more than the difference to the known one before
+// it, which is newer and not lower; the first known one is stored as 1 more
+// than itself. Unknown ones at the end are left out.
 func encodeEnds(to []byte, ends []int64) []byte {
 	for len(ends) > 0 && ends[len(ends)-1] == unknownValue {
 		ends = ends[:len(ends)-1]
@@ -251,8 +252,8 @@ func newEndsCursor(ends []byte, polls int) *endsCursor {
 	return c
 }
 
-// seek returns the log ends of a partition by poll, valid until the next call. Ids
-// must rise from call to call.
+// seek returns the log ends of a partition by poll, valid until the next call.
+// Ids must rise from call to call.
 func (c *endsCursor) seek(id int32) *[windowSize]int64 {
 	for c.more && c.id < id {
 		c.more = c.next()

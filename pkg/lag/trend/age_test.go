@@ -48,9 +48,9 @@ func TestAge(t *testing.T) {
 	})
 }
 
-// TestAgeBoundsContainTrueAge checks, over a day and a half of traffic, that the
-// true age is within the bounds, and that these are no further apart than the
-// interval of polls or an eighth of the age.
+// TestAgeBoundsContainTrueAge checks, over a day and a half of traffic, that
+// the true age is within the bounds, and that these are no further apart than
+// the interval of polls or an eighth of the age.
 func TestAgeBoundsContainTrueAge(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 7))
 	traffic := map[string]func(second int) int64{ // messages in a second
@@ -118,9 +118,9 @@ func TestAgeBoundsContainTrueAge(t *testing.T) {
 	}
 }
 
-// TestAgeWithDifferentEndsPerGroup covers groups whose log ends were read moments
-// apart, or are stale: a lower one does not mean that the topic was created again
-// while another group has a higher one.
+// TestAgeWithDifferentEndsPerGroup covers groups whose log ends were read
+// moments apart, or are stale: a lower one does not mean that the topic was
+// created again while another group has a higher one.
 func TestAgeWithDifferentEndsPerGroup(t *testing.T) {
 	w := &Window{}
 	for i, ends := range [][2]string{{"90/100", "90/130"}, {"90/140", "90/99"}, {"90/150", "90/160"}} {

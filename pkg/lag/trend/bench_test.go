@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// BenchmarkWindow measures what a poll costs in addition to reading the cluster:
-// loading and storing the window, adding the poll, and evaluating each topic with
-// all its partitions. After a day, a window holds log ends of a day and lags of
-// three hours.
+// BenchmarkWindow measures what a poll costs in addition to reading the
+// cluster: loading and storing the window, adding the poll, and evaluating each
+// topic with all its partitions. After a day, a window holds log ends of a day
+// and lags of three hours.
 func BenchmarkWindow(b *testing.B) {
 	for _, bb := range []struct {
 		name                           string

@@ -69,10 +69,10 @@ func BurrowGroup(partitions []BurrowStatus) BurrowStatus {
 	return worst
 }
 
-// Burrow evaluates a partition as Burrow would if its group had committed at each
-// poll. For a group without members, which commits nothing, polls that repeat the
-// last commit are left out. It returns BurrowNotFound for a partition that no poll
-// has.
+// Burrow evaluates a partition as Burrow would if its group had committed at
+// each poll. For a group without members, which commits nothing, polls that
+// repeat the last commit are left out. It returns BurrowNotFound for a
+// partition that no poll has.
 func (w *Window) Burrow(group, topic string, id int32, allowed int64, now time.Time) BurrowStatus {
 	r, members, ok := w.findRow(group, topic, id)
 	if !ok {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// parseCommits parses commits as "offset@second:lag", where "?" is an unknown lag.
+// parseCommits parses commits as "offset@second:lag", where "?" is an unknown
+// lag.
 func parseCommits(text string) (out []Commit) {
 	for _, f := range strings.Fields(text) {
 		var c Commit
@@ -75,9 +76,9 @@ func TestBurrow(t *testing.T) {
 	}
 }
 
-// TestBurrowFalseAlarms compares Burrow's status with the default state in cases
-// where Burrow is known to be wrong. The polls are a minute apart. The codes number
-// the known deviations.
+// TestBurrowFalseAlarms compares Burrow's status with the default state in
+// cases where Burrow is known to be wrong. The polls are a minute apart. The
+// codes number the known deviations.
 func TestBurrowFalseAlarms(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -26,13 +26,14 @@ const (
 	largeWindow = chunkSize
 	// maxWindow bounds a decompressed window: about half a million partitions.
 	maxWindow = 64 << 20
-	// maxPrealloc bounds what is allocated for a count before its items are read.
+	// maxPrealloc bounds what is allocated for a count before its items are
+	// read.
 	maxPrealloc = 1 << 12
 
 	magic         = "tocw"
 	windowVersion = 1
-	// headerSize is the size of magic, version, compression flag, and the length
-	// and CRC-32 of the uncompressed body.
+	// headerSize is the size of magic, version, compression flag, and the
+	// length and CRC-32 of the uncompressed body.
 	headerSize = len(magic) + 1 + 1 + 4 + 4
 )
 

@@ -25,10 +25,10 @@ func TestEmptyWindowHasNoChunks(t *testing.T) {
 	}
 }
 
-// TestStoredFormat compares encoded windows with bytes from before: a new version
-// must be able to read what a deployed one has stored. The small window is in full
-// in testdata; it covers deletions, rewinds, created topics, unknown and missing
-// partitions and missed polls.
+// TestStoredFormat compares encoded windows with bytes from before: a new
+// version must be able to read what a deployed one has stored. The small window
+// is in full in testdata; it covers deletions, rewinds, created topics, unknown
+// and missing partitions and missed polls.
 func TestStoredFormat(t *testing.T) {
 	polls := []string{
 		"10/20 0/100 ? 5/6 40/60/45 -",
@@ -77,8 +77,8 @@ func TestStoredFormat(t *testing.T) {
 	}
 }
 
-// TestStoredWindowEqualsWindowInMemory stores and loads a window between polls and
-// compares it with one that stays in memory.
+// TestStoredWindowEqualsWindowInMemory stores and loads a window between polls
+// and compares it with one that stays in memory.
 func TestStoredWindowEqualsWindowInMemory(t *testing.T) {
 	traffic := newTraffic(8, 5, 20)
 	inMemory, stored := &Window{}, &Window{}
@@ -163,8 +163,8 @@ func TestDecodeRejects(t *testing.T) {
 	}
 }
 
-// TestEncodedSize checks that a window of 24,000 partitions stays below 2 MB, even
-// when each group has its own topics and traffic is heavy.
+// TestEncodedSize checks that a window of 24,000 partitions stays below 2 MB,
+// even when each group has its own topics and traffic is heavy.
 func TestEncodedSize(t *testing.T) {
 	for name, traffic := range map[string]*trafficGenerator{"shared topics": newTraffic(100, 20, 200), "own topics": newTraffic(100, 20, 2000)} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,8 @@ func atMinute(n float64) time.Time { return t0.Add(time.Duration(n * float64(tim
 
 func atSecond(n float64) time.Time { return t0.Add(time.Duration(n * float64(time.Second))) }
 
-// parsePartition parses "committed/end" or "committed/end/start"; "?" is unknown.
+// parsePartition parses "committed/end" or "committed/end/start"; "?" is
+// unknown.
 func parsePartition(id int32, text string) Partition {
 	p := Partition{ID: id}
 	if text == "?" {
@@ -31,8 +32,8 @@ func parsePartition(id int32, text string) Partition {
 	return p
 }
 
-// newGroup returns a complete group with topic t, whose partitions are as in text;
-// "-" is a partition that is missing.
+// newGroup returns a complete group with topic t, whose partitions are as in
+// text; "-" is a partition that is missing.
 func newGroup(name string, members Members, text string) Group {
 	t := Topic{Name: "t"}
 	for i, f := range strings.Fields(text) {
@@ -43,8 +44,8 @@ func newGroup(name string, members Members, text string) Group {
 	return Group{Name: name, Members: members, Complete: true, Topics: []Topic{t}}
 }
 
-// newWindow returns a window with polls of partition 0 of group g, a minute apart;
-// "!" is a missed poll.
+// newWindow returns a window with polls of partition 0 of group g, a minute
+// apart; "!" is a missed poll.
 func newWindow(members Members, polls string) *Window {
 	w := &Window{}
 	for i, f := range strings.Fields(polls) {
@@ -91,8 +92,8 @@ func shuffled[T any](random *rand.Rand, of []T) []T {
 }
 
 // trafficGenerator generates polls of a cluster in which each partition has its
-// own rate. Groups commit a little behind the end, with noise; in one partition of
-// fifty the group has stopped.
+// own rate. Groups commit a little behind the end, with noise; in one partition
+// of fifty the group has stopped.
 type trafficGenerator struct {
 	random *rand.Rand
 	groups []Group
@@ -100,8 +101,8 @@ type trafficGenerator struct {
 	ends   map[string][]int64
 }
 
-// newTraffic returns traffic of groups that read topicsPerGroup topics each, of 12
-// partitions.
+// newTraffic returns traffic of groups that read topicsPerGroup topics each, of
+// 12 partitions.
 func newTraffic(groups, topicsPerGroup, topics int) *trafficGenerator {
 	c := &trafficGenerator{random: rand.New(rand.NewPCG(1, 2)), rates: map[string][]int64{}, ends: map[string][]int64{}}
 	for g := range groups {

@@ -22,10 +22,11 @@ const (
 	maxHistoryTimes = int(historySpan / (minStep - timerJitter))
 )
 
-// History returns the lag of a topic over the last 3 hours at most, in up to 180
-// values. The Step is the usual interval between polls, and at least a minute.
-// Where the interval has changed, a value is repeated until the next poll. A value
-// is -1 where a poll was missed, or lacked partitions that earlier polls had.
+// History returns the lag of a topic over the last 3 hours at most, in up to
+// 180 values. The Step is the usual interval between polls, and at least a
+// minute. Where the interval has changed, a value is repeated until the next
+// poll. A value is -1 where a poll was missed, or lacked partitions that
+// earlier polls had.
 func (w *Window) History(group, topic string) History {
 	times, lags := w.topicLags(group, topic)
 	if len(lags) == 0 {
@@ -67,10 +68,10 @@ func (w *Window) topicLags(group, topic string) (times, lags []int64) {
 	return w.historyTimes[len(w.historyTimes)-len(lags):], lags
 }
 
-// typicalIntervals returns, for each interval between two polls, the usual length
-// around it: the greater of two medians, one of it and the three before, one of it
-// and the three after. A missed poll makes its interval stand out against that; a
-// lasting change of the interval does not.
+// typicalIntervals returns, for each interval between two polls, the usual
+// length around it: the greater of two medians, one of it and the three before,
+// one of it and the three after. A missed poll makes its interval stand out
+// against that; a lasting change of the interval does not.
 func typicalIntervals(times []int64) []int64 {
 	const around = 3
 	intervals := make([]int64, max(0, len(times)-1))
@@ -98,14 +99,15 @@ func lowerMedian(of []int64) int64 {
 	return of[(len(of)-1)/2]
 }
 
-// tooClose reports whether the next poll replaces the newest one in the history:
-// the newest is too soon after its predecessor.
+// tooClose reports whether the next poll replaces the newest one in the
+// history: the newest is too soon after its predecessor.
 func tooClose(times []int64) bool {
 	n := len(times)
 	return n >= 2 && times[n-1]-times[n-2] < (minStep-timerJitter).Milliseconds()
 }
 
-// appendTime appends t and removes times that are too old, too many or too close.
+// appendTime appends t and removes times that are too old, too many or too
+// close.
 func appendTime(times []int64, t int64) []int64 {
 	if tooClose(times) {
 		times = times[:len(times)-1]
@@ -118,9 +120,9 @@ func appendTime(times []int64, t int64) []int64 {
 	return times[first:]
 }
 
-// appendLag appends a lag to the stored ones of a topic and keeps the last limit
-// of them. A lag is stored as 0 if unknown, otherwise as 1 more than the zigzag
-// encoding of its difference from the known one before.
+// appendLag appends a lag to the stored ones of a topic and keeps the last
+// limit of them. A lag is stored as 0 if unknown, otherwise as 1 more than the
+// zigzag encoding of its difference from the known one before.
 func appendLag(lags []byte, lag int64, replaceNewest bool, limit int) []byte {
 	var buffer [maxHistoryTimes + 1]int64
 	all := decodeLags(lags, buffer[:0], maxHistoryTimes)
@@ -164,14 +166,14 @@ func decodeLags(data []byte, to []int64, limit int) []int64 {
 	return to
 }
 
-// zigzag encodes a signed number as [binary.AppendVarint] does. Unlike there, the
-// result can be shifted by one to make room for a special value.
+// zigzag encodes a signed number as [binary.AppendVarint] does. Unlike there,
+// the result can be shifted by one to make room for a special value.
 func zigzag(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
 
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
-// totalLag returns the lag of all known partitions, and unknownValue when none is
-// known.
+// totalLag returns the lag of all known partitions, and unknownValue when none
+// is known.
 func totalLag(partitions []Partition) int64 {
 	lag := int64(unknownValue)
 	for i := range partitions {

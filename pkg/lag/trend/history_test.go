@@ -39,7 +39,8 @@ func TestHistory(t *testing.T) {
 		{"after an outage", append(every(1, 0, "1", "2", "3", "4"), poll{7, "5"}), time.Minute, 7, "1 2 3 4 -1 -1 -1 5"},
 		{"interval changes from five minutes to one", append(every(5, 0, "1", "2", "3", "4"), every(1, 16, "5", "6", "7", "8", "9")...),
 			time.Minute, 20, "1 1 1 1 1 2 2 2 2 2 3 3 3 3 3 4 5 6 7 8 9"},
-		// The first value is at minute 0. The lag was 1 then, and 2 a minute later.
+		// The first value is at minute 0. The lag was 1 then, and 2 a minute
+		// later.
 		{"interval changes from one minute to five", append(every(1, 0, "1", "2", "3", "4", "5", "6"), every(5, 10, "7", "8", "9", "10", "11")...),
 			5 * time.Minute, 30, "2 6 7 8 9 10 11"},
 	}

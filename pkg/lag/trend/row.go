@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// offsetLimit is above every offset and lag of a real Kafka, and so low that
-	// differences between smaller ones do not overflow.
+	// offsetLimit is above every offset and lag of a real Kafka, and so low
+	// that differences between smaller ones do not overflow.
 	offsetLimit = 1 << 62
 	// markerLag is how many messages a transaction marker may leave unread.
 	markerLag = 1
@@ -22,8 +22,8 @@ type row struct {
 	known   uint16
 	samples [windowSize]sample // by poll
 	// frozenSince is set when the commit of the oldest known sample is older
-	// than the window: the first poll with it, in unix milliseconds, and the lag
-	// at that poll.
+	// than the window: the first poll with it, in unix milliseconds, and the
+	// lag at that poll.
 	frozenSince, frozenLag int64
 	// lastSeen is, while no poll of the window has the partition, the last one
 	// that had, in unix milliseconds.
@@ -52,8 +52,8 @@ func (r *row) dropOldest(t int64) {
 
 // record adds the newest poll. It reports whether the poll has valid offsets.
 //
-// Earlier polls are dropped when the topic was deleted and created again: its end
-// falls, or its commit was beyond the end and goes back.
+// Earlier polls are dropped when the topic was deleted and created again: its
+// end falls, or its commit was beyond the end and goes back.
 func (r *row) record(newest int, p *Partition) bool {
 	if !validPartition(p) {
 		return false
@@ -138,8 +138,8 @@ func (r *row) encode(to []byte, ends *[windowSize]int64) []byte {
 	return to
 }
 
-// decode parses the stored form of a row in a window of so many polls. A row with
-// impossible offsets becomes one without any known poll.
+// decode parses the stored form of a row in a window of so many polls. A row
+// with impossible offsets becomes one without any known poll.
 func (r *row) decode(body []byte, polls int, ends *[windowSize]int64) {
 	if len(body) < 2 {
 		return

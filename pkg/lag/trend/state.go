@@ -8,8 +8,8 @@ import (
 
 const (
 	// minFrozenPolls and minFrozenDuration are how many polls, over how long,
-	// must have the same commit for it to count as frozen. Some consumers commit
-	// only every few seconds, and polls may be seconds apart.
+	// must have the same commit for it to count as frozen. Some consumers
+	// commit only every few seconds, and polls may be seconds apart.
 	minFrozenPolls    = 3
 	minFrozenDuration = time.Minute
 	// maxMissedPolls is how many of the newest polls may lack a partition until
@@ -56,10 +56,11 @@ func (w *Window) Partition(group, topic string, id int32, allowed int64) Partiti
 	return status
 }
 
-// TopicStatus is the state of a group in one topic: the most severe State of its
-// partitions, the earliest Since and the total RewoundBy of the partitions in that
-// state, the sums of their rates, and the DrainTime of the whole. GrowingFor is for
-// how long the sum of their lags has grown, and may be as long as the History.
+// TopicStatus is the state of a group in one topic: the most severe State of
+// its partitions, the earliest Since and the total RewoundBy of the partitions
+// in that state, the sums of their rates, and the DrainTime of the whole.
+// GrowingFor is for how long the sum of their lags has grown, and may be as
+// long as the History.
 type TopicStatus struct {
 	PartitionStatus
 	// Worst has the ids of the partitions in the most severe state, in order;
@@ -193,8 +194,8 @@ type series struct {
 
 func (s *series) last() *sample { return &s.samples[s.n-1] }
 
-// rates returns how many messages were produced and consumed per second. A rewind
-// does not count as consumption.
+// rates returns how many messages were produced and consumed per second. A
+// rewind does not count as consumption.
 func (s *series) rates() (produce, consume float64) {
 	if s.n < 2 {
 		return math.NaN(), math.NaN()
@@ -236,8 +237,8 @@ func (s *series) frozenStart(allowed int64) int {
 	return i
 }
 
-// rewind returns the poll at which the commit went back, and by how many messages
-// at most; 0 if it has returned since.
+// rewind returns the poll at which the commit went back, and by how many
+// messages at most; 0 if it has returned since.
 func (s *series) rewind() (from int, by int64) {
 	var highest int64
 	for i := range s.n {
@@ -269,8 +270,8 @@ func drainTime(lag, allowed int64, produce, consume float64) time.Duration {
 	}
 }
 
-// growthStart returns the index from which on a lag has grown up to the last one,
-// or the last index if it has not. A rise of up to allowed does not count.
+// growthStart returns the index from which on a lag has grown up to the last
+// one, or the last index if it has not. A rise of up to allowed does not count.
 func growthStart(times, lags []int64, allowed int64) int {
 	n := len(lags) - 1
 	if n < 1 {
@@ -300,8 +301,8 @@ func growthStart(times, lags []int64, allowed int64) int {
 	return from
 }
 
-// topicGrowth returns for how long the sum of a topic's lags has grown. produce is
-// how many messages are produced per second, or NaN.
+// topicGrowth returns for how long the sum of a topic's lags has grown. produce
+// is how many messages are produced per second, or NaN.
 func (w *Window) topicGrowth(group, topic string, produce float64, allowed int64) time.Duration {
 	allTimes, lags := w.topicLags(group, topic)
 	times := make([]int64, 0, len(lags))

@@ -74,8 +74,8 @@ func TestState(t *testing.T) {
 	}
 }
 
-// TestStalledNeedsAMinute polls every ten seconds: the commit of a consumer that
-// commits every half minute must not count as frozen after three polls.
+// TestStalledNeedsAMinute polls every ten seconds: the commit of a consumer
+// that commits every half minute must not count as frozen after three polls.
 func TestStalledNeedsAMinute(t *testing.T) {
 	w := &Window{}
 	want := map[int]State{2: Unknown, 5: Unknown, 6: Stalled, 40: Stalled}
@@ -131,7 +131,8 @@ func TestRates(t *testing.T) {
 	}{
 		{"one poll", "10/70", nan, nan, -1, 0, 0},
 		{"one poll without lag", "10/10", nan, nan, 0, 0, 0},
-		// 60 produced and 120 consumed in a minute. 40 are left, 60 less each minute.
+		// 60 produced and 120 consumed in a minute. 40 are left, 60 less each
+		// minute.
 		{"draining", "0/100 120/160", 1, 2, 40 * time.Second, 0, 0},
 		{"steady", "0/100 60/160", 1, 1, Never, 0, 0},
 		{"commit frozen", "40/100 40/160 40/220", 1, 0, Never, 2 * time.Minute, 0},

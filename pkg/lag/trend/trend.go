@@ -52,8 +52,8 @@ type Topic struct {
 	Unsubscribed bool
 }
 
-// Partition is one partition of a topic with the offsets of a group in it. Unless
-// it is Known, only its ID is set.
+// Partition is one partition of a topic with the offsets of a group in it.
+// Unless it is Known, only its ID is set.
 type Partition struct {
 	ID                    int32
 	Committed, End, Start int64
@@ -64,21 +64,22 @@ type Partition struct {
 // PartitionStatus is the state of a group in one partition.
 type PartitionStatus struct {
 	State State
-	// Since is the first poll from which on the State is known to have held. For
-	// Stalled and Stopped it is the first poll with the same commit and messages
-	// left, which may be older than the window. It is zero for OK and Unknown.
+	// Since is the first poll from which on the State is known to have held.
+	// For Stalled and Stopped it is the first poll with the same commit and
+	// messages left, which may be older than the window. It is zero for OK and
+	// Unknown.
 	Since time.Time
 	// ProduceRate and ConsumeRate are in messages per second since the oldest
 	// poll of the window; NaN while unknown. A rewind does not count as
 	// consumption.
 	ProduceRate, ConsumeRate float64
 	// DrainTime is how long it takes at these rates until the lag is gone: 0
-	// when it is at most the allowed lag, Never when it does not shrink, negative
-	// while unknown.
+	// when it is at most the allowed lag, Never when it does not shrink,
+	// negative while unknown.
 	DrainTime time.Duration
 	// GrowingFor is for how long the lag has grown, up to the newest poll; 0
-	// when it has not. Small dips do not reset it. A lag that rose once and then
-	// stayed level does not count as growing.
+	// when it has not. Small dips do not reset it. A lag that rose once and
+	// then stayed level does not count as growing.
 	GrowingFor time.Duration
 	// RewoundBy is by how many messages the commit went back at most. It is set
 	// with Rewind only.

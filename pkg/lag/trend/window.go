@@ -17,8 +17,8 @@ const (
 // Window is the recent polls of one cluster. The zero Window is empty.
 //
 // Partitions, log ends and lag histories stay in their stored encoding and are
-// decoded only to evaluate them. That takes about 60 bytes a partition, and makes
-// Decode and Encode cheap.
+// decoded only to evaluate them. That takes about 60 bytes a partition, and
+// makes Decode and Encode cheap.
 //
 // A Window is not safe for concurrent use with Add.
 type Window struct {
@@ -47,13 +47,13 @@ type topic struct {
 	lags []byte // the newest of them at the newest historyTime, see appendLag
 }
 
-// Add records a poll at now. It ignores a poll that is not later than the newest
-// one.
+// Add records a poll at now. It ignores a poll that is not later than the
+// newest one.
 //
 // A group, topic or partition that is missing from an incomplete poll keeps its
-// history. A group or topic that is missing from a complete poll is forgotten at
-// once; partitions that are gone, and topics that a group has unsubscribed from,
-// age out of the window.
+// history. A group or topic that is missing from a complete poll is forgotten
+// at once; partitions that are gone, and topics that a group has unsubscribed
+// from, age out of the window.
 //
 // Without partitions it records only the lag of each topic, and forgets the
 // polls of partitions.
@@ -157,8 +157,8 @@ func (p *pollUpdate) updateGroup(g *group, polled *Group) {
 	}
 }
 
-// updateTopic records the partitions of a topic; with complete, a partition that
-// is missing is gone.
+// updateTopic records the partitions of a topic; with complete, a partition
+// that is missing is gone.
 func (p *pollUpdate) updateTopic(name string, t *topic, polled []Partition, complete bool) {
 	lag := totalLag(polled)
 	if p.partitions {
@@ -215,7 +215,8 @@ func (p *pollUpdate) updateRows(name string, t *topic, polled []Partition, compl
 	return missing
 }
 
-// findRow returns the stored polls of a partition, and the members of its group.
+// findRow returns the stored polls of a partition, and the members of its
+// group.
 func (w *Window) findRow(group, topic string, id int32) (r row, members Members, ok bool) {
 	g := w.groups[group]
 	if g == nil || g.topics[topic] == nil {

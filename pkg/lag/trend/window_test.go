@@ -121,8 +121,8 @@ func TestAddWithoutPartitions(t *testing.T) {
 	}
 }
 
-// TestInvalidOffsetsAffectOnlyTheirPartition adds invalid partitions to one group
-// and checks that the results for another do not change.
+// TestInvalidOffsetsAffectOnlyTheirPartition adds invalid partitions to one
+// group and checks that the results for another do not change.
 func TestInvalidOffsetsAffectOnlyTheirPartition(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	offset := func() int64 {

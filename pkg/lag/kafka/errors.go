@@ -12,13 +12,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Kind is what sort of thing went wrong. The values are stable.
+// ErrorKind classifies an Error. The values are stable.
 type ErrorKind string
 
 const (
-	// Credentials: the user, its password or its key is not accepted.
+	// Credentials: the user, password or key was rejected.
 	Credentials ErrorKind = "credentials"
-	// Permission: the user lacks a right.
+	// Permission: the user lacks a permission.
 	Permission ErrorKind = "permission"
 	// Network: a broker could not be reached.
 	Network ErrorKind = "network"
@@ -26,26 +26,26 @@ const (
 	Timeout ErrorKind = "timeout"
 	// Version: the brokers are too old.
 	Version ErrorKind = "version"
-	// Config: the certificate is not trusted, or TLS meets none.
+	// Config: the certificate is not trusted, or the broker does not use TLS.
 	Config ErrorKind = "config"
-	// Broker: a broker refused, or gave an answer that makes no sense.
+	// Broker: a broker returned an error or an invalid response.
 	Broker ErrorKind = "broker"
 )
 
-// Error is why something could not be read. It contains no secret.
+// Error is the reason why something could not be read. It contains no secret.
 type Error struct {
 	Kind ErrorKind
-	// Err is the cause: a *kerr.Error when a broker named one.
+	// Err is the cause: a *kerr.Error for a code from a broker, or nil.
 	Err error
 
-	zh, en string
-	moved  bool // somebody else may know the answer now
+	zh, en  string
+	refresh bool // the leader or coordinator may have moved: look it up again
 }
 
-// Error says in English what went wrong and what to do about it.
+// Error returns the English text: the problem and its remedy.
 func (e *Error) Error() string { return e.en }
 
-// Text says in a language, "zh" or "en", what went wrong and what to do about it.
+// Text returns the problem and its remedy in a language, "zh" or "en".
 func (e *Error) Text(lang string) string {
 	if lang == "zh" {
 		return e.zh
@@ -56,20 +56,20 @@ func (e *Error) Text(lang string) string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// subject is what a request was about: "group order-sync", "topic orders", or
-// "the cluster".
+// subject is the object of a request in an error text, for example "group
+// order-sync", "topic orders" or "the cluster".
 type subject struct{ en, zh string }
 
-var theCluster = subject{"the cluster", "集群"}
+var clusterSubject = subject{"the cluster", "集群"}
 
-func theGroup(name string) subject { return subject{"group " + name, "消费组 " + name} }
-func theTopic(name string) subject { return subject{"topic " + name, "主题 " + name} }
-func (p place) subject() subject {
+func groupSubject(name string) subject { return subject{"group " + name, "消费组 " + name} }
+func topicSubject(name string) subject { return subject{"topic " + name, "主题 " + name} }
+func (p topicPartition) subject() subject {
 	return subject{fmt.Sprintf("partition %d of topic %s", p.partition, p.topic), fmt.Sprintf("主题 %s 的分区 %d", p.topic, p.partition)}
 }
 
-// refused explains a code with which a broker answered; nil for none.
-func refused(code int16, s subject) *Error {
+// codeError returns the error for a code in a response; nil for 0.
+func codeError(code int16, s subject) *Error {
 	err := kerr.TypedErrorForCode(code)
 	if err == nil {
 		return nil
@@ -78,49 +78,51 @@ func refused(code int16, s subject) *Error {
 	switch err {
 	case kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed:
 		e.Kind = Permission
-		e.en = fmt.Sprintf("the user may not see %s: give it the right DESCRIBE on %s", s.en, s.en)
+		e.en = fmt.Sprintf("the user may not describe %s: grant it DESCRIBE on %s", s.en, s.en)
 		e.zh = fmt.Sprintf("用户无权查看%s：请授予它对%s 的 DESCRIBE 权限", s.zh, s.zh)
 		return e
 	case kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.ReplicaNotAvailable, kerr.KafkaStorageError,
 		kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable:
-		e.moved = true
+		e.refresh = true
 	}
 	e.en = fmt.Sprintf("%s: the broker answered %s", s.en, err.Message)
 	e.zh = fmt.Sprintf("%s：Broker 返回 %s", s.zh, err.Message)
 	return e
 }
 
-// senseless is an answer that lacks what was asked for.
-func senseless(s subject) *Error {
+// missingError returns the error for a response that lacks a requested item.
+func missingError(s subject) *Error {
 	return &Error{
 		Kind: Broker,
-		en:   fmt.Sprintf("%s: the broker's answer says nothing of it", s.en),
+		en:   fmt.Sprintf("%s: missing in the broker's response", s.en),
 		zh:   fmt.Sprintf("%s：Broker 的应答中没有相关内容", s.zh),
 	}
 }
 
-// leaderless is a partition that no broker leads.
-func leaderless(p place) *Error {
+// leaderError returns the error for a partition without a leader.
+func leaderError(p topicPartition) *Error {
 	return &Error{
-		Kind: Broker, Err: kerr.LeaderNotAvailable, moved: true,
-		en: fmt.Sprintf("%s has no leader: see which of its brokers are down", p.subject().en),
+		Kind: Broker, Err: kerr.LeaderNotAvailable, refresh: true,
+		en: fmt.Sprintf("%s has no leader: check whether its brokers are down", p.subject().en),
 		zh: fmt.Sprintf("%s没有 Leader：请检查其 Broker 是否宕机", p.subject().zh),
 	}
 }
 
-// tooOld is a cluster that cannot tell what is asked of it.
-func tooOld() *Error {
+// versionError returns the error for brokers whose requests lack a needed
+// field.
+func versionError() *Error {
 	return &Error{
 		Kind: Version,
-		en:   "the brokers are older than Kafka 0.11, which cannot tell the offsets: upgrade them",
+		en:   "the brokers are older than Kafka 0.11 and do not report the required offsets: upgrade them",
 		zh:   "Broker 版本低于 Kafka 0.11，无法查询所需的位点：请升级",
 	}
 }
 
-// unanswered explains why no answer came from a broker; who names it.
-func unanswered(err error, who string) *Error {
+// requestError returns the error for a request without a response. who names
+// the broker.
+func requestError(err error, who string) *Error {
 	if e, ok := errors.AsType[*kerr.Error](err); ok {
-		return unauthenticated(e, who)
+		return authError(e, who)
 	}
 	e := &Error{Kind: Network, Err: err}
 	timeout, _ := errors.AsType[net.Error](err)
@@ -130,7 +132,7 @@ func unanswered(err error, who string) *Error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), timeout != nil && timeout.Timeout():
 		e.Kind = Timeout
-		e.en = fmt.Sprintf("%s did not answer in time: check that the function's network has a way to it", who)
+		e.en = fmt.Sprintf("%s did not answer in time: check that the function's network can reach it", who)
 		e.zh = fmt.Sprintf("%s 未在限定时间内应答：请检查函数网络是否可以访问它", who)
 	case untrusted:
 		e.Kind = Config
@@ -138,17 +140,18 @@ func unanswered(err error, who string) *Error {
 		e.zh = fmt.Sprintf("%s 的证书不受信任：请检查 tls.ca 和 tls.server_name（%v）", who, err)
 	case plaintext:
 		e.Kind = Config
-		e.en = fmt.Sprintf("%s does not speak TLS: check its port, or leave tls out", who)
+		e.en = fmt.Sprintf("%s does not use TLS: check its port, or remove tls", who)
 		e.zh = fmt.Sprintf("%s 不使用 TLS：请检查端口，或去掉 tls", who)
 	case closed, errors.Is(err, io.EOF):
-		// So do brokers, and gateways before them, that do not say why they
-		// refuse a login. One that stops does too, but not twice in a row.
+		// Brokers, and gateways in front of them, close the connection to
+		// reject a login without a reason. A broker that shuts down does it
+		// too, but not twice in a row.
 		e.Kind = Credentials
-		e.en = fmt.Sprintf("%s ended the connection at once: check user name and password of sasl, and whether the port wants TLS", who)
+		e.en = fmt.Sprintf("%s closed the connection at once: check username and password of sasl, and whether the port requires TLS", who)
 		e.zh = fmt.Sprintf("%s 立即断开了连接：请检查 sasl 的用户名和密码，以及该端口是否要求 TLS", who)
-	case errors.Is(err, errNoKey):
+	case errors.Is(err, errNoAWSKey):
 		e.Kind = Credentials
-		e.en = "there is no key to log in with: " + errNoKey.Error() + "; give the function a role"
+		e.en = "no AWS credentials to log in with: " + errNoAWSKey.Error() + "; give the function a role"
 		e.zh = "没有可用于登录的密钥：未设置 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY，请为函数配置角色"
 	default:
 		e.en = fmt.Sprintf("%s could not be reached: check brokers and the function's network (%v)", who, err)
@@ -157,21 +160,21 @@ func unanswered(err error, who string) *Error {
 	return e
 }
 
-// unauthenticated explains an error that a broker gave before it took requests.
-func unauthenticated(err *kerr.Error, who string) *Error {
+// authError returns the error for a code that a broker returned during login.
+func authError(err *kerr.Error, who string) *Error {
 	switch err {
 	case kerr.SaslAuthenticationFailed:
 		return &Error{
 			Kind: Credentials, Err: err,
-			en: who + " does not accept the user: check user name and password of sasl, or with AWS_MSK_IAM the function's role",
+			en: who + " rejected the login: check username and password of sasl, or with AWS_MSK_IAM the function's role",
 			zh: who + " 不接受该用户：请检查 sasl 的用户名和密码；使用 AWS_MSK_IAM 时请检查函数的角色",
 		}
 	case kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState:
 		return &Error{
 			Kind: Config, Err: err,
-			en: who + " does not offer this way to log in: check sasl.mechanism",
+			en: who + " does not support this login mechanism: check sasl.mechanism",
 			zh: who + " 不支持该登录方式：请检查 sasl.mechanism",
 		}
 	}
-	return refused(err.Code, subject{who, who})
+	return codeError(err.Code, subject{who, who})
 }

@@ -1,0 +1,227 @@
+// Package kafka reads consumer lag from a Kafka cluster over the Kafka
+// protocol. It needs network access to the brokers, Kafka 0.11 or later, and
+// only the DESCRIBE permission on groups and their topics.
+//
+// Unlike the clouds' APIs it reports messages that were deleted before they
+// were read (from the log start offset), the age of the oldest unread message
+// ([Reader.CountOlder], [Reader.ReadAges]), and groups of every protocol.
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tocsin/pkg/lag"
+)
+
+// maxReadTime bounds a call, however much time its context leaves.
+const maxReadTime = 30 * time.Second
+
+// Reader reads one cluster. It is safe for concurrent use. Its connections stay
+// open between calls, for the next invocation of a warm function, until Close.
+type Reader struct {
+	client    *kgo.Client
+	cluster   lag.Cluster
+	isolation int8
+}
+
+var _ lag.Reader = (*Reader)(nil)
+
+// New returns a Reader of the cluster in c.Kafka, which must be validated. It
+// connects at the first Read. lookup reads an environment variable, as
+// os.LookupEnv does. With AWS_MSK_IAM it is called for each connection, because
+// the platform renews the credentials of a function's role.
+func New(c lag.Cluster, lookup func(name string) (string, bool)) (*Reader, error) {
+	opts, err := options(c.Kafka, lookup)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+	}
+	r := &Reader{client: client, cluster: c}
+	if c.Kafka.Isolation == lag.ReadCommitted {
+		r.isolation = 1
+	}
+	return r, nil
+}
+
+// Close closes the connections. The Reader cannot be used any more.
+func (r *Reader) Close() { r.client.Close() }
+
+// Read reads the offsets of the groups and topics that the cluster's filters
+// select. It makes one request per broker each for the groups, their commits,
+// and the start and end offsets, however many there are; brokers before Kafka
+// 3.0 need one request for the commits of each group.
+//
+// A failure of one broker, group, topic or partition is reported there and
+// affects nothing else: the Reason of a partition explains it, and the first
+// one of a group is its Err. A broker that does not answer within its share of
+// the time that ctx leaves is given up. Errors are of type *Error.
+func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxReadTime)
+	defer cancel()
+	list, err := r.readCommits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	topics := r.selectTopics(list.groups)
+	layouts := map[string]*layout{}
+	var bounds map[topicPartition]bound
+	if len(topics) > 0 {
+		if layouts, err = r.layouts(ctx, topics); err != nil {
+			return nil, err
+		}
+		bounds = r.bounds(ctx, layouts)
+	}
+	snap := &lag.Snapshot{Complete: list.complete, Groups: make([]lag.Group, len(list.groups))}
+	if list.err != nil {
+		snap.Err = list.err
+	}
+	for i, g := range list.groups {
+		snap.Groups[i] = r.groupResult(g, layouts, bounds)
+	}
+	return snap, nil
+}
+
+// groupList is the groups that were found.
+type groupList struct {
+	groups   []*group // sorted by name
+	complete bool
+	err      *Error // why it is not complete
+}
+
+// group is a group with its committed offsets.
+type group struct {
+	name    string
+	node    int32 // its coordinator
+	commits []commit
+	err     *Error
+}
+
+// commit is the committed offset of a group in a partition; at is negative
+// without one.
+type commit struct {
+	topicPartition
+	at  int64
+	err *Error
+}
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+func (p topicPartition) compare(q topicPartition) int {
+	return cmp.Or(cmp.Compare(p.topic, q.topic), cmp.Compare(p.partition, q.partition))
+}
+
+// selectTopics returns the topics in which one of groups has committed and
+// which the cluster's filter selects. It removes the commits in others.
+func (r *Reader) selectTopics(groups []*group) []string {
+	seen := map[string]bool{}
+	for _, g := range groups {
+		g.commits = slices.DeleteFunc(g.commits, func(c commit) bool {
+			selected, known := seen[c.topic]
+			if !known {
+				selected = r.cluster.Topics.Match(c.topic)
+				seen[c.topic] = selected
+			}
+			return !selected
+		})
+	}
+	var topics []string
+	for topic, selected := range seen {
+		if selected {
+			topics = append(topics, topic)
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+// splitDeadline returns a context that ends after 1/n of the time that ctx
+// leaves, to keep the rest for later requests. ctx must have a deadline.
+func splitDeadline(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	deadline, _ := ctx.Deadline()
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n))
+}
+
+// groupResult returns a group with, for each topic in which it has committed,
+// all current partitions of the topic. Topics and partitions that do not exist
+// any more are left out.
+func (r *Reader) groupResult(g *group, layouts map[string]*layout, bounds map[topicPartition]bound) lag.Group {
+	out := lag.Group{Name: g.name, Complete: g.err == nil}
+	first := g.err
+	for from := 0; from < len(g.commits); {
+		topic, to := g.commits[from].topic, from+1
+		for to < len(g.commits) && g.commits[to].topic == topic {
+			to++
+		}
+		commits := g.commits[from:to]
+		from = to
+		l := layouts[topic]
+		if l == nil {
+			continue
+		}
+		t, err := topicResult(topic, l, commits, bounds)
+		if first == nil {
+			first = err
+		}
+		out.Topics = append(out.Topics, t)
+	}
+	if first != nil {
+		out.Err = first
+	}
+	return out
+}
+
+// topicResult returns one topic, and the first failure in it.
+func topicResult(topic string, l *layout, commits []commit, bounds map[topicPartition]bound) (t lag.Topic, first *Error) {
+	t.Name = topic
+	if l.err != nil {
+		for _, c := range commits {
+			t.Partitions = append(t.Partitions, lag.Partition{ID: c.partition, Committed: max(c.at, -1), End: -1, Reason: l.err.en})
+		}
+		return t, l.err
+	}
+	t.Partitions = make([]lag.Partition, len(l.partitions))
+	for i, p := range l.partitions {
+		c := commit{at: -1}
+		if j, ok := slices.BinarySearchFunc(commits, p.id, func(c commit, id int32) int { return cmp.Compare(c.partition, id) }); ok {
+			c = commits[j]
+		}
+		partition, err := newPartition(p.id, c, bounds[topicPartition{topic, p.id}])
+		t.Partitions[i] = partition
+		if first == nil {
+			first = err
+		}
+	}
+	return t, first
+}
+
+// newPartition returns a partition, and the failure that keeps its lag unknown.
+func newPartition(id int32, c commit, b bound) (lag.Partition, *Error) {
+	p := lag.Partition{ID: id, Committed: max(c.at, -1), Start: b.start, End: b.end}
+	if b.err != nil {
+		p.Start, p.End = 0, -1
+	}
+	switch err := cmp.Or(c.err, b.err); {
+	case err != nil:
+		p.Reason = err.en
+		return p, err
+	case c.at < 0:
+		p.Reason = lag.NoCommit
+	default:
+		p.Known = true
+		p.Lag = max(0, b.end-max(c.at, b.start))
+		p.Lost = max(0, b.start-c.at)
+	}
+	return p, nil
+}
