@@ -1,3 +1,8 @@
+// Package render turns notifications into text.
+//
+// NewDocument builds the built-in message of a notification, in Chinese or
+// English, as plain text parts; each channel lays them out in its own markup.
+// Templates compiles the templates with which users replace built-in messages.
 package render
 
 import (
@@ -9,90 +14,158 @@ import (
 	"tocsin/pkg/alert"
 )
 
+// Style is the language, time zone and address that messages are rendered with.
+type Style struct {
+	// Language is "zh" or "en"; Location is the zone of times, nil for UTC.
+	Language string
+	Location *time.Location
+	// ExternalURL is the address of the page with all alerts, "" without one.
+	ExternalURL string
+	// OnTemplateError is called whenever a user's template fails and the built-in
+	// text is sent instead. It may be nil.
+	OnTemplateError func()
+}
+
+// Document is the built-in message of a notification, without markup. Every text
+// in it is one line of valid UTF-8 without control characters; nothing is escaped.
+// Channels print the parts in the order of the fields.
+type Document struct {
+	// Resolved is set when all alerts are resolved.
+	Resolved bool
+	// Severity is the worst of the firing alerts, or of all when none fires.
+	Severity Severity
+	// Title names the kind of the alerts and their place:
+	// "[告警] 消费积压 · orders / order-worker（3 个 topic）".
+	Title string
+	// Lead is one sentence on how bad it is, or "". Title and Lead together are
+	// the short form of the message.
+	Lead string
+	// Facts are what all alerts have in common.
+	Facts []Field
+	// Items are the alerts, firing before resolved, consumer lag last and by size,
+	// other alerts by severity, start and labels. It is empty for a single alert,
+	// which Lead and Facts describe.
+	Items []Item
+	// Notes are about the message itself, such as that it is a digest.
+	Notes []string
+	Links []Link
+	// Colon separates the name of a field from its value in the language.
+	Colon string
+
+	draft *draft
+	style *Style
+}
+
+// Item is one of several alerts.
+type Item struct {
+	Resolved bool
+	Severity Severity
+	// Title distinguishes the alert from the other items.
+	Title string
+	// Headline is one line on what is wrong, or "".
+	Headline string
+	// Fields are the details; there are none when the alerts are many.
+	Fields []Field
+}
+
+// Field is a named value.
+type Field struct{ Name, Value string }
+
+// Link is an http or https address.
+type Link struct{ Name, URL string }
+
+// Severity orders alerts by how bad they are.
+type Severity uint8
+
+// The severities, mildest first. An alert without a severity label, or with an
+// unknown value, is a Warning.
 const (
-	// few is up to how many alerts are described in full; more get a line each.
-	few = 5
+	Info Severity = iota
+	Warning
+	Critical
+)
+
+const (
+	// maxDetailed is the number of alerts up to which each is described in detail;
+	// of more alerts each gets one line.
+	maxDetailed = 5
 
 	maxName  = 120 // bytes of a value in a title
 	maxValue = 600 // bytes of any other value
 )
 
-// Document puts n into words, in env's language and time zone. It depends on n
-// and env alone. Values that are too long for a message are cut, so that no
-// single line of it is longer than a kilobyte or so.
-func NewDocument(n *alert.Notification, env *Style) *Document {
-	d := newDraft(n, env)
-	doc := &Document{Resolved: d.firing == 0, Title: d.title(), Lead: d.lead(), Colon: d.words.colon, draft: d, style: env}
+// NewDocument builds the message of n in the language and time zone of style. It
+// depends on nothing else. Long values are truncated, so that no line is much
+// longer than a kilobyte.
+func NewDocument(n *alert.Notification, style *Style) *Document {
+	d := newDraft(n, style)
+	doc := &Document{Resolved: d.firing == 0, Title: d.title(), Lead: d.lead(), Colon: d.messages.colon, draft: d, style: style}
 	for _, e := range d.entries {
 		if e.resolved == doc.Resolved {
 			doc.Severity = max(doc.Severity, e.severity)
 		}
 	}
 	if len(d.entries) == 1 {
-		doc.Facts = d.entries[0].about.fields(d, d.entries[0])
+		doc.Facts = d.entries[0].kind.details(d, d.entries[0])
 	} else {
 		doc.Items = make([]Item, len(d.entries))
 		for i, e := range d.entries {
 			doc.Items[i] = d.item(e)
 		}
 	}
-	doc.Facts = append(doc.Facts, d.common()...)
-	doc.Links = d.links(env.ExternalURL)
+	doc.Facts = append(doc.Facts, d.commonFields()...)
+	doc.Links = d.links(style.ExternalURL)
 	if n.Merged > 1 {
-		doc.Notes = append(doc.Notes, d.words.merged(n.Merged))
+		doc.Notes = append(doc.Notes, d.messages.merged(n.Merged))
 	}
 	if n.FallbackFor != "" {
-		doc.Notes = append(doc.Notes, d.words.insteadOf(CleanLine(n.FallbackFor, maxName), CleanLine(n.Cause, maxValue)))
+		doc.Notes = append(doc.Notes, d.messages.fallbackFor(CleanLine(n.FallbackFor, maxName), CleanLine(n.Cause, maxValue)))
 	}
 	return doc
 }
 
-// TemplateFailed notes in the document that it stands in for the user's own
-// text, and why.
+// AddTemplateError adds a note that the user's template failed with err and the
+// built-in text was sent instead.
 func (doc *Document) AddTemplateError(err error) {
-	doc.Notes = append(doc.Notes, doc.draft.words.badText(CleanLine(err.Error(), maxValue)))
+	doc.Notes = append(doc.Notes, doc.draft.messages.templateError(CleanLine(err.Error(), maxValue)))
 	if doc.style.OnTemplateError != nil {
 		doc.style.OnTemplateError()
 	}
 }
 
-// draft is what is known of a notification while it is put into words.
+// draft is a notification while its document is built.
 type draft struct {
-	words   *words
-	at      time.Time
-	zone    *time.Location
-	entries []*entry // in reading order
-	firing  int
+	messages *messages
+	at       time.Time
+	zone     *time.Location
+	entries  []*entry // in the order of Document.Items
+	firing   int      // number of firing entries, which come first
 
-	// about is what all alerts are about, nil when they are of different kinds
-	// or names.
-	about subject
-	// labels and annotations are those that all alerts have.
+	// kind is the kind of all alerts, nil when there are several kinds or names.
+	kind kind
+	// labels and annotations are those that all alerts share.
 	labels, annotations alert.Labels
-	// builtin are the annotations that are built-in texts in all alerts.
+	// builtin are the annotations whose text is built in in all alerts.
 	builtin alert.Builtin
 }
 
 // entry is one alert of a draft.
 type entry struct {
 	*alert.Alert
-	about    subject
+	kind     kind
 	resolved bool
 	severity Severity
-	lag      int64 // in messages; of an alert about lag
+	lag      int64 // in messages, or lagUnknown; of a lag alert
 }
 
-func newDraft(n *alert.Notification, env *Style) *draft {
+func newDraft(n *alert.Notification, style *Style) *draft {
 	d := &draft{
-		words:       wordsOf(env.Language),
+		messages:    messagesFor(style.Language),
 		at:          n.At,
-		zone:        env.Location,
+		zone:        cmp.Or(style.Location, time.UTC),
 		entries:     make([]*entry, len(n.Alerts)),
 		labels:      common(n.Alerts, func(a *alert.Alert) alert.Labels { return a.Labels }),
 		annotations: common(n.Alerts, func(a *alert.Alert) alert.Labels { return a.Annotations }),
-	}
-	if d.zone == nil {
-		d.zone = time.UTC
 	}
 	if len(n.Alerts) > 0 {
 		d.builtin = n.Alerts[0].Builtin
@@ -101,31 +174,30 @@ func newDraft(n *alert.Notification, env *Style) *draft {
 	for i, a := range n.Alerts {
 		e := &all[i]
 		*e = entry{Alert: a, resolved: a.ResolvedAt(n.At), severity: severityOf(a)}
-		e.about, e.lag = subjectOf(a, e.resolved)
+		e.kind, e.lag = kindOf(a, e.resolved)
 		d.builtin &= a.Builtin
 		if !e.resolved {
 			d.firing++
 		}
 		d.entries[i] = e
 	}
-	mixed := func(e *entry) bool { return e.about != d.entries[0].about }
-	if len(d.entries) > 0 && !slices.ContainsFunc(d.entries, mixed) {
-		d.about = d.entries[0].about
+	otherKind := func(e *entry) bool { return e.kind != d.entries[0].kind }
+	if len(d.entries) > 0 && !slices.ContainsFunc(d.entries, otherKind) {
+		d.kind = d.entries[0].kind
 	}
-	slices.SortFunc(d.entries, reading)
+	slices.SortFunc(d.entries, compareEntries)
 	return d
 }
 
-// reading is the order in which alerts are read: what fires, then what is over;
-// lists of lagging topics last, because they are long, and the largest first;
-// other alerts by severity, start and labels.
-func reading(a, b *entry) int {
+// compareEntries orders entries as Document.Items documents. Lists of lagging
+// topics come last because they are long.
+func compareEntries(a, b *entry) int {
 	if a.resolved != b.resolved {
-		return first(b.resolved)
+		return falseFirst(a.resolved)
 	}
-	aLag, bLag := a.about == subject(lagging{}), b.about == subject(lagging{})
+	aLag, bLag := a.kind == kind(lagKind{}), b.kind == kind(lagKind{})
 	if aLag != bLag {
-		return first(bLag)
+		return falseFirst(aLag)
 	}
 	order := cmp.Or(cmp.Compare(b.severity, a.severity), a.StartsAt.Compare(b.StartsAt))
 	if aLag {
@@ -134,57 +206,58 @@ func reading(a, b *entry) int {
 	if order != 0 {
 		return order
 	}
-	return a.Labels.Compare(b.Labels) // costs more than all of the above
+	return a.Labels.Compare(b.Labels) // last, because it is the most expensive
 }
 
-// first returns the order of two things of which one comes first.
-func first(yes bool) int {
-	if yes {
-		return -1
+// falseFirst compares a boolean with its opposite.
+func falseFirst(a bool) int {
+	if a {
+		return 1
 	}
-	return 1
+	return -1
 }
 
-// severityOf reads the label severity in the spellings of Prometheus, Grafana,
+// severityOf parses the label severity in the spellings of Prometheus, Grafana,
 // Zabbix and Open-Falcon.
 func severityOf(a *alert.Alert) Severity {
 	switch strings.ToLower(a.Labels[alert.SeverityLabel]) {
-	case "critical", "fatal", "emergency", "page", "error", "disaster", "high", "p0", "p1":
+	case alert.SeverityCritical, "fatal", "emergency", "page", "error", "disaster", "high", "p0", "p1":
 		return Critical
-	case "info", "information", "notice", "none", "ok", "debug", "low", "not classified", "p4", "p5", "p6":
+	case alert.SeverityInfo, "information", "notice", "none", "ok", "debug", "low", "not classified", "p4", "p5", "p6":
 		return Info
 	default:
 		return Warning
 	}
 }
 
-// title is the tag, what it is about, where, and how many alerts.
+// title returns Document.Title: the state, the kind, the place and the number of
+// alerts.
 func (d *draft) title() string {
 	var b strings.Builder
-	over := len(d.entries) - d.firing
+	resolved := len(d.entries) - d.firing
 	if d.firing > 0 {
-		b.WriteString(d.words.firing)
+		b.WriteString(d.messages.firing)
 	} else {
-		b.WriteString(d.words.resolved)
+		b.WriteString(d.messages.resolved)
 	}
-	unit, places := unitAlert, otherPlaces
-	if d.about != nil {
-		unit, places = d.about.unit(), d.about.places()
-		b.WriteString(d.about.name(d.words))
+	unit, places := unitAlert, placeLabels
+	if d.kind != nil {
+		unit, places = d.kind.unit(), d.kind.places()
+		b.WriteString(d.kind.name(d.messages))
 	} else {
-		b.WriteString(d.words.alerts(len(d.entries)))
+		b.WriteString(d.messages.alerts(len(d.entries)))
 	}
-	if place := strings.Join(values(d.labels, places), " / "); place != "" {
+	if place := strings.Join(distinctValues(d.labels, places), " / "); place != "" {
 		b.WriteString(" · " + place)
 	}
-	if len(d.entries) > 1 && (d.about != nil || d.firing > 0 && over > 0) {
-		b.WriteString(d.words.counted(unit, d.firing, over))
+	if len(d.entries) > 1 && (d.kind != nil || d.firing > 0 && resolved > 0) {
+		b.WriteString(d.messages.counted(unit, d.firing, resolved))
 	}
 	return b.String()
 }
 
-// values returns the different values of the named labels, in that order.
-func values(labels alert.Labels, names []string) []string {
+// distinctValues returns the values of the named labels in that order, each once.
+func distinctValues(labels alert.Labels, names []string) []string {
 	var out []string
 	for _, name := range names {
 		if v := CleanLine(labels[name], maxName); v != "" && !slices.Contains(out, v) {
@@ -194,42 +267,42 @@ func values(labels alert.Labels, names []string) []string {
 	return out
 }
 
-// lead is the one sentence under the title.
+// lead returns Document.Lead.
 func (d *draft) lead() string {
 	switch {
 	case len(d.entries) == 0:
 		return ""
 	case len(d.entries) == 1:
-		return d.entries[0].about.headline(d, d.entries[0])
+		return d.entries[0].kind.headline(d, d.entries[0])
 	case d.firing == 0:
 		var longest time.Duration
 		for _, e := range d.entries {
-			longest = max(longest, e.lasted(d.at))
+			longest = max(longest, e.duration(d.at))
 		}
-		return d.words.overAll(d.words.duration(longest))
-	case d.about == subject(lagging{}) && d.firing > 1:
-		return d.sum()
+		return d.messages.allResolved(d.messages.duration(longest))
+	case d.kind == kind(lagKind{}) && d.firing > 1:
+		return d.totalLag()
 	default:
 		return summary(d.annotations)
 	}
 }
 
-// item describes one alert among several.
+// item describes one of several alerts.
 func (d *draft) item(e *entry) Item {
-	item := Item{Resolved: e.resolved, Severity: e.severity, Title: d.distinct(e)}
-	if len(d.entries) > few {
-		item.Headline = e.about.line(d, e)
+	item := Item{Resolved: e.resolved, Severity: e.severity, Title: d.itemTitle(e)}
+	if len(d.entries) > maxDetailed {
+		item.Headline = e.kind.shortHeadline(d, e)
 	} else {
-		item.Headline = e.about.headline(d, e)
-		item.Fields = append(e.about.fields(d, e), d.extra(e.Annotations, e.about, d.annotations)...)
+		item.Headline = e.kind.headline(d, e)
+		item.Fields = append(e.kind.details(d, e), d.otherAnnotations(e.Annotations, e.kind, d.annotations)...)
 	}
 	return item
 }
 
-// distinct names an alert by what tells it from the others: its places, and for
-// alerts that Tocsin does not know further labels as name=value.
-func (d *draft) distinct(e *entry) string {
-	const most = 4
+// itemTitle returns what distinguishes an alert from the others: the values of its
+// place labels and, for generic alerts, a few other labels as name=value.
+func (d *draft) itemTitle(e *entry) string {
+	const maxParts = 4
 	differing := func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 			_, shared := d.labels[name]
@@ -237,26 +310,26 @@ func (d *draft) distinct(e *entry) string {
 		})
 	}
 	var parts []string
-	if d.about == nil {
-		parts = append(parts, e.about.name(d.words))
+	if d.kind == nil {
+		parts = append(parts, e.kind.name(d.messages))
 	}
-	parts = append(parts, values(e.Labels, differing(e.about.places()))...)
-	if _, unknown := e.about.(other); unknown || len(parts) == 0 {
+	parts = append(parts, distinctValues(e.Labels, differing(e.kind.places()))...)
+	if _, generic := e.kind.(genericKind); generic || len(parts) == 0 {
 		for _, name := range differing(e.Labels.Names()) {
-			if len(parts) < most && !slices.Contains(e.about.places(), name) {
+			if len(parts) < maxParts && !slices.Contains(e.kind.places(), name) {
 				parts = append(parts, CleanLine(name+"="+e.Labels[name], maxName))
 			}
 		}
 	}
 	if len(parts) == 0 {
-		parts = values(e.Labels, []string{alert.SeverityLabel, alert.NameLabel})
+		parts = distinctValues(e.Labels, []string{alert.SeverityLabel, alert.NameLabel})
 	}
 	return strings.Join(parts, " / ")
 }
 
-// lasted is how long the alert has been firing, or fired; zero when its start is
-// not known or in the future.
-func (e *entry) lasted(now time.Time) time.Duration {
+// duration returns how long the alert has been firing at now, or had fired when it
+// resolved; zero when its start is unknown or in the future.
+func (e *entry) duration(now time.Time) time.Duration {
 	end := now
 	if e.resolved {
 		end = e.EndsAt
@@ -267,11 +340,11 @@ func (e *entry) lasted(now time.Time) time.Duration {
 	return end.Sub(e.StartsAt)
 }
 
-// span prints how long the alert has lasted, "" when that is not known.
-func (d *draft) span(e *entry) string {
-	lasted := e.lasted(d.at)
-	if lasted == 0 {
+// durationText formats the duration of an alert, "" when it is unknown.
+func (d *draft) durationText(e *entry) string {
+	duration := e.duration(d.at)
+	if duration == 0 {
 		return ""
 	}
-	return d.words.duration(lasted)
+	return d.messages.duration(duration)
 }

@@ -2,7 +2,6 @@ package render
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -10,140 +9,199 @@ import (
 	"tocsin/pkg/humanize"
 )
 
-// lagging is a topic whose consumer group is behind. Its alert has the labels
-// consumer_group and topic and these annotations: lag and threshold in messages;
-// partitions, those furthest behind with their lag, worst first, as
-// "3:5000,7:4100"; unknown_partitions, how many could not be read; and those of
-// motion.go.
-type lagging struct{}
+// lagKind is a topic whose consumer group lags.
+type lagKind struct{}
 
-func (lagging) name(w *words) string { return w.lag }
-func (lagging) usual() string        { return alert.ConsumerLagAlert }
-func (lagging) unit() unit           { return unitTopic }
-func (lagging) places() []string {
+// lagUnknown is the lag of an alert without the annotation, which ended because
+// its topic, group or rule is gone.
+const lagUnknown = -1
+
+func (lagKind) name(m *messages) string { return m.lag }
+func (lagKind) usualAlertname() string  { return alert.ConsumerLagAlert }
+func (lagKind) unit() unit              { return unitTopic }
+func (lagKind) places() []string {
 	return []string{alert.ClusterLabel, alert.GroupLabel, alert.TopicLabel}
 }
 
-func (lagging) headline(d *draft, e *entry) string {
+func (lagKind) shows(annotation string) bool {
+	switch annotation {
+	case alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.UnknownPartitionsAnnotation,
+		alert.DelayAnnotation, alert.StatusAnnotation, alert.GrowingForAnnotation, alert.LostAnnotation,
+		alert.RateInAnnotation, alert.RateOutAnnotation, alert.DrainAnnotation, alert.SourceAnnotation:
+		return true
+	}
+	return false
+}
+
+// headline is the lag; before it what is worse than a number, after it the age of
+// the oldest unread message.
+func (lagKind) headline(d *draft, e *entry) string {
 	if e.resolved {
-		return d.words.overLag(d.span(e), e.reading())
+		return d.messages.lagResolved(d.durationText(e), e.lagText())
 	}
-	return d.trouble(e, d.words.behind(e.reading(), d.threshold(e)))
+	var parts []string
+	if status := e.status(); status != alert.StatusGrowing && d.messages.status[status] != "" {
+		parts = append(parts, d.messages.status[status])
+	}
+	if n, ok := alert.ParseCount(e.Annotations[alert.LostAnnotation]); ok && n > 0 {
+		parts = append(parts, d.messages.lost(humanize.Int(n)))
+	}
+	parts = append(parts, d.messages.lagHeadline(e.lagText(), d.ownThreshold(e)))
+	if s := d.oldestUnread(e); s != "" {
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, d.messages.comma)
 }
 
-func (lagging) line(d *draft, e *entry) string {
-	switch {
-	case !e.resolved:
-		return d.words.behindLine(e.reading(), d.threshold(e), d.span(e)) + d.asides(e)
-	case e.lag == unread && e.Annotations[alert.SummaryAnnotation] != "":
-		return CleanLine(e.Annotations[alert.SummaryAnnotation], maxValue/2)
-	default:
-		return d.words.overLag(d.span(e), e.reading())
+func (lagKind) shortHeadline(d *draft, e *entry) string {
+	if e.resolved {
+		if reason := e.Annotations[alert.SummaryAnnotation]; e.lag == lagUnknown && reason != "" {
+			return CleanLine(reason, maxValue/2)
+		}
+		return d.messages.lagResolved(d.durationText(e), e.lagText())
 	}
-}
-
-func (lagging) fields(d *draft, e *entry) []Field {
-	var fields []Field
-	add := func(name, value string) {
-		if value != "" {
-			fields = append(fields, Field{name, value})
+	line := d.messages.lagShortHeadline(e.lagText(), d.ownThreshold(e), d.durationText(e))
+	for _, s := range []string{d.messages.status[e.status()], d.oldestUnread(e)} {
+		if s != "" {
+			line += " · " + s
 		}
 	}
-	worst, unknown := partitions(e.Annotations[alert.PartitionsAnnotation]), CleanLine(e.Annotations[alert.UnknownPartitionsAnnotation], maxName)
+	return line
+}
+
+func (lagKind) details(d *draft, e *entry) []Field {
+	var fields fieldList
 	if !e.resolved {
-		fields = append(fields, d.motions(e)...)
-		add(d.words.partitions, worst)
-		if unknown != "" {
-			add(d.words.unknown, d.words.unread(unknown))
+		fields = d.trend(e)
+		fields.add(d.messages.partitions, formatPartitions(e.Annotations[alert.PartitionsAnnotation]))
+		if unknown := CleanLine(e.Annotations[alert.UnknownPartitionsAnnotation], maxName); unknown != "" {
+			fields.add(d.messages.unknown, d.messages.notCounted(unknown))
 		}
 	} else if len(d.entries) == 1 {
-		add(d.words.threshold, count(e.Annotations[alert.ThresholdAnnotation]))
+		fields.add(d.messages.threshold, formatCount(e.Annotations[alert.ThresholdAnnotation]))
 	}
-	fields = append(fields, d.remarks(e.Annotations, e.Builtin, func(name string) string { return d.ownText(e, name) })...)
-	return append(fields, d.started(e)...)
+	fields = append(fields, d.authorTexts(e.Annotations, e.Builtin, func(name string) string { return d.ownAnnotation(e, name) })...)
+	return append(fields, d.timeFields(e)...)
 }
 
-func (lagging) shared(d *draft) []Field {
-	var fields []Field
-	if s := count(d.annotations[alert.ThresholdAnnotation]); s != "" {
-		fields = append(fields, Field{d.words.threshold, s})
-	}
-	text := func(name string) string { return CleanLine(d.annotations[name], maxValue) }
-	return append(fields, d.remarks(d.annotations, d.builtin, text)...)
+func (lagKind) commonDetails(d *draft) []Field {
+	var fields fieldList
+	fields.add(d.messages.threshold, formatCount(d.annotations[alert.ThresholdAnnotation]))
+	return append(fields, d.authorTexts(d.annotations, d.builtin, func(name string) string { return CleanLine(d.annotations[name], maxValue) })...)
 }
 
-// remarks are the summary and description of a rule's author. Built-in ones are
-// left out, because they repeat the numbers of the message; only the summary of an
-// alert that ended without a reading holds something else, the reason.
-func (d *draft) remarks(annotations alert.Labels, builtin alert.Builtin, text func(name string) string) []Field {
-	var fields []Field
-	add := func(name string, repeated bool) {
-		if s := text(name); s != "" && !repeated {
-			fields = append(fields, Field{d.words.detail, s})
-		}
+// authorTexts returns the summary and description of a rule's author. Built-in ones
+// are left out, because they repeat the numbers of the message; only the summary of
+// an alert that ended without a lag contains something else, the reason.
+func (d *draft) authorTexts(annotations alert.Labels, builtin alert.Builtin, text func(name string) string) []Field {
+	var fields fieldList
+	if !builtin.Has(alert.BuiltinSummary) || annotations[alert.LagAnnotation] == "" {
+		fields.add(d.messages.detail, text(alert.SummaryAnnotation))
 	}
-	add(alert.SummaryAnnotation, builtin.Has(alert.BuiltinSummary) && annotations[alert.LagAnnotation] != "")
-	add(alert.DescriptionAnnotation, builtin.Has(alert.BuiltinDescription))
+	if !builtin.Has(alert.BuiltinDescription) {
+		fields.add(d.messages.detail, text(alert.DescriptionAnnotation))
+	}
 	return fields
 }
 
-func (lagging) says(annotation string) bool {
-	switch annotation {
-	case alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.UnknownPartitionsAnnotation:
-		return true
+// trend returns fields on how the lag changes.
+func (d *draft) trend(e *entry) fieldList {
+	var fields fieldList
+	fields.add(d.messages.state, d.messages.statusReason[e.status()])
+	if s := d.seconds(e, alert.GrowingForAnnotation); s != "" {
+		fields.add(d.messages.growth, d.messages.lasting(s))
 	}
-	return slices.Contains(motion, annotation)
+	in, out := CleanLine(e.Annotations[alert.RateInAnnotation], maxName), CleanLine(e.Annotations[alert.RateOutAnnotation], maxName)
+	if in != "" && out != "" {
+		fields.add(d.messages.rate, d.messages.rates(in, out, d.drain(e)))
+	}
+	if e.Annotations[alert.SourceAnnotation] == alert.SourceAPI {
+		fields.add(d.messages.readFrom, d.messages.cloudAPI)
+	}
+	return fields
 }
 
-// unread is the lag of an alert that does not tell it: one that ended because
-// its topic, group or rule is gone.
-const unread = -1
-
-// reading prints the lag, "" when it is not known.
-func (e *entry) reading() string {
-	if e.lag == unread {
-		return ""
-	}
-	return humanize.Int(e.lag)
-}
-
-// threshold prints the limit that the lag is over, "" when it is the same for
-// all alerts and said once.
-func (d *draft) threshold(e *entry) string {
-	if len(d.entries) > 1 && d.annotations[alert.ThresholdAnnotation] != "" {
-		return ""
-	}
-	return count(e.Annotations[alert.ThresholdAnnotation])
-}
-
-// sum says how far all topics are behind together, and which is the worst.
-func (d *draft) sum() string {
+// totalLag is the lead of several lagging topics: the sum of their lag and the
+// worst of them.
+func (d *draft) totalLag() string {
 	var sum int64
 	for _, e := range d.entries[:d.firing] {
 		sum += min(e.lag, math.MaxInt64-sum)
 	}
 	worst := d.entries[0]
-	return d.words.behindAll(humanize.Int(sum), humanize.Int(worst.lag), d.distinct(worst))
+	return d.messages.totalLag(humanize.Int(sum), humanize.Int(worst.lag), d.itemTitle(worst))
 }
 
-// count prints a number of messages; what is not a number stays as it is.
-func count(s string) string {
+// status returns the state of the consumer group, "" when it is unknown.
+func (e *entry) status() alert.LagStatus {
+	return alert.LagStatus(e.Annotations[alert.StatusAnnotation])
+}
+
+// lagText formats the lag, "" when it is unknown.
+func (e *entry) lagText() string {
+	if e.lag == lagUnknown {
+		return ""
+	}
+	return humanize.Int(e.lag)
+}
+
+// ownThreshold formats the threshold of one of the alerts, "" when all alerts share
+// it and the message contains it once.
+func (d *draft) ownThreshold(e *entry) string {
+	if len(d.entries) > 1 && d.annotations[alert.ThresholdAnnotation] != "" {
+		return ""
+	}
+	return formatCount(e.Annotations[alert.ThresholdAnnotation])
+}
+
+// oldestUnread formats the age of the oldest unread message, "" when it is unknown.
+func (d *draft) oldestUnread(e *entry) string {
+	if s := d.seconds(e, alert.DelayAnnotation); s != "" {
+		return d.messages.oldestUnread(s)
+	}
+	return ""
+}
+
+// drain formats the time until the group has caught up, "" when it is unknown.
+func (d *draft) drain(e *entry) string {
+	drain, ok := alert.ParseDrain(e.Annotations[alert.DrainAnnotation])
+	switch {
+	case !ok:
+		return ""
+	case drain == alert.Never:
+		return d.messages.never
+	default:
+		return d.messages.drainsIn(d.messages.duration(drain))
+	}
+}
+
+// seconds formats an annotation in seconds, "" when it is missing or invalid.
+func (d *draft) seconds(e *entry, name string) string {
+	duration, ok := alert.ParseSeconds(e.Annotations[name])
+	if !ok {
+		return ""
+	}
+	return d.messages.duration(duration)
+}
+
+// formatCount formats the text of a count; other text is kept as it is.
+func formatCount(s string) string {
 	if n, ok := alert.ParseCount(s); ok {
 		return humanize.Int(n)
 	}
 	return CleanLine(s, maxName)
 }
 
-// partitions formats "3:5000,7:4100" as "#3 5,000 · #7 4,100"; any other text
-// stays as it is.
-func partitions(s string) string {
+// formatPartitions formats "3:5000,7:4100" as "#3 5,000 · #7 4,100"; other text is
+// kept as it is.
+func formatPartitions(s string) string {
 	const most = 5
-	worst, err := alert.ParsePartitions(s)
+	partitions, err := alert.ParsePartitions(s)
 	if err != nil {
 		return CleanLine(s, maxName)
 	}
 	var out []string
-	for _, p := range worst[:min(len(worst), most)] {
+	for _, p := range partitions[:min(len(partitions), most)] {
 		out = append(out, "#"+strconv.Itoa(int(p.ID))+" "+humanize.Int(p.Lag))
 	}
 	return strings.Join(out, " · ")

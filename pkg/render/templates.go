@@ -1,38 +1,43 @@
 package render
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	htmltemplate "html/template"
+	"io"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
 	texttemplate "text/template"
+	"text/template/parse"
+	"time"
 
 	"github.com/prometheus/alertmanager/template"
 )
 
-// MaxOutput bounds what one template may print, in bytes.
+// MaxOutput is the limit on the output of one template, in bytes.
 const MaxOutput = 1 << 20
 
-// Templates holds the user's template files together with Alertmanager's own
-// named templates, for the templates in a configuration to refer to. A nil
-// *Templates is one without files.
+// Templates holds the user's template files and Alertmanager's own named templates,
+// to which the templates of a configuration may refer. A nil *Templates has no
+// files.
 type Templates struct {
 	files bool
-	named func() (*set, error) // load, once
+	named func() (*namedTemplates, error) // loads once
 }
 
-// set is the named templates, in both forms.
-type set struct {
+// namedTemplates are the named templates as text and as HTML.
+type namedTemplates struct {
 	text *texttemplate.Template
 	html *htmltemplate.Template
 }
 
-// ParseTemplates reads the files that Alertmanager's `templates` key names. A
-// pattern may match nothing, as in Alertmanager. Without patterns nothing is
-// read or parsed.
+// ParseTemplates parses the files that Alertmanager's `templates` key names. As in
+// Alertmanager, a pattern may match no file. Without patterns nothing is read.
 func ParseTemplates(globs ...string) (*Templates, error) {
-	t := &Templates{files: len(globs) > 0, named: sync.OnceValues(func() (*set, error) { return load(globs) })}
+	t := &Templates{files: len(globs) > 0, named: sync.OnceValues(func() (*namedTemplates, error) { return load(globs) })}
 	for _, glob := range globs {
 		if _, err := filepath.Match(glob, ""); err != nil {
 			return nil, fmt.Errorf("templates: %q: %w", glob, err)
@@ -46,43 +51,257 @@ func ParseTemplates(globs ...string) (*Templates, error) {
 	return t, nil
 }
 
-// load parses Alertmanager's named templates and then the files, so that files
-// redefine names. Alertmanager's type keeps its parts to itself but shows them
-// to its options.
-func load(globs []string) (*set, error) {
-	s := &set{}
+// load parses Alertmanager's named templates and then the files, which may redefine
+// names. Alertmanager's type does not export its templates, but passes them to its
+// options.
+func load(globs []string) (*namedTemplates, error) {
+	named := &namedTemplates{}
 	_, err := template.FromGlobs(globs, func(text *texttemplate.Template, html *htmltemplate.Template) {
-		s.text, s.html = text, html
+		named.text, named.html = text, html
 	})
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	return s, nil
+	return named, nil
 }
 
-// base returns what src is compiled in: the named templates if there are files
-// or src refers to a name, otherwise nothing, because parsing Alertmanager's
+// base returns the templates to which src is added: the named ones if there are
+// files or src refers to a name, otherwise empty ones. Parsing Alertmanager's
 // templates takes longer than the rest of a cold start.
-func (t *Templates) base(src string) (*set, error) {
+func (t *Templates) base(src string) (*namedTemplates, error) {
+	refers := strings.Contains(src, "template") || strings.Contains(src, "block")
 	switch {
-	case t != nil && t.files, t != nil && refers(src):
+	case t != nil && t.files, t != nil && refers:
 		return t.named()
-	case refers(src):
+	case refers:
 		return load(nil)
 	default:
-		return &set{text: texttemplate.New(""), html: htmltemplate.New("")}, nil
+		return &namedTemplates{text: texttemplate.New(""), html: htmltemplate.New("")}, nil
 	}
 }
 
-func refers(src string) bool {
-	return strings.Contains(src, "template") || strings.Contains(src, "block")
-}
-
-// defines tells that the user's files, or Alertmanager, define a name.
+// defines reports whether the user's files, or Alertmanager's, define a name.
 func (t *Templates) defines(name string) bool {
 	if t == nil || !t.files {
 		return false
 	}
-	s, err := t.named()
-	return err == nil && s.text.Lookup(name) != nil
+	named, err := t.named()
+	return err == nil && named.text.Lookup(name) != nil
+}
+
+// Text is a compiled text template. It may be used by several goroutines.
+type Text struct {
+	constant  string
+	builtin   bool
+	execution execution
+	tmpl      *texttemplate.Template
+}
+
+// CompileText compiles a text template. Text without "{{" is a constant and costs
+// nothing. The names in builtins, such as "wecom.default", expand to View.Builtin
+// inside src unless the user's files define them. An undefined name is an error.
+func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
+	if !strings.Contains(src, "{{") {
+		return &Text{constant: src}, nil
+	}
+	for _, name := range builtins {
+		if !t.defines(name) && isCall(src, name) {
+			return &Text{builtin: true}, nil
+		}
+	}
+	base, err := t.base(src)
+	if err != nil {
+		return nil, err
+	}
+	x := &Text{}
+	set, err := base.text.Clone()
+	if err != nil {
+		return nil, err
+	}
+	set.Option("missingkey=zero").Funcs(x.execution.funcs())
+	for _, name := range builtins {
+		if set.Lookup(name) != nil {
+			continue
+		}
+		if _, err := set.New(name).Parse("{{ " + builtinFunc + " }}"); err != nil {
+			return nil, err
+		}
+	}
+	if x.tmpl, err = set.New("").Parse(src); err != nil {
+		return nil, err
+	}
+	return x, checkDefined(x.tmpl.Tree, func(name string) *parse.Tree {
+		if found := x.tmpl.Lookup(name); found != nil {
+			return found.Tree
+		}
+		return nil
+	})
+}
+
+// isCall reports whether src is {{ template "name" . }} and nothing else.
+func isCall(src, name string) bool {
+	src = strings.TrimSpace(src)
+	src, opened := strings.CutPrefix(src, "{{")
+	src, closed := strings.CutSuffix(src, "}}")
+	words := strings.Fields(strings.Trim(src, "-"))
+	return opened && closed && len(words) == 3 && words[0] == "template" && strings.Trim(words[1], "\"`") == name && words[2] == "."
+}
+
+// Builtin reports whether the template is a call of the channel's built-in text and
+// nothing else. The channel then lays the message out itself, and splits a long one
+// between alerts.
+func (x *Text) Builtin() bool { return x.builtin }
+
+// Execute executes the template. Output above MaxOutput is an error.
+func (x *Text) Execute(v *View) (string, error) {
+	switch {
+	case x.builtin:
+		return v.builtin(), nil
+	case x.tmpl == nil:
+		return x.constant, nil
+	}
+	return x.execution.run(v, x.tmpl.Execute)
+}
+
+// HTML is a compiled template of an HTML document, in which values are escaped for
+// their context. It may be used by several goroutines.
+type HTML struct {
+	constant  string
+	execution execution
+	tmpl      *htmltemplate.Template
+}
+
+// CompileHTML compiles an HTML template, as CompileText does for text.
+func (t *Templates) CompileHTML(src string) (*HTML, error) {
+	if !strings.Contains(src, "{{") {
+		return &HTML{constant: src}, nil
+	}
+	base, err := t.base(src)
+	if err != nil {
+		return nil, err
+	}
+	x := &HTML{}
+	set, err := base.html.Clone()
+	if err != nil {
+		return nil, err
+	}
+	set.Option("missingkey=zero").Funcs(x.execution.funcs())
+	if x.tmpl, err = set.New("").Parse(src); err != nil {
+		return nil, err
+	}
+	return x, checkDefined(x.tmpl.Tree, func(name string) *parse.Tree {
+		if found := x.tmpl.Lookup(name); found != nil {
+			return found.Tree
+		}
+		return nil
+	})
+}
+
+// Execute executes the template. Output above MaxOutput is an error.
+func (x *HTML) Execute(v *View) (string, error) {
+	if x.tmpl == nil {
+		return x.constant, nil
+	}
+	return x.execution.run(v, x.tmpl.Execute)
+}
+
+const builtinFunc = "tocsinBuiltin"
+
+// execution binds the functions of one compiled template to the notification that
+// is being rendered. Executions of the same template take turns. Binding functions
+// for each notification instead would copy the whole set, as Alertmanager does.
+type execution struct {
+	mu   sync.Mutex
+	view *View
+}
+
+// funcs returns Alertmanager's template functions. For those that use the clock the
+// present is the time of the notification, so that a retry renders the same text.
+func (e *execution) funcs() map[string]any {
+	funcs := maps.Clone(map[string]any(template.DefaultFuncs))
+	funcs["now"] = func() time.Time { return e.view.n.At }
+	funcs["since"] = func(t time.Time) time.Duration { return e.view.n.At.Sub(t) }
+	funcs["routeLabels"] = func(name string) (string, error) {
+		if e.view.RouteLabel != nil {
+			return e.view.RouteLabel(name)
+		}
+		return e.view.Data().RouteLabels[name], nil
+	}
+	funcs[builtinFunc] = func() string { return e.view.builtin() }
+	return funcs
+}
+
+func (e *execution) run(v *View, execute func(io.Writer, any) error) (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.view = v
+	defer func() { e.view = nil }()
+	var out limitedBuffer
+	if err := execute(&out, v.Data()); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+func (v *View) builtin() string {
+	if v.Builtin == nil {
+		return ""
+	}
+	return v.Builtin()
+}
+
+// limitedBuffer is a buffer of at most MaxOutput bytes.
+type limitedBuffer struct{ bytes.Buffer }
+
+var errOutput = errors.New("the template prints more than 1 MiB")
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > MaxOutput {
+		return 0, errOutput
+	}
+	return b.Buffer.Write(p)
+}
+
+// checkDefined returns an error if a template, or one that it refers to, refers to
+// an undefined name. text/template itself reports that only during execution.
+func checkDefined(tree *parse.Tree, lookup func(string) *parse.Tree) error {
+	seen := map[string]bool{}
+	var walk func(parse.Node) error
+	walkList := func(l *parse.ListNode) error {
+		if l == nil {
+			return nil
+		}
+		for _, node := range l.Nodes {
+			if err := walk(node); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	walkBranch := func(b *parse.BranchNode) error { return errors.Join(walkList(b.List), walkList(b.ElseList)) }
+	walk = func(node parse.Node) error {
+		switch node := node.(type) {
+		case *parse.IfNode:
+			return walkBranch(&node.BranchNode)
+		case *parse.RangeNode:
+			return walkBranch(&node.BranchNode)
+		case *parse.WithNode:
+			return walkBranch(&node.BranchNode)
+		case *parse.TemplateNode:
+			if seen[node.Name] {
+				return nil
+			}
+			seen[node.Name] = true
+			found := lookup(node.Name)
+			if found == nil {
+				return fmt.Errorf("template %q is not defined: check the name and the files under templates", node.Name)
+			}
+			return walkList(found.Root)
+		}
+		return nil
+	}
+	if tree == nil {
+		return nil
+	}
+	return walkList(tree.Root)
 }

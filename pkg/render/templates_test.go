@@ -13,7 +13,8 @@ import (
 	"tocsin/pkg/alert"
 )
 
-func view() *View {
+// newView returns the view of a notification with two firing alerts.
+func newView() *View {
 	return NewView(&alert.Notification{
 		Receiver: "ops", Reason: "first notification", At: at,
 		GroupLabels: alert.Labels{"alertname": "DiskFull"}, RouteLabels: alert.Labels{"team": "storage"},
@@ -24,8 +25,8 @@ func view() *View {
 	}, &Style{ExternalURL: "https://alerts.example.com"})
 }
 
-// TestAsAlertmanager executes texts here and in Alertmanager's own engine.
-func TestAsAlertmanager(t *testing.T) {
+// TestExecuteAsAlertmanager compares with Alertmanager's own template engine.
+func TestExecuteAsAlertmanager(t *testing.T) {
 	upstream, err := amtemplate.FromGlobs(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -41,48 +42,49 @@ func TestAsAlertmanager(t *testing.T) {
 		`{{ len .Alerts.Firing }} {{ .Status }} {{ .Receiver }} {{ .NotificationReason }} {{ match "^D" .CommonLabels.alertname }}`,
 		`{{ define "mine" }}<{{ . }}>{{ end }}{{ template "mine" .Status }}`,
 	} {
-		v := view()
-		want, err := upstream.ExecuteTextString(src, v.Data())
-		if err != nil {
-			t.Fatalf("%s: Alertmanager: %v", src, err)
-		}
-		wantHTML, err := upstream.ExecuteHTMLString(src, v.Data())
-		if err != nil {
-			t.Fatalf("%s: Alertmanager: %v", src, err)
-		}
-		var none *Templates
-		x, err := none.CompileText(src)
-		if err != nil {
-			t.Fatalf("%s: %v", src, err)
-		}
-		h, err := none.CompileHTML(src)
-		if err != nil {
-			t.Fatalf("%s: %v", src, err)
-		}
-		for range 2 { // the second execution finds nothing of the first
-			if got, err := x.Execute(v); err != nil || got != want {
-				t.Errorf("%s: %q, %v; Alertmanager has %q", src, got, err, want)
+		t.Run(src, func(t *testing.T) {
+			v := newView()
+			want, err := upstream.ExecuteTextString(src, v.Data())
+			if err != nil {
+				t.Fatalf("Alertmanager: %v", err)
 			}
-			if got, err := h.Execute(v); err != nil || got != wantHTML {
-				t.Errorf("%s: html %q, %v; Alertmanager has %q", src, got, err, wantHTML)
+			wantHTML, err := upstream.ExecuteHTMLString(src, v.Data())
+			if err != nil {
+				t.Fatalf("Alertmanager: %v", err)
 			}
-		}
+			x, err := (*Templates)(nil).CompileText(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := (*Templates)(nil).CompileHTML(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // an execution leaves nothing for the next
+				if got, err := x.Execute(v); err != nil || got != want {
+					t.Errorf("text: got %q, %v, want %q", got, err, want)
+				}
+				if got, err := h.Execute(v); err != nil || got != wantHTML {
+					t.Errorf("HTML: got %q, %v, want %q", got, err, wantHTML)
+				}
+			}
+		})
 	}
 }
 
-// What Alertmanager takes from the wall clock is taken from the notification.
-func TestFunctionsOfTheNotification(t *testing.T) {
+// TestNotificationFunctions checks that the present is the time of the notification.
+func TestNotificationFunctions(t *testing.T) {
 	x, err := (*Templates)(nil).CompileText(`{{ now.Unix }} {{ (index .Alerts 0).StartsAt | since }} {{ routeLabels "team" }}{{ routeLabels "none" }}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// 2026-11-20T15:10:10Z
-	if got, err := x.Execute(view()); err != nil || got != "1795187410 1h0m0s storage" {
-		t.Errorf("%q, %v", got, err)
+	if got, err := x.Execute(newView()); err != nil || got != "1795187410 1h0m0s storage" {
+		t.Errorf("got %q, %v, want %q", got, err, "1795187410 1h0m0s storage")
 	}
 }
 
-func write(t *testing.T, name, content string) string {
+func writeFile(t *testing.T, name, content string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
@@ -91,62 +93,65 @@ func write(t *testing.T, name, content string) string {
 	return file
 }
 
-func TestFiles(t *testing.T) {
-	file := write(t, "a.tmpl", `{{ define "mine" }}mine {{ .Status }}{{ end }}{{ define "__subject" }}own subject{{ end }}{{ define "around" }}[{{ template "wecom.default" . }}]{{ end }}`)
+func TestTemplateFiles(t *testing.T) {
+	file := writeFile(t, "a.tmpl", `{{ define "mine" }}mine {{ .Status }}{{ end }}{{ define "__subject" }}own subject{{ end }}{{ define "around" }}[{{ template "wecom.default" . }}]{{ end }}`)
 	templates, err := ParseTemplates(file, filepath.Join(filepath.Dir(file), "nothing*.tmpl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := view()
+	v := newView()
 	v.Builtin = func() string { return "built in" }
-	for src, want := range map[string]string{
-		`{{ template "mine" . }}`:                  "mine firing",
-		`{{ template "email.default.subject" . }}`: "own subject",
-		`{{ template "around" . }}`:                "[built in]",
+	for name, tt := range map[string]struct{ src, want string }{
+		"a name of the file":                      {`{{ template "mine" . }}`, "mine firing"},
+		"Alertmanager's name, partly redefined":   {`{{ template "email.default.subject" . }}`, "own subject"},
+		"a name that refers to the channel's own": {`{{ template "around" . }}`, "[built in]"},
 	} {
-		x, err := templates.CompileText(src, "wecom.default")
-		if err != nil {
-			t.Fatalf("%s: %v", src, err)
-		}
-		if got, err := x.Execute(v); err != nil || got != want {
-			t.Errorf("%s: %q, %v; want %q", src, got, err, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			x, err := templates.CompileText(tt.src, "wecom.default")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := x.Execute(v); err != nil || got != tt.want {
+				t.Errorf("got %q, %v, want %q", got, err, tt.want)
+			}
+		})
 	}
 }
 
-func TestBuiltin(t *testing.T) {
-	none, err := ParseTemplates()
+func TestBuiltinNames(t *testing.T) {
+	noFiles, err := ParseTemplates()
 	if err != nil {
 		t.Fatal(err)
 	}
-	redefined, err := ParseTemplates(write(t, "a.tmpl", `{{ define "wecom.default" }}mine{{ end }}`))
+	redefined, err := ParseTemplates(writeFile(t, "a.tmpl", `{{ define "wecom.default" }}mine{{ end }}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct {
+	for name, tt := range map[string]struct {
 		templates *Templates
 		src       string
-		pure      bool
+		builtin   bool
 		want      string
 	}{
-		{none, `{{ template "wecom.default" . }}`, true, "built in"},
-		{none, " {{- template `wecom.default` . -}}\n", true, "built in"},
-		{none, `>> {{ template "wecom.default" . }}`, false, ">> built in"},
-		{none, `{{ range .Alerts }}{{ template "wecom.default" . }};{{ end }}`, false, "built in;built in;"},
-		{none, `constant`, false, "constant"},
-		{redefined, `{{ template "wecom.default" . }}`, false, "mine"},
-	}
-	for _, tt := range tests {
-		x, err := tt.templates.CompileText(tt.src, "wecom.default")
-		if err != nil {
-			t.Fatalf("%s: %v", tt.src, err)
-		}
-		v := view()
-		v.Builtin = func() string { return "built in" }
-		got, err := x.Execute(v)
-		if err != nil || got != tt.want || x.Builtin() != tt.pure {
-			t.Errorf("%s: %q, %v, Builtin %v; want %q, %v", tt.src, got, err, x.Builtin(), tt.want, tt.pure)
-		}
+		"a call":                     {noFiles, `{{ template "wecom.default" . }}`, true, "built in"},
+		"a call with trimmed space":  {noFiles, " {{- template `wecom.default` . -}}\n", true, "built in"},
+		"a call after text":          {noFiles, `>> {{ template "wecom.default" . }}`, false, ">> built in"},
+		"a call in a loop":           {noFiles, `{{ range .Alerts }}{{ template "wecom.default" . }};{{ end }}`, false, "built in;built in;"},
+		"no call":                    {noFiles, `constant`, false, "constant"},
+		"a call of a redefined name": {redefined, `{{ template "wecom.default" . }}`, false, "mine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, err := tt.templates.CompileText(tt.src, "wecom.default")
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := newView()
+			v.Builtin = func() string { return "built in" }
+			got, err := x.Execute(v)
+			if err != nil || got != tt.want || x.Builtin() != tt.builtin {
+				t.Errorf("got %q, %v and Builtin %v, want %q and %v", got, err, x.Builtin(), tt.want, tt.builtin)
+			}
+		})
 	}
 }
 
@@ -159,37 +164,44 @@ func TestCompileErrors(t *testing.T) {
 		`{{ with .A }}{{ else }}{{ template "y" }}{{ end }}`:            `template "y" is not defined`,
 		`{{ define "a" }}{{ template "z" }}{{ end }}{{ template "a" }}`: `template "z" is not defined`,
 	} {
-		_, text := (*Templates)(nil).CompileText(src, "wecom.default")
-		_, html := (*Templates)(nil).CompileHTML(src)
-		for _, err := range []error{text, html} {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %v, want %q", src, err, want)
+		t.Run(src, func(t *testing.T) {
+			_, text := (*Templates)(nil).CompileText(src, "wecom.default")
+			_, html := (*Templates)(nil).CompileHTML(src)
+			for kind, err := range map[string]error{"text": text, "HTML": html} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: got %v, want an error with %q", kind, err, want)
+				}
 			}
-		}
+		})
 	}
-	if _, err := ParseTemplates(write(t, "bad.tmpl", "{{ define }}")); err == nil || !strings.Contains(err.Error(), "bad.tmpl:1") {
-		t.Errorf("bad file: %v", err)
+}
+
+func TestParseTemplatesErrors(t *testing.T) {
+	if _, err := ParseTemplates(writeFile(t, "bad.tmpl", "{{ define }}")); err == nil || !strings.Contains(err.Error(), "bad.tmpl:1") {
+		t.Errorf("an invalid file: got %v, want an error with bad.tmpl:1", err)
 	}
 	if _, err := ParseTemplates("[a-"); err == nil {
-		t.Error("a malformed pattern is accepted")
+		t.Error("a malformed pattern: got no error")
 	}
 }
 
 func TestExecuteErrors(t *testing.T) {
 	for name, src := range map[string]string{
-		"a field that is not there": "{{ .Nothing.There }}",
-		"a function that panics":    `{{ reReplaceAll "(" "" "x" }}`,
-		"an index out of range":     "{{ index .Alerts 7 }}",
-		"endless recursion":         `{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`,
-		"more than a mebibyte":      `{{ range 100 }}{{ printf "%20000d" 1 }}{{ end }}`,
+		"a missing field":        "{{ .Nothing.There }}",
+		"a function that panics": `{{ reReplaceAll "(" "" "x" }}`,
+		"an index out of range":  "{{ index .Alerts 7 }}",
+		"endless recursion":      `{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`,
+		"more than a mebibyte":   `{{ range 100 }}{{ printf "%20000d" 1 }}{{ end }}`,
 	} {
-		x, err := (*Templates)(nil).CompileText(src)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if got, err := x.Execute(view()); err == nil || got != "" {
-			t.Errorf("%s: %d bytes, error %v", name, len(got), err)
-		}
+		t.Run(name, func(t *testing.T) {
+			x, err := (*Templates)(nil).CompileText(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := x.Execute(newView()); err == nil || got != "" {
+				t.Errorf("got %d bytes and error %v, want an error only", len(got), err)
+			}
+		})
 	}
 }
 
@@ -198,13 +210,14 @@ func TestHTMLEscapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := h.Execute(view()); err != nil || got != "<b>a&lt;b</b><i>" {
-		t.Errorf("%q, %v", got, err)
+	if got, err := h.Execute(newView()); err != nil || got != "<b>a&lt;b</b><i>" {
+		t.Errorf("got %q, %v, want %q", got, err, "<b>a&lt;b</b><i>")
 	}
 }
 
-// Executions at the same time do not see each other's notification.
-func TestConcurrent(t *testing.T) {
+// TestConcurrentExecution checks that concurrent executions do not mix up their
+// notifications.
+func TestConcurrentExecution(t *testing.T) {
 	x, err := (*Templates)(nil).CompileText(`{{ .Status }} {{ routeLabels "n" }}`)
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +229,7 @@ func TestConcurrent(t *testing.T) {
 			v := NewView(&alert.Notification{At: at, RouteLabels: alert.Labels{"n": name}}, &Style{})
 			for range 50 {
 				if got, err := x.Execute(v); err != nil || got != "resolved "+name {
-					t.Errorf("%q, %v; want %q", got, err, "resolved "+name)
+					t.Errorf("got %q, %v, want %q", got, err, "resolved "+name)
 				}
 			}
 		})

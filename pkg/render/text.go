@@ -2,83 +2,182 @@ package render
 
 import (
 	"strings"
-	"text/template"
-	"text/template/parse"
+	"unicode"
+	"unicode/utf8"
 )
 
-// Text is a template of plain text, compiled once. It may be used by several
-// goroutines.
-type Text struct {
-	constant string
-	builtin  bool
-	run      run
-	tmpl     *template.Template
+const ellipsis = "…"
+
+// Truncate shortens s to at most limit bytes, between characters, and ends a
+// shortened text with "…". Vendors count the bytes of UTF-8, in which a Chinese
+// character has three.
+func Truncate(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	end := ellipsis
+	if limit < len(end) {
+		end = ""
+	}
+	at := max(limit-len(end), 0)
+	for at > 0 && !utf8.RuneStart(s[at]) {
+		at--
+	}
+	return s[:at] + end
 }
 
-// Text compiles src. Without "{{" it is a constant and costs nothing. builtins
-// are names, such as "wecom.default", that stand for View.Builtin inside src
-// unless the user's files define them. A name that is defined nowhere is an
-// error.
-func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
-	if !strings.Contains(src, "{{") {
-		return &Text{constant: src}, nil
+// CleanText cleans the output of a user's template for vendors. It removes control
+// characters and invalid UTF-8, which vendors reject, makes every line break \n and
+// every tab a space, and trims white space at both ends.
+func CleanText(s string) string {
+	s = strings.ToValidUTF8(s, "")
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ").Replace(s)
+	s = strings.Map(func(r rune) rune {
+		if r != '\n' && (r < ' ' || r == 0x7F) {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.TrimSpace(s)
+}
+
+// CleanLine makes one line of at most limit bytes out of untrusted text. It removes
+// control characters, bidirectional control characters and invalid UTF-8, and
+// replaces runs of white space by one space.
+func CleanLine(s string, limit int) string {
+	if isClean(s) {
+		return Truncate(s, limit)
 	}
-	for _, name := range builtins {
-		if t.defines(name) || !isCall(src, name) {
+	var b strings.Builder
+	space := false
+	for _, r := range s {
+		switch {
+		case unicode.IsSpace(r):
+			space = true
+			continue
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == utf8.RuneError:
 			continue
 		}
-		return &Text{builtin: true}, nil
+		if space && b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		space = false
+		b.WriteRune(r)
+		if b.Len() > limit {
+			break
+		}
 	}
-	base, err := t.base(src)
-	if err != nil {
-		return nil, err
+	return Truncate(b.String(), limit)
+}
+
+// isClean reports whether CleanLine has nothing to do, as for nearly every label. It
+// is false for all non-ASCII text.
+func isClean(s string) bool {
+	last := byte(' ')
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c >= 0x7F || c == ' ' && last == ' ' {
+			return false
+		}
+		last = s[i]
 	}
-	x := &Text{}
-	set, err := base.text.Clone()
-	if err != nil {
-		return nil, err
+	return s == "" || last != ' '
+}
+
+// PlainLinks rewrites the [name](address) of markdown as "name: address", for
+// readers who see the source.
+func PlainLinks(s string) string {
+	var b strings.Builder
+	for {
+		middle := strings.Index(s, "](")
+		if middle < 0 {
+			return b.String() + s
+		}
+		start, end := strings.LastIndex(s[:middle], "["), strings.IndexByte(s[middle:], ')')
+		if start < 0 || end < 0 {
+			return b.String() + s
+		}
+		b.WriteString(s[:start] + s[start+1:middle] + ": " + s[middle+2:middle+end])
+		s = s[middle+end+1:]
 	}
-	set.Option("missingkey=zero").Funcs(x.run.funcs())
-	for _, name := range builtins {
-		if set.Lookup(name) != nil {
+}
+
+// ReplaceBetween replaces each text between the delimiters open and end, together
+// with the delimiters, by the result of replace for it.
+func ReplaceBetween(s, open, end string, replace func(string) string) string {
+	var b strings.Builder
+	for {
+		before, rest, opened := strings.Cut(s, open)
+		inner, after, closed := strings.Cut(rest, end)
+		if !opened || !closed {
+			return b.String() + s
+		}
+		b.WriteString(before + replace(inner))
+		s = after
+	}
+}
+
+// Pack distributes blocks, in order and each on a new line, over parts of at most
+// limit bytes. Every part starts with head(part, parts), for a marker such as "1/3";
+// parts count from one, and the head must not get shorter as the number of parts
+// grows. A block longer than a part is split between its lines, and a longer line is
+// truncated. Pack returns at least one part.
+func Pack(limit int, head func(part, parts int) string, blocks []string) []string {
+	out := pack(limit, head, blocks, 1)
+	for total := 1; len(out) > total; {
+		total = len(out)
+		out = pack(limit, head, blocks, total)
+	}
+	return out
+}
+
+// pack is Pack with heads for an assumed number of parts.
+func pack(limit int, head func(part, parts int) string, blocks []string, total int) []string {
+	var parts []string
+	var part strings.Builder
+	headSize := 0
+	startPart := func() {
+		if headSize > 0 || part.Len() > 0 {
+			parts = append(parts, part.String())
+		}
+		part.Reset()
+		part.WriteString(Truncate(head(len(parts)+1, total), limit))
+		headSize = part.Len()
+	}
+	// add appends a block if the part has room for it.
+	add := func(block string) bool {
+		need := len(block)
+		if part.Len() > 0 {
+			need++
+		}
+		if part.Len()+need > limit {
+			return false
+		}
+		if part.Len() > 0 {
+			part.WriteByte('\n')
+		}
+		part.WriteString(block)
+		return true
+	}
+	startPart()
+	for _, block := range blocks {
+		if add(block) {
 			continue
 		}
-		if _, err := set.New(name).Parse("{{ " + builtinFunc + " }}"); err != nil {
-			return nil, err
+		if part.Len() > headSize {
+			startPart()
+			if add(block) {
+				continue
+			}
+		}
+		for line := range strings.SplitSeq(block, "\n") {
+			if add(line) {
+				continue
+			}
+			if part.Len() > headSize {
+				startPart()
+			}
+			add(Truncate(line, max(limit-part.Len()-1, 0)))
 		}
 	}
-	if x.tmpl, err = set.New("").Parse(src); err != nil {
-		return nil, err
-	}
-	return x, undefined(x.tmpl.Tree, func(name string) *parse.Tree {
-		if found := x.tmpl.Lookup(name); found != nil {
-			return found.Tree
-		}
-		return nil
-	})
-}
-
-// isCall tells whether src is nothing but {{ template "name" . }}.
-func isCall(src, name string) bool {
-	src = strings.TrimSpace(src)
-	src, opened := strings.CutPrefix(src, "{{")
-	src, closed := strings.CutSuffix(src, "}}")
-	words := strings.Fields(strings.Trim(src, "-"))
-	return opened && closed && len(words) == 3 && words[0] == "template" && strings.Trim(words[1], "\"`") == name && words[2] == "."
-}
-
-// Builtin tells that the template is a call of the channel's built-in text and
-// nothing else: the channel then lays the message out itself, and cuts it
-// between alerts when it is too long.
-func (x *Text) Builtin() bool { return x.builtin }
-
-// Execute prints v through the template. An output above MaxOutput is an error.
-func (x *Text) Execute(v *View) (string, error) {
-	switch {
-	case x.builtin:
-		return v.builtin(), nil
-	case x.tmpl == nil:
-		return x.constant, nil
-	}
-	return x.run.execute(v, x.tmpl.Execute)
+	return append(parts, part.String())
 }

@@ -9,8 +9,8 @@ import (
 	"tocsin/pkg/humanize"
 )
 
-func english() *words {
-	return &words{
+func english() *messages {
+	return &messages{
 		firing:   "[FIRING] ",
 		resolved: "[RESOLVED] ",
 		colon:    ": ",
@@ -68,44 +68,44 @@ func english() *words {
 		source:    "Source",
 		runbook:   "Runbook",
 		dashboard: "Dashboard",
-		overview:  "All alerts",
+		allAlerts: "All alerts",
 
-		behind: func(lag, threshold string) string {
+		lagHeadline: func(lag, threshold string) string {
 			if threshold == "" {
 				return lag + " messages behind"
 			}
 			return lag + " messages behind, threshold " + threshold
 		},
-		behindLine: func(lag, threshold, lasted string) string {
+		lagShortHeadline: func(lag, threshold, duration string) string {
 			s := lag
 			if threshold != "" {
 				s += " / " + threshold
 			}
-			if lasted != "" {
-				s += " · for " + lasted
+			if duration != "" {
+				s += " · for " + duration
 			}
 			return s
 		},
-		behindAll: func(sum, worst, name string) string {
+		totalLag: func(sum, worst, name string) string {
 			return sum + " messages behind in all, most of them in " + name + " (" + worst + ")"
 		},
-		unread: func(n string) string { return n + " could not be read and are not counted" },
+		notCounted: func(n string) string { return n + " could not be read and are not counted" },
 
 		status: map[alert.LagStatus]string{alert.StatusStalled: "Stalled", alert.StatusStopped: "Stopped", alert.StatusRewind: "Set back", alert.StatusGrowing: "growing"},
-		statusWhy: map[alert.LagStatus]string{
+		statusReason: map[alert.LagStatus]string{
 			alert.StatusStalled: "consumers are there, but commit nothing",
 			alert.StatusStopped: "no consumer is there",
 			alert.StatusRewind:  "the offset went back, messages are read again",
 			alert.StatusGrowing: "reads more slowly than is written",
 		},
-		comma:    ", ",
-		state:    "State",
-		growth:   "Growing",
-		rate:     "Rates",
-		way:      "Source",
-		lost:     func(n string) string { return n + " messages deleted unread" },
-		oldest:   func(age string) string { return "oldest unread " + age + " ago" },
-		caughtUp: func(drain string) string { return "caught up in about " + drain },
+		comma:        ", ",
+		state:        "State",
+		growth:       "Growing",
+		rate:         "Rates",
+		readFrom:     "Source",
+		lost:         func(n string) string { return n + " messages deleted unread" },
+		oldestUnread: func(age string) string { return "oldest unread " + age + " ago" },
+		drainsIn:     func(drain string) string { return "caught up in about " + drain },
 		rates: func(in, out, drain string) string {
 			s := in + "/s in, " + out + "/s out"
 			if drain != "" {
@@ -113,44 +113,44 @@ func english() *words {
 			}
 			return s
 		},
-		never: "does not catch up",
-		byAPI: "the cloud's API (Kafka's protocol cannot be reached)",
+		never:    "does not catch up",
+		cloudAPI: "the cloud's API (Kafka's protocol cannot be reached)",
 
-		over: func(lasted string) string {
-			if lasted == "" {
+		resolvedAfter: func(duration string) string {
+			if duration == "" {
 				return "Resolved"
 			}
-			return "Resolved after " + lasted
+			return "Resolved after " + duration
 		},
-		overLag: func(lasted, lag string) string {
+		lagResolved: func(duration, lag string) string {
 			s := "Resolved"
-			if lasted != "" {
-				s += " after " + lasted
+			if duration != "" {
+				s += " after " + duration
 			}
 			if lag != "" {
 				s += ", last reading " + lag
 			}
 			return s
 		},
-		overAll: func(longest string) string { return "All resolved, the longest after " + longest },
-		overPoll: func(lasted string) string {
-			if lasted == "" {
+		allResolved: func(longest string) string { return "All resolved, the longest after " + longest },
+		pollResolved: func(duration string) string {
+			if duration == "" {
 				return "Lag can be read again"
 			}
-			return "Lag can be read again after " + lasted
+			return "Lag can be read again after " + duration
 		},
-		overHost: func(lasted string) string {
-			if lasted == "" {
+		hostResolved: func(duration string) string {
+			if duration == "" {
 				return "Reporting again"
 			}
-			return "Reporting again after " + lasted
+			return "Reporting again after " + duration
 		},
 
-		blind: func(what string) string { return "The lag of " + what + " is not watched: it can grow unseen" },
-		half: func(what string) string {
-			return "The lag of " + what + " is not seen in full; what is seen is watched"
+		unwatched: func(place string) string { return "The lag of " + place + " is not watched: it can grow unseen" },
+		partlyUnwatched: func(place string) string {
+			return "The lag of " + place + " is not seen in full; what is seen is watched"
 		},
-		blindWhat: func(cluster, group string) string {
+		clusterOrGroup: func(cluster, group string) string {
 			s := "the cluster"
 			if cluster != "" {
 				s = "cluster " + cluster
@@ -160,32 +160,32 @@ func english() *words {
 			}
 			return s
 		},
-		checkPoll: "Check the credentials, the network and Kafka itself; this resolves once lag can be read",
-		silent: func(lasted string) string {
-			if lasted == "" {
+		pollAdvice: "Check the credentials, the network and Kafka itself; this resolves once lag can be read",
+		noReportFor: func(duration string) string {
+			if duration == "" {
 				return "No report"
 			}
-			return "No report for " + lasted
+			return "No report for " + duration
 		},
-		lasted: func(lasted string) string { return "for " + lasted },
-		lasting: func(at, lasted string) string {
-			if lasted == "" {
+		lasting: func(duration string) string { return "for " + duration },
+		timeWithDuration: func(at, duration string) string {
+			if duration == "" {
 				return at
 			}
-			return at + " (for " + lasted + ")"
+			return at + " (for " + duration + ")"
 		},
 
 		merged: func(n int) string {
 			return fmt.Sprintf("One message in place of %d: the channel takes no more at this pace", n)
 		},
-		insteadOf: func(receiver, cause string) string {
+		fallbackFor: func(receiver, cause string) string {
 			if cause == "" {
 				return "Sent in place of " + receiver
 			}
 			return "Sent in place of " + receiver + ": " + cause
 		},
-		badText: func(err string) string { return "The custom template failed, this is the built-in text: " + err },
-		picture: func(what, span string) string { return "Lag of " + what + " over the last " + span },
+		templateError: func(err string) string { return "The custom template failed, this is the built-in text: " + err },
+		chartAlt:      func(title, span string) string { return "Lag of " + title + " over the last " + span },
 
 		duration: func(d time.Duration) string { return humanize.Duration(d, "en") },
 	}

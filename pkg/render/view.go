@@ -10,35 +10,34 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// View is one notification as a user's templates see it. Its data is put
-// together when the first template asks for it. A View is for one goroutine.
+// View is a notification as a user's templates see it. Its data is built when the
+// first template is executed. A View must not be used by several goroutines.
 type View struct {
-	// Builtin makes the text that a channel's own template names stand for.
+	// Builtin returns the text that a channel's own template names expand to.
 	Builtin func() string
-	// RouteLabel answers the function routeLabels where a route's labels are
-	// templates that are only being rendered; nil where they have been.
+	// RouteLabel is the template function routeLabels while the labels of a route
+	// are rendered, which may refer to each other; nil when they are complete.
 	RouteLabel func(name string) (string, error)
 
-	n           *alert.Notification
-	externalURL string
-	text, link  func(string) string // how values are escaped; nil for not at all
-	data        *template.Data
+	n                      *alert.Notification
+	externalURL            string
+	escapeText, escapeLink func(string) string // nil for no escaping
+	data                   *template.Data
 }
 
-// NewView returns what templates see of n.
-func NewView(n *alert.Notification, env *Style) *View {
-	return &View{n: n, externalURL: env.ExternalURL}
+// NewView returns the view of n.
+func NewView(n *alert.Notification, style *Style) *View {
+	return &View{n: n, externalURL: style.ExternalURL}
 }
 
-// Escape returns a view in which every value that came from outside has been
-// passed through text: labels and annotations, and the names of both. The links
-// of alerts are passed through link.
+// Escape returns a view in which the names and values of labels and annotations
+// are escaped by text and the links of alerts by link.
 func (v *View) Escape(text, link func(string) string) *View {
-	return &View{Builtin: v.Builtin, n: v.n, externalURL: v.externalURL, text: text, link: link}
+	return &View{Builtin: v.Builtin, n: v.n, externalURL: v.externalURL, escapeText: text, escapeLink: link}
 }
 
-// Data returns the dot of the template. It lacks the annotation that pictures are
-// drawn from, because Alertmanager's own templates print all annotations.
+// Data returns the dot of the template. It is without the lag history, because
+// Alertmanager's own templates print all annotations.
 func (v *View) Data() *template.Data {
 	if v.data == nil {
 		v.data = Data(v.n, v.externalURL)
@@ -46,32 +45,32 @@ func (v *View) Data() *template.Data {
 		for _, a := range v.data.Alerts {
 			delete(a.Annotations, alert.LagHistoryAnnotation)
 		}
-		if v.text != nil {
-			escape(v.data, v.text, v.link)
+		if v.escapeText != nil {
+			escape(v.data, v.escapeText, v.escapeLink)
 		}
 	}
 	return v.data
 }
 
 func escape(d *template.Data, text, link func(string) string) {
-	kv := func(in template.KV) template.KV {
+	escaped := func(in template.KV) template.KV {
 		out := make(template.KV, len(in))
 		for name, value := range in {
 			out[text(name)] = text(value)
 		}
 		return out
 	}
-	d.GroupLabels, d.CommonLabels = kv(d.GroupLabels), kv(d.CommonLabels)
-	d.CommonAnnotations, d.RouteLabels = kv(d.CommonAnnotations), kv(d.RouteLabels)
+	d.GroupLabels, d.CommonLabels = escaped(d.GroupLabels), escaped(d.CommonLabels)
+	d.CommonAnnotations, d.RouteLabels = escaped(d.CommonAnnotations), escaped(d.RouteLabels)
 	for i := range d.Alerts {
 		a := &d.Alerts[i]
-		a.Labels, a.Annotations, a.GeneratorURL = kv(a.Labels), kv(a.Annotations), link(a.GeneratorURL)
+		a.Labels, a.Annotations, a.GeneratorURL = escaped(a.Labels), escaped(a.Annotations), link(a.GeneratorURL)
 	}
 }
 
-// Data returns n in the form that Alertmanager 0.34 hands to templates and
-// webhooks. The receiver's name is quoted as in a regular expression, because
-// Alertmanager's is; an alert that fires as of n.At has no end.
+// Data returns n in the form that Alertmanager 0.34 passes to templates and
+// webhooks. As there, the receiver's name is quoted as a regular expression, and an
+// alert that fires at n.At has no end.
 func Data(n *alert.Notification, externalURL string) *template.Data {
 	d := &template.Data{
 		Receiver:           regexp.QuoteMeta(n.Receiver),
@@ -85,7 +84,7 @@ func Data(n *alert.Notification, externalURL string) *template.Data {
 		ExternalURL:        externalURL,
 	}
 	for i, a := range n.Alerts {
-		one := template.Alert{
+		data := template.Alert{
 			Status:       "resolved",
 			Labels:       kv(a.Labels),
 			Annotations:  kv(a.Annotations),
@@ -95,21 +94,23 @@ func Data(n *alert.Notification, externalURL string) *template.Data {
 			Fingerprint:  a.Fingerprint().String(),
 		}
 		if !a.ResolvedAt(n.At) {
-			d.Status, one.Status, one.EndsAt = "firing", "firing", time.Time{}
+			d.Status, data.Status, data.EndsAt = "firing", "firing", time.Time{}
 		}
-		d.Alerts[i] = one
+		d.Alerts[i] = data
 	}
 	return d
 }
 
-// kv copies labels; the copy is never nil, as in Alertmanager's JSON.
+// kv copies labels. The copy is never nil, so that it is {} in JSON as in
+// Alertmanager's.
 func kv(in alert.Labels) template.KV {
 	out := make(template.KV, len(in))
 	maps.Copy(out, in)
 	return out
 }
 
-// common returns the names and values that all alerts have.
+// common returns the names and values that the labels or annotations of all alerts
+// share.
 func common(alerts []*alert.Alert, of func(*alert.Alert) alert.Labels) alert.Labels {
 	if len(alerts) == 0 {
 		return alert.Labels{}

@@ -9,8 +9,8 @@ import (
 	"tocsin/pkg/humanize"
 )
 
-func chinese() *words {
-	return &words{
+func chinese() *messages {
+	return &messages{
 		firing:   "[告警] ",
 		resolved: "[恢复] ",
 		colon:    "：",
@@ -20,15 +20,15 @@ func chinese() *words {
 		hostOffline: "主机失联",
 		alerts:      func(n int) string { return strconv.Itoa(n) + " 条告警" },
 		counted: func(u unit, firing, resolved int) string {
-			each := [...]string{unitAlert: " 条", unitTopic: " 个", unitHost: " 台"}[u]
-			what := [...]string{unitAlert: "", unitTopic: " topic", unitHost: "主机"}[u]
+			counter := [...]string{unitAlert: " 条", unitTopic: " 个", unitHost: " 台"}[u]
+			noun := [...]string{unitAlert: "", unitTopic: " topic", unitHost: "主机"}[u]
 			switch {
 			case firing == 0:
-				return "（" + strconv.Itoa(resolved) + each + what + "）"
+				return "（" + strconv.Itoa(resolved) + counter + noun + "）"
 			case resolved == 0:
-				return "（" + strconv.Itoa(firing) + each + what + "）"
+				return "（" + strconv.Itoa(firing) + counter + noun + "）"
 			}
-			return "（" + strconv.Itoa(firing) + each + what + "，另有 " + strconv.Itoa(resolved) + each + "已恢复）"
+			return "（" + strconv.Itoa(firing) + counter + noun + "，另有 " + strconv.Itoa(resolved) + counter + "已恢复）"
 		},
 
 		labels: map[string]string{
@@ -58,45 +58,45 @@ func chinese() *words {
 		source:    "查看来源",
 		runbook:   "处理手册",
 		dashboard: "监控图表",
-		overview:  "全部告警",
+		allAlerts: "全部告警",
 
-		behind: func(lag, threshold string) string {
+		lagHeadline: func(lag, threshold string) string {
 			if threshold == "" {
 				return "积压 " + lag + " 条"
 			}
 			return "积压 " + lag + " 条，阈值 " + threshold + " 条"
 		},
-		behindLine: func(lag, threshold, lasted string) string {
+		lagShortHeadline: func(lag, threshold, duration string) string {
 			s := lag
 			if threshold != "" {
 				s += " / " + threshold
 			}
 			s += " 条"
-			if lasted != "" {
-				s += " · 已 " + lasted
+			if duration != "" {
+				s += " · 已 " + duration
 			}
 			return s
 		},
-		behindAll: func(sum, worst, name string) string {
+		totalLag: func(sum, worst, name string) string {
 			return "合计积压 " + sum + " 条，最多的是 " + name + "（" + worst + " 条）"
 		},
-		unread: func(n string) string { return n + " 个，读不到位点，未计入积压" },
+		notCounted: func(n string) string { return n + " 个，读不到位点，未计入积压" },
 
 		status: map[alert.LagStatus]string{alert.StatusStalled: "消费停滞", alert.StatusStopped: "消费已停止", alert.StatusRewind: "位点回退", alert.StatusGrowing: "在增长"},
-		statusWhy: map[alert.LagStatus]string{
+		statusReason: map[alert.LagStatus]string{
 			alert.StatusStalled: "消费者在线，但不再提交位点",
 			alert.StatusStopped: "没有消费者在线",
 			alert.StatusRewind:  "位点倒退了，消息会重复消费",
 			alert.StatusGrowing: "消费得比写入慢",
 		},
-		comma:    "，",
-		state:    "状态",
-		growth:   "持续增长",
-		rate:     "速率",
-		way:      "来源",
-		lost:     func(n string) string { return n + " 条消息未读就被删除" },
-		oldest:   func(age string) string { return "最早未读 " + age + "前" },
-		caughtUp: func(drain string) string { return "约 " + drain + "追平" },
+		comma:        "，",
+		state:        "状态",
+		growth:       "持续增长",
+		rate:         "速率",
+		readFrom:     "来源",
+		lost:         func(n string) string { return n + " 条消息未读就被删除" },
+		oldestUnread: func(age string) string { return "最早未读 " + age + "前" },
+		drainsIn:     func(drain string) string { return "约 " + drain + "追平" },
 		rates: func(in, out, drain string) string {
 			s := "写入 " + in + " 条/秒，消费 " + out + " 条/秒"
 			if drain != "" {
@@ -104,42 +104,42 @@ func chinese() *words {
 			}
 			return s
 		},
-		never: "追不上",
-		byAPI: "云 API（Kafka 协议连不上）",
+		never:    "追不上",
+		cloudAPI: "云 API（Kafka 协议连不上）",
 
-		over: func(lasted string) string {
-			if lasted == "" {
+		resolvedAfter: func(duration string) string {
+			if duration == "" {
 				return "已恢复"
 			}
-			return "已恢复，持续了 " + lasted
+			return "已恢复，持续了 " + duration
 		},
-		overLag: func(lasted, lag string) string {
+		lagResolved: func(duration, lag string) string {
 			s := "已恢复"
-			if lasted != "" {
-				s += "，持续了 " + lasted
+			if duration != "" {
+				s += "，持续了 " + duration
 			}
 			if lag != "" {
 				s += "，最后读数 " + lag + " 条"
 			}
 			return s
 		},
-		overAll: func(longest string) string { return "全部恢复，最长持续了 " + longest },
-		overPoll: func(lasted string) string {
-			if lasted == "" {
+		allResolved: func(longest string) string { return "全部恢复，最长持续了 " + longest },
+		pollResolved: func(duration string) string {
+			if duration == "" {
 				return "又能读到积压了"
 			}
-			return "又能读到积压了，中断了 " + lasted
+			return "又能读到积压了，中断了 " + duration
 		},
-		overHost: func(lasted string) string {
-			if lasted == "" {
+		hostResolved: func(duration string) string {
+			if duration == "" {
 				return "恢复上报"
 			}
-			return "恢复上报，失联了 " + lasted
+			return "恢复上报，失联了 " + duration
 		},
 
-		blind: func(what string) string { return "现在看不到" + what + "的积压，涨了也不会告警" },
-		half:  func(what string) string { return what + "的积压看不全，看得到的照常告警" },
-		blindWhat: func(cluster, group string) string {
+		unwatched:       func(place string) string { return "现在看不到" + place + "的积压，涨了也不会告警" },
+		partlyUnwatched: func(place string) string { return place + "的积压看不全，看得到的照常告警" },
+		clusterOrGroup: func(cluster, group string) string {
 			s := "集群"
 			if cluster != "" {
 				s += " " + cluster + " "
@@ -149,30 +149,30 @@ func chinese() *words {
 			}
 			return s
 		},
-		checkPoll: "检查访问凭证、网络和 Kafka 本身；能读到之后会自动恢复",
-		silent: func(lasted string) string {
-			if lasted == "" {
+		pollAdvice: "检查访问凭证、网络和 Kafka 本身；能读到之后会自动恢复",
+		noReportFor: func(duration string) string {
+			if duration == "" {
 				return "没有上报"
 			}
-			return "已经 " + lasted + "没有上报"
+			return "已经 " + duration + "没有上报"
 		},
-		lasted: func(lasted string) string { return "已 " + lasted },
-		lasting: func(at, lasted string) string {
-			if lasted == "" {
+		lasting: func(duration string) string { return "已 " + duration },
+		timeWithDuration: func(at, duration string) string {
+			if duration == "" {
 				return at
 			}
-			return at + "（已 " + lasted + "）"
+			return at + "（已 " + duration + "）"
 		},
 
 		merged: func(n int) string { return fmt.Sprintf("消息过多，这一条合并了 %d 条", n) },
-		insteadOf: func(receiver, cause string) string {
+		fallbackFor: func(receiver, cause string) string {
 			if cause == "" {
 				return "代 " + receiver + " 发送"
 			}
 			return "代 " + receiver + " 发送：" + cause
 		},
-		badText: func(err string) string { return "自定义模板出错，这里是内置文案：" + err },
-		picture: func(what, span string) string { return what + " 最近 " + span + "的积压曲线" },
+		templateError: func(err string) string { return "自定义模板出错，这里是内置文案：" + err },
+		chartAlt:      func(title, span string) string { return title + " 最近 " + span + "的积压曲线" },
 
 		duration: func(d time.Duration) string { return humanize.Duration(d, "zh") },
 	}

@@ -18,7 +18,7 @@ var (
 	at   = time.Date(2026, 11, 20, 23, 10, 10, 0, zone)
 )
 
-func env(language string) *Style {
+func newStyle(language string) *Style {
 	return &Style{Language: language, Location: zone}
 }
 
@@ -30,7 +30,7 @@ func labelSet(l alert.Labels) model.LabelSet {
 	return out
 }
 
-// TestData compares with what Alertmanager's own code makes of the same alerts.
+// TestData compares with Alertmanager's own code on the same alerts.
 func TestData(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -60,33 +60,39 @@ func TestData(t *testing.T) {
 				t.Fatal(err)
 			}
 			upstream.ExternalURL, _ = url.Parse("https://alerts.example.com")
-			var theirs []*amalert.Alert
+			var upstreamAlerts []*amalert.Alert
 			for _, a := range tt.alerts {
-				theirs = append(theirs, &amalert.Alert{Alert: model.Alert{
+				upstreamAlerts = append(upstreamAlerts, &amalert.Alert{Alert: model.Alert{
 					Labels: labelSet(a.Labels), Annotations: labelSet(a.Annotations),
 					StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL,
 				}})
 			}
-			want, _ := json.MarshalIndent(upstream.Data("ops.mail", labelSet(n.GroupLabels), labelSet(n.RouteLabels), n.Reason, theirs...), "", " ")
+			want, _ := json.MarshalIndent(upstream.Data("ops.mail", labelSet(n.GroupLabels), labelSet(n.RouteLabels), n.Reason, upstreamAlerts...), "", " ")
 			got, _ := json.MarshalIndent(Data(n, "https://alerts.example.com"), "", " ")
 			if string(got) != string(want) {
-				t.Errorf("got %s\nAlertmanager has %s", got, want)
+				t.Errorf("got %s\nwant, as Alertmanager: %s", got, want)
 			}
 		})
 	}
 }
 
-// An end that has not come is no end: Alertmanager hands firing alerts on
-// without one.
+// TestDataFutureEnd checks that an alert fires without an end until its end.
 func TestDataFutureEnd(t *testing.T) {
-	n := &alert.Notification{At: at, Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "b"}, EndsAt: at.Add(time.Second)}}}
-	d := Data(n, "")
-	if d.Status != "firing" || d.Alerts[0].Status != "firing" || !d.Alerts[0].EndsAt.IsZero() {
-		t.Errorf("status %s, alert %+v", d.Status, d.Alerts[0])
-	}
-	n.At = at.Add(time.Second)
-	if d = Data(n, ""); d.Status != "resolved" || d.Alerts[0].EndsAt.IsZero() {
-		t.Errorf("at its end: status %s, alert %+v", d.Status, d.Alerts[0])
+	end := at.Add(time.Second)
+	for name, tt := range map[string]struct {
+		at      time.Time
+		status  string
+		wantEnd time.Time
+	}{
+		"before the end": {at, "firing", time.Time{}},
+		"at the end":     {end, "resolved", end},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Data(&alert.Notification{At: tt.at, Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "b"}, EndsAt: end}}}, "")
+			if d.Status != tt.status || d.Alerts[0].Status != tt.status || !d.Alerts[0].EndsAt.Equal(tt.wantEnd) {
+				t.Errorf("got status %s and alert %+v, want %s and end %v", d.Status, d.Alerts[0], tt.status, tt.wantEnd)
+			}
+		})
 	}
 }
 
@@ -95,25 +101,25 @@ func TestViewEscape(t *testing.T) {
 		At: at, GroupLabels: alert.Labels{"g": "<"}, RouteLabels: alert.Labels{"r": "<"},
 		Alerts: []*alert.Alert{{Labels: alert.Labels{"a": "<"}, Annotations: alert.Labels{"<": "b"}, GeneratorURL: "http://x/)"}},
 	}
-	v := NewView(n, env("zh"))
-	e := v.Escape(func(s string) string {
+	v := NewView(n, newStyle("zh"))
+	escaped := v.Escape(func(s string) string {
 		if s == "<" {
 			return "＜"
 		}
 		return s
 	}, func(s string) string { return s + "!" })
-	d := e.Data()
+	d := escaped.Data()
 	for what, got := range map[string]string{
 		"group": d.GroupLabels["g"], "route": d.RouteLabels["r"], "common": d.CommonLabels["a"], "alert": d.Alerts[0].Labels["a"],
 	} {
-		if got != "＜" {
-			t.Errorf("%s label is %q", what, got)
+		if want := "＜"; got != want {
+			t.Errorf("%s label: got %q, want %q", what, got, want)
 		}
 	}
 	if d.CommonAnnotations["＜"] != "b" || d.Alerts[0].Annotations["＜"] != "b" || d.Alerts[0].GeneratorURL != "http://x/)!" {
-		t.Errorf("annotations %v, link %s", d.Alerts[0].Annotations, d.Alerts[0].GeneratorURL)
+		t.Errorf("got annotations %v and link %s, want them escaped", d.Alerts[0].Annotations, d.Alerts[0].GeneratorURL)
 	}
-	if v.Data().Alerts[0].Labels["a"] != "<" {
-		t.Error("the view itself was changed")
+	if got, want := v.Data().Alerts[0].Labels["a"], "<"; got != want {
+		t.Errorf("label of the original view: got %q, want %q", got, want)
 	}
 }
