@@ -78,12 +78,13 @@ func (t *tool) dev(ctx context.Context, file, listen string, once bool) error {
 		default: // the page shows it
 		}
 	})
-	cloud, err := localcloud.Start(ctx, localcloud.Options{Topics: map[string]int32{demoTopic: demoPartitions}, Mail: mailProvider(cfg, box)})
+	cloud, err := localcloud.Start(ctx, localcloud.Options{Topics: map[string]int32{demoTopic: demoPartitions}, Mail: mailProvider(cfg)})
 	if err != nil {
 		return err
 	}
 	defer cloud.Close()
-	if err := admit(cloud, cfg, box); err != nil {
+	cloud.OnEntry(box.Add)
+	if err := provisionFakes(cloud, cfg); err != nil {
 		return err
 	}
 
@@ -163,8 +164,8 @@ func (t *tool) loadDev(file string) (*config.Config, error) {
 
 // mailProvider configures the mail provider with the account that the
 // configuration logs in with.
-func mailProvider(cfg *config.Config, box *inbox.Inbox) smtp.Config {
-	mail := smtp.Config{Username: "tocsin@example.com", Password: "a-password-of-the-local-cloud", OnMail: box.AddEmail}
+func mailProvider(cfg *config.Config) smtp.Config {
+	mail := smtp.Config{Username: "tocsin@example.com", Password: "a-password-of-the-local-cloud"}
 	for i := range cfg.Receivers {
 		for _, e := range cfg.Receivers[i].Email {
 			if e.AuthUsername != "" {

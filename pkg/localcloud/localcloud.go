@@ -1,20 +1,26 @@
-// Package localcloud is the outside world on one machine: a Kafka, Tencent
-// Cloud's API, WeCom, DingTalk, Feishu, Slack and a mail provider, each as strict
-// as the real one and found under its real name, and somebody's server that takes
-// webhooks. It knows nothing of Tocsin. Development
-// and tests run on it.
+// Package localcloud runs the outside world on one machine, for development and
+// tests: a Kafka, Tencent Cloud's API, WeCom, DingTalk, Feishu, Slack and a mail
+// provider, each as strict as the real one and reachable under its real name, and a
+// server that takes webhooks. It knows nothing of Tocsin.
+//
+// A vendor's server is registered by a field of Cloud, a row in servers, and a row in
+// channels.
 package localcloud
 
 import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"tocsin/pkg/localcloud/dingtalk"
 	"tocsin/pkg/localcloud/feishu"
+	"tocsin/pkg/localcloud/inbox"
 	"tocsin/pkg/localcloud/kafka"
 	"tocsin/pkg/localcloud/network"
+	"tocsin/pkg/localcloud/provision"
 	"tocsin/pkg/localcloud/slack"
 	"tocsin/pkg/localcloud/smtp"
 	"tocsin/pkg/localcloud/tencentcloud"
@@ -22,7 +28,7 @@ import (
 	"tocsin/pkg/localcloud/wecom"
 )
 
-// Names under which the servers are found on the Network.
+// The host names of the servers on the Network.
 const (
 	CKafkaHost   = "ckafka.tencentcloudapi.com"
 	SMSHost      = "sms.tencentcloudapi.com"
@@ -48,15 +54,17 @@ type Cloud struct {
 	Webhook   *webhook.Server
 	SMTP      *smtp.Server
 
-	// Where the servers are found without the Network, by a program that trusts
+	// The addresses of the servers without the Network, for a program that trusts
 	// Network.CAPEM.
 	TencentURL, WeComURL, DingTalkURL, FeishuURL, SlackURL, WebhookURL string
 	SMTPAddr                                                           string // implicit TLS
+
+	onMail atomic.Pointer[func(inbox.Entry)]
 }
 
-// Options are what a cloud is started with.
+// Options are the options of Start.
 type Options struct {
-	// Topics are those of its Kafka, with their partitions.
+	// Topics are the topics of its Kafka, with their number of partitions.
 	Topics map[string]int32
 	// Mail describes the mail provider, whose certificate is made here.
 	Mail smtp.Config
@@ -90,25 +98,105 @@ func (c *Cloud) start(ctx context.Context, topics map[string]int32, mail smtp.Co
 	if c.Kafka, err = kafka.Start(ctx, topics); err != nil {
 		return err
 	}
+	for _, s := range c.servers() {
+		addr, err := c.Network.ServeHTTPS(s.host, s.handler)
+		if err != nil {
+			return err
+		}
+		if s.url != nil {
+			*s.url = "https://" + addr
+		}
+	}
+	return c.startMail(mail)
+}
+
+// server is a row of the table of HTTP servers.
+type server struct {
+	host    string
+	url     *string // where to store the address, nil for nowhere
+	handler http.Handler
+}
+
+// servers returns the table of HTTP servers.
+func (c *Cloud) servers() []server {
 	wecomAPI := http.NewServeMux()
 	wecomAPI.Handle("/", c.WeCom)
 	wecomAPI.Handle(wecom.TokenPath, c.WeComApps)
 	wecomAPI.Handle(wecom.SendPath, c.WeComApps)
-	unused := ""
-	for _, s := range []struct {
-		host string
-		at   *string
-		h    http.Handler
-	}{
-		{SMSHost, &unused, c.Tencent}, {VoiceHost, &unused, c.Tencent}, {CKafkaHost, &c.TencentURL, c.Tencent},
-		{WeComHost, &c.WeComURL, wecomAPI}, {DingTalkHost, &c.DingTalkURL, c.DingTalk}, {FeishuHost, &c.FeishuURL, c.Feishu},
-		{SlackHost, &c.SlackURL, c.Slack}, {WebhookHost, &c.WebhookURL, c.Webhook},
-	} {
-		addr, err := c.Network.ServeHTTPS(s.host, s.h)
-		if err != nil {
-			return err
+	return []server{
+		{CKafkaHost, &c.TencentURL, c.Tencent},
+		{SMSHost, nil, c.Tencent},
+		{VoiceHost, nil, c.Tencent},
+		{WeComHost, &c.WeComURL, wecomAPI},
+		{DingTalkHost, &c.DingTalkURL, c.DingTalk},
+		{FeishuHost, &c.FeishuURL, c.Feishu},
+		{SlackHost, &c.SlackURL, c.Slack},
+		{WebhookHost, &c.WebhookURL, c.Webhook},
+	}
+}
+
+// channel is a row of the table of channels.
+type channel struct {
+	// names are those by which senders configure the channel.
+	names []string
+	// provision makes what a sender's settings name; nil for nothing.
+	provision func(provision.Decoder) error
+	// onEntry sets the function that is called with every delivered message.
+	onEntry func(func(inbox.Entry))
+}
+
+// channels returns the table of channels.
+func (c *Cloud) channels() []channel {
+	return []channel{
+		{[]string{"wecom_robot"}, c.WeCom.Provision, onEntry(c.WeCom.OnMessage)},
+		{[]string{"wecom_app", "wechat"}, c.WeComApps.Provision, onEntry(c.WeComApps.OnMessage)},
+		{[]string{"dingtalk"}, c.DingTalk.Provision, onEntry(c.DingTalk.OnMessage)},
+		{[]string{"feishu"}, c.Feishu.Provision, onEntry(c.Feishu.OnMessage)},
+		{[]string{"slack"}, c.Slack.Provision, onEntry(c.Slack.OnMessage)},
+		{[]string{"sms"}, c.Tencent.ProvisionSMS, onEntry(c.Tencent.OnSMS)},
+		{[]string{"voice"}, c.Tencent.ProvisionVoice, onEntry(c.Tencent.OnCall)},
+		{[]string{"webhook"}, nil, onEntry(c.Webhook.OnMessage)},
+		{[]string{"email"}, nil, func(add func(inbox.Entry)) { c.onMail.Store(&add) }},
+	}
+}
+
+// onEntry adapts a server's callback to inbox entries.
+func onEntry[M interface{ Entry() inbox.Entry }](onMessage func(func(M))) func(func(inbox.Entry)) {
+	return func(add func(inbox.Entry)) { onMessage(func(m M) { add(m.Entry()) }) }
+}
+
+// Provision makes the robots, applications and keys that a sender's settings for a
+// channel name. An unknown channel is an error.
+func (c *Cloud) Provision(name string, decode provision.Decoder) error {
+	for _, ch := range c.channels() {
+		if !slices.Contains(ch.names, name) {
+			continue
 		}
-		*s.at = "https://" + addr
+		if ch.provision == nil {
+			return nil
+		}
+		return ch.provision(decode)
+	}
+	return fmt.Errorf("the local cloud has no channel %q", name)
+}
+
+// OnEntry sets the function that is called with every message that any channel
+// delivers.
+func (c *Cloud) OnEntry(add func(inbox.Entry)) {
+	for _, ch := range c.channels() {
+		ch.onEntry(add)
+	}
+}
+
+func (c *Cloud) startMail(mail smtp.Config) (err error) {
+	onMail := mail.OnMail
+	mail.OnMail = func(m smtp.Mail) {
+		if onMail != nil {
+			onMail(m)
+		}
+		if add := c.onMail.Load(); add != nil {
+			(*add)(m.Entry())
+		}
 	}
 	if mail.TLS, err = c.Network.ServerTLS(SMTPHost); err != nil {
 		return err

@@ -18,9 +18,9 @@ func TestPage(t *testing.T) {
 	at := time.Date(2026, 11, 20, 23, 5, 10, 0, time.UTC)
 	var told []inbox.Entry
 	b := inbox.New(func() time.Time { return at }, func(e inbox.Entry) { told = append(told, e) })
-	b.AddSMS(tencentcloud.SMS{Number: "+8613800000000", Text: "【示例公司】<b>5</b>"})
-	b.AddWeCom(wecom.Message{Type: "markdown", Content: "**<font color=\"warning\">告警</font>** <script>x</script>\n> `a` [来源](https://example.com/?a=1) <@u1>"})
-	b.AddEmail(smtp.Mail{To: []string{"ops@example.com"}, Subject: "[告警] <i>", Text: "t", HTML: `<p onload="x">"`})
+	b.Add(tencentcloud.SMS{Number: "+8613800000000", Text: "【示例公司】<b>5</b>"}.Entry())
+	b.Add(wecom.Message{Type: "markdown", Content: "**<font color=\"warning\">告警</font>** <script>x</script>\n> `a` [来源](https://example.com/?a=1) <@u1>"}.Entry())
+	b.Add(smtp.Mail{To: []string{"ops@example.com"}, Subject: "[告警] <i>", Text: "t", HTML: `<p onload="x">"`}.Entry())
 	if len(told) != 3 || told[1].Text != "告警 <script>x</script>\n  a 来源 (https://example.com/?a=1) @u1" {
 		t.Errorf("told %+v", told)
 	}

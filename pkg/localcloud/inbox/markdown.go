@@ -6,21 +6,22 @@ import (
 	"strings"
 )
 
-// The markdown that group robots take: headings, bold, links, inline code,
-// quotes, three colours and mentions.
+// The markdown of group robots: headings, bold, links, inline code, quotes, three
+// colors and mentions.
 var (
 	bold    = regexp.MustCompile(`\*\*(.+?)\*\*`)
 	code    = regexp.MustCompile("`([^`]+)`")
 	link    = regexp.MustCompile(`\[([^\]]+)\]\((https?://[^)\s]+)\)`)
-	colour  = regexp.MustCompile(`&lt;font color=&#34;(info|comment|warning)&#34;&gt;(.*?)&lt;/font&gt;`)
+	color   = regexp.MustCompile(`&lt;font color=&#34;(info|comment|warning)&#34;&gt;(.*?)&lt;/font&gt;`)
 	mention = regexp.MustCompile(`&lt;@([^&]+)&gt;`)
 	heading = regexp.MustCompile(`^#{1,6} `)
 	at      = regexp.MustCompile(`<@([^>]+)>`)
 	markup  = regexp.MustCompile(`</?font[^>]*>|\*\*|` + "`")
 )
 
-// readMarkdown reads a robot's markdown as WeCom's client does.
-func readMarkdown(md string) (plain string, rich template.HTML) {
+// Markdown returns a robot's markdown as WeCom's client shows it, without markup and
+// as HTML.
+func Markdown(md string) (plain string, rich template.HTML) {
 	var lines []string
 	var out strings.Builder
 	for _, line := range strings.Split(md, "\n") {
@@ -35,7 +36,7 @@ func readMarkdown(md string) (plain string, rich template.HTML) {
 		lines = append(lines, bare)
 
 		h := template.HTMLEscapeString(line)
-		h = colour.ReplaceAllString(h, `<span class="$1">$2</span>`)
+		h = color.ReplaceAllString(h, `<span class="$1">$2</span>`)
 		h = mention.ReplaceAllString(h, `<span class="mention">@$1</span>`)
 		h = bold.ReplaceAllString(h, `<b>$1</b>`)
 		h = code.ReplaceAllString(h, `<code>$1</code>`)

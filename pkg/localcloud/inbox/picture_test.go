@@ -17,8 +17,8 @@ func TestPictures(t *testing.T) {
 	var told []inbox.Entry
 	b := inbox.New(func() time.Time { return time.Unix(0, 0) }, func(e inbox.Entry) { told = append(told, e) })
 	picture := []byte("\x89PNG\r\n\x1a\n")
-	b.AddWeCom(wecom.Message{Type: "image", Image: picture})
-	b.AddEmail(smtp.Mail{HTML: `<img src="cid:a@example.com"><img src="cid:b@example.com">`, Inline: map[string]smtp.Inline{"a@example.com": {Type: "image/png", Content: picture}}})
+	b.Add(wecom.Message{Type: "image", Image: picture}.Entry())
+	b.Add(smtp.Mail{HTML: `<img src="cid:a@example.com"><img src="cid:b@example.com">`, Inline: map[string]smtp.Inline{"a@example.com": {Type: "image/png", Content: picture}}}.Entry())
 	if len(told) != 2 || told[0].Text != "[a picture of 8 bytes]" {
 		t.Errorf("%+v", told)
 	}
