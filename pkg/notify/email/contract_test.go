@@ -18,7 +18,7 @@ func TestContract(t *testing.T) {
 		Kind:    notify.Kind{Name: "email"},
 		Secrets: []string{password},
 		Errors:  vendorErrors(),
-		Recipients: func(c *Config) {
+		SeveralUnits: func(c *Config) {
 			c.To = "ops@example.com, b@example.com; 张三 <c@example.com>"
 		},
 		Templates: []notifytest.TemplateCase[*Config]{

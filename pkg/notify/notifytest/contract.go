@@ -49,20 +49,18 @@ type Channel[C ChannelConfig] struct {
 	Limit int
 	// SplitAlerts is how many alerts are certain to need several messages.
 	SplitAlerts int
-	// Recipients changes the configuration so that a notification has three or
-	// more units without being split. Nil is a channel with one unit.
-	Recipients func(C)
+	// SeveralUnits changes the configuration so that a notification has several
+	// units without being split, such as recipients. Nil is a channel that has
+	// one.
+	SeveralUnits func(C)
 
 	// Templates are the keys whose templates may fail when a notification is
 	// rendered.
 	Templates []TemplateCase[C]
 
-	// Variants are the configurations whose messages are checked for injected
-	// markup. The valid one is always checked.
+	// Variants are further configurations whose messages are checked for injected
+	// markup.
 	Variants []Variant[C]
-	// SkipHostile are the words of Hostile that the channel's fake cannot take,
-	// with the reason.
-	SkipHostile map[string]string
 }
 
 // Vendor is a running fake, and what a case needs to use it.
@@ -103,6 +101,9 @@ type Variant[C ChannelConfig] struct {
 	Change func(C)
 	// HalfSize checks the message that follows one that was too long.
 	HalfSize bool
+	// Splits marks a variant with the built-in text, whose splitting is checked
+	// as well.
+	Splits bool
 }
 
 // TemplateFailure is what a channel does when a template fails.
@@ -191,8 +192,8 @@ func (ch Channel[C]) testDeterministic(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := ch.Start(t)
-			if ch.Recipients != nil {
-				ch.Recipients(v.Config)
+			if ch.SeveralUnits != nil {
+				ch.SeveralUnits(v.Config)
 			}
 			before := encode(t, n)
 			want := describe(Messages(t, New(t, v.Config, v.Env), n))
@@ -228,9 +229,9 @@ func (ch Channel[C]) testAcceptedUnits(t *testing.T) {
 	if ch.Limit > 0 {
 		scenes["parts"] = func(C) *alert.Notification { return lagging(ch.SplitAlerts) }
 	}
-	if ch.Recipients != nil {
-		scenes["recipients"] = func(c C) *alert.Notification {
-			ch.Recipients(c)
+	if ch.SeveralUnits != nil {
+		scenes["several units"] = func(c C) *alert.Notification {
+			ch.SeveralUnits(c)
 			return Notification(OneTopic()...)
 		}
 	}

@@ -19,7 +19,7 @@ func TestContract(t *testing.T) {
 		Secrets: []string{notifytest.TencentSecretKey},
 		Private: []string{notifytest.TencentSecretID, "13800000001"},
 		Errors:  append(notifytest.TencentErrors[*Config](), vendorErrors()...),
-		Recipients: func(c *Config) {
+		SeveralUnits: func(c *Config) {
 			c.To = []string{"13800000001, 13800000002", "13800000003"}
 		},
 		Templates: []notifytest.TemplateCase[*Config]{

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/wecom"
@@ -22,11 +21,13 @@ type group struct {
 	*wecom.Server
 	env     *notify.Env
 	address string
+	now     time.Time
 }
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{Server: wecom.New(func() time.Time { return notifytest.At }), env: notifytest.NewEnv(language)}
+	g := &group{env: notifytest.NewEnv(language), now: notifytest.At}
+	g.Server = wecom.New(func() time.Time { return g.now })
 	g.Add(key)
 	g.address = notifytest.StartVendor(t, g.env, g.Server) + wecom.Path + "?key=" + key
 	return g
@@ -37,55 +38,6 @@ func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifie
 	t.Helper()
 	c.URL = secret(g.address)
 	return notifytest.New(t, &c, g.env, files...)
-}
-
-// Three hundred topics do not fit into one message. Each part keeps the limit,
-// and each topic is said once, the worst first.
-func TestSplit(t *testing.T) {
-	for _, shrink := range []bool{false, true} {
-		g := newGroup(t, "zh")
-		n := notifytest.Notification()
-		n.HalfSize = shrink
-		for i := range 300 {
-			n.Alerts = append(n.Alerts, lagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(100000-i), "5000", "", time.Hour))
-		}
-		messages := notifytest.SendAll(t, g.notifier(t, Config{}), n)
-		limit := 4096
-		if shrink {
-			limit = 2048
-		}
-		next := 0
-		for i, m := range g.Inbox() {
-			if len(m.Content) > limit || !utf8.ValidString(m.Content) {
-				t.Errorf("part %d has %d bytes", i+1, len(m.Content))
-			}
-			mark := fmt.Sprintf("（300 个 topic） (%d/%d)</font>**\n", i+1, len(messages))
-			if first, _, _ := strings.Cut(m.Content, "\n"); !strings.HasSuffix(first+"\n", mark) {
-				t.Errorf("part %d begins %q, want %q at its end", i+1, first, mark)
-			}
-			for line := range strings.SplitSeq(m.Content, "\n") {
-				if strings.HasPrefix(line, "**topic-") {
-					if want := fmt.Sprintf("**topic-%03d** %s 条 · 已 1 小时", next, notifytest.Grouped(fmt.Sprint(100000-next))); line != want {
-						t.Errorf("%q, want %q", line, want)
-					}
-					next++
-				}
-			}
-			if i+1 < len(messages) && len(m.Content) < limit-100 {
-				t.Errorf("part %d has %d bytes, and the next block would have fitted", i+1, len(m.Content))
-			}
-		}
-		if next != 300 {
-			t.Errorf("%d topics said", next)
-		}
-		var want []string
-		for i := range messages {
-			want = append(want, fmt.Sprintf("%d/%d", i+1, len(messages)))
-		}
-		if !slices.Equal(notifytest.Units(messages), want) {
-			t.Errorf("units %v, want %v", notifytest.Units(messages), want)
-		}
-	}
 }
 
 func TestDone(t *testing.T) {

@@ -46,24 +46,6 @@ func TestOwnTemplate(t *testing.T) {
 	}
 }
 
-// An alert is not lost over its wording.
-func TestFailingTemplate(t *testing.T) {
-	for message, why := range map[string]string{
-		"{{ .Nope }}":                   "can't evaluate field Nope",
-		`{{ "  \n" }}`:                  "it prints nothing",
-		`{{ if .Status }}{{ end }}`:     "it prints nothing",
-		`{{ reReplaceAll "(" "" "x" }}`: "missing closing",
-		`{{ range 99999 }}` + strings.Repeat("x", 99) + `{{ end }}`: "more than 1 MiB",
-	} {
-		g := newGroup(t, "zh")
-		notifytest.SendAll(t, g.notifier(t, Config{Message: message}), notifytest.Notification(oneTopic()...))
-		got := g.Inbox()[0].Content
-		if !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
-			t.Errorf("%s: %s", message, got)
-		}
-	}
-}
-
 func TestNewErrors(t *testing.T) {
 	for want, c := range map[string]Config{
 		"message: template \"x\" is not defined": {Message: `{{ template "x" . }}`},

@@ -1,0 +1,102 @@
+package wecomrobot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/localcloud/fault"
+	"tocsin/pkg/localcloud/wecom"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
+	"tocsin/pkg/setting"
+)
+
+func TestContract(t *testing.T) {
+	const message = `{{ .CommonLabels.alertname }} {{ range .Alerts }}{{ .Annotations.summary }}
+{{ .Labels.topic }} [source]({{ .GeneratorURL }}){{ end }}{{ template "wecom.default" . }}`
+	notifytest.Run(t, notifytest.Channel[*Config]{
+		Start:        startVendor,
+		Kind:         notify.Kind{Name: "wecom_robot", SendResolved: true, Quotas: []notify.Quota{{Messages: 20, Per: time.Minute}}},
+		Secrets:      []string{key},
+		Errors:       vendorErrors(),
+		Limit:        4096,
+		SplitAlerts:  300,
+		SeveralUnits: func(c *Config) { c.MentionMobiles = []string{"13800000000"} },
+		Templates: []notifytest.TemplateCase[*Config]{
+			{Key: "message", Set: func(c *Config, s string) { c.Message = s }, EmptyFails: true},
+			{Key: "url", Set: func(c *Config, s string) { c.URL += setting.Secret("&x=" + s) }, OnFailure: notifytest.Permanent},
+		},
+		Variants: []notifytest.Variant[*Config]{
+			{Name: "message", Change: func(c *Config) { c.Message = message }},
+			{Name: "mention", Change: func(c *Config) { c.MentionMobiles = []string{"13800000000"} }},
+		},
+	})
+}
+
+func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
+	t.Helper()
+	g := newGroup(t, "zh")
+	return &notifytest.Vendor[*Config]{
+		Env: g.env, Config: &Config{URL: secret(g.address)}, Fake: g.Server,
+		Inject: g.Inject, Requests: g.Calls, BeforeSend: func() { g.now = g.now.Add(time.Minute) },
+		Received: func() []notifytest.Received {
+			var out []notifytest.Received
+			for _, m := range g.Inbox() {
+				out = append(out, notifytest.Received{
+					Text: m.Content, Size: len(m.Content), Mentions: slices.Concat(m.Users, m.Mobiles), Markup: notifytest.CountMarkdown(m.Content),
+				})
+			}
+			return out
+		},
+	}
+}
+
+// vendorErrors are the vendor's errcodes, and its responses that are not as
+// documented.
+func vendorErrors() []notifytest.ErrorCase[*Config] {
+	type errorCase = notifytest.ErrorCase[*Config]
+	var cases []errorCase
+	for _, c := range []struct {
+		code       int
+		text       string
+		class      notify.Class
+		retryAfter time.Duration
+		message    string
+	}{
+		{-1, "system busy", notify.Retry, 0, "WeCom is busy"},
+		{45009, "api freq out of limit", notify.Rate, time.Minute, "20 messages"},
+		{45033, "api concurrent out of limit", notify.Retry, 0, "at the same time"},
+		{93000, "invalid webhook url", notify.Permanent, 0, "put its address under url"},
+		{93004, "robot is disabled", notify.Permanent, 0, "have it enabled"},
+		{93008, "robot not in group", notify.Permanent, 0, "not in the group"},
+		{40008, "invalid message type", notify.Permanent, 0, "type of message"},
+		{40058, "markdown.content exceed max length 4096. invalid Request Parameter", notify.TooLong, 0, "too long"},
+		{40058, "invalid Request Parameter", notify.Permanent, 0, "parameter"},
+		{45002, "content size out of limit", notify.TooLong, 0, "too long"},
+		{44004, "empty content", notify.Permanent, 0, "empty"},
+		{40063, "some parameters are empty", notify.Permanent, 0, "required field"},
+		{40033, "illegal characters", notify.Permanent, 0, "illegal character"},
+		{301999, "something new", notify.Retry, 0, "refuses"},
+	} {
+		cases = append(cases, errorCase{Name: fmt.Sprintf("errcode %d %s", c.code, c.text), Fault: wecom.Refuse(c.code, c.text),
+			Want:     &notify.Error{Class: c.class, Code: fmt.Sprint(c.code), RetryAfter: c.retryAfter, Message: c.message},
+			Contains: []string{`WeCom answered "` + c.text}})
+	}
+	response := func(body string) fault.Handler { return fault.Respond(200, "application/json", body) }
+	foreign := &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "no errcode"}
+	return append(cases,
+		errorCase{Name: "JSON without errcode", Fault: response(`{"code":0,"msg":"ok"}`), Want: foreign},
+		errorCase{Name: "null", Fault: response(`null`), Want: foreign},
+		errorCase{Name: "errcode is a string", Fault: response(`{"errcode":"0"}`),
+			Want: &notify.Error{Class: notify.Retry, Ambiguous: true, Code: "HTTP 200", Message: "not the vendor's JSON"}},
+		errorCase{Name: "status 404 with errcode 0", Fault: fault.Respond(404, "application/json", `{"errcode":0}`),
+			Want: &notify.Error{Class: notify.Permanent, Code: "HTTP 404", Message: "refuses the request"}},
+		errorCase{Name: "long errmsg", Fault: wecom.Refuse(-1, strings.Repeat("长", 9999)),
+			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "…"}},
+		errorCase{Name: "key in errmsg", Fault: wecom.Refuse(-1, "bad "+key),
+			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "bad <secret>"}},
+	)
+}
