@@ -11,6 +11,7 @@ import (
 	"tocsin/pkg/config"
 )
 
+// lookupIn returns a Lookup of the variables in env.
 func lookupIn(env map[string]string) config.Lookup {
 	return func(name string) (string, bool) {
 		v, ok := env[name]
@@ -18,41 +19,42 @@ func lookupIn(env map[string]string) config.Lookup {
 	}
 }
 
-// Every line of a bad configuration says in a comment what is to be said of it:
-// "# want:" a fault, "# warn:" a warning. Nothing else must be said.
-func TestBadCorpus(t *testing.T) {
+// TestBadConfigurations checks the files in testdata/bad, whose comments have the expected
+// problems of their line: "# want:" an error, "# warn:" a warning.
+func TestBadConfigurations(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no corpus: %v", err)
+		t.Fatalf("got no files in testdata/bad, %v", err)
 	}
 	for _, path := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
-			faults, warnings := wanted(t, path)
+			faults, warnings := wantedProblems(t, path)
 			c, got, err := config.Check(path, lookupIn(map[string]string{"PASSWORD": "hunter2-hunter2"}))
 			if c != nil {
-				t.Error("a configuration with faults was returned")
+				t.Error("got a Config with the error, want nil")
 			}
 			var lines []string
 			for _, w := range got {
 				lines = append(lines, w.String())
 			}
-			compare(t, "warnings", lines, warnings)
+			wantLines(t, "warnings", lines, warnings)
 			if err == nil {
-				t.Fatal("no fault was found")
+				t.Fatal("got no error, want one")
 			}
-			compare(t, "faults", strings.Split(err.Error(), "\n"), faults)
+			wantLines(t, "faults", strings.Split(err.Error(), "\n"), faults)
 		})
 	}
 }
 
-func compare(t *testing.T, what string, got, want []string) {
+func wantLines(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		t.Errorf("%s\ngot  %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+		t.Errorf("%s:\ngot  %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 	}
 }
 
-func wanted(t *testing.T, path string) (faults, warnings []string) {
+// wantedProblems returns the problems that the comments of a file expect.
+func wantedProblems(t *testing.T, path string) (faults, warnings []string) {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {

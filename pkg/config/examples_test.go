@@ -14,7 +14,7 @@ import (
 	"tocsin/pkg/config"
 )
 
-// exampleEnv is an environment in which every example loads.
+// exampleEnv has the variables of the examples.
 var exampleEnv = map[string]string{
 	"TENCENT_SECRET_ID": "AKIDglobal", "TENCENT_SECRET_KEY": "secret-global-key", "CKAFKA_SECRET_ID": "AKIDckafka", "CKAFKA_SECRET_KEY": "secret-ckafka-key",
 	"SMS_SECRET_ID": "AKIDsms", "SMS_SECRET_KEY": "secret-sms-key", "SMTP_PASSWORD": "secret-smtp-password", "SMTP_CRAM_SECRET": "secret-smtp-cram",
@@ -25,8 +25,8 @@ var exampleEnv = map[string]string{
 	"REDIS_PASSWORD": "secret-redis-password", "FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password",
 }
 
-// anything is an environment with every variable in it.
-func anything(name string) (string, bool) {
+// lookupAny returns a value for every variable.
+func lookupAny(name string) (string, bool) {
 	if value, ok := exampleEnv[name]; ok {
 		return value, true
 	}
@@ -40,18 +40,18 @@ func TestExamples(t *testing.T) {
 	}
 	more, err := filepath.Glob("../../examples/*/tocsin.yaml")
 	if err != nil || len(files) < 3 {
-		t.Fatalf("no examples: %v", err)
+		t.Fatalf("got %d examples, %v, want at least 3", len(files), err)
 	}
 	files = append(files, more...)
 	for _, path := range files {
-		if _, warnings, err := config.Check(path, anything); err != nil || warnings != nil {
-			t.Errorf("%v\n%v", err, warnings)
+		if _, warnings, err := config.Check(path, lookupAny); err != nil || warnings != nil {
+			t.Errorf("%s: got %v and warnings %v, want none", path, err, warnings)
 		}
 	}
 }
 
-// The example full.yaml has every key that a Config has, and so is a reference.
-func TestFullExampleIsFull(t *testing.T) {
+// TestFullExampleHasEveryKey: examples/full.yaml is the reference of all keys.
+func TestFullExampleHasEveryKey(t *testing.T) {
 	data, err := os.ReadFile("../../examples/full.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -79,18 +79,18 @@ func TestFullExampleIsFull(t *testing.T) {
 	for _, key := range keysOf("", reflect.TypeFor[config.Config](), nil) {
 		below := strings.Replace(key, ".route.", ".route.routes.", 1) // a key of some route is enough
 		if !present[key] && !present[below] {
-			t.Errorf("examples/full.yaml lacks %s", key[1:])
+			t.Errorf("got no %s in examples/full.yaml, want every key", key[1:])
 		}
 	}
 }
 
-// keysOf lists the keys below a type, as .lag.rules.max_lag.
+// keysOf returns the keys below a type, such as .lag.rules.max_lag.
 func keysOf(prefix string, t reflect.Type, above []reflect.Type) []string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
-	readsItself := reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
-	if t.Kind() != reflect.Struct || readsItself || slices.Contains(above, t) {
+	parsesItself := reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	if t.Kind() != reflect.Struct || parsesItself || slices.Contains(above, t) {
 		return nil
 	}
 	var keys []string

@@ -8,38 +8,36 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Global holds what the other parts share.
+// Global has the settings that several parts share.
 type Global struct {
-	// Language is zh (the default) or en: of built-in messages, and of errors
-	// that are shown to people.
+	// Language is the language of built-in messages, zh (the default) or en.
 	Language string `yaml:"language"`
-	// Timezone is the zone of times in messages, by its name in the IANA
-	// database; default Asia/Shanghai.
+	// Timezone is the IANA name of the time zone in messages; default Asia/Shanghai.
 	Timezone string `yaml:"timezone"`
-	// ExternalURL is where readers of a message can look alerts up.
+	// ExternalURL is the address at which readers of a message find Tocsin.
 	ExternalURL string `yaml:"external_url,omitempty"`
-	// ResolveTimeout ends an alert whose source neither gave an end nor said it
-	// again; default 5m, as in Alertmanager.
+	// ResolveTimeout is the time after which an alert resolves that has no end and is
+	// not sent again; default 5m, as in Alertmanager.
 	ResolveTimeout setting.Duration `yaml:"resolve_timeout"`
-	// TencentSecretID and TencentSecretKey are for CKafka, SMS and voice where no
-	// key of their own is given. Without them it is the function's role.
+	// TencentSecretID and TencentSecretKey are used by CKafka, SMS and voice entries
+	// without their own. Default: the function's role.
 	TencentSecretID  string         `yaml:"tencent_secret_id,omitempty"`
 	TencentSecretKey setting.Secret `yaml:"tencent_secret_key,omitempty"`
 
 	ChannelDefaults `yaml:",inline"`
 }
 
-// defaults returns a configuration as it is before the file is read.
+// defaults returns the configuration before the file is decoded.
 func defaults() *Config {
 	return &Config{Global: Global{
 		Language: "zh", Timezone: "Asia/Shanghai", ResolveTimeout: setting.Duration(5 * time.Minute),
 	}}
 }
 
-// Validate adds what is wrong with g to f.
+// Validate adds the faults of g to f.
 func (g *Global) Validate(f *setting.Faults) {
 	if g.Language != "zh" && g.Language != "en" {
-		f.Addf("language", "%q is not a language that Tocsin speaks: zh or en", g.Language)
+		f.Addf("language", "%q is not a supported language: use zh or en", g.Language)
 	}
 	if _, err := time.LoadLocation(g.Timezone); err != nil || g.Timezone == "" {
 		f.Addf("timezone", "%q is not a time zone: write it like Asia/Shanghai or UTC", g.Timezone)
@@ -61,12 +59,12 @@ func (g *Global) Validate(f *setting.Faults) {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		f.Addf("external_url", "is not a URL: write it like https://alerts.example.com")
 	case u.User != nil:
-		f.Addf("external_url", "must not have a password in it: every message shows it")
+		f.Addf("external_url", "must not contain a password: it is part of every message")
 	}
 }
 
-// tencentKey returns the Tencent Cloud key of the section, none when half of it is
-// missing, which Validate reports.
+// tencentKey returns the Tencent Cloud key of the section, "" if half of it is missing,
+// which Validate reports.
 func (g *Global) tencentKey() (id string, key setting.Secret) {
 	if g.TencentSecretID == "" || g.TencentSecretKey == "" {
 		return "", ""
@@ -74,13 +72,12 @@ func (g *Global) tencentKey() (id string, key setting.Secret) {
 	return g.TencentSecretID, g.TencentSecretKey
 }
 
-// Style is how the configuration wants notifications put into words.
+// Style returns the style of messages.
 func (g *Global) Style() render.Style {
 	return render.Style{Language: g.Language, Location: g.Location(), ExternalURL: g.ExternalURL}
 }
 
-// Location is the zone that Timezone names. The configuration must have passed
-// Validate.
+// Location returns the location of Timezone, which must have passed Validate.
 func (g *Global) Location() *time.Location {
 	location, err := time.LoadLocation(g.Timezone)
 	if err != nil {

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,42 +14,67 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Problem is a fault or a warning; it prints as file:line: key: message.
+// Problem is an error or a warning about the file; it prints as "file:line: key:
+// message".
 type Problem = strict.Problem
 
-// Faults is the error of a file that cannot be used; it prints one fault on each
-// line, in the order of the file.
+// Faults is the error of a file that cannot be used; it prints one fault per line, in the
+// order of the file.
 type Faults = strict.Faults
 
-// Lookup finds an environment variable: os.LookupEnv.
+// Lookup returns an environment variable, such as os.LookupEnv.
 type Lookup = strict.Lookup
 
-// Load reads and validates the configuration in the file at path. ${NAME} is
-// replaced by what lookup finds. An error is a Faults, with everything that is
-// wrong, or says that the file cannot be read. Warnings come with and without
-// an error.
+// FileName is the default name of the configuration file.
+const FileName = "tocsin.yaml"
+
+// Find returns the path of the configuration: TOCSIN_CONFIG, or else tocsin.yaml in the
+// directory of the binary or in the working directory. Its error lists these paths.
+func Find(lookup Lookup) (string, error) {
+	if path, _ := lookup("TOCSIN_CONFIG"); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("TOCSIN_CONFIG does not name a configuration: %w", err)
+		}
+		return path, nil
+	}
+	var paths []string
+	if binary, err := os.Executable(); err == nil {
+		paths = append(paths, filepath.Join(filepath.Dir(binary), FileName))
+	}
+	paths = append(paths, FileName)
+	for _, path := range paths {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("there is no configuration at %s; put one there, or set TOCSIN_CONFIG to its path", strings.Join(paths, ", nor at "))
+}
+
+// Load loads and validates the configuration file at path. ${NAME} is replaced by the
+// value that lookup returns. The error is a Faults with everything that is wrong, unless
+// the file cannot be read. Warnings are returned with and without an error.
 func Load(path string, lookup Lookup) (*Config, []Problem, error) {
 	c := defaults()
 	warnings, err := file(path, lookup).Load(c, c.validate)
-	return c.loaded(path, warnings, err)
+	return c.finish(path, warnings, err)
 }
 
-// Parse is Load for a file whose content is at hand.
+// Parse is Load for the content of the file.
 func Parse(path string, data []byte, lookup Lookup) (*Config, []Problem, error) {
 	c := defaults()
 	warnings, err := file(path, lookup).Parse(data, c, c.validate)
-	return c.loaded(path, warnings, err)
+	return c.finish(path, warnings, err)
 }
 
-// Check is Load that builds every channel too, as is done before the first
-// alert, so that faults of templates are found and have their lines.
+// Check is Load and also builds every channel, as is done at startup, so that faults of
+// templates are reported with their lines.
 func Check(path string, lookup Lookup) (*Config, []Problem, error) {
 	c := defaults()
 	warnings, err := file(path, lookup).Load(c, func(f *setting.Faults) {
 		c.validate(f)
-		c.build(f, path)
+		c.buildChannels(f, path)
 	})
-	return c.loaded(path, warnings, err)
+	return c.finish(path, warnings, err)
 }
 
 func file(path string, lookup Lookup) strict.File {
@@ -59,7 +86,8 @@ func (c *Config) validate(f *setting.Faults) {
 	c.Validate(f)
 }
 
-func (c *Config) loaded(path string, warnings []Problem, err error) (*Config, []Problem, error) {
+// finish returns the result of loading c from path.
+func (c *Config) finish(path string, warnings []Problem, err error) (*Config, []Problem, error) {
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -67,7 +95,7 @@ func (c *Config) loaded(path string, warnings []Problem, err error) (*Config, []
 	return c, warnings, nil
 }
 
-// resolveTemplates makes relative patterns relative to the configuration's folder.
+// resolveTemplates makes relative patterns relative to the configuration's directory.
 func resolveTemplates(path string, globs []string) []string {
 	var out []string
 	for _, glob := range globs {
@@ -79,8 +107,8 @@ func resolveTemplates(path string, globs []string) []string {
 	return out
 }
 
-// build builds the channels that are otherwise right, and drops them.
-func (c *Config) build(f *setting.Faults, path string) {
+// buildChannels builds the channels without errors, and discards them.
+func (c *Config) buildChannels(f *setting.Faults, path string) {
 	templates, err := render.ParseTemplates(resolveTemplates(path, c.Templates)...)
 	if err != nil {
 		f.Addf("templates", "%s", strings.TrimPrefix(err.Error(), "templates: "))
@@ -96,19 +124,19 @@ func (c *Config) build(f *setting.Faults, path string) {
 	for i := range c.Receivers {
 		for _, integration := range c.Receivers[i].Integrations() {
 			var own setting.Faults
-			if integration.Validate(&own); hasFault(own.List()) {
+			if integration.Validate(&own); hasError(own.List()) {
 				continue
 			}
 			if _, err := integration.New(env, templates); err != nil {
-				key, message := keyOf(err.Error())
+				key, message := splitKey(err.Error())
 				integration.in(f.In("receivers", i)).Addf(key, "%s", message)
 			}
 		}
 	}
 }
 
-// keyOf parts a message that begins with a key from it.
-func keyOf(message string) (key, rest string) {
+// splitKey splits a message of the form "key: message".
+func splitKey(message string) (key, rest string) {
 	key, rest, ok := strings.Cut(message, ": ")
 	if !ok || strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return "", message
@@ -116,7 +144,8 @@ func keyOf(message string) (key, rest string) {
 	return key, rest
 }
 
-func hasFault(list []setting.Fault) bool {
+// hasError reports whether one of the faults is not a warning.
+func hasError(list []setting.Fault) bool {
 	for _, f := range list {
 		if !f.Warning {
 			return true

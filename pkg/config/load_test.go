@@ -14,6 +14,7 @@ import (
 	"tocsin/pkg/config"
 )
 
+// parse parses a configuration that has neither errors nor warnings.
 func parse(t *testing.T, text string) *config.Config {
 	t.Helper()
 	c, warnings, err := config.Parse("tocsin.yaml", []byte(text), lookupIn(exampleEnv))
@@ -21,27 +22,27 @@ func parse(t *testing.T, text string) *config.Config {
 		t.Fatal(err)
 	}
 	if warnings != nil {
-		t.Errorf("warnings: %v", warnings)
+		t.Errorf("got warnings %v, want none", warnings)
 	}
 	return c
 }
 
-const smallest = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
+const smallest = "route: {receiver: none}\nreceivers: [{name: none}]\n"
 
 func TestDefaults(t *testing.T) {
 	for _, text := range []string{smallest, smallest + "global: {}\n", smallest + "global: {language: ~, timezone: , resolve_timeout: ~}\n"} {
 		g := parse(t, text).Global
 		if g.Language != "zh" || g.Timezone != "Asia/Shanghai" || g.ResolveTimeout.Std() != 5*time.Minute {
-			t.Errorf("%q: %+v", text, g)
+			t.Errorf("%q: got %+v, want the defaults", text, g)
 		}
 		// Asia/Shanghai is eight hours ahead of UTC.
 		if _, offset := time.Date(2026, 1, 1, 0, 0, 0, 0, g.Location()).Zone(); offset != 8*3600 {
-			t.Errorf("the zone is %d seconds ahead of UTC, want 28800", offset)
+			t.Errorf("got a zone %d seconds ahead of UTC, want 28800", offset)
 		}
 	}
 }
 
-func TestInheritance(t *testing.T) {
+func TestInheritFromGlobal(t *testing.T) {
 	c := parse(t, `
 global:
   tencent_secret_id: ${TENCENT_SECRET_ID}
@@ -119,7 +120,7 @@ receivers:
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	if a, b := c.Receivers[0].Fallback.Delay(), c.Receivers[1].Fallback.Delay(); a != 15*time.Minute || b != 0 {
-		t.Errorf("fallbacks after %v and %v, want 15m and 0s", a, b)
+		t.Errorf("got fallbacks after %v and %v, want 15m and 0s", a, b)
 	}
 	want = []string{
 		"clusters   none",
@@ -146,33 +147,32 @@ func TestSummary(t *testing.T) {
 	if got := c.Summary(); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if got := parse(t, smallest).Summary()[3]; got != "receivers  1: nobody (no channels)" {
-		t.Errorf("got %q", got)
+	if got := parse(t, smallest).Summary()[3]; got != "receivers  1: none (no channels)" {
+		t.Errorf("got %q, want a receiver without channels", got)
 	}
 }
 
-// What a user of Alertmanager has in a file loads as it is, as long as the
-// receivers exist here.
-func TestPlainAlertmanagerFile(t *testing.T) {
+// TestAlertmanagerFile: a file for Alertmanager loads unchanged if Tocsin has its channels.
+func TestAlertmanagerFile(t *testing.T) {
 	c, warnings, err := config.Check("testdata/alertmanager.yml", lookupIn(nil))
 	if err != nil || warnings != nil {
-		t.Fatalf("%v %v", err, warnings)
+		t.Fatalf("got %v and warnings %v, want none", err, warnings)
 	}
 	mail := c.Receivers[0].Email[0]
 	if mail.Smarthost != "smtp.example.com:587" || string(mail.AuthPassword) != "from-a-file" || mail.SendsResolved(mail.Kind()) {
-		t.Errorf("%+v", mail)
+		t.Errorf("got %+v, want the values of the file", mail)
 	}
 	if len(c.Route.Routes) != 2 || c.Route.Routes[0].Routes[0].Receiver != "team-X-pager" || c.Route.GroupWait.Std() != 30*time.Second {
-		t.Errorf("%+v", c.Route)
+		t.Errorf("got %+v, want the routes of the file", c.Route)
 	}
 	if want := []string{filepath.Join("testdata", "templates", "*.tmpl")}; !slices.Equal(c.Templates, want) {
-		t.Errorf("templates %q, want %q", c.Templates, want)
+		t.Errorf("got templates %q, want %q", c.Templates, want)
 	}
 }
 
-func TestUnreadableFile(t *testing.T) {
+func TestMissingFile(t *testing.T) {
 	if _, _, err := config.Load(filepath.Join(t.TempDir(), "gone.yaml"), lookupIn(nil)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want os.ErrNotExist", err)
 	}
 }
 
@@ -184,13 +184,13 @@ func TestFind(t *testing.T) {
 	if berr != nil {
 		t.Fatal(berr)
 	}
-	beside := filepath.Join(filepath.Dir(binary), "tocsin.yaml")
-	if want := "there is no configuration at " + beside + ", nor at tocsin.yaml; put one there, or name it by TOCSIN_CONFIG"; err == nil || err.Error() != want {
+	besideBinary := filepath.Join(filepath.Dir(binary), "tocsin.yaml")
+	if want := "there is no configuration at " + besideBinary + ", nor at tocsin.yaml; put one there, or set TOCSIN_CONFIG to its path"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	named := lookupIn(map[string]string{"TOCSIN_CONFIG": filepath.Join(dir, "mine.yaml")})
 	if _, err := config.Find(named); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "TOCSIN_CONFIG") {
-		t.Errorf("a name that leads nowhere: %v", err)
+		t.Errorf("got %v, want os.ErrNotExist and TOCSIN_CONFIG", err)
 	}
 	for _, name := range []string{"mine.yaml", "tocsin.yaml"} {
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
@@ -198,10 +198,10 @@ func TestFind(t *testing.T) {
 		}
 	}
 	if got, err := config.Find(lookupIn(nil)); err != nil || got != "tocsin.yaml" {
-		t.Errorf("got %q, %v", got, err)
+		t.Errorf("got %q, %v, want tocsin.yaml", got, err)
 	}
 	if got, err := config.Find(named); err != nil || got != filepath.Join(dir, "mine.yaml") {
-		t.Errorf("got %q, %v", got, err)
+		t.Errorf("got %q, %v, want mine.yaml", got, err)
 	}
 }
 
@@ -224,12 +224,12 @@ func FuzzParse(f *testing.F) {
 		problems := warnings
 		var faults config.Faults
 		if err != nil && (!errors.As(err, &faults) || len(faults) == 0 || c != nil) {
-			t.Fatalf("%v, %v", c, err)
+			t.Fatalf("got %v, %v, want no Config and Faults", c, err)
 		}
 		lines := 1 + strings.Count(string(data), "\n")
 		for _, p := range append(problems, faults...) {
 			if p.Line < 1 || p.Line > lines || p.Message == "" {
-				t.Errorf("line %d of %d: %v", p.Line, lines, p)
+				t.Errorf("got line %d of %d: %v", p.Line, lines, p)
 			}
 		}
 		if err == nil {

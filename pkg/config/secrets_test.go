@@ -13,8 +13,8 @@ import (
 	"tocsin/pkg/config"
 )
 
-// No way to print a configuration shows a secret.
-func TestSecretsStayHidden(t *testing.T) {
+// TestSecretsAreMasked prints, encodes and logs configurations in every way.
+func TestSecretsAreMasked(t *testing.T) {
 	env := map[string]string{"STATE_DIR": "secret-store-password"}
 	for k, v := range exampleEnv {
 		env[k] = v
@@ -24,11 +24,11 @@ func TestSecretsStayHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var shown strings.Builder
+		var output strings.Builder
 		for _, v := range reachable(reflect.ValueOf(c)) {
-			// Not %s: of a pointer in a struct it is a mistake, which vet reports and
-			// fmt answers by printing what is there without asking its methods.
-			fmt.Fprintf(&shown, "%v %+v %#v\n", v, v, v)
+			// Not %s: for a pointer in a struct it is an error that vet reports, and
+			// fmt then prints the value without calling its methods.
+			fmt.Fprintf(&output, "%v %+v %#v\n", v, v, v)
 		}
 		y, err := yaml.Dump(c)
 		if err != nil {
@@ -38,26 +38,26 @@ func TestSecretsStayHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		shown.Write(y)
-		shown.Write(j)
-		slog.New(slog.NewTextHandler(&shown, nil)).Info("config", "config", c, "value", *c, "receivers", c.Receivers)
-		slog.New(slog.NewJSONHandler(&shown, nil)).Info("config", "config", c, "value", *c, "receivers", c.Receivers)
+		output.Write(y)
+		output.Write(j)
+		slog.New(slog.NewTextHandler(&output, nil)).Info("config", "config", c, "value", *c, "receivers", c.Receivers)
+		slog.New(slog.NewJSONHandler(&output, nil)).Info("config", "config", c, "value", *c, "receivers", c.Receivers)
 		for name, secret := range env {
 			if !strings.HasPrefix(secret, "secret-") {
-				continue // an identifier
+				continue // not a secret
 			}
-			if strings.Contains(shown.String(), secret) {
-				t.Errorf("%s shows %s", path, name)
+			if strings.Contains(output.String(), secret) {
+				t.Errorf("%s: got the value of %s in the output, want it masked", path, name)
 			}
 		}
 		if n := strings.Count(string(y), "<secret>"); n < 5 {
-			t.Errorf("%s: the dump shows %d masked secrets, want some:\n%s", path, n, y)
+			t.Errorf("%s: got %d masked secrets in the dump, want at least 5:\n%s", path, n, y)
 		}
 	}
 }
 
-// reachable returns what a pointer leads to, and every struct below it: fmt
-// prints pointers within a struct as addresses.
+// reachable returns the values that v leads to: fmt prints pointers within a struct as
+// addresses only.
 func reachable(v reflect.Value) []any {
 	var all []any
 	switch v.Kind() {

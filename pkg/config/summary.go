@@ -8,8 +8,8 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Summary says in a few lines what the configuration has, for a person who
-// checks it.
+// Summary returns a few lines with the names and numbers of clusters, rules, routes and
+// receivers.
 func (c *Config) Summary() []string {
 	var clusters, rules []string
 	for _, cluster := range c.Lag.Clusters {
@@ -23,18 +23,19 @@ func (c *Config) Summary() []string {
 		rules = append(rules, name)
 	}
 	lines := []string{
-		counted("clusters", clusters),
-		counted("rules", rules),
+		countLine("clusters", clusters),
+		countLine("rules", rules),
 		fmt.Sprintf("%-10s %d", "routes", countRoutes(c.Route)),
 	}
 	var receivers []string
 	for i := range c.Receivers {
 		receivers = append(receivers, c.Receivers[i].summary())
 	}
-	return append(lines, counted("receivers", receivers))
+	return append(lines, countLine("receivers", receivers))
 }
 
-func counted(what string, names []string) string {
+// countLine returns a line with the number of names and the names.
+func countLine(what string, names []string) string {
 	if len(names) == 0 {
 		return fmt.Sprintf("%-10s none", what)
 	}
@@ -49,7 +50,7 @@ func countRoutes(r *dispatch.RouteConfig) int {
 	return n
 }
 
-// summary prints a receiver as: ops (2 wecom_robot, 1 email; else ops-mail after 15m0s).
+// summary returns a receiver as "ops (2 wecom_robot, 1 email; else ops-mail after 15m)".
 func (r *Receiver) summary() string {
 	var kinds []string
 	counts := map[string]int{}

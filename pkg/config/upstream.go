@@ -5,13 +5,17 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
+	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify/email"
 	"tocsin/pkg/notify/webhook"
+	"tocsin/pkg/setting"
 )
 
-// unsupportedUpstreamKey recognises the keys that Alertmanager 0.34 has and Tocsin
-// does not, and returns the error text for them, "" for every other key. They are
-// errors because whoever wrote them relies on them. A channel may name its own.
+// unsupportedUpstreamKey returns the error text for a key that Alertmanager 0.34 has and
+// Tocsin does not, "" for every other key. Such a key is an error and not ignored because
+// its author relies on it. Channels may list their own in an UnsupportedKeys method.
 func unsupportedUpstreamKey(in reflect.Type, key string) string {
 	var keys string
 	switch in {
@@ -42,4 +46,49 @@ func unsupportedUpstreamKey(in reflect.Type, key string) string {
 		return ""
 	}
 	return "is Alertmanager's, and Tocsin does not have it yet: remove it"
+}
+
+// AlertmanagerYAML returns the part of the configuration that Alertmanager's strict parser
+// accepts, with masked secrets, for the status of API v2: amtool reads the routes from
+// it. Receivers have their names and e-mail only.
+func (c *Config) AlertmanagerYAML() (string, error) {
+	type receiver struct {
+		Name  string         `yaml:"name"`
+		Email []email.Config `yaml:"email_configs,omitempty"`
+	}
+	var known struct {
+		Global struct {
+			ResolveTimeout setting.Duration `yaml:"resolve_timeout"`
+			SMTP           email.Global     `yaml:",inline"`
+		} `yaml:"global"`
+		Route         *dispatch.RouteConfig   `yaml:"route"`
+		Receivers     []receiver              `yaml:"receivers"`
+		InhibitRules  []dispatch.InhibitRule  `yaml:"inhibit_rules,omitempty"`
+		TimeIntervals []dispatch.TimeInterval `yaml:"time_intervals,omitempty"`
+		Templates     []string                `yaml:"templates,omitempty"`
+	}
+	known.Global.ResolveTimeout, known.Global.SMTP = c.Global.ResolveTimeout, c.Global.SMTP
+	known.Route = upstreamRoute(c.Route)
+	for i := range c.Receivers {
+		r := receiver{Name: c.Receivers[i].Name}
+		for _, e := range c.Receivers[i].Email {
+			e.RateLimit = nil
+			r.Email = append(r.Email, e)
+		}
+		known.Receivers = append(known.Receivers, r)
+	}
+	known.InhibitRules, known.TimeIntervals, known.Templates = c.InhibitRules, c.Intervals(), c.Templates
+	b, err := yaml.Dump(known)
+	return string(b), err
+}
+
+// upstreamRoute returns a copy of the route without the keys that only Tocsin has.
+func upstreamRoute(c *dispatch.RouteConfig) *dispatch.RouteConfig {
+	r := *c
+	r.RepeatSchedule, r.ResolvedAtOnce = nil, nil
+	r.Routes = nil
+	for _, child := range c.Routes {
+		r.Routes = append(r.Routes, upstreamRoute(child))
+	}
+	return &r
 }
