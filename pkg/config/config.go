@@ -64,9 +64,9 @@ func (c *Config) inherit() {
 
 // Dispatch configures ticks and the dispatch function.
 type Dispatch struct {
-	// Linger is how long one call of the dispatch function keeps running and
-	// delivers, within a second, what becomes due; default 0s: it delivers what is
-	// due and returns. The platform charges for the whole time.
+	// Linger is how long one call of the dispatch function keeps running, to deliver
+	// notifications within a second after they become due; default 0s: it returns
+	// after one tick. The platform charges for the whole time.
 	Linger setting.Duration `yaml:"linger,omitempty"`
 	// LateAfter is how long no tick may happen before the alert TocsinTickLate
 	// fires; default 5m, 0s for never.

@@ -10,7 +10,7 @@ type Fault struct {
 	// Path leads from the top of the document to the value: strings are keys, ints
 	// are positions in lists.
 	Path []any
-	// Message describes the error and what is allowed, without the path.
+	// Message describes the error and the allowed values, without the path.
 	Message string
 	// Warning is set if the configuration can be used nevertheless.
 	Warning bool

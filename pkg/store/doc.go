@@ -52,14 +52,14 @@
 //     again changes the version.
 //   - Order: List sorts by the bytes of keys; Due sorts by time, then by the bytes
 //     of keys.
-//   - Clocks: no backend reads a clock to decide what exists or what is due. All
+//   - Clocks: whether an item exists or is due never depends on a backend's clock. All
 //     times come from the caller and are kept to the millisecond, rounded down.
 //
 // # Caveats
 //
-//   - An error from Commit that wraps ErrUnavailable does not say whether the
-//     changes were made: the answer may have been lost. Read again before
-//     deciding, as after a crash.
+//   - After an error from Commit that wraps ErrUnavailable, the changes may have been
+//     made: the answer may have been lost. Read again before deciding, as after a
+//     crash.
 //   - Expires is a permission, not a timer. A backend drops expired items with
 //     later commits, some at a time, or never. A reader that must not see an
 //     expired item compares the time itself.

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"testing"
 
-	"tocsin/pkg/store"
+	"tocsin/pkg/store/storetest"
 )
 
 // childEnv is set in a child process, which runs the same test of the same binary, to
@@ -55,7 +55,9 @@ func TestKilledProcess(t *testing.T) {
 		if child.ProcessState.Exited() {
 			t.Fatalf("got %v, want a child that was killed", child.ProcessState)
 		}
-		count := countCommits(t, path)
+		s := mustOpen(t, path)
+		count := storetest.CountCommits(t, s)
+		mustClose(t, s)
 		if count != acked && count != acked+1 {
 			t.Fatalf("round %d: got %d commits, want the %d acknowledged or one more", round, count, acked)
 		}
@@ -71,48 +73,10 @@ func commitForever(ctx context.Context, path string) error {
 		return err
 	}
 	for {
-		items, err := s.Get(ctx, "count/a", "count/b")
+		n, err := storetest.CommitNext(ctx, s)
 		if err != nil {
 			return err
 		}
-		n, _ := strconv.Atoi(string(items[0].Value))
-		value := []byte(strconv.Itoa(n + 1))
-		err = s.Commit(ctx, noon,
-			store.Change{Key: "count/a", Value: value, If: store.Unchanged(items[0])},
-			store.Change{Key: fmt.Sprintf("log/%06d", n+1), Value: make([]byte, 3000), Due: noon},
-			store.Change{Key: "count/b", Value: value, If: store.Unchanged(items[1])})
-		if err != nil {
-			return err
-		}
-		fmt.Println(n + 1)
+		fmt.Println(n)
 	}
-}
-
-// countCommits returns the number of commits in the store. It fails the test if one of
-// them is incomplete.
-func countCommits(t *testing.T, path string) int {
-	t.Helper()
-	s := mustOpen(t, path)
-	defer mustClose(t, s)
-	counts, err := s.Get(t.Context(), "count/a", "count/b")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(counts[0].Value) != string(counts[1].Value) {
-		t.Fatalf("got %s and %s of one commit, want equal values", counts[0].Value, counts[1].Value)
-	}
-	count, err := strconv.Atoi(string(counts[0].Value))
-	if err != nil {
-		t.Fatal(err)
-	}
-	due, err := s.Due(t.Context(), "log", noon, 1<<20)
-	if err != nil || len(due) != count {
-		t.Fatalf("got %d entries in the log, %v, want %d", len(due), err, count)
-	}
-	for i, it := range due {
-		if want := fmt.Sprintf("log/%06d", i+1); it.Key != want {
-			t.Fatalf("got %q as entry %d, want %q", it.Key, i, want)
-		}
-	}
-	return count
 }

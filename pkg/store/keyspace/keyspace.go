@@ -16,7 +16,7 @@ const (
 	Group = "group/"
 	// Member marks an alert as part of a group: member/GROUP/FINGERPRINT.
 	Member = "member/"
-	// Log is what an integration was last notified of:
+	// Log is the last notification of an integration about a group:
 	// log/GROUP/RECEIVER/CHANNEL/INDEX.
 	Log = "log/"
 	// Source is an alert that inhibits others: source/RULE/VALUES/FINGERPRINT.
@@ -68,7 +68,7 @@ const (
 const (
 	LagAll = "lag"
 
-	// Lag is what is pending or firing in a cluster: lag/CLUSTER.
+	// Lag is the state of a cluster's rules, pending and firing: lag/CLUSTER.
 	Lag = LagAll + "/"
 	// LagTrend is one part of a cluster's history of lag: lagtrend/CLUSTER/PART.
 	LagTrend = LagAll + "trend/"
@@ -76,8 +76,8 @@ const (
 
 // Others.
 const (
-	// Channel is what the instances of a channel share, an access token or a
-	// lockout: channel/NAME/REST. Owner: each folder of pkg/notify, under its name.
+	// Channel is state that the instances of a channel share, such as an access token
+	// or a lockout: channel/NAME/REST. Owner: each folder of pkg/notify, under its name.
 	Channel = "channel/"
 	// Peer is a live process on the store: peer/NAME. Owner: pkg/app.
 	Peer = "peer/"

@@ -15,6 +15,18 @@ func newNode(t testing.TB, args ...string) (s *server, bus string) {
 	return newServer(t, append(args, "--cluster-enabled", "yes", "--cluster-port", bus)...), bus
 }
 
+// newCluster starts a cluster of two nodes, the first of which has all slots.
+func newCluster(t *testing.T) (full, empty *server) {
+	t.Helper()
+	empty, _ = newNode(t)
+	full, bus := newNode(t)
+	full.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
+	empty.MustCommand("CLUSTER MEET " + strings.Replace(full.Addr, ":", " ", 1) + " " + bus)
+	empty.waitForCluster()
+	full.waitForCluster()
+	return full, empty
+}
+
 // waitForCluster waits until every slot has a node.
 func (s *server) waitForCluster() {
 	s.t.Helper()
@@ -36,13 +48,7 @@ func TestClusterContract(t *testing.T) {
 // TestClusterRedirect opens the store at a node that has none of the keys.
 func TestClusterRedirect(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to form
-	empty, _ := newNode(t)
-	full, bus := newNode(t)
-	full.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
-	empty.MustCommand("CLUSTER MEET " + strings.Replace(full.Addr, ":", " ", 1) + " " + bus)
-	empty.waitForCluster()
-	full.waitForCluster()
-
+	full, empty := newCluster(t)
 	s := empty.open()
 	for name, call := range storeCalls(s) {
 		if err := call(t.Context()); err != nil {
@@ -58,12 +64,7 @@ func TestClusterRedirect(t *testing.T) {
 // TestClusterFailover kills the node that has the keys and gives its slots to another.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel() // a cluster takes seconds to form
-	second, _ := newNode(t)
-	first, bus := newNode(t)
-	first.MustCommand("CLUSTER ADDSLOTSRANGE 0 16383")
-	second.MustCommand("CLUSTER MEET " + strings.Replace(first.Addr, ":", " ", 1) + " " + bus)
-	second.waitForCluster()
-	first.waitForCluster()
+	first, second := newCluster(t)
 	s := second.open()
 	mustCommit(t, s, set("a/1", "x"))
 

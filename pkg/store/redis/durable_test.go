@@ -1,14 +1,12 @@
 package redis
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"sync"
 	"testing"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/storetest"
 )
 
 func TestRestart(t *testing.T) {
@@ -48,9 +46,12 @@ func TestKilledServer(t *testing.T) {
 		enough := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			for n := 0; commitNumber(t.Context(), s, acked+1) == nil; n++ {
-				acked++
-				if n == 20+7*round {
+			for i := 0; ; i++ {
+				n, err := storetest.CommitNext(t.Context(), s)
+				if err != nil {
+					return // the server is down
+				}
+				if acked = n; i == 20+7*round {
 					close(enough)
 				}
 			}
@@ -59,40 +60,10 @@ func TestKilledServer(t *testing.T) {
 		server.Kill()
 		wg.Wait()
 		server.Restart()
-		count := countCommits(t, server.open())
+		count := storetest.CountCommits(t, server.open())
 		if count != acked && count != acked+1 {
 			t.Fatalf("round %d: got %d commits, want the %d acknowledged or one more", round, count, acked)
 		}
 		acked = count
 	}
-}
-
-// commitNumber commits the number n to several keys.
-func commitNumber(ctx context.Context, s store.Store, n int) error {
-	value := []byte(strconv.Itoa(n))
-	return s.Commit(ctx, noon,
-		store.Change{Key: "count/a", Value: value},
-		store.Change{Key: fmt.Sprintf("log/%06d", n), Value: make([]byte, 3000), Due: noon},
-		store.Change{Key: "count/b", Value: value})
-}
-
-// countCommits returns the number of commits in the store. It fails the test if one of
-// them is incomplete.
-func countCommits(t *testing.T, s store.Store) int {
-	t.Helper()
-	a, b := string(mustGet(t, s, "count/a").Value), string(mustGet(t, s, "count/b").Value)
-	count, err := strconv.Atoi(a)
-	if a != b || err != nil {
-		t.Fatalf("got %q and %q of one commit, want equal numbers", a, b)
-	}
-	due, err := s.Due(t.Context(), "log", noon, 1<<20)
-	if err != nil || len(due) != count {
-		t.Fatalf("got %d entries in the log, %v, want %d", len(due), err, count)
-	}
-	for i, it := range due {
-		if want := fmt.Sprintf("log/%06d", i+1); it.Key != want {
-			t.Fatalf("got %q as entry %d, want %q", it.Key, i, want)
-		}
-	}
-	return count
 }
