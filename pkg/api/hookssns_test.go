@@ -157,7 +157,7 @@ func TestSNSHookRefused(t *testing.T) {
 		status     int
 		want       string
 	}{
-		{"forged", strings.Replace(good, "ALARM", "OK", 1), 400, "Signature: does not fit the message"},
+		{"forged", strings.Replace(good, "ALARM", "OK", 1), 400, "Signature: does not match the message"},
 		{"another topic", a.message(t, "Notification", "TopicArn", "arn:aws:sns:us-east-1:999999999999:x", "Message", cloudWatch("ALARM", "21:00:00")), 400, "is not among webhook.sns.topics"},
 		{"unsigned", cloudWatch("ALARM", "21:00:00"), 400, "is not signed"},
 		{"redirected", a.message(t, "Notification", "SigningCertURL", "https://"+snsHost+"/moved.pem", "Message", cloudWatch("ALARM", "21:00:00")), 503, "cannot be reached"},
@@ -167,7 +167,7 @@ func TestSNSHookRefused(t *testing.T) {
 		}
 	}
 	w.now = t0.Add(2 * time.Hour)
-	if status, answer := w.hook("/hooks/sns", "text/plain", good); status != 400 || !strings.Contains(answer, "is not of the last hour") {
+	if status, answer := w.hook("/hooks/sns", "text/plain", good); status != 400 || !strings.Contains(answer, "is not within the last hour") {
 		t.Errorf("replayed: %d %s", status, answer)
 	}
 	w.now = t0

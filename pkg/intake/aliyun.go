@@ -8,11 +8,10 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Aliyun reads the callbacks of Alibaba Cloud Monitor: those of thresholds, a
-// form or JSON, and those of events, JSON. A value that is missing may be the
-// text null.
+// Aliyun decodes the callbacks of Alibaba Cloud Monitor: threshold alarms as a form
+// or JSON, and events as JSON. An absent value may be the text null.
 func Aliyun(in Input) (Output, error) {
-	top, err := openEither(in)
+	top, err := openFormOrJSON(in)
 	if err != nil {
 		return Output{}, err
 	}
@@ -23,77 +22,77 @@ func Aliyun(in Input) (Output, error) {
 		}
 	}
 	var al *alert.Alert
-	if state := top.get("alertState"); state.is() || !top.get("product").is() {
-		al = aliyunThreshold(top, state.need(), in.Now)
+	if state := top.get("alertState"); state.present() || !top.get("product").present() {
+		al = aliyunThreshold(top, state.required(), in.Now)
 	} else {
 		al = aliyunEvent(top, in.Now)
 	}
-	return Output{Alerts: []*alert.Alert{al}}, top.doc.fault()
+	return Output{Alerts: []*alert.Alert{al}}, top.doc.err()
 }
 
 func aliyunThreshold(top, state node, now time.Time) *alert.Alert {
 	text := func(names ...string) string { return top.get(names...).text() }
 	dimensions := aliyunDimensions(top.get("dimensions"))
 
-	d := newDraft(top.get("alertName").need().text())
+	d := newDraft(top.get("alertName").required().text())
 	d.label("namespace", text("namespace", "metricProject"))
 	d.label("metric", text("metricName", "rawMetricName"))
-	d.label("instance", cmp.Or(text("instanceName"), dimensions.get("instanceId").text()))
+	d.label(alert.InstanceLabel, cmp.Or(text("instanceName"), dimensions.get("instanceId").text()))
 	d.label("rule_id", text("ruleId"))
 	for _, m := range dimensions.members() {
-		d.own("dimension_", m.name, m.node.text())
+		d.senderLabel("dimension_", m.name, m.node.text())
 	}
 	labels := top.get("customLabels")
 	if s, ok := labels.value.(string); ok {
-		labels.value = parsed(s)
+		labels.value = jsonOrNil(s)
 	}
 	for _, m := range labels.members() {
-		d.own("custom_", m.name, m.node.text())
+		d.senderLabel("custom_", m.name, m.node.text())
 	}
 
-	d.note("summary", strings.TrimSpace(text("metricName", "rawMetricName")+" "+text("curValue")+text("unit")))
-	d.note("current_value", text("curValue"))
-	d.note("expression", top.get("expression").plain())
-	d.note("level", text("triggerLevel"))
-	d.note("duration", text("lastTime"))
-	d.note("region", text("regionName", "regionId"))
-	d.extra(top, "alertName", "alertState", "curValue", "dimensions", "expression", "instanceName", "metricName", "rawMetricName", "metricProject",
+	d.annotate(alert.SummaryAnnotation, strings.TrimSpace(text("metricName", "rawMetricName")+" "+text("curValue")+text("unit")))
+	d.annotate("current_value", text("curValue"))
+	d.annotate("expression", top.get("expression").anyText())
+	d.annotate("level", text("triggerLevel"))
+	d.annotate("duration", text("lastTime"))
+	d.annotate("region", text("regionName", "regionId"))
+	d.annotateUnknown(top, "alertName", "alertState", "curValue", "dimensions", "expression", "instanceName", "metricName", "rawMetricName", "metricProject",
 		"namespace", "triggerLevel", "preTriggerLevel", "ruleId", "timestamp", "userId", "lastTime", "unit", "groupId", "regionId", "regionName",
 		"transId", "signature", "customLabels")
 
 	at := top.get("timestamp").time(beijing)
 	switch state.text() {
-	case "ALERT", "ALARM", "INSUFFICIENT_DATA": // what is not known is not over
-		d.note("state", state.text())
-		return d.fires(at, now)
+	case "ALERT", "ALARM", "INSUFFICIENT_DATA": // an unknown state is not resolved
+		d.annotate("state", state.text())
+		return d.firing(at, now)
 	case "OK":
-		return d.ends(at, at, now)
+		return d.resolved(at, at, now)
 	default:
-		state.doc.fail(state.path(), "%q is none of ALERT, OK and INSUFFICIENT_DATA", cut(state.text(), maxQuote))
+		state.doc.fail(state.path(), "%q is none of ALERT, OK and INSUFFICIENT_DATA", truncate(state.text(), maxQuote))
 		return nil
 	}
 }
 
-// aliyunEvent reads what happened to a resource: nobody will say that it is over.
+// aliyunEvent decodes an event of a resource, which has no recovery.
 func aliyunEvent(top node, now time.Time) *alert.Alert {
 	text := func(names ...string) string { return top.get(names...).text() }
-	d := newDraft(top.get("name").need().text())
+	d := newDraft(top.get("name").required().text())
 	d.label("namespace", text("product"))
-	d.label("instance", text("instanceName", "resourceId"))
-	d.note("summary", strings.TrimSpace(text("product")+" "+text("name")))
-	d.note("level", text("level"))
-	d.note("resource", text("resourceId"))
-	d.note("region", text("regionId"))
-	d.extra(top, "product", "name", "level", "instanceName", "resourceId", "regionId", "id", "userId", "eventTime")
+	d.label(alert.InstanceLabel, text("instanceName", "resourceId"))
+	d.annotate(alert.SummaryAnnotation, strings.TrimSpace(text("product")+" "+text("name")))
+	d.annotate("level", text("level"))
+	d.annotate("resource", text("resourceId"))
+	d.annotate("region", text("regionId"))
+	d.annotateUnknown(top, "product", "name", "level", "instanceName", "resourceId", "regionId", "id", "userId", "eventTime")
 	d.Timeout = true
-	return d.fires(top.get("eventTime").time(beijing), now)
+	return d.firing(top.get("eventTime").time(beijing), now)
 }
 
-// aliyunDimensions reads {k=v, k=v}, or JSON: an object, or an array of one; or
-// either as text.
+// aliyunDimensions parses dimensions: {k=v, k=v}; or an object or an array of one
+// object, as JSON or as the text of JSON.
 func aliyunDimensions(n node) node {
 	if s, ok := n.value.(string); ok {
-		if n.value = parsed(s); n.value == nil {
+		if n.value = jsonOrNil(s); n.value == nil {
 			n.value = parsePairs(s)
 		}
 	}
@@ -106,8 +105,8 @@ func aliyunDimensions(n node) node {
 	return n
 }
 
-// parsed is the value that a text is the JSON of, nil when it is none.
-func parsed(s string) any {
+// jsonOrNil parses JSON, and returns nil for other text.
+func jsonOrNil(s string) any {
 	v, err := parseJSON([]byte(s))
 	if err != nil {
 		return nil
@@ -115,7 +114,7 @@ func parsed(s string) any {
 	return v
 }
 
-// parsePairs reads {k=v, k=v}. What has no name belongs to the value before it.
+// parsePairs parses {k=v, k=v}. A part without = belongs to the value before it.
 func parsePairs(s string) map[string]any {
 	s = strings.TrimSpace(s)
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "{"), "}")

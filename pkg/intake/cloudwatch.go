@@ -8,20 +8,20 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// cloudWatch reads an alarm of Amazon CloudWatch, in the form in which SNS brings
-// it or in that of EventBridge. Both have the same labels.
+// cloudWatch decodes an alarm of Amazon CloudWatch in the form of SNS or of
+// EventBridge. Both result in the same labels.
 func cloudWatch(top node, now time.Time) *alert.Alert {
-	if top.get("detail-type").is() {
+	if top.get("detail-type").present() {
 		return eventBridgeAlarm(top, now)
 	}
 	a := cloudWatchAlarm{
-		name: top.get("AlarmName").need().text(), arn: top.get("AlarmArn").text(),
+		name: top.get("AlarmName").required().text(), arn: top.get("AlarmArn").text(),
 		account: top.get("AWSAccountId").text(), region: top.get("Region").text(),
-		state: top.get("NewStateValue").need(), at: top.get("StateChangeTime").time(nil),
+		state: top.get("NewStateValue").required(), at: top.get("StateChangeTime").time(nil),
 	}
 	trigger := top.get("Trigger")
 	metric := trigger
-	if metrics := trigger.get("Metrics"); metrics.is() {
+	if metrics := trigger.get("Metrics"); metrics.present() {
 		metric = onlyMetric(metrics, "MetricStat", "Metric")
 	}
 	a.metric, a.namespace = metric.get("MetricName").text(), metric.get("Namespace").text()
@@ -30,26 +30,26 @@ func cloudWatch(top node, now time.Time) *alert.Alert {
 	}
 
 	d := a.draft()
-	d.note("summary", top.get("NewStateReason").text())
-	d.note("description", top.get("AlarmDescription").text())
-	d.note("threshold", trigger.get("Threshold").text())
-	d.note("comparison", trigger.get("ComparisonOperator").text())
-	d.note("alarm_rule", top.get("AlarmRule").text())
-	d.extra(top, "AlarmName", "AlarmDescription", "AWSAccountId", "AlarmConfigurationUpdatedTimestamp", "NewStateValue", "NewStateReason",
+	d.annotate(alert.SummaryAnnotation, top.get("NewStateReason").text())
+	d.annotate(alert.DescriptionAnnotation, top.get("AlarmDescription").text())
+	d.annotate(alert.ThresholdAnnotation, trigger.get("Threshold").text())
+	d.annotate("comparison", trigger.get("ComparisonOperator").text())
+	d.annotate("alarm_rule", top.get("AlarmRule").text())
+	d.annotateUnknown(top, "AlarmName", "AlarmDescription", "AWSAccountId", "AlarmConfigurationUpdatedTimestamp", "NewStateValue", "NewStateReason",
 		"StateChangeTime", "Region", "AlarmArn", "OldStateValue", "OKActions", "AlarmActions", "InsufficientDataActions", "Trigger", "AlarmRule")
-	return a.settle(d, now)
+	return a.finish(d, now)
 }
 
-// eventBridgeAlarm reads an event "CloudWatch Alarm State Change".
+// eventBridgeAlarm decodes an event "CloudWatch Alarm State Change".
 func eventBridgeAlarm(top node, now time.Time) *alert.Alert {
 	if kind := top.get("detail-type"); kind.text() != "CloudWatch Alarm State Change" {
-		kind.doc.fail(kind.path(), "%q is not taken: CloudWatch Alarm State Change is", cut(kind.text(), maxQuote))
+		kind.doc.fail(kind.path(), "unknown event %q: CloudWatch Alarm State Change is supported", truncate(kind.text(), maxQuote))
 	}
-	detail := top.get("detail").need()
+	detail := top.get("detail").required()
 	configuration, state := detail.get("configuration"), detail.get("state")
 	a := cloudWatchAlarm{
-		name: detail.get("alarmName").need().text(), account: top.get("account").text(), region: top.get("region").text(),
-		state: state.get("value").need(), at: state.get("timestamp").time(nil),
+		name: detail.get("alarmName").required().text(), account: top.get("account").text(), region: top.get("region").text(),
+		state: state.get("value").required(), at: state.get("timestamp").time(nil),
 	}
 	if resources := top.get("resources").list(); len(resources) > 0 {
 		a.arn = resources[0].text()
@@ -61,31 +61,31 @@ func eventBridgeAlarm(top node, now time.Time) *alert.Alert {
 	}
 
 	d := a.draft()
-	d.note("summary", state.get("reason").text())
-	d.note("description", configuration.get("description").text())
-	d.extra(detail, "alarmName", "configuration", "previousState", "state")
-	return a.settle(d, now)
+	d.annotate(alert.SummaryAnnotation, state.get("reason").text())
+	d.annotate(alert.DescriptionAnnotation, configuration.get("description").text())
+	d.annotateUnknown(detail, "alarmName", "configuration", "previousState", "state")
+	return a.finish(d, now)
 }
 
-// onlyMetric is the metric of an alarm that judges one; of a mathematical alarm
-// on several there is none.
+// onlyMetric returns the metric of an alarm on a single metric; absent for metric
+// math on several.
 func onlyMetric(metrics node, stat, metric string) node {
 	var only node
 	for _, m := range metrics.list() {
-		if s := m.get(stat); s.is() {
-			if only.is() {
+		if s := m.get(stat); s.present() {
+			if only.present() {
 				return metrics.member(metric, nil)
 			}
 			only = s.get(metric)
 		}
 	}
-	if !only.is() {
+	if !only.present() {
 		return metrics.member(metric, nil)
 	}
 	return only
 }
 
-// cloudWatchAlarm is what both forms tell.
+// cloudWatchAlarm is what both forms contain.
 type cloudWatchAlarm struct {
 	name, arn, account, region, namespace, metric string
 
@@ -94,8 +94,8 @@ type cloudWatchAlarm struct {
 	at         time.Time
 }
 
-// draft has the labels. SNS names the region as people do, "US East (N.
-// Virginia)"; the alarm's ARN has its code.
+// draft returns a draft with the labels. SNS has the name of the region, "US East
+// (N. Virginia)"; the alarm's ARN has its code.
 func (a *cloudWatchAlarm) draft() *draft {
 	d := newDraft(a.name)
 	account, region := a.account, a.region
@@ -108,23 +108,23 @@ func (a *cloudWatchAlarm) draft() *draft {
 	d.label("namespace", a.namespace)
 	d.label("metric", a.metric)
 	for _, t := range a.dimensions {
-		d.own("dimension_", t.name, t.value)
+		d.senderLabel("dimension_", t.name, t.value)
 	}
-	d.note("alarm_arn", a.arn)
+	d.annotate("alarm_arn", a.arn)
 	return d
 }
 
-// settle says whether the alarm fires. One without data does: what is not known
-// is not well, and who wants no word of it sends none.
-func (a *cloudWatchAlarm) settle(d *draft, now time.Time) *alert.Alert {
-	d.note("state", a.state.text())
+// finish returns the alert. An alarm without data fires, because its state is
+// unknown; an alarm that should not notify of it has no such action.
+func (a *cloudWatchAlarm) finish(d *draft, now time.Time) *alert.Alert {
+	d.annotate("state", a.state.text())
 	switch a.state.text() {
 	case "ALARM", "INSUFFICIENT_DATA":
-		return d.fires(a.at, now)
+		return d.firing(a.at, now)
 	case "OK":
-		return d.ends(a.at, a.at, now)
+		return d.resolved(a.at, a.at, now)
 	default:
-		a.state.doc.fail(a.state.path(), "%q is none of ALARM, OK and INSUFFICIENT_DATA", cut(a.state.text(), maxQuote))
+		a.state.doc.fail(a.state.path(), "%q is none of ALARM, OK and INSUFFICIENT_DATA", truncate(a.state.text(), maxQuote))
 		return nil
 	}
 }

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// maxExtra bounds what is kept of the fields that a decoder does not know, in
-	// bytes of all their names and values.
-	maxExtra = 8 << 10
-	// maxExtraValue bounds each of them.
-	maxExtraValue = 2 << 10
+	// maxUnknownFields is the limit on the names and values of all unknown fields
+	// of an object, in bytes.
+	maxUnknownFields = 8 << 10
+	// maxUnknownField is the limit on the value of one.
+	maxUnknownField = 2 << 10
 )
 
-// draft is an alert while it is put together.
+// draft is an alert that is being built.
 type draft struct{ alert.Alert }
 
 func newDraft(name string) *draft {
@@ -25,16 +25,12 @@ func newDraft(name string) *draft {
 	return d
 }
 
-// label sets a label. One without a value is none.
-func (d *draft) label(name, value string) {
-	if value != "" {
-		d.Labels[name] = value
-	}
-}
+// label sets a label unless the value is empty.
+func (d *draft) label(name, value string) { d.Labels.SetNonEmpty(name, value) }
 
-// own sets a label that the sender names. Where the name is taken by a label of
-// the decoder's it has the prefix.
-func (d *draft) own(prefix, name, value string) {
+// senderLabel sets a label that the sender named. If the decoder itself has set a
+// label of that name, the prefix is put before it.
+func (d *draft) senderLabel(prefix, name, value string) {
 	if _, taken := d.Labels[name]; taken {
 		name = prefix + name
 	}
@@ -43,38 +39,39 @@ func (d *draft) own(prefix, name, value string) {
 	}
 }
 
-// note sets an annotation, unless there is nothing to note or it is set already.
-func (d *draft) note(name, value string) {
+// annotate sets an annotation unless the name or the value is empty or the
+// annotation is already set.
+func (d *draft) annotate(name, value string) {
 	if _, set := d.Annotations[name]; !set && name != "" && value != "" {
 		d.Annotations[name] = value
 	}
 }
 
-// extra notes the members of an object that are not known, in byte order of
-// their names, until it is too much.
-func (d *draft) extra(object node, known ...string) {
+// annotateUnknown sets annotations for the members of an object that are not known,
+// in byte order of their names and up to maxUnknownFields.
+func (d *draft) annotateUnknown(object node, known ...string) {
 	members := object.object()
-	var others []string
+	var unknown []string
 	for name := range members {
 		if !slices.Contains(known, name) {
-			others = append(others, name)
+			unknown = append(unknown, name)
 		}
 	}
-	slices.Sort(others)
-	room := maxExtra
-	for _, name := range others {
-		value := cut(strings.TrimSpace(plain(members[name])), maxExtraValue)
+	slices.Sort(unknown)
+	room := maxUnknownFields
+	for _, name := range unknown {
+		value := truncate(strings.TrimSpace(anyText(members[name])), maxUnknownField)
 		if room -= len(name) + len(value); room < 0 {
-			d.note("truncated_fields", "true")
+			d.annotate("truncated_fields", "true")
 			return
 		}
-		d.note(name, value)
+		d.annotate(name, value)
 	}
 }
 
-// fires says that the alert fires, since start. A time that is not known, or
-// that has not come because a clock or a zone is wrong, is now.
-func (d *draft) fires(start, now time.Time) *alert.Alert {
+// firing returns the alert, firing since start. A start that is unknown, or in the
+// future because a clock or a zone is wrong, becomes now.
+func (d *draft) firing(start, now time.Time) *alert.Alert {
 	if start.IsZero() || start.After(now) {
 		start = now
 	}
@@ -82,9 +79,9 @@ func (d *draft) fires(start, now time.Time) *alert.Alert {
 	return &d.Alert
 }
 
-// ends says that the alert is over, since end. When it started need not be
-// known: what is stored of the alert has it.
-func (d *draft) ends(start, end, now time.Time) *alert.Alert {
+// resolved returns the alert, resolved at end. Its start may be unknown, because
+// merging keeps the start of the stored alert.
+func (d *draft) resolved(start, end, now time.Time) *alert.Alert {
 	if end.IsZero() || end.After(now) {
 		end = now
 	}
@@ -95,5 +92,5 @@ func (d *draft) ends(start, end, now time.Time) *alert.Alert {
 	return &d.Alert
 }
 
-// pair is a name and a value that a sender gives: a tag, a dimension.
+// pair is a tag or a dimension.
 type pair struct{ name, value string }

@@ -13,10 +13,10 @@ import (
 	"tocsin/pkg/intake"
 )
 
-// fuzz gives a decoder what it may be sent. Whatever that is, it is taken or
-// refused with an *Error; what is taken can be stored, and says whether it is over.
-func fuzz(f *testing.F, folder string, media string, decode intake.Decoder) {
-	for _, path := range messages(f) {
+// fuzz checks that a decoder rejects any body with an *Error or returns alerts that
+// are valid and can be stored.
+func fuzz(f *testing.F, folder, media string, decode intake.Decoder) {
+	for _, path := range messageFiles(f) {
 		if filepath.Base(filepath.Dir(path)) != folder {
 			continue
 		}
@@ -33,30 +33,30 @@ func fuzz(f *testing.F, folder string, media string, decode intake.Decoder) {
 		in.Query, _ = url.ParseQuery(string(body))
 		out, err := decode(in)
 		if err != nil {
-			var fault *intake.Error
-			if !errors.As(err, &fault) || len(err.Error()) > 1000 {
-				t.Fatalf("%d bytes of error: %.1000v", len(err.Error()), err)
+			var invalid *intake.Error
+			if !errors.As(err, &invalid) || len(err.Error()) > 1000 {
+				t.Fatalf("got a %T of %d bytes, %.1000v, want an *intake.Error of at most 1000", err, len(err.Error()), err)
 			}
 			return
 		}
 		for _, a := range out.Alerts {
 			if a == nil {
-				t.Fatal("an alert is nil")
+				t.Fatal("got a nil alert")
 			}
 			if a.StartsAt.IsZero() || a.StartsAt.After(now) || !a.EndsAt.IsZero() && a.EndsAt.Before(a.StartsAt) {
-				t.Errorf("from %v to %v", a.StartsAt, a.EndsAt)
+				t.Errorf("got an alert from %v to %v, want a start until now and an end after it", a.StartsAt, a.EndsAt)
 			}
 			if _, err := a.AppendBinary(nil); err != nil {
 				t.Error(err)
 			}
 			for name, value := range a.Labels {
 				if name == "" || value == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
-					t.Errorf("label %q=%q", name, value)
+					t.Errorf("got label %q=%q, want valid non-empty UTF-8", name, value)
 				}
 			}
 			for name, value := range a.Annotations {
 				if name == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
-					t.Errorf("annotation %q=%q", name, value)
+					t.Errorf("got annotation %q=%q, want a name and valid UTF-8", name, value)
 				}
 			}
 		}

@@ -12,7 +12,8 @@ import (
 	"tocsin/pkg/setting"
 )
 
-func generic(t testing.TB, template string) intake.Decoder {
+// newGeneric returns the decoder of a generic hook with the template.
+func newGeneric(t testing.TB, template string) intake.Decoder {
 	t.Helper()
 	d, err := intake.NewGeneric(intake.GenericConfig{Name: "ci", Alerts: template})
 	if err != nil {
@@ -38,28 +39,28 @@ func TestGeneric(t *testing.T) {
 		{"functions", `{"labels": {"alertname": {{ .Body.value | reReplaceAll "[.]" "_" | toUpper | toJson }}}}`, []alert.Labels{{"alertname": "95_5"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := generic(t, tt.template)(intake.Input{
+			out, err := newGeneric(t, tt.template)(intake.Input{
 				Body: []byte(body), Media: intake.JSON, Now: now,
 				Header: textproto.MIMEHeader{"X-Job": {"nightly"}}, Query: url.Values{"q": {"1&2"}},
 			})
 			if err != nil || len(out.Alerts) != len(tt.want) {
-				t.Fatalf("%d alerts, %v", len(out.Alerts), err)
+				t.Fatalf("got %d alerts, %v, want %d", len(out.Alerts), err, len(tt.want))
 			}
 			for i, want := range tt.want {
 				if got := out.Alerts[i].Labels; !maps.Equal(got, want) {
-					t.Errorf("%v, want %v", got, want)
+					t.Errorf("alert %d: got %v, want %v", i, got, want)
 				}
 			}
 		})
 	}
 }
 
-// With a status the source says when it is over; without it is as in API v2.
+// TestGenericTimes checks that the status decides whether an alert is resolved and,
+// without one, the end as in API v2.
 func TestGenericTimes(t *testing.T) {
 	for _, tt := range []struct {
-		fields     string
-		over, open bool
-		timeout    bool
+		fields                   string
+		resolved, noEnd, timeout bool
 	}{
 		{`"status":"firing"`, false, true, false},
 		{`"status":"firing","endsAt":"2026-11-20T14:00:00Z"`, false, true, false},
@@ -68,15 +69,16 @@ func TestGenericTimes(t *testing.T) {
 		{`"endsAt":"2026-11-20T14:00:00Z"`, true, false, false},
 		{`"endsAt":"2026-11-20T15:00:00Z"`, false, false, false},
 	} {
-		out, err := generic(t, `{"labels":{"a":"b"},`+tt.fields+`}`)(intake.Input{Body: []byte(`{}`), Media: intake.JSON, Now: now})
-		if err != nil {
-			t.Errorf("%s: %v", tt.fields, err)
-			continue
-		}
-		a := out.Alerts[0]
-		if a.ResolvedAt(now) != tt.over || a.EndsAt.IsZero() != tt.open || a.Timeout != tt.timeout {
-			t.Errorf("%s: ends %v, timeout %v", tt.fields, a.EndsAt, a.Timeout)
-		}
+		t.Run(tt.fields, func(t *testing.T) {
+			out, err := newGeneric(t, `{"labels":{"a":"b"},`+tt.fields+`}`)(intake.Input{Body: []byte(`{}`), Media: intake.JSON, Now: now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := out.Alerts[0]
+			if a.ResolvedAt(now) != tt.resolved || a.EndsAt.IsZero() != tt.noEnd || a.Timeout != tt.timeout {
+				t.Errorf("got end %v, timeout %v; want resolved %v, no end %v, timeout %v", a.EndsAt, a.Timeout, tt.resolved, tt.noEnd, tt.timeout)
+			}
+		})
 	}
 }
 
@@ -87,37 +89,42 @@ func TestGenericBodies(t *testing.T) {
 		{intake.Text, `{"job":"j"}`, `{"labels":{"x":{{ .Body.job | toJson }}}}`, "j"},
 		{intake.JSON, `["j"]`, `{"labels":{"x":{{ index .Body 0 | toJson }}}}`, "j"},
 	} {
-		out, err := generic(t, tt.template)(intake.Input{Body: []byte(tt.body), Media: tt.media, Now: now})
-		if err != nil || out.Alerts[0].Labels["x"] != tt.want {
-			t.Errorf("%s %s: %v, %v", tt.media, tt.body, out.Alerts, err)
-		}
+		t.Run(tt.media+" "+tt.body, func(t *testing.T) {
+			out, err := newGeneric(t, tt.template)(intake.Input{Body: []byte(tt.body), Media: tt.media, Now: now})
+			if err != nil || out.Alerts[0].Labels["x"] != tt.want {
+				t.Errorf("got %v, %v, want the label x=%q", out.Alerts, err, tt.want)
+			}
+		})
 	}
 }
 
-func TestGenericRefused(t *testing.T) {
+func TestGenericErrors(t *testing.T) {
 	for _, tt := range []struct{ template, body, want string }{
-		{`{"labels": {"a": "{{ .Body.job }}"}}`, `{"job":"x\",\"a\":\"y"}`, "what the hook's template writes: "},
-		{`{"labels": {"a": "{{ .Body.job }}"}}`, `{"job":"x\",\"b\":\"y"`, "the JSON ends too soon"},
-		{`{"labels": `, `{}`, "what the hook's template writes: "},
+		{`{"labels": {"a": "{{ .Body.job }}"}}`, `{"job":"x\",\"a\":\"y"}`, "the output of the hook's template: "},
+		{`{"labels": {"a": "{{ .Body.job }}"}}`, `{"job":"x\",\"b\":\"y"`, "unexpected end of the JSON"},
+		{`{"labels": `, `{}`, "the output of the hook's template: "},
 		{`{"annotations": {}}`, `{}`, "alerts[0].labels: is missing"},
 		{`{"labels": {"a": {{ .Body.job | toJson }}}}`, `{"job":{"x":1}}`, "alerts[0].labels.a: an object where text is expected"},
 		{`"x"`, `{}`, "alerts: a string where an array is expected"},
 		{`{"labels": {}, "status": "odd"}`, `{}`, `alerts[0].status: "odd" is neither firing nor resolved`},
-		{`{{ .Body.a.b.c }}`, `{"a":"x"}`, "the hook's template does not fit it"},
+		{`{{ .Body.a.b.c }}`, `{"a":"x"}`, "executing the hook's template failed"},
 		{`{{ number .Body.a }}`, `{"a":"x"}`, `"x" is not a number`},
-		{`{{ range .Body }}{{ range $.Body }}{{ range $.Body }}{{ range $.Body }}{{ range $.Body }}xxxxxxxxxxxx{{ end }}{{ end }}{{ end }}{{ end }}{{ end }}`, "[" + strings.Repeat("0,", 20) + "0]", "it writes more than 1048576 bytes"},
+		{`{{ range .Body }}{{ range $.Body }}{{ range $.Body }}{{ range $.Body }}{{ range $.Body }}xxxxxxxxxxxx{{ end }}{{ end }}{{ end }}{{ end }}{{ end }}`, "[" + strings.Repeat("0,", 20) + "0]", "it prints more than 1048576 bytes"},
 	} {
-		_, err := generic(t, tt.template)(intake.Input{Body: []byte(tt.body), Media: intake.JSON, Now: now})
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v, want %s", tt.template, err, tt.want)
-		}
+		t.Run(tt.want, func(t *testing.T) {
+			_, err := newGeneric(t, tt.template)(intake.Input{Body: []byte(tt.body), Media: intake.JSON, Now: now})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("template %s: got %v, want an error with %q", tt.template, err, tt.want)
+			}
+		})
 	}
-	if _, err := generic(t, "")(intake.Input{Body: []byte("\xff"), Media: intake.Text}); err == nil {
-		t.Error("text that is not UTF-8 was taken")
+	if _, err := newGeneric(t, "")(intake.Input{Body: []byte("\xff"), Media: intake.Text}); err == nil {
+		t.Error("text that is not UTF-8: got no error")
 	}
 }
 
-// What would fail with every message is told before the first.
+// TestGenericConfig checks that a template that fails with every message is a fault of
+// the configuration.
 func TestGenericConfig(t *testing.T) {
 	for _, tt := range []struct {
 		config intake.GenericConfig
@@ -125,16 +132,18 @@ func TestGenericConfig(t *testing.T) {
 	}{
 		{intake.GenericConfig{Name: "ci-1", Alerts: "[]"}, ""},
 		{intake.GenericConfig{Alerts: "[]"}, "is missing"},
-		{intake.GenericConfig{Name: "a/b", Alerts: "[]"}, "cannot stand in a path"},
+		{intake.GenericConfig{Name: "a/b", Alerts: "[]"}, "cannot be part of a path"},
 		{intake.GenericConfig{Name: "ci"}, "is missing"},
 		{intake.GenericConfig{Name: "ci", Alerts: "{{ .Body"}, "unclosed action"},
 		{intake.GenericConfig{Name: "ci", Alerts: "{{ now }}"}, `function "now" not defined`},
 	} {
-		var f setting.Faults
-		tt.config.Validate(&f)
-		faults := f.List()
-		if tt.want == "" && len(faults) > 0 || tt.want != "" && (len(faults) != 1 || !strings.Contains(faults[0].Message, tt.want)) {
-			t.Errorf("%+v: %v, want %q", tt.config, faults, tt.want)
-		}
+		t.Run(tt.config.Name+" "+tt.config.Alerts, func(t *testing.T) {
+			var f setting.Faults
+			tt.config.Validate(&f)
+			faults := f.List()
+			if tt.want == "" && len(faults) > 0 || tt.want != "" && (len(faults) != 1 || !strings.Contains(faults[0].Message, tt.want)) {
+				t.Errorf("got %v, want %q", faults, tt.want)
+			}
+		})
 	}
 }

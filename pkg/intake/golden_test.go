@@ -16,14 +16,14 @@ import (
 	"tocsin/pkg/intake"
 )
 
-// now is when every message arrives; shanghai is where local times are from.
+// now is when every message is received; shanghai is the zone of local times.
 var (
 	now      = time.Date(2026, 11, 20, 14, 30, 0, 0, time.UTC)
 	shanghai = time.FixedZone("CST", 8*60*60)
 )
 
-// input makes a message of a file: what it ends with says what it is.
-func input(path string, body []byte) intake.Input {
+// newInput returns the message of a file. The extension decides its media type.
+func newInput(path string, body []byte) intake.Input {
 	in := intake.Input{Now: now, Zone: shanghai, Authenticated: true}
 	text := strings.TrimSpace(string(body))
 	switch filepath.Ext(path) {
@@ -37,12 +37,12 @@ func input(path string, body []byte) intake.Input {
 	return in
 }
 
-// decoderFor is the decoder of the files in a folder of testdata.
+// decoderFor returns the decoder of a file in a folder of testdata.
 func decoderFor(folder, file string) intake.Decoder {
 	name := folder
 	switch {
 	case folder == "sns":
-		sns := intake.NewSNS(intake.SNSConfig{}, func(context.Context, string) ([]byte, error) { return nil, errors.New("nothing is asked") })
+		sns := intake.NewSNS(intake.SNSConfig{}, func(context.Context, string) ([]byte, error) { return nil, errors.New("unexpected request") })
 		return func(in intake.Input) (intake.Output, error) { return sns.Decode(context.Background(), in) }
 	case folder == "open-falcon":
 		kind, _, _ := strings.Cut(strings.TrimSuffix(file, filepath.Ext(file)), "-")
@@ -56,12 +56,12 @@ func decoderFor(folder, file string) intake.Decoder {
 	return nil
 }
 
-// messages are the files of testdata that hold messages.
-func messages(t testing.TB) []string {
+// messageFiles returns the files of testdata that are messages.
+func messageFiles(t testing.TB) []string {
 	t.Helper()
 	all, err := filepath.Glob("testdata/*/*")
 	if err != nil || len(all) == 0 {
-		t.Fatalf("no messages: %v", err)
+		t.Fatalf("no message files: %v", err)
 	}
 	var out []string
 	for _, path := range all {
@@ -72,13 +72,13 @@ func messages(t testing.TB) []string {
 	return out
 }
 
-// Each message becomes the alerts that its golden file says, which were worked
-// out by hand from the systems' documentation.
+// TestGolden decodes each message to the alerts of its golden file, which were derived
+// by hand from the systems' documentation.
 func TestGolden(t *testing.T) {
-	for _, path := range messages(t) {
+	for _, path := range messageFiles(t) {
 		t.Run(strings.TrimPrefix(path, "testdata/"), func(t *testing.T) {
 			body := read(t, path)
-			out, err := decoderFor(filepath.Base(filepath.Dir(path)), filepath.Base(path))(input(path, body))
+			out, err := decoderFor(filepath.Base(filepath.Dir(path)), filepath.Base(path))(newInput(path, body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(out.Alerts) != len(want) {
-				t.Fatalf("%d alerts, want %d", len(out.Alerts), len(want))
+				t.Fatalf("got %d alerts, want %d", len(out.Alerts), len(want))
 			}
 			for i := range want {
 				compare(t, out.Alerts[i], &want[i])
@@ -99,20 +99,20 @@ func TestGolden(t *testing.T) {
 func compare(t *testing.T, got, want *alert.Alert) {
 	t.Helper()
 	if !maps.Equal(got.Labels, want.Labels) {
-		t.Errorf("labels\n got %v\nwant %v", show(got.Labels), show(want.Labels))
+		t.Errorf("labels:\n got %v\nwant %v", toJSON(got.Labels), toJSON(want.Labels))
 	}
 	if !maps.Equal(got.Annotations, want.Annotations) {
-		t.Errorf("annotations\n got %v\nwant %v", show(got.Annotations), show(want.Annotations))
+		t.Errorf("annotations:\n got %v\nwant %v", toJSON(got.Annotations), toJSON(want.Annotations))
 	}
 	if !got.StartsAt.Equal(want.StartsAt) || !got.EndsAt.Equal(want.EndsAt) || got.Timeout != want.Timeout {
-		t.Errorf("from %v to %v (timeout %v), want from %v to %v (%v)", got.StartsAt, got.EndsAt, got.Timeout, want.StartsAt, want.EndsAt, want.Timeout)
+		t.Errorf("got an alert from %v to %v (timeout %v), want from %v to %v (%v)", got.StartsAt, got.EndsAt, got.Timeout, want.StartsAt, want.EndsAt, want.Timeout)
 	}
 	if got.GeneratorURL != want.GeneratorURL {
-		t.Errorf("generatorURL %q, want %q", got.GeneratorURL, want.GeneratorURL)
+		t.Errorf("generatorURL: got %q, want %q", got.GeneratorURL, want.GeneratorURL)
 	}
 }
 
-func show(l alert.Labels) string {
+func toJSON(l alert.Labels) string {
 	b, _ := json.Marshal(l)
 	return string(b)
 }

@@ -1,17 +1,17 @@
-// Package intake turns other systems' messages into alerts, one file for each
-// system. A decoder is given a body, a query and a clock, and knows nothing of
-// HTTP; who may send, and how much, is decided before it is asked.
+// Package intake decodes other systems' messages into alerts, with one file for
+// each system. A decoder gets a body, a query and the time, and knows nothing of
+// HTTP; authentication and size limits are the caller's.
 //
-// What holds for every decoder:
-//   - Labels are what stays the same from an alert's first message to its last,
-//     so that the word that it is over meets the word that it fires. Current
-//     values, counts and session ids are annotations.
-//   - A scalar may be of any JSON type: senders write 1, "1" and true for one
-//     thing.
-//   - Fields that a decoder does not know become annotations, up to a size.
-//   - An alert that fires has no end until its source says that it is over. One
-//     whose source never says so ends by itself: its Timeout is set.
-//   - A message is taken as a whole or refused as a whole.
+// All decoders follow these rules:
+//   - Labels are what stays the same from the first message about an alert to the
+//     last, so that the message that resolves an alert has the labels of the one
+//     that fired it. Current values, counts and session ids are annotations.
+//   - A scalar may be of any JSON type, because senders use 1, "1" and true for the
+//     same value.
+//   - Unknown fields become annotations, up to a size.
+//   - A firing alert has no end until its source reports it. An alert whose source
+//     never does so has Timeout set, for the caller to set an end.
+//   - A message is decoded completely or rejected.
 package intake
 
 import (
@@ -24,32 +24,32 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Input is a message as it arrived.
+// Input is a received message.
 type Input struct {
 	Body []byte
-	// Media is the media type of the body, in lower case and without parameters;
-	// "" when the sender did not name one.
+	// Media is the media type of the body in lower case and without parameters, ""
+	// if the sender gave none.
 	Media string
-	// Query and Header are without what authenticates the sender.
+	// Query and Header are without the sender's credentials.
 	Query  url.Values
 	Header textproto.MIMEHeader
-	// Now is when the message arrived.
+	// Now is when the message was received.
 	Now time.Time
-	// Zone is where times without a zone are from, for systems whose times are
-	// local; nil is UTC.
+	// Zone is the zone of times without one, for systems that send local times; nil
+	// for UTC.
 	Zone *time.Location
-	// Trusted tells that the sender proved who it is, by a token.
+	// Authenticated is set when the sender used a token.
 	Authenticated bool
 }
 
-// Output is what a message says.
+// Output is a decoded message.
 type Output struct {
 	Alerts []*alert.Alert
-	// Reply are the members that the sender expects in the answer, a JSON object.
+	// Reply are members that the sender expects in the JSON object of the response.
 	Reply map[string]any
 }
 
-// Decoder reads one system's messages. Its error is an *Error.
+// Decoder decodes the messages of one system. Its error is an *Error.
 type Decoder func(in Input) (Output, error)
 
 // Media types of bodies.
@@ -59,18 +59,17 @@ const (
 	Text = "text/plain"
 )
 
-// System is a system whose messages are understood by themselves; Amazon SNS,
-// whose messages must be verified, and the templates of Generic are apart.
+// System is a system with a fixed message format. Amazon SNS, whose messages have
+// to be verified, and the configured templates of NewGeneric are not Systems.
 type System struct {
-	// Name is the path of its hook, below /hooks/.
+	// Name is the path of its hook below /hooks/.
 	Name string
-	// Media are the media types of its bodies. Without any, its messages are
-	// queries.
+	// Media are the media types of its bodies; none if its messages are queries.
 	Media  []string
 	Decode Decoder
 }
 
-// Systems returns all of them.
+// Systems returns all systems.
 func Systems() []System {
 	return []System{
 		{"alertmanager", []string{JSON}, Alertmanager},
@@ -85,10 +84,10 @@ func Systems() []System {
 	}
 }
 
-// Error is what is wrong with a message, in words for its sender.
+// Error is what is wrong with a message. It is shown to the sender.
 type Error struct {
-	// Where is the way to the value, such as alerts[3].labels, or the place in
-	// the text; "" is the message as a whole.
+	// Path is the path of the value, such as alerts[3].labels, or the position in
+	// the text, such as byte 12; "" for the whole message.
 	Path    string
 	Message string
 }
@@ -100,15 +99,15 @@ func (e *Error) Error() string {
 	return e.Path + ": " + e.Message
 }
 
-func faultf(where, format string, args ...any) *Error {
-	return &Error{Path: where, Message: fmt.Sprintf(format, args...)}
+func errorf(path, format string, args ...any) *Error {
+	return &Error{Path: path, Message: fmt.Sprintf(format, args...)}
 }
 
-// maxQuote bounds what an error repeats of a message, in bytes.
+// maxQuote is the number of bytes that an error quotes from a message.
 const maxQuote = 100
 
-// cut shortens s to at most n bytes, at the border of a character.
-func cut(s string, n int) string {
+// truncate shortens s to at most n bytes, between characters.
+func truncate(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

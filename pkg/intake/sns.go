@@ -2,28 +2,34 @@ package intake
 
 import (
 	"context"
+	"crypto"
 	"crypto/rsa"
+	_ "crypto/sha1"   // for signatures of version 1
+	_ "crypto/sha256" // for signatures of version 2
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/setting"
 )
 
-// SNSConfig is `webhook.sns` of the configuration.
+// SNSConfig is the part `webhook.sns` of the configuration.
 type SNSConfig struct {
-	// Topics are the ARNs of the topics whose messages are taken; default all.
+	// Topics are the ARNs of the topics whose messages are accepted; default all.
 	Topics []string `yaml:"topics,omitempty"`
 	// Verify is whether signatures are verified; default true.
 	Verify *bool `yaml:"verify,omitempty"`
 }
 
-// Validate adds what is wrong with c to f.
+// Validate adds the faults of c to f.
 func (c *SNSConfig) Validate(f *setting.Faults) {
 	for i, topic := range c.Topics {
 		if parts := strings.Split(topic, ":"); len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" {
@@ -31,37 +37,37 @@ func (c *SNSConfig) Validate(f *setting.Faults) {
 		}
 	}
 	if !c.verify() {
-		f.Warnf("verify", "is false: whoever may send can send in the name of any topic")
+		f.Warnf("verify", "is false: every sender can use the name of any topic")
 	}
 }
 
 func (c *SNSConfig) verify() bool { return c.Verify == nil || *c.Verify }
 
-// ErrUnreachable is wrapped by what SNS.Decode returns when Amazon could not be
-// asked for a certificate or a confirmation: the message may be good, and the
-// sender shall try again.
-var ErrUnreachable = errors.New("SNS of Amazon cannot be reached")
+// ErrUnreachable is returned by SNS.Decode when a certificate could not be fetched
+// or a subscription not be confirmed. The message may be valid, and the sender
+// should retry.
+var ErrUnreachable = errors.New("Amazon SNS cannot be reached")
 
-// Get fetches what a URL leads to, by GET and without following redirects; an
-// answer other than 200 is an error.
+// Fetch fetches a URL by GET without following redirects. A status other than 200 is
+// an error.
 type Fetch func(ctx context.Context, url string) ([]byte, error)
 
-// SNS takes the messages of Amazon SNS. It may be used by several goroutines.
+// SNS decodes the messages of Amazon SNS. It may be used by several goroutines.
 type SNS struct {
 	config SNSConfig
-	get    Fetch
-	keys   keys
+	fetch  Fetch
+	keys   keyCache
 }
 
-// NewSNS returns what takes messages as c allows.
-func NewSNS(c SNSConfig, get Fetch) *SNS { return &SNS{config: c, get: get} }
+// NewSNS returns a decoder that accepts the messages that c allows.
+func NewSNS(c SNSConfig, fetch Fetch) *SNS { return &SNS{config: c, fetch: fetch} }
 
-// SNSMedia are the media types of its messages.
+// SNSMedia returns the media types of SNS's messages.
 func SNSMedia() []string { return []string{Text, JSON} }
 
 const (
-	// A message that was not taken is repeated for an hour at most (SNS delivery
-	// policies: 3,600 seconds in all), with its first timestamp.
+	// SNS retries a message for at most an hour (delivery policies: 3,600 seconds in
+	// total), with the timestamp of the first attempt.
 	maxAge  = time.Hour + maxSkew
 	maxSkew = 5 * time.Minute
 )
@@ -73,21 +79,20 @@ const (
 	snsUnsubscribed = "UnsubscribeConfirmation"
 )
 
-// Decode reads a message: an alarm of CloudWatch; or the question whether the
-// subscription is wanted, which it answers. The alarm may also come without its
-// envelope: by raw delivery, or from EventBridge. Nothing shows where such a
-// message is from, so where topics are configured it is taken only from a sender
-// with a token, or when nothing is to be verified.
+// Decode decodes an alarm of CloudWatch, and confirms a subscription to an allowed
+// topic. An alarm may also come without the envelope of SNS, by raw delivery or from
+// EventBridge. Such a message has no signature, so with configured topics it is
+// accepted only from an authenticated sender or when verification is off.
 func (s *SNS) Decode(ctx context.Context, in Input) (Output, error) {
 	top, err := open(in.Body)
 	if err != nil {
 		return Output{}, err
 	}
-	if !top.get("Type").is() {
-		return s.unsigned(top, in)
+	if !top.get("Type").present() {
+		return s.decodeUnsigned(top, in)
 	}
-	kind, topic := top.get("Type").text(), top.get("TopicArn").need().text()
-	if err := top.doc.fault(); err != nil {
+	kind, topic := top.get("Type").text(), top.get("TopicArn").required().text()
+	if err := top.doc.err(); err != nil {
 		return Output{}, err
 	}
 	if err := s.allow(topic); err != nil {
@@ -100,115 +105,117 @@ func (s *SNS) Decode(ctx context.Context, in Input) (Output, error) {
 	}
 	switch kind {
 	case snsNotification:
-		return notification(top, in.Now)
+		return decodeNotification(top, in.Now)
 	case snsConfirm:
-		return Output{}, s.confirm(ctx, top.get("SubscribeURL").need().text(), topic)
+		return Output{}, s.confirm(ctx, top.get("SubscribeURL").required().text(), topic)
 	case snsUnsubscribed:
 		return Output{}, nil
 	default:
-		return Output{}, faultf("Type", "%q is not known", cut(kind, maxQuote))
+		return Output{}, errorf("Type", "unknown type %q", truncate(kind, maxQuote))
 	}
 }
 
-func notification(top node, now time.Time) (Output, error) {
-	message, err := open([]byte(top.get("Message").need().text()))
+func decodeNotification(top node, now time.Time) (Output, error) {
+	message, err := open([]byte(top.get("Message").required().text()))
 	if err != nil {
-		var fault *Error
-		if errors.As(err, &fault) {
-			fault.Path = strings.TrimSuffix("Message: "+fault.Path, ": ")
+		var invalid *Error
+		if errors.As(err, &invalid) {
+			invalid.Path = strings.TrimSuffix("Message: "+invalid.Path, ": ")
 		}
 		return Output{}, err
 	}
 	message.name = "Message"
 	al := cloudWatch(message, now)
-	return Output{Alerts: []*alert.Alert{al}}, message.doc.fault()
+	return Output{Alerts: []*alert.Alert{al}}, message.doc.err()
 }
 
-func (s *SNS) unsigned(top node, in Input) (Output, error) {
+func (s *SNS) decodeUnsigned(top node, in Input) (Output, error) {
 	if topic := in.Header.Get("X-Amz-Sns-Topic-Arn"); topic != "" {
 		if err := s.allow(topic); err != nil {
 			return Output{}, err
 		}
 	}
 	if len(s.config.Topics) > 0 && s.config.verify() && !in.Authenticated {
-		return Output{}, faultf("", "is not signed: send it with a token, or turn raw delivery off, or set webhook.sns.verify to false")
+		return Output{}, errorf("", "the message is not signed: send it with a token, turn raw delivery off, or set webhook.sns.verify to false")
 	}
 	al := cloudWatch(top, in.Now)
-	return Output{Alerts: []*alert.Alert{al}}, top.doc.fault()
+	return Output{Alerts: []*alert.Alert{al}}, top.doc.err()
 }
 
 func (s *SNS) allow(topic string) error {
 	if len(s.config.Topics) == 0 || slices.Contains(s.config.Topics, topic) {
 		return nil
 	}
-	return faultf("TopicArn", "%q is not among webhook.sns.topics", cut(topic, maxQuote))
+	return errorf("TopicArn", "%q is not among webhook.sns.topics", truncate(topic, maxQuote))
 }
 
-// confirm tells Amazon that the subscription is wanted.
+// confirm confirms a subscription to the topic.
 func (s *SNS) confirm(ctx context.Context, address, topic string) error {
 	u, err := amazonURL("SubscribeURL", address)
 	if err != nil {
 		return err
 	}
 	if q := u.Query(); q.Get("Action") != "ConfirmSubscription" || q.Get("TopicArn") != topic {
-		return faultf("SubscribeURL", "does not confirm a subscription to the topic")
+		return errorf("SubscribeURL", "does not confirm a subscription to the topic")
 	}
-	if _, err := s.get(ctx, u.String()); err != nil {
-		return fmt.Errorf("confirm the subscription to %s: %w: %w", cut(topic, maxQuote), ErrUnreachable, err)
+	if _, err := s.fetch(ctx, u.String()); err != nil {
+		return fmt.Errorf("confirm the subscription to %s: %w: %w", truncate(topic, maxQuote), ErrUnreachable, err)
 	}
 	return nil
 }
 
-// verify checks that Amazon sent the message, and not long ago.
+// verify checks the signature and the age of a message.
 func (s *SNS) verify(ctx context.Context, top node, now time.Time) error {
-	at := top.get("Timestamp").need().time(nil)
-	version := top.get("SignatureVersion").need().text()
-	signature, err := base64.StdEncoding.DecodeString(top.get("Signature").need().text())
+	at := top.get("Timestamp").required().time(nil)
+	version := top.get("SignatureVersion").required().text()
+	signature, err := base64.StdEncoding.DecodeString(top.get("Signature").required().text())
 	if err != nil {
 		top.doc.fail("Signature", "is not base64")
 	}
 	signed := stringToSign(top)
-	address := top.get("SigningCertURL", "SigningCertUrl").need().text()
-	if err := top.doc.fault(); err != nil {
+	address := top.get("SigningCertURL", "SigningCertUrl").required().text()
+	if err := top.doc.err(); err != nil {
 		return err
 	}
 	hash, ok := snsHashes[version]
 	if !ok {
-		return faultf("SignatureVersion", "%q is not known: 1 and 2 are", cut(version, maxQuote))
+		return errorf("SignatureVersion", "unknown version %q: 1 and 2 are supported", truncate(version, maxQuote))
 	}
 	if age := now.Sub(at); age > maxAge || age < -maxSkew {
-		return faultf("Timestamp", "%s is not of the last hour", at.UTC().Format(time.RFC3339))
+		return errorf("Timestamp", "%s is not within the last hour", at.UTC().Format(time.RFC3339))
 	}
 	u, err := amazonURL("SigningCertURL", address)
 	if err != nil {
 		return err
 	}
 	if !strings.HasSuffix(u.Path, ".pem") || u.RawQuery != "" {
-		return faultf("SigningCertURL", "does not lead to a certificate (.pem)")
+		return errorf("SigningCertURL", "is not the address of a certificate (.pem)")
 	}
-	key, err := s.keys.at(ctx, u.String(), now, s.get)
+	key, err := s.keys.get(ctx, u.String(), now, s.fetch)
 	if err != nil {
 		return err
 	}
 	h := hash.New()
 	h.Write([]byte(signed))
 	if rsa.VerifyPKCS1v15(key, hash, h.Sum(nil), signature) != nil {
-		return faultf("Signature", "does not fit the message")
+		return errorf("Signature", "does not match the message")
 	}
 	return nil
 }
 
-// amazonURL parses an address and makes sure that it is one of Amazon SNS:
-// https, sns.REGION.amazonaws.com or sns.REGION.amazonaws.com.cn.
-func amazonURL(where, address string) (*url.URL, error) {
+// amazonURL parses an address, which must be an https address of Amazon SNS at
+// sns.REGION.amazonaws.com or sns.REGION.amazonaws.com.cn. The path is that of the
+// error.
+func amazonURL(path, address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.User != nil || u.Fragment != "" || !amazonHost(u.Host) {
-		return nil, faultf(where, "is not an https address of Amazon SNS, sns.REGION.amazonaws.com")
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Fragment != "" || !isAmazonHost(u.Host) {
+		return nil, errorf(path, "is not an https address of Amazon SNS, sns.REGION.amazonaws.com")
 	}
 	return u, nil
 }
 
-func amazonHost(host string) bool {
+// isAmazonHost reports whether host is a host of Amazon SNS, without a port.
+func isAmazonHost(host string) bool {
 	region, ok := strings.CutPrefix(host, "sns.")
 	if !ok {
 		return false
@@ -216,4 +223,89 @@ func amazonHost(host string) bool {
 	region = strings.TrimSuffix(region, ".cn")
 	region, ok = strings.CutSuffix(region, ".amazonaws.com")
 	return ok && region != "" && strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// snsHashes are the hashes of signatures, by signature version.
+var snsHashes = map[string]crypto.Hash{"1": crypto.SHA1, "2": crypto.SHA256}
+
+// The signed fields of a message in their order, by its type
+// (sns/latest/dg/sns-verify-signature-of-message.html).
+var (
+	signedNotification = []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
+	signedConfirmation = []string{"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"}
+)
+
+// stringToSign returns the name and the value of each signed field that is present,
+// each on a line.
+func stringToSign(top node) string {
+	names := signedConfirmation
+	if top.get("Type").text() == snsNotification {
+		names = signedNotification
+	}
+	var b strings.Builder
+	for _, name := range names {
+		if n := top.get(name); n.present() {
+			b.WriteString(name + "\n" + n.text() + "\n")
+		}
+	}
+	return b.String()
+}
+
+// maxKeys is the number of cached keys. A region has one key, and two while it is
+// replaced.
+const maxKeys = 64
+
+// keyCache caches the public keys of certificates by their address.
+type keyCache struct {
+	mu   sync.Mutex
+	keys map[string]snsKey
+}
+
+type snsKey struct {
+	*rsa.PublicKey
+	notBefore, notAfter time.Time
+}
+
+// get returns the key of the certificate at an address, and fetches it unless it is
+// cached.
+func (c *keyCache) get(ctx context.Context, address string, now time.Time, fetch Fetch) (*rsa.PublicKey, error) {
+	c.mu.Lock()
+	key, ok := c.keys[address]
+	c.mu.Unlock()
+	if !ok {
+		text, err := fetch(ctx, address)
+		if err != nil {
+			return nil, fmt.Errorf("fetch the certificate of the signature: %w: %w", ErrUnreachable, err)
+		}
+		if key, ok = parseKey(text); !ok {
+			return nil, errorf("SigningCertURL", "is not the address of a certificate with an RSA key")
+		}
+	}
+	if now.Before(key.notBefore) || now.After(key.notAfter) {
+		return nil, errorf("SigningCertURL", "the certificate is not valid now")
+	}
+	c.add(address, key)
+	return key.PublicKey, nil
+}
+
+func (c *keyCache) add(address string, key snsKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.keys == nil || len(c.keys) >= maxKeys {
+		c.keys = map[string]snsKey{}
+	}
+	c.keys[address] = key
+}
+
+func parseKey(text []byte) (snsKey, bool) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return snsKey{}, false
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return snsKey{}, false
+	}
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	return snsKey{key, cert.NotBefore, cert.NotAfter}, ok
 }

@@ -8,13 +8,13 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// beijing is the zone of the times in the callbacks of Tencent Cloud and of
-// Alibaba Cloud, which name none.
+// beijing is the zone of the times in the callbacks of Tencent Cloud and Alibaba
+// Cloud, which have none.
 var beijing = time.FixedZone("CST", 8*60*60)
 
-// TencentMonitor reads the callbacks of Tencent Cloud Monitor
-// (document/product/248/9066), of metrics and of events. The sender repeats what
-// is not answered with sessionId and retCode 0.
+// TencentMonitor decodes the callbacks of Tencent Cloud Monitor on metrics and events
+// (document/product/248/9066). The sender retries unless the response contains the
+// sessionId and retCode 0.
 func TencentMonitor(in Input) (Output, error) {
 	top, err := open(in.Body)
 	if err != nil {
@@ -22,7 +22,7 @@ func TencentMonitor(in Input) (Output, error) {
 	}
 	al := tencentAlert(top, in.Now)
 	reply := map[string]any{"sessionId": top.get("sessionId").text(), "retCode": 0}
-	return Output{Alerts: []*alert.Alert{al}, Reply: reply}, top.doc.fault()
+	return Output{Alerts: []*alert.Alert{al}, Reply: reply}, top.doc.err()
 }
 
 func tencentAlert(top node, now time.Time) *alert.Alert {
@@ -30,53 +30,53 @@ func tencentAlert(top node, now time.Time) *alert.Alert {
 	conditions, dimensions := policy.get("conditions"), object.get("dimensions")
 	name := conditions.get("metricName", "eventName")
 	if name.text() == "" {
-		name.doc.fail(name.path(), "is missing, and so is eventName")
+		name.doc.fail(name.path(), "is missing, as is eventName")
 	}
 
 	d := newDraft(name.text())
 	d.label("policy", cmp.Or(policy.get("policyName").text(), policy.get("policyId").text()))
 	d.label("namespace", object.get("namespace").text())
 	d.label("region", object.get("region").text())
-	d.label("instance", cmp.Or(dimensions.get("unInstanceId").text(), dimensions.get("objId").text()))
+	d.label(alert.InstanceLabel, cmp.Or(dimensions.get("unInstanceId").text(), dimensions.get("objId").text()))
 	for _, m := range dimensions.members() {
 		if s, ok := scalar(m.node.value); ok {
-			d.own("dimension_", m.name, s)
-		} else { // objDetail, which is about the object and not its name
-			d.note(m.name, cut(m.node.plain(), maxExtraValue))
+			d.senderLabel("dimension_", m.name, s)
+		} else { // objDetail, which describes the object rather than identifies it
+			d.annotate(m.name, truncate(m.node.anyText(), maxUnknownField))
 		}
 	}
 
-	d.note("summary", tencentSummary(conditions))
-	d.note("object", dimensions.get("objName").text())
-	d.note("current_value", conditions.get("currentValue").text())
-	d.note("threshold", conditions.get("calcValue").text())
-	d.note("duration", top.get("durationTime").text())
-	d.note("policy_id", policy.get("policyId").text())
-	d.note("policy_type", policy.get("policyTypeCName").text())
+	d.annotate(alert.SummaryAnnotation, tencentSummary(conditions))
+	d.annotate("object", dimensions.get("objName").text())
+	d.annotate("current_value", conditions.get("currentValue").text())
+	d.annotate(alert.ThresholdAnnotation, conditions.get("calcValue").text())
+	d.annotate("duration", top.get("durationTime").text())
+	d.annotate("policy_id", policy.get("policyId").text())
+	d.annotate("policy_type", policy.get("policyTypeCName").text())
 	for _, m := range top.get("additionalMsg").list() {
-		d.note(m.get("key").text(), m.get("value").plain())
+		d.annotate(m.get("key").text(), m.get("value").anyText())
 	}
-	d.extra(conditions, "metricName", "metricShowName", "calcType", "calcValue", "calcUnit", "currentValue", "unit",
+	d.annotateUnknown(conditions, "metricName", "metricShowName", "calcType", "calcValue", "calcUnit", "currentValue", "unit",
 		"productName", "productShowName", "eventName", "eventShowName", "alarmNotifyType", "alarmNotifyPeriod", "period", "periodNum")
-	d.extra(policy, "policyId", "policyType", "policyName", "policyTypeCName", "conditions")
-	d.extra(object, "region", "namespace", "appId", "uin", "dimensions")
-	d.extra(top, "sessionId", "alertId", "alarmStatus", "alarmType", "alarmObjInfo", "alarmPolicyInfo", "additionalMsg",
+	d.annotateUnknown(policy, "policyId", "policyType", "policyName", "policyTypeCName", "conditions")
+	d.annotateUnknown(object, "region", "namespace", "appId", "uin", "dimensions")
+	d.annotateUnknown(top, "sessionId", "alertId", "alarmStatus", "alarmType", "alarmObjInfo", "alarmPolicyInfo", "additionalMsg",
 		"firstOccurTime", "durationTime", "recoverTime")
 
 	start := top.get("firstOccurTime").time(beijing)
-	switch status := top.get("alarmStatus").need(); status.text() {
+	switch status := top.get("alarmStatus").required(); status.text() {
 	case "1":
-		return d.fires(start, now)
+		return d.firing(start, now)
 	case "0":
-		return d.ends(start, top.get("recoverTime").time(beijing), now)
+		return d.resolved(start, top.get("recoverTime").time(beijing), now)
 	default:
-		status.doc.fail(status.path(), "%q is neither 1 (it fires) nor 0 (it is over)", cut(status.text(), maxQuote))
+		status.doc.fail(status.path(), "%q is neither 1 (firing) nor 0 (resolved)", truncate(status.text(), maxQuote))
 		return nil
 	}
 }
 
-// tencentSummary says what is wrong in the sender's own words: the shown name of
-// the metric, its value and the threshold, or the shown names of the event.
+// tencentSummary returns a summary in the sender's language: the display name of the
+// metric, its value and the threshold, or the display names of the event.
 func tencentSummary(conditions node) string {
 	text := func(name string) string { return conditions.get(name).text() }
 	if event := cmp.Or(text("eventShowName"), text("eventName")); event != "" {

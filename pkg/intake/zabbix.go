@@ -10,21 +10,21 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Zabbix reads what the media type of examples/zabbix sends, or any webhook of
-// Zabbix that names its parameters as Zabbix's own media types do: JSON or a
-// form. The sender's macros that could not be resolved arrive as they are
-// written, {LIKE.THIS}, and are dropped.
+// Zabbix decodes the messages of the media type in examples/zabbix, or of any webhook
+// of Zabbix whose parameters have the names of Zabbix's own media types, as JSON or
+// a form. Zabbix sends macros that it could not resolve as they are, {LIKE.THIS};
+// they are removed.
 func Zabbix(in Input) (Output, error) {
-	top, err := openEither(in)
+	top, err := openFormOrJSON(in)
 	if err != nil {
 		return Output{}, err
 	}
-	dropMacros(top)
+	removeMacros(top)
 	al := zabbixAlert(top, in)
-	return Output{Alerts: []*alert.Alert{al}}, top.doc.fault()
+	return Output{Alerts: []*alert.Alert{al}}, top.doc.err()
 }
 
-// zabbixSeverities are Zabbix's names of its severities, by number.
+// zabbixSeverities are the names of Zabbix's severities, by number.
 var zabbixSeverities = [...]string{"Not classified", "Information", "Warning", "Average", "High", "Disaster"}
 
 var zabbixFields = []string{
@@ -32,7 +32,7 @@ var zabbixFields = []string{
 	"event_date", "event_time", "event_timestamp", "event_recovery_date", "event_recovery_time", "event_recovery_timestamp",
 	"event_tags", "event_tagsjson", "event_recovery_value", "event_update_status", "trigger_id", "trigger_name", "trigger_status",
 	"host_name", "host", "hostname", "alert_subject", "alert_message", "trigger_description", "zabbix_url",
-	// The parameters of the media type that are for itself.
+	// Parameters for the media type itself.
 	"url", "token", "URL", "To", "Subject", "Message", "HTTPProxy",
 }
 
@@ -40,36 +40,36 @@ func zabbixAlert(top node, in Input) *alert.Alert {
 	text := func(names ...string) string { return top.get(names...).text() }
 	name := text("trigger_name", "event_name")
 	if name == "" {
-		top.doc.fail("event_name", "is missing, and so is trigger_name")
+		top.doc.fail("event_name", "is missing, as is trigger_name")
 	}
 	d := newDraft(name)
-	d.label("host", text("host_name", "host", "hostname"))
-	// An operator may change an event's severity while it lasts; its trigger's
-	// stays.
+	d.label(alert.HostLabel, text("host_name", "host", "hostname"))
+	// An operator may change the severity of an active event, but not of its
+	// trigger.
 	severity := cmp.Or(text("trigger_severity"), severityName(text("trigger_nseverity")), text("event_severity"), severityName(text("event_nseverity")))
 	d.label(alert.SeverityLabel, severity)
 	d.label("trigger_id", text("trigger_id"))
 	d.label("event_id", text("event_id"))
 	zabbixTags(d, top.get("event_tagsjson", "event_tags"))
 
-	d.note("summary", text("alert_subject", "Subject", "event_name"))
-	d.note("description", text("alert_message", "Message", "trigger_description"))
-	if now := text("event_severity"); now != severity {
-		d.note("event_severity", now)
+	d.annotate(alert.SummaryAnnotation, text("alert_subject", "Subject", "event_name"))
+	d.annotate(alert.DescriptionAnnotation, text("alert_message", "Message", "trigger_description"))
+	if current := text("event_severity"); current != severity {
+		d.annotate("event_severity", current)
 	}
-	d.extra(top, zabbixFields...)
+	d.annotateUnknown(top, zabbixFields...)
 	d.GeneratorURL = zabbixURL(text("zabbix_url"), text("trigger_id"), text("event_id"))
 
 	start := zabbixTime(top, "event_timestamp", "event_date", "event_time", in.Zone)
-	status := top.get("event_value", "event_status", "trigger_status", "trigger_value").need()
+	status := top.get("event_value", "event_status", "trigger_status", "trigger_value").required()
 	switch strings.ToUpper(status.text()) {
 	case "1", "PROBLEM":
-		return d.fires(start, in.Now)
+		return d.firing(start, in.Now)
 	case "0", "OK", "RESOLVED":
 		end := zabbixTime(top, "event_recovery_timestamp", "event_recovery_date", "event_recovery_time", in.Zone)
-		return d.ends(start, end, in.Now)
+		return d.resolved(start, end, in.Now)
 	default:
-		top.doc.fail(status.path(), "%q is neither 1 (a problem) nor 0 (it is over)", cut(status.text(), maxQuote))
+		top.doc.fail(status.path(), "%q is neither 1 (problem) nor 0 (resolved)", truncate(status.text(), maxQuote))
 		return nil
 	}
 }
@@ -81,9 +81,9 @@ func severityName(number string) string {
 	return number
 }
 
-// zabbixTags reads {EVENT.TAGSJSON}, an array of {"tag", "value"}, as JSON or as
-// its text; or {EVENT.TAGS}, "name:value, name:value". A tag that is there with
-// several values gets them all.
+// zabbixTags sets labels for {EVENT.TAGSJSON}, an array of {"tag", "value"} as JSON
+// or as the text of JSON, or for {EVENT.TAGS}, "name:value, name:value". The values
+// of a repeated tag are joined.
 func zabbixTags(d *draft, tags node) {
 	if s, ok := tags.value.(string); ok {
 		tags.value = parseTags(s)
@@ -101,7 +101,7 @@ func zabbixTags(d *draft, tags node) {
 	for _, name := range names {
 		slices.Sort(values[name])
 		if name != "" {
-			d.own("tag_", name, strings.Join(values[name], ","))
+			d.senderLabel("tag_", name, strings.Join(values[name], ","))
 		}
 	}
 }
@@ -124,21 +124,21 @@ func parseTags(s string) any {
 	return tags
 }
 
-// zabbixTime reads a time that is seconds since 1970, as from Zabbix 7, or a date
-// and a time of day.
+// zabbixTime parses a time in seconds since 1970, as of Zabbix 7, or a date and a
+// time of day.
 func zabbixTime(top node, stamp, date, clock string, zone *time.Location) time.Time {
-	if n := top.get(stamp); n.is() {
+	if n := top.get(stamp); n.present() {
 		return n.time(zone)
 	}
 	day := top.get(date)
-	if !day.is() {
+	if !day.present() {
 		return time.Time{}
 	}
 	day.value = day.text() + " " + cmp.Or(top.get(clock).text(), "00:00:00")
 	return day.time(zone)
 }
 
-// zabbixURL leads to the event in Zabbix's own pages.
+// zabbixURL returns the address of the event in Zabbix's frontend.
 func zabbixURL(base, trigger, event string) string {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || trigger == "" || event == "" {
@@ -149,8 +149,8 @@ func zabbixURL(base, trigger, event string) string {
 	return u.String()
 }
 
-// dropMacros removes the members that are nothing but an unresolved macro.
-func dropMacros(top node) {
+// removeMacros removes the members that are an unresolved macro.
+func removeMacros(top node) {
 	members := top.object()
 	for name, v := range members {
 		if s, ok := v.(string); ok && isMacro(strings.TrimSpace(s)) {
@@ -159,8 +159,8 @@ func dropMacros(top node) {
 	}
 }
 
-// isMacro tells whether s is a macro such as {EVENT.ID}, {$ZABBIX.URL} or
-// {HOST.NAME1}, or what Zabbix writes for one that has no value.
+// isMacro reports whether s is a macro such as {EVENT.ID}, {$ZABBIX.URL} or
+// {HOST.NAME1}, or *UNKNOWN*, which Zabbix sends for a macro without a value.
 func isMacro(s string) bool {
 	if s == "*UNKNOWN*" {
 		return true

@@ -10,8 +10,8 @@ import (
 	"tocsin/pkg/intake"
 )
 
-// What the media type sends before a macro is resolved says nothing; and each of
-// its parameters is one that the decoder reads, or worth an annotation.
+// TestZabbixMediaType checks that a message of unresolved macros is rejected, and that
+// the decoder knows every parameter of the media type or makes it an annotation.
 func TestZabbixMediaType(t *testing.T) {
 	var file struct {
 		Export struct {
@@ -26,7 +26,7 @@ func TestZabbixMediaType(t *testing.T) {
 	}
 	message := map[string]string{}
 	for _, p := range file.Export.MediaTypes[0].Parameters {
-		if p.Name != "url" && p.Name != "token" { // which the script keeps
+		if p.Name != "url" && p.Name != "token" { // the script does not send them
 			message[p.Name] = p.Value
 		}
 	}
@@ -38,7 +38,7 @@ func TestZabbixMediaType(t *testing.T) {
 		return intake.Zabbix(intake.Input{Body: body, Media: intake.JSON, Now: now})
 	}
 	if out, err := decode(); err == nil {
-		t.Errorf("macros were taken for values: %v", out.Alerts[0])
+		t.Errorf("unresolved macros: got %v, want an error", out.Alerts[0])
 	}
 	for name := range message {
 		message[name] = "x-" + name
@@ -51,10 +51,10 @@ func TestZabbixMediaType(t *testing.T) {
 	}
 	for name := range out.Alerts[0].Annotations {
 		if !slices.Contains([]string{"summary", "description", "tos", "host_ip", "event_severity", "event_opdata", "event_update_action", "event_update_message"}, name) {
-			t.Errorf("%s is an annotation", name)
+			t.Errorf("got the annotation %s, want it among the known fields", name)
 		}
 	}
 	if got, want := out.Alerts[0].Labels.Names(), []string{"a", "alertname", "event_id", "host", "severity", "trigger_id"}; !slices.Equal(got, want) {
-		t.Errorf("labels %q, want %q", got, want)
+		t.Errorf("labels: got %q, want %q", got, want)
 	}
 }
