@@ -16,67 +16,67 @@ import (
 	"tocsin/pkg/store/memory"
 )
 
-// mortal is a store, and an Ingest, whose user dies at a chosen operation: that
-// one and all later ones fail. What it dies at was either done or not.
-type mortal struct {
+// crashingStore is a store, and an Ingest, of an instance that is killed at its
+// n-th operation: this one and all later ones fail. With applied the operation at
+// which it is killed still takes effect.
+type crashingStore struct {
 	store.Store
-	ear  *ear
-	left int
-	done bool
+	alerts    *alertRecorder
+	remaining int
+	applied   bool
 }
 
 var errKilled = fmt.Errorf("killed: %w", store.ErrUnavailable)
 
-func (m *mortal) call(do func() error) error {
-	m.left--
-	if m.left >= 0 || m.left == -1 && m.done {
+func (s *crashingStore) call(do func() error) error {
+	s.remaining--
+	if s.remaining >= 0 || s.remaining == -1 && s.applied {
 		if err := do(); err != nil {
 			return err
 		}
 	}
-	if m.left < 0 {
+	if s.remaining < 0 {
 		return errKilled
 	}
 	return nil
 }
 
-func (m *mortal) Get(ctx context.Context, keys ...string) (items []store.Item, err error) {
-	err = m.call(func() error { items, err = m.Store.Get(ctx, keys...); return err })
+func (s *crashingStore) Get(ctx context.Context, keys ...string) (items []store.Item, err error) {
+	err = s.call(func() error { items, err = s.Store.Get(ctx, keys...); return err })
 	return items, err
 }
 
-func (m *mortal) List(ctx context.Context, prefix, after string, limit int) (items []store.Item, err error) {
-	err = m.call(func() error { items, err = m.Store.List(ctx, prefix, after, limit); return err })
+func (s *crashingStore) List(ctx context.Context, prefix, after string, limit int) (items []store.Item, err error) {
+	err = s.call(func() error { items, err = s.Store.List(ctx, prefix, after, limit); return err })
 	return items, err
 }
 
-func (m *mortal) Due(ctx context.Context, kind string, now time.Time, limit int) (items []store.Item, err error) {
-	err = m.call(func() error { items, err = m.Store.Due(ctx, kind, now, limit); return err })
+func (s *crashingStore) Due(ctx context.Context, kind string, now time.Time, limit int) (items []store.Item, err error) {
+	err = s.call(func() error { items, err = s.Store.Due(ctx, kind, now, limit); return err })
 	return items, err
 }
 
-func (m *mortal) NextDue(ctx context.Context, kinds ...string) (next time.Time, err error) {
-	err = m.call(func() error { next, err = m.Store.NextDue(ctx, kinds...); return err })
+func (s *crashingStore) NextDue(ctx context.Context, kinds ...string) (next time.Time, err error) {
+	err = s.call(func() error { next, err = s.Store.NextDue(ctx, kinds...); return err })
 	return next, err
 }
 
-func (m *mortal) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
-	return m.call(func() error { return m.Store.Commit(ctx, now, changes...) })
+func (s *crashingStore) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
+	return s.call(func() error { return s.Store.Commit(ctx, now, changes...) })
 }
 
-func (m *mortal) Ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-	return m.call(func() error { return m.ear.Ingest(ctx, now, alerts) })
+func (s *crashingStore) Ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+	return s.call(func() error { return s.alerts.Ingest(ctx, now, alerts) })
 }
 
-// step is one thing that happens to a host: a report of a load, or a check when
-// load is negative.
-type step struct {
-	seconds, load float64
-	firing        string // afterwards
+// crashStep is a report with a CPU usage, or a check if the usage is negative.
+type crashStep struct {
+	seconds, usage float64
+	firing         string // afterwards
 }
 
-// life is the life of a host: it gets busy, falls silent, is back, calms down.
-var life = []step{
+// crashSteps make a host busy, offline, online again, and idle.
+var crashSteps = []crashStep{
 	{0, 50, "[]"},
 	{10, 95, "[HostCPUHigh web-1 10]"},
 	{20, -1, "[HostCPUHigh web-1 10]"},
@@ -94,16 +94,27 @@ var life = []step{
 	{240, -1, "[]"},
 }
 
-// Whatever the operation at which an instance dies, and whether that was done or
-// not: what it was doing is done again by the next, and then everything is told as
-// if nothing had happened, starts and ends.
+func (e *testEnv) run(s crashStep) error {
+	if s.usage < 0 {
+		_, err := e.watcher.Check(e.t.Context(), at(s.seconds))
+		return err
+	}
+	_, err := e.registry.Report(e.t.Context(), at(s.seconds), "web-1", host.Report{
+		Service: "LinuxCPU", Data: json.RawMessage(cpu(s.usage)),
+	})
+	return err
+}
+
+// An instance may be killed at any operation, before or after it takes effect:
+// when the next instance repeats the step, all alerts are as if nothing had
+// happened.
 func TestKilledAtEveryOperation(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
-		killedAtEveryOperation(t, func() store.Store { return memory.New() })
+		testKilledAtEveryOperation(t, func() store.Store { return memory.New() })
 	})
 	t.Run("bolt", func(t *testing.T) {
 		files := 0
-		killedAtEveryOperation(t, func() store.Store {
+		testKilledAtEveryOperation(t, func() store.Store {
 			files++
 			st, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), fmt.Sprint(files)))
 			if err != nil {
@@ -115,56 +126,45 @@ func TestKilledAtEveryOperation(t *testing.T) {
 	})
 }
 
-func killedAtEveryOperation(t *testing.T, empty func() store.Store) {
-	c := linux("web-1")
-	c.Rules = []host.Rule{{Alert: "HostCPUHigh", Value: "cpu.usage_percent", Above: ptr(90.0)}}
-	for _, done := range []bool{false, true} {
-		for ops, killed := 0, true; killed; ops++ {
+func testKilledAtEveryOperation(t *testing.T, newStore func() store.Store) {
+	c := newConfig("web-1")
+	c.Rules = []host.Rule{cpuHigh()}
+	for _, applied := range []bool{false, true} {
+		for n, killed := 0, true; killed; n++ {
 			killed = false
-			w := newWorld(t, c)
-			w.store = empty()
-			w.load(c)
-			doomed := &mortal{Store: w.store, ear: w.ear, left: ops, done: done}
-			w.reg.Store, w.watch.Store, w.reg.Ingest, w.watch.Ingest = doomed, doomed, doomed.Ingest, doomed.Ingest
-			for _, s := range life {
-				err := w.live(s)
+			e := newTestEnv(t, c)
+			e.store = newStore()
+			e.reload(c)
+			s := &crashingStore{Store: e.store, alerts: e.alerts, remaining: n, applied: applied}
+			e.registry.Store, e.watcher.Store, e.registry.Ingest, e.watcher.Ingest = s, s, s.Ingest, s.Ingest
+			for _, step := range crashSteps {
+				err := e.run(step)
 				if errors.Is(err, errKilled) && !killed {
 					killed = true
-					w.load(c) // another instance
-					err = w.live(s)
+					e.reload(c) // another instance
+					err = e.run(step)
 				}
 				if err != nil {
-					t.Fatalf("killed at operation %d (done: %v), %v s: %v", ops, done, s.seconds, err)
+					t.Fatalf("killed at operation %d (applied: %v), at %v: got %v, want nil", n, applied, step.seconds, err)
 				}
-				if got := fmt.Sprint(w.ear.firing(at(s.seconds))); got != s.firing {
-					t.Fatalf("killed at operation %d (done: %v): at %v s firing %s, want %s", ops, done, s.seconds, got, s.firing)
+				if got := fmt.Sprint(e.alerts.firing(step.seconds)); got != step.firing {
+					t.Fatalf("killed at operation %d (applied: %v), at %v: got firing %s, want %s", n, applied, step.seconds, got, step.firing)
 				}
 			}
-			if !killed && ops < 40 {
-				t.Fatalf("it was done after %d operations", ops)
+			if !killed && n < 40 {
+				t.Fatalf("got %d operations in all, want 40 or more", n)
 			}
 		}
 	}
 }
 
-func (w *world) live(s step) error {
-	if s.load < 0 {
-		_, err := w.watch.Check(w.t.Context(), at(s.seconds))
-		return err
-	}
-	_, err := w.reg.Report(w.t.Context(), at(s.seconds), "web-1", host.Report{
-		Service: "LinuxCPU", Data: json.RawMessage(fmt.Sprintf(`{"usage_percent": %v}`, s.load)),
-	})
-	return err
-}
-
-// intruded is a store in which something happens before the next commit.
-type intruded struct {
+// interceptedStore calls before once, ahead of the next commit.
+type interceptedStore struct {
 	store.Store
 	before func()
 }
 
-func (s *intruded) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
+func (s *interceptedStore) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
 	if before := s.before; before != nil {
 		s.before = nil
 		before()
@@ -172,93 +172,88 @@ func (s *intruded) Commit(ctx context.Context, now time.Time, changes ...store.C
 	return s.Store.Commit(ctx, now, changes...)
 }
 
-// A host that reports in the moment in which it is found to be silent is not told
-// to be, and the others are.
-func TestReportMeetsCheck(t *testing.T) {
-	w := newWorld(t, linux("web-1", "web-2", "web-3"))
-	w.check(0)
-	w.report(0, "web-1", "web-2", "web-3")
-	w.check(59)
-	s := &intruded{Store: w.store}
-	w.watch.Store = s
-	s.before = func() { // the note; the next commit marks
-		s.before = func() { w.report(60, "web-2") }
-	}
-	w.expect(60, "HostOffline web-1 0", "HostOffline web-3 0")
-	// And in the moment in which it is found to be back.
-	w.watch.Store = s
-	w.report(61, "web-1")
-	s.before = func() { s.before = func() { w.report(62, "web-1") } }
-	w.expect(62, "HostOffline web-1 0-61", "HostOffline web-3 0")
-	w.expect(63, "HostOffline web-3 0")
+// beforeSecondCommit calls do ahead of the second commit of a check: the first one
+// records the check.
+func (s *interceptedStore) beforeSecondCommit(do func()) {
+	s.before = func() { s.before = do }
 }
 
-// Two reports of one host at the same time are both taken in.
-func TestReportMeetsReport(t *testing.T) {
-	w := newWorld(t, linux("web-1"))
-	s := &intruded{Store: w.store}
-	s.before = func() {
-		w.reg.Store = w.store
-		w.send(2, "web-1", host.Report{Service: "LinuxMemory", Data: json.RawMessage(`{"used_percent": 5}`)})
-	}
-	w.reg.Store = s
-	w.report(1, "web-1")
-	st, err := w.reg.Status(t.Context(), at(3), host.Sender{}, "web-1")
+// A host that reports while a check finds it offline stays online, and the others
+// go offline.
+func TestReportDuringCheck(t *testing.T) {
+	e := newTestEnv(t, newConfig("web-1", "web-2", "web-3"))
+	e.check(0)
+	e.report(0, "web-1", "web-2", "web-3")
+	e.check(59)
+	s := &interceptedStore{Store: e.store}
+	e.watcher.Store = s
+	s.beforeSecondCommit(func() { e.report(60, "web-2") })
+	e.wantCheck(60, "HostOffline web-1 0", "HostOffline web-3 0")
+	// The same while a check finds it online again.
+	e.report(61, "web-1")
+	s.beforeSecondCommit(func() { e.report(62, "web-1") })
+	e.wantCheck(62, "HostOffline web-1 0-61", "HostOffline web-3 0")
+	e.wantCheck(63, "HostOffline web-3 0")
+}
+
+// Of two concurrent reports of a host both are accepted.
+func TestConcurrentReports(t *testing.T) {
+	e := newTestEnv(t, newConfig("web-1"))
+	e.registry.Store = &interceptedStore{Store: e.store, before: func() {
+		e.registry.Store = e.store
+		e.send(2, "web-1", host.Report{Service: "LinuxMemory", Data: json.RawMessage(`{"used_percent": 5}`)})
+	}}
+	e.report(1, "web-1")
+	s, err := e.registry.Status(t.Context(), at(3), anonymous, "web-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !st.LastReport.Equal(at(2)) || string(st.Services["LinuxCPU"].Data) != `{"usage_percent":12.5}` || string(st.Services["LinuxMemory"].Data) != `{"used_percent":5}` {
-		t.Errorf("%+v", st)
+	cpu, memory := string(s.Services["LinuxCPU"].Data), string(s.Services["LinuxMemory"].Data)
+	if !s.LastReport.Equal(at(2)) || cpu != `{"usage_percent":12.5}` || memory != `{"used_percent":5}` {
+		t.Errorf("got last report %v, %s, %s, want %v and both values", s.LastReport, cpu, memory, at(2))
 	}
 }
 
-// Instances that check at the same time tell a silence once, and its end once.
-func TestTwoInstances(t *testing.T) {
-	w := newWorld(t, linux("web-1"))
-	w.check(0)
-	w.report(0, "web-1")
-	s := &intruded{Store: w.store}
-	first, second := *w.watch, *w.watch
+// Two instances that check at the same time raise an alert once and end it once.
+func TestConcurrentChecks(t *testing.T) {
+	e := newTestEnv(t, newConfig("web-1"))
+	e.check(0)
+	e.report(0, "web-1")
+	s := &interceptedStore{Store: e.store}
+	first, second := *e.watcher, *e.watcher
 	first.Store = s
-	during := func(seconds float64) {
+	checkBoth := func(seconds float64) {
 		t.Helper()
-		s.before = func() {
-			s.before = func() {
-				if _, err := second.Check(t.Context(), at(seconds)); err != nil {
-					t.Error(err)
-				}
+		s.beforeSecondCommit(func() {
+			if _, err := second.Check(t.Context(), at(seconds)); err != nil {
+				t.Errorf("second: got %v, want nil", err)
 			}
-		}
+		})
 		if _, err := first.Check(t.Context(), at(seconds)); err != nil {
-			t.Error(err)
+			t.Errorf("first: got %v, want nil", err)
 		}
 	}
-	during(60)
-	if got, want := w.ear.heard(), "HostOffline web-1 0"; got != want {
-		t.Errorf("heard %s, want %s", got, want)
-	}
-	w.report(65, "web-1")
-	during(70)
-	if got := fmt.Sprint(w.ear.firing(at(70))); got != "[]" {
-		t.Errorf("firing %s", got)
-	}
-	w.ear.heard()
-	w.expect(75)
+	checkBoth(60)
+	e.wantReceived(60, "HostOffline web-1 0")
+	e.report(65, "web-1")
+	checkBoth(70)
+	e.wantFiring(70)
+	e.alerts.takeReceived()
+	e.wantCheck(75)
 }
 
-// What cannot be read keeps nobody else from being judged.
-func TestGarbageInTheStore(t *testing.T) {
-	c := linux("bad", "good", "worse")
-	w := newWorld(t, c)
-	w.check(0)
-	w.report(0, "bad", "good", "worse")
+// An item that cannot be read affects only itself.
+func TestUnreadableItems(t *testing.T) {
+	e := newTestEnv(t, newConfig("bad", "good", "worse"))
+	e.check(0)
+	e.report(0, "bad", "good", "worse")
 	for key, due := range map[string]time.Time{"host/bad": at(60), "host_offline/worse": {}, "host_over/bad/LinuxCPU": {}, "host_value/good/LinuxCPU": {}, "meta/host_check": {}} {
-		if err := w.store.Commit(t.Context(), at(1), store.Change{Key: key, Value: []byte("{"), Due: due}); err != nil {
+		if err := e.store.Commit(t.Context(), at(1), store.Change{Key: key, Value: []byte("{"), Due: due}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.expect(60, "HostOffline good 0", "HostOffline worse 0")
-	w.report(70, "bad", "good", "worse")
-	w.expect(70, "HostOffline good 0-70", "HostOffline worse 0-70")
-	w.expect(130, "HostOffline bad 70", "HostOffline good 70", "HostOffline worse 70")
+	e.wantCheck(60, "HostOffline good 0", "HostOffline worse 0")
+	e.report(70, "bad", "good", "worse")
+	e.wantCheck(70, "HostOffline good 0-70", "HostOffline worse 0-70")
+	e.wantCheck(130, "HostOffline bad 70", "HostOffline good 70", "HostOffline worse 70")
 }

@@ -16,17 +16,17 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// channel notes what it is asked to say, one line each: when in seconds since t0,
-// why, which hosts fire and which are back.
-type channel struct {
+// testNotifier records the notifications, one line each: the time in seconds since
+// t0, the reason, the hosts that fire and those that are resolved.
+type testNotifier struct {
 	now  float64
-	said []string
+	sent []string
 }
 
-func (c *channel) Messages(n *alert.Notification) ([]notify.Message, error) {
-	line := fmt.Sprintf("%v %s: %s; %s", c.now, n.Reason, hostsOf(n.Firing()), hostsOf(n.Resolved()))
+func (n *testNotifier) Messages(no *alert.Notification) ([]notify.Message, error) {
+	line := fmt.Sprintf("%v %s: %s; %s", n.now, no.Reason, hostsOf(no.Firing()), hostsOf(no.Resolved()))
 	return []notify.Message{{Target: "test", Units: []string{"1"}, Send: func(context.Context) []notify.Outcome {
-		c.said = append(c.said, line)
+		n.sent = append(n.sent, line)
 		return notify.Outcomes([]string{"1"}, nil)
 	}}}, nil
 }
@@ -42,16 +42,16 @@ func hostsOf(alerts []*alert.Alert) string {
 	return strings.Join(ids, ",")
 }
 
-// town is a world whose alerts go to the real engine.
-type town struct {
-	*world
-	engine  *dispatch.Engine
-	channel *channel
+// engineEnv is a testEnv whose alerts go to the dispatch engine.
+type engineEnv struct {
+	*testEnv
+	engine   *dispatch.Engine
+	notifier *testNotifier
 }
 
-func newTown(t *testing.T, c host.Config, schedule ...string) *town {
+func newEngineEnv(t *testing.T, c host.Config, schedule ...string) *engineEnv {
 	t.Helper()
-	town := &town{world: newWorld(t, c), channel: &channel{}}
+	e := &engineEnv{testEnv: newTestEnv(t, c), notifier: &testNotifier{}}
 	route := dispatch.RouteConfig{Receiver: "ops", GroupBy: []string{"alertname", "project"}, GroupWait: duration("0s"), GroupInterval: duration("1m")}
 	for _, age := range schedule {
 		route.RepeatSchedule = append(route.RepeatSchedule, *duration(age))
@@ -59,75 +59,77 @@ func newTown(t *testing.T, c host.Config, schedule ...string) *town {
 	var f setting.Faults
 	route.Validate(&f, dispatch.Names{Receivers: []string{"ops"}})
 	if len(f.List()) > 0 {
-		t.Fatal(f.List())
+		t.Fatalf("route: got %v, want no faults", f.List())
 	}
-	ops := &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{{Kind: notify.Kind{Name: "test"}, SendResolved: true, Notifier: town.channel}}}
+	ops := &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{{Kind: notify.Kind{Name: "test"}, SendResolved: true, Notifier: e.notifier}}}
 	var err error
-	if town.engine, err = dispatch.New(town.store, dispatch.Config{Route: &route, Receivers: []*dispatch.Receiver{ops}}, slog.New(slog.DiscardHandler)); err != nil {
+	if e.engine, err = dispatch.New(e.store, dispatch.Config{Route: &route, Receivers: []*dispatch.Receiver{ops}}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	town.watch.Ingest, town.reg.Ingest = town.engine.Ingest, town.engine.Ingest
-	return town
+	e.watcher.Ingest, e.registry.Ingest = e.engine.Ingest, e.engine.Ingest
+	return e
 }
 
-// tick is what the hosts function does on its timer.
-func (w *town) tick(seconds float64) {
-	w.t.Helper()
-	w.channel.now = seconds
-	w.check(seconds)
-	if _, err := w.engine.Tick(w.t.Context(), at(seconds)); err != nil {
-		w.t.Fatalf("tick at %v: %v", seconds, err)
+// tick runs a check and a tick of the engine, as the hosts function does.
+func (e *engineEnv) tick(seconds float64) {
+	e.t.Helper()
+	e.notifier.now = seconds
+	e.check(seconds)
+	if _, err := e.engine.Tick(e.t.Context(), at(seconds)); err != nil {
+		e.t.Fatalf("at %v: tick: got %v, want nil", seconds, err)
 	}
 }
 
-func (w *town) heard(want ...string) {
-	w.t.Helper()
-	if got := w.channel.said; !slices.Equal(got, want) {
-		w.t.Fatalf("said\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+// wantSent compares the notifications since the last call.
+func (e *engineEnv) wantSent(want ...string) {
+	e.t.Helper()
+	if got := e.notifier.sent; !slices.Equal(got, want) {
+		e.t.Fatalf("got notifications\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
-	w.channel.said = nil
+	e.notifier.sent = nil
 }
 
-var ladder = []string{"1m", "10m", "1h", "4h", "24h"}
+// repeatSchedule is the one of docs/hosts.md.
+var repeatSchedule = []string{"1m", "10m", "1h", "4h", "24h"}
 
-// The ladder of an old monitoring script: a host is told to be silent after one
-// minute, ten minutes, an hour, four hours and a day, to the second, and no more.
-func TestLadder(t *testing.T) {
-	w := newTown(t, linux("web-1"), ladder...)
-	w.report(0, "web-1")
+// An offline host is notified at each age of the schedule, to the second, and not
+// again.
+func TestRepeatSchedule(t *testing.T) {
+	e := newEngineEnv(t, newConfig("web-1"), repeatSchedule...)
+	e.report(0, "web-1")
 	for s := 0.0; s <= 3*86400; s += 60 {
-		w.tick(s)
+		e.tick(s)
 	}
-	w.heard(
+	e.wantSent(
 		"60 first notification: web-1; ",
 		"600 repeat interval elapsed: web-1; ",
 		"3600 repeat interval elapsed: web-1; ",
 		"14400 repeat interval elapsed: web-1; ",
 		"86400 repeat interval elapsed: web-1; ",
 	)
-	w.report(3*86400+5, "web-1")
+	e.report(3*86400+5, "web-1")
 	for s := 3*86400 + 60.0; s < 3*86400+600; s += 60 {
-		w.report(s, "web-1")
-		w.tick(s)
+		e.report(s, "web-1")
+		e.tick(s)
 	}
-	w.heard("259260 all alerts resolved: ; web-1")
+	e.wantSent("259260 all alerts resolved: ; web-1")
 }
 
-// Late and missed ticks neither skip nor double a step: what is late is said once,
-// at the next tick, and what comes after is on time.
-func TestLadderOverMissedTicks(t *testing.T) {
-	w := newTown(t, linux("web-1"), ladder...)
-	w.report(0, "web-1")
+// A notification that is due during missed ticks is sent once, by the next tick. The
+// later ones are on time.
+func TestRepeatScheduleWithMissedTicks(t *testing.T) {
+	e := newEngineEnv(t, newConfig("web-1"), repeatSchedule...)
+	e.report(0, "web-1")
 	missed := func(s float64) bool {
 		return s == 60 || s == 600 || s > 3540 && s < 3720 || s > 14000 && s < 15000
 	}
 	for s := 0.0; s <= 2*86400; s += 60 {
 		if !missed(s) {
-			w.tick(s)
+			e.tick(s)
 		}
 	}
-	w.heard(
-		"180 first notification: web-1; ", // the missed check is a gap at first
+	e.wantSent(
+		"180 first notification: web-1; ", // the missed check delays the first one
 		"660 repeat interval elapsed: web-1; ",
 		"3720 repeat interval elapsed: web-1; ",
 		"15000 repeat interval elapsed: web-1; ",
@@ -135,52 +137,52 @@ func TestLadderOverMissedTicks(t *testing.T) {
 	)
 }
 
-// All hosts of a site fall silent in a power cut, and come back one after the
-// other: one message tells the first, and one the end.
+// All hosts of a site go offline in a power failure, and report again one after
+// the other: there is one notification of the outage and one of its end.
 func TestSiteOutage(t *testing.T) {
 	var ids []string
 	for i := range 40 {
 		ids = append(ids, fmt.Sprintf("web-%02d", i))
 	}
-	c := linux(append(ids, "other")...)
+	c := newConfig(append(ids, "other")...)
 	c.Hosts[40].Labels = alert.Labels{"project": "crm"}
-	w := newTown(t, c, ladder...)
-	w.tick(0)
+	e := newEngineEnv(t, c, repeatSchedule...)
+	e.tick(0)
 	for i, id := range ids {
-		w.report(float64(30+i)/4, id) // their last reports before the cut
+		e.report(float64(30+i)/4, id) // their last reports
 	}
 	for s := 0.0; s <= 300; s += 15 {
-		w.report(s, "other")
+		e.report(s, "other")
 		if int(s)%60 == 0 {
-			w.tick(s)
+			e.tick(s)
 		}
 	}
-	w.heard("120 first notification: 40 hosts; ")
+	e.wantSent("120 first notification: 40 hosts; ")
 	for i, id := range ids {
-		w.report(float64(301+i), id)
+		e.report(float64(301+i), id)
 	}
 	for s := 315.0; s <= 600; s += 15 {
-		w.report(s, append(ids, "other")...)
+		e.report(s, append(ids, "other")...)
 		if int(s)%60 == 0 {
-			w.tick(s)
+			e.tick(s)
 		}
 	}
-	w.heard("360 all alerts resolved: ; 40 hosts")
+	e.wantSent("360 all alerts resolved: ; 40 hosts")
 }
 
-// A host that comes and goes is told as often as it went for longer than it may,
-// and each time that it is back.
-func TestFlappingIsTold(t *testing.T) {
-	w := newTown(t, linux("web-1"), ladder...)
+// Each outage of a host that is longer than OfflineAfter is notified, and so is its
+// end.
+func TestFlappingHostIsNotified(t *testing.T) {
+	e := newEngineEnv(t, newConfig("web-1"), repeatSchedule...)
 	for s := 0.0; s < 3600; s += 15 {
 		if int(s)%600 < 300 {
-			w.report(s, "web-1")
+			e.report(s, "web-1")
 		}
 		if int(s)%60 == 0 {
-			w.tick(s)
+			e.tick(s)
 		}
 	}
-	// The last report of each ten minutes is 285 s in, the first of the next 600.
+	// In each ten minutes the last report is at 285 s, the next one at 600 s.
 	var want []string
 	for ten := 0.0; ten < 3600; ten += 600 {
 		want = append(want, fmt.Sprintf("%v first notification: web-1; ", ten+360))
@@ -188,33 +190,33 @@ func TestFlappingIsTold(t *testing.T) {
 			want = append(want, fmt.Sprintf("%v all alerts resolved: ; web-1", ten+600))
 		}
 	}
-	w.heard(want...)
+	e.wantSent(want...)
 }
 
-// The end is told once, however often the store fails while it is told.
-func TestBackIsToldOnce(t *testing.T) {
-	w := newTown(t, linux("web-1"), "1h")
-	w.report(0, "web-1")
-	w.tick(0)
-	w.tick(60)
-	w.report(70, "web-1")
-	real := w.watch.Ingest
-	w.watch.Ingest = func(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-		if err := real(ctx, now, alerts); err != nil {
+// The end of an outage is notified once, however often Ingest fails.
+func TestResolvedIsNotifiedOnce(t *testing.T) {
+	e := newEngineEnv(t, newConfig("web-1"), "1h")
+	e.report(0, "web-1")
+	e.tick(0)
+	e.tick(60)
+	e.report(70, "web-1")
+	ingest := e.watcher.Ingest
+	e.watcher.Ingest = func(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+		if err := ingest(ctx, now, alerts); err != nil {
 			return err
 		}
-		return context.DeadlineExceeded // the answer was lost
+		return context.DeadlineExceeded // the response was lost
 	}
 	for s := 75.0; s < 100; s += 10 {
-		if _, err := w.watch.Check(t.Context(), at(s)); err == nil {
-			t.Error("no error")
+		if _, err := e.watcher.Check(t.Context(), at(s)); err == nil {
+			t.Error("got nil, want an error")
 		}
-		w.report(s, "web-1")
+		e.report(s, "web-1")
 	}
-	w.watch.Ingest = real
+	e.watcher.Ingest = ingest
 	for s := 120.0; s < 600; s += 60 {
-		w.report(s, "web-1")
-		w.tick(s)
+		e.report(s, "web-1")
+		e.tick(s)
 	}
-	w.heard("60 first notification: web-1; ", "120 all alerts resolved: ; web-1")
+	e.wantSent("60 first notification: web-1; ", "120 all alerts resolved: ; web-1")
 }

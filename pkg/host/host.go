@@ -1,21 +1,19 @@
-// Package host watches hosts by what they report of themselves. An Inventory
-// says which hosts there are and what each must collect; a Registry hands that
-// out, takes reports in and judges the values in them; a Watcher finds hosts
-// that fell silent. All three keep their state in the store and nowhere else.
+// Package host watches hosts by the data that they report. An [Inventory] is the
+// configuration: the hosts and the services that each must collect. A [Registry]
+// serves it to the hosts' agents, accepts their reports, and evaluates the rules
+// on the reported values. A [Watcher] finds hosts that stopped reporting. All state
+// is in the store, under these keys:
 //
-// What is kept, by kind of key:
-//
-//	host/ID                  when a host last reported, due when it is silent
+//	host/ID                  when a host last reported, due when it counts as offline
 //	host_value/ID/SERVICE    the latest value of a service
-//	host_over/ID/SERVICE     values that are over the limit of a rule
-//	host_offline/ID          a host that was told to be offline
-//	host_enrolled/ID         a host that enrolled itself
-//	meta/host_check          when silence was last looked for
-//	meta/host_enrol          changes with every enrolment
+//	host_over/ID/SERVICE     the values that breach a rule
+//	host_offline/ID          the alert of an offline host
+//	host_enrolled/ID         a host that registered itself
+//	meta/host_check          the time of the last check
+//	meta/host_enrol          changes with each registration
 //
-// A report reads three keys and writes two, in one commit. A check reads what is
-// offline and what is over a limit, as much as there is of it, and beside that
-// only hosts whose time has passed.
+// A report reads three keys and writes at most three, in one commit. A check reads
+// all offline hosts and all breaches, and otherwise only the hosts that are due.
 package host
 
 import (
@@ -26,81 +24,80 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Bounds of what a host may bring.
 const (
-	// MaxDataSize is the bytes of a report's data.
+	// MaxDataSize is the largest data of a report, in bytes.
 	MaxDataSize = 64 << 10
-	// maxName is the bytes of an id, of a name, and of a service's name: they are
-	// parts of keys and of labels.
-	maxName = 128
+	// maxNameSize bounds ids, names and names of services, in bytes: they are parts
+	// of keys and of labels.
+	maxNameSize = 128
 )
 
 var (
-	// ErrUnknown says that no host has the id.
-	ErrUnknown = errors.New("no host has this id: add it to hosts.hosts, or let hosts.register take it in")
-	// ErrForbidden says that the sender may not speak for the host.
+	// ErrUnknown is returned for an id that no host has.
+	ErrUnknown = errors.New("no host has this id: add it to hosts.hosts, or let it register itself with hosts.register")
+	// ErrForbidden is returned when the sender's token is bound to other hosts.
 	ErrForbidden = errors.New("the token is for other hosts")
-	// ErrFull says that no more hosts may enrol themselves.
-	ErrFull = errors.New("as many hosts as hosts.register.max allows have enrolled themselves")
-	// ErrTooLarge says that a report has more data than MaxDataSize.
+	// ErrFull is returned when no more hosts may register themselves.
+	ErrFull = errors.New("as many hosts as hosts.register.max allows have registered themselves")
+	// ErrTooLarge is returned for a report with more data than MaxDataSize.
 	ErrTooLarge = errors.New("the data has more than 64 KiB")
 )
 
-// Host is what is configured of one host.
+// Host is a host of the inventory.
 type Host struct {
 	ID, Name string
-	// Active tells that its silence and its values are judged.
+	// Active is whether alerts are raised about the host.
 	Active bool
 	Groups []string
-	// Labels are those of its alerts, without alertname.
+	// Labels are the labels of its alerts, without alertname.
 	Labels alert.Labels
-	// Services are what it must collect, by name.
+	// Services are the services that it must collect, by name.
 	Services map[string]Service
 
-	owner  string             // the token that enrols it, "" for a configured host
-	fresh  bool               // it is not enrolled yet
-	config []byte             // what its agent is told
-	etag   string             // of config
-	rules  map[string][]*rule // by service
+	registeredBy string             // the name of the token; "" for a configured host
+	unregistered bool               // it may register itself but has not yet
+	config       []byte             // see AgentConfig
+	etag         string             // of config
+	rules        map[string][]*rule // by service
 }
 
-// Service is what an agent collects: a plugin's result, at an interval.
+// Service is a plugin that the host's agent runs at an interval.
 type Service struct {
 	Plugin   string
 	Interval time.Duration
 }
 
-// AgentConfig is what the host's agent is told, as JSON: each service's plugin and
-// interval in seconds, {"services": {"LinuxCPU": ["cpu", 15]}}; and an entity tag
-// that changes with it (RFC 9110, 8.8.3). Neither may be changed.
+// AgentConfig returns the configuration of the host's agent as JSON, with each
+// service's plugin and interval in seconds: {"services": {"LinuxCPU": ["cpu", 15]}}.
+// The entity tag changes with it (RFC 9110, 8.8.3). The body must not be modified.
 func (h *Host) AgentConfig() (body []byte, etag string) { return h.config, h.etag }
 
-// Sender is who speaks for a host.
+// Sender identifies who sent a request for a host.
 type Sender struct {
-	// Token is the name of the token that was shown, "" when none was asked for.
+	// Token is the name of the sender's token, "" when authentication is off.
 	Token string
-	// Hosts are the ids that the token is bound to, if it is.
+	// Hosts are the ids that the token is bound to; none if it is not bound.
 	Hosts []string
 }
 
-// Report is what a host says of itself.
+// Report is the data of one service of a host.
 type Report struct {
 	From    Sender
 	Service string
 	// Data is any JSON value.
 	Data json.RawMessage
-	// At is when it was collected, for one that is sent later; zero is now. A
-	// time to come is now as well.
+	// At is the time of the collection, for a report that was delayed. Zero and
+	// future times are replaced by the current time.
 	At time.Time
-	// Address is where the report came from, without a port.
+	// Address is the address that the report came from, without a port.
 	Address string
 }
 
-// State is how a host stands.
+// State is the state of a host.
 type State string
 
-// The states of a host. They follow from its last report alone: an offline host
-// has an alert only if its silence is judged.
+// The states of a host follow from its last report alone: whether an offline host
+// has an alert also depends on ignored intervals and missed checks.
 const (
 	StateOnline   State = "online"
 	StateOffline  State = "offline"

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,38 +11,29 @@ import (
 	"tocsin/pkg/store/keyspace"
 )
 
-// Registry hands out what hosts must collect, and takes their reports in.
+// Registry serves the inventory to the hosts' agents and accepts their reports.
 type Registry struct {
 	Store     store.Store
 	Inventory *Inventory
-	// Ingest takes alerts in durably. It is given an alert about a value with
-	// every report while it fires, and some alerts' ends more than once.
+	// Ingest accepts alerts durably. An alert about a value is passed with every
+	// report while it fires; the end of an alert may be passed more than once.
 	Ingest func(ctx context.Context, now time.Time, alerts []*alert.Alert) error
-	// Language is that of the built-in texts, "zh" or "en".
+	// Language is the language of the built-in texts, "zh" or "en".
 	Language string
 	Log      *slog.Logger
 }
 
-// valueRetention is how long the latest value of a service is kept.
-const valueRetention = 30 * 24 * time.Hour
-
-// value is the latest value of a service.
-type value struct {
-	At   time.Time       `json:"at"`
-	Data json.RawMessage `json:"data"`
-}
-
-// Host returns the host of an id, if the sender may speak for it. To a sender who
-// may enrol hosts, one that is not there is what it would be enrolled as. Errors
+// Host returns the host of an id if the sender may send requests for it. A sender
+// that may register hosts gets an unknown host as it would be registered. Errors
 // are ErrUnknown, ErrForbidden, and those of the store.
 func (r *Registry) Host(ctx context.Context, from Sender, id string) (*Host, error) {
 	h, err := r.find(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
-	case h == nil && r.Inventory.enrols(from, id):
-		h := r.Inventory.newcomer(id, from.Token)
-		h.fresh = true
+	case h == nil && r.Inventory.mayRegister(from, id):
+		h := r.Inventory.newRegisteredHost(id, from.Token)
+		h.unregistered = true
 		return h, nil
 	case h == nil:
 		return nil, ErrUnknown
@@ -53,23 +43,24 @@ func (r *Registry) Host(ctx context.Context, from Sender, id string) (*Host, err
 	return h, nil
 }
 
-// find returns the host of an id, nil when there is none.
+// find returns the host of an id, nil if there is none.
 func (r *Registry) find(ctx context.Context, id string) (*Host, error) {
-	if h := r.Inventory.hosts[id]; h != nil || r.Inventory.register == nil || unfitID(id) != "" {
+	if h := r.Inventory.hosts[id]; h != nil || r.Inventory.register == nil || idFault(id) != "" {
 		return h, nil
 	}
 	items, err := r.Store.Get(ctx, keyspace.HostEnrolled+id)
 	if err != nil {
-		return nil, fmt.Errorf("read the host %s: %w", id, err)
+		return nil, fmt.Errorf("read host %s: %w", id, err)
 	}
-	return r.Inventory.enrolled(id, items[0])
+	return r.Inventory.registeredHost(id, items[0])
 }
 
-// Report takes a report in: it is durable when nil is returned. It is a sign of
-// life, unless it is an old one that is sent late; the value of a service that
-// the host must collect is kept, unless a newer one is there, and judged. alerts
-// is how many were handed on. Errors are those of Host, ErrTooLarge, ErrFull, and
-// those of the store and of Ingest: after these two the report may be sent again.
+// Report accepts a report: it is durable when nil is returned. Every report proves
+// that the host was online at the report's time. If the host must collect the
+// service, the value is stored unless a newer one is, and the rules are evaluated
+// unless the report is late. It returns how many alerts were passed to Ingest.
+// Errors are those of Host, ErrTooLarge, ErrFull, and those of the store and of
+// Ingest. After the last two the report may be sent again.
 func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Report) (alerts int, err error) {
 	if len(rep.Data) > MaxDataSize {
 		return 0, ErrTooLarge
@@ -78,59 +69,60 @@ func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Rep
 	if err != nil {
 		return 0, err
 	}
-	data, err := decode(rep.Data)
+	data, err := decodeData(rep.Data)
 	if err != nil {
 		return 0, err
 	}
-	var j *judgement
+	var ev *evaluation
 	err = store.RetryOnConflict(ctx, func() (err error) {
-		j, err = r.take(ctx, now, h, rep, data)
+		ev, err = r.commitReport(ctx, now, h, rep, data)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("take in a report of the host %s: %w", id, err)
+		return 0, fmt.Errorf("accept a report of host %s: %w", id, err)
 	}
-	return r.tell(ctx, now, rep.Service, j)
+	return r.ingest(ctx, now, rep.Service, ev)
 }
 
-// take commits what a report changes. It returns what is to be told, with the
-// alerts that ended still firing in the store.
-func (r *Registry) take(ctx context.Context, now time.Time, h *Host, rep Report, data any) (*judgement, error) {
-	items, err := r.Store.Get(ctx, beatKey(h.ID), valueKey(h.ID, rep.Service), overKey(h.ID, rep.Service))
+// commitReport stores a report and the breaches that follow from it. It returns the
+// evaluation, whose ended alerts are still firing in the store; nil if no rules
+// were evaluated.
+func (r *Registry) commitReport(ctx context.Context, now time.Time, h *Host, rep Report, data any) (*evaluation, error) {
+	items, err := r.Store.Get(ctx, heartbeatKey(h.ID), valueKey(h.ID, rep.Service), breachKey(h.ID, rep.Service))
 	if err != nil {
 		return nil, err
 	}
-	var last beat
+	var last heartbeat
 	if _, err := store.Decode(items[0], &last); err != nil {
-		r.Log.Error("cannot read when a host last reported; it begins anew", "host", h.ID, "err", err)
+		r.Log.Error("heartbeat cannot be read and is replaced", "host", h.ID, "err", err)
 	}
-	at := made(rep.At, now)
-	next, due := last.next(now, at, rep.Address, r.Inventory.offlineAfter)
+	at := reportTime(rep.At, now)
+	next, due := last.afterReport(now, at, rep.Address, r.Inventory.offlineAfter)
 	c, err := store.Encode(items[0].Key, next)
 	if err != nil {
 		return nil, err
 	}
 	c.Due, c.If = due, store.Unchanged(items[0])
 	changes := []store.Change{c}
-	if h.fresh {
-		enrol, err := r.enrol(ctx, now, h)
+	if h.unregistered {
+		register, err := r.registerChanges(ctx, now, h)
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, enrol...)
+		changes = append(changes, register...)
 	}
 
-	var j *judgement
-	if _, collects := h.Services[rep.Service]; collects && !r.newer(items[1], at) {
+	var ev *evaluation
+	if _, collects := h.Services[rep.Service]; collects && !r.hasNewer(items[1], at) {
 		c, err := store.Encode(items[1].Key, value{at, rep.Data})
 		if err != nil {
 			return nil, err
 		}
 		c.Expires = now.Add(valueRetention)
 		changes = append(changes, c)
-		if h.Active && inTime(now, at, r.Inventory.offlineAfter) {
-			j = judge(h, rep.Service, data, r.over(items[2]), at, wordsIn(r.Language))
-			c, changed, err := remember(items[2], j.held())
+		if h.Active && isRecent(now, at, r.Inventory.offlineAfter) {
+			ev = evaluate(h, rep.Service, data, r.decodeBreaches(items[2]), at, messagesIn(r.Language))
+			c, changed, err := encodeBreaches(items[2], ev.pending())
 			if err != nil {
 				return nil, err
 			}
@@ -139,45 +131,46 @@ func (r *Registry) take(ctx context.Context, now time.Time, h *Host, rep Report,
 			}
 		}
 	}
-	return j, r.Store.Commit(ctx, now, changes...)
+	return ev, r.Store.Commit(ctx, now, changes...)
 }
 
-// newer tells that a stored value was made after at.
-func (r *Registry) newer(it store.Item, at time.Time) bool {
+// hasNewer reports whether a stored value is newer than a time.
+func (r *Registry) hasNewer(it store.Item, than time.Time) bool {
 	var v struct {
 		At time.Time `json:"at"`
 	}
 	if _, err := store.Decode(it, &v); err != nil {
-		r.Log.Error("cannot read a stored value; the report takes its place", "err", err)
+		r.Log.Error("stored value cannot be read and is replaced", "err", err)
 		return false
 	}
-	return at.Before(v.At)
+	return than.Before(v.At)
 }
 
-func (r *Registry) over(it store.Item) (o over) {
-	if _, err := store.Decode(it, &o); err != nil {
-		r.Log.Error("cannot read which values are beyond their limits: alerts that fired may have to be ended by hand", "err", err)
-		return over{}
+func (r *Registry) decodeBreaches(it store.Item) (b breaches) {
+	if _, err := store.Decode(it, &b); err != nil {
+		r.Log.Error("breaches cannot be read: alerts that fire may have to be resolved by hand", "err", err)
+		return breaches{}
 	}
-	return o
+	return b
 }
 
-// tell hands alerts on, and forgets those that ended once that is done.
-func (r *Registry) tell(ctx context.Context, now time.Time, service string, j *judgement) (told int, err error) {
-	if j == nil {
+// ingest passes the alerts of an evaluation on. Afterwards it removes the ended
+// ones from the store.
+func (r *Registry) ingest(ctx context.Context, now time.Time, service string, ev *evaluation) (count int, err error) {
+	if ev == nil {
 		return 0, nil
 	}
-	for _, alerts := range [][]*alert.Alert{j.ends, j.firing} {
+	for _, alerts := range [][]*alert.Alert{ev.resolved, ev.firing} {
 		if len(alerts) == 0 {
 			continue
 		}
 		if err := r.Ingest(ctx, now, alerts); err != nil {
-			return told, fmt.Errorf("take in the alerts about the host %s: %w", j.host.ID, err)
+			return count, fmt.Errorf("ingest the alerts of host %s: %w", ev.host.ID, err)
 		}
-		told += len(alerts)
+		count += len(alerts)
 	}
-	if len(j.ended) == 0 {
-		return told, nil
+	if len(ev.ended) == 0 {
+		return count, nil
 	}
-	return told, forget(ctx, r.Store, now, overKey(j.host.ID, service), j)
+	return count, commitEnded(ctx, r.Store, now, breachKey(ev.host.ID, service), ev)
 }

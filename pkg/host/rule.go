@@ -13,53 +13,54 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Rule is when a reported value becomes an alert.
+// Rule raises an alert about a reported value.
 type Rule struct {
 	// Alert is the value of the label alertname.
 	Alert string `yaml:"alert"`
 	Match Match  `yaml:"match,omitempty"`
-	// Value leads to the value: the plugin's name, then keys of its data, with
-	// dots between, such as cpu.usage_percent. One key may be *, which stands for
-	// each key that is there: disk.mounts.*.used_percent.
+	// Value is the path of the value: the plugin's name, then keys of its data,
+	// separated by dots, such as cpu.usage_percent. One key may be *, which stands
+	// for every key: disk.mounts.*.used_percent.
 	Value string `yaml:"value"`
-	// By is the label that tells the values of a * apart; it is needed with one.
+	// By is the label that distinguishes the values of a *. It is required with
+	// one.
 	By string `yaml:"by,omitempty"`
-	// Above fires when the value is greater, Below when it is smaller. One of
-	// them is given.
+	// Above fires when the value is greater, Below when it is smaller. Exactly one
+	// of them is given.
 	Above *float64 `yaml:"above,omitempty"`
 	Below *float64 `yaml:"below,omitempty"`
-	// For is how long that must be so before the alert fires.
+	// For is how long the value must be beyond the limit before the alert fires.
 	For setting.Duration `yaml:"for,omitempty"`
-	// Clear, if set, keeps a firing alert until the value is smaller than this
-	// (with Above) or greater (with Below).
+	// Clear keeps a firing alert until the value is smaller than this (with Above)
+	// or greater (with Below); default the limit.
 	Clear *float64 `yaml:"clear,omitempty"`
-	// Labels are added to the alert. They may use $labels only.
+	// Labels are added to the alert. Their templates may use $labels only.
 	Labels map[string]setting.Template `yaml:"labels,omitempty"`
-	// Annotations replace the built-in summary, or are added.
+	// Annotations are added to the alert. A summary replaces the built-in one.
 	Annotations map[string]setting.Template `yaml:"annotations,omitempty"`
 }
 
-// Match is what a rule is for; a pattern that is not given matches everything.
+// Match selects the hosts of a rule. A pattern that is not given matches all.
 type Match struct {
-	// Host is the id.
+	// Host matches the id.
 	Host setting.Pattern `yaml:"host,omitempty"`
-	// Group is any of the host's groups.
+	// Group matches any of the host's groups.
 	Group setting.Pattern `yaml:"group,omitempty"`
 }
 
-// rule is a Rule with its path taken apart.
+// rule is a compiled Rule.
 type rule struct {
 	*Rule
-	key  string   // tells rules apart; a new limit makes no new rule
-	path []string // behind the plugin
+	key  string   // identifies the rule in the store; a new limit does not change it
+	path []string // of the value in the plugin's data
 }
 
-// each stands in a path for every key.
-const each = "*"
+// wildcard stands in a path for every key.
+const wildcard = "*"
 
-// compile returns the rules in order. Of rules that differ in nothing but their
-// limits, the later ones are told apart by their number.
-func compile(rules []Rule) []*rule {
+// compileRules returns the rules in order. Rules that differ only in their limits
+// are distinguished by their number.
+func compileRules(rules []Rule) []*rule {
 	out := make([]*rule, len(rules))
 	seen := map[string]int{}
 	for i := range rules {
@@ -82,9 +83,9 @@ func compile(rules []Rule) []*rule {
 	return out
 }
 
-// of returns the rule for a plugin's data, nil when it is for another's. A
-// plugin's name may have dots in it.
-func (r *rule) of(plugin string) *rule {
+// forPlugin returns the rule with its path in the plugin's data, nil if the rule is
+// for another plugin. A plugin's name may contain dots.
+func (r *rule) forPlugin(plugin string) *rule {
 	rest, ok := strings.CutPrefix(r.Value, plugin+".")
 	if !ok {
 		return nil
@@ -96,27 +97,26 @@ func (r *rule) matches(h *Host) bool {
 	return r.Match.Host.Match(h.ID) && (r.Match.Group.IsZero() || slices.ContainsFunc(h.Groups, r.Match.Group.Match))
 }
 
-// reading is one value that a rule looks at: by its key at the path's *, if it
-// has one.
+// reading is one value that a rule is evaluated on.
 type reading struct {
-	element string
+	element string // the key in place of the path's wildcard
 	value   float64
 	known   bool
 }
 
-// maxElements bounds the values that one rule looks at in one report.
+// maxElements bounds the values that one rule is evaluated on in one report.
 const maxElements = 200
 
-// read returns the values, in order of their elements. complete tells that an
-// element which is not among them is not there any more; otherwise it is not
-// known.
-func (r *rule) read(data any) (readings []reading, complete bool) {
-	at := slices.Index(r.path, each)
+// readings returns the rule's values in data, in order of their elements. complete
+// reports whether an element that is not among them does not exist; otherwise that
+// is unknown.
+func (r *rule) readings(data any) (list []reading, complete bool) {
+	at := slices.Index(r.path, wildcard)
 	if at < 0 {
-		v, known := number(follow(data, r.path))
+		v, known := number(lookup(data, r.path))
 		return []reading{{"", v, known}}, true
 	}
-	members, ok := follow(data, r.path[:at]).(map[string]any)
+	members, ok := lookup(data, r.path[:at]).(map[string]any)
 	if !ok {
 		return nil, false
 	}
@@ -125,14 +125,14 @@ func (r *rule) read(data any) (readings []reading, complete bool) {
 		names = names[:maxElements]
 	}
 	for _, name := range names {
-		v, known := number(follow(members[name], r.path[at+1:]))
-		readings = append(readings, reading{name, v, known})
+		v, known := number(lookup(members[name], r.path[at+1:]))
+		list = append(list, reading{name, v, known})
 	}
-	return readings, complete
+	return list, complete
 }
 
-// follow goes down by keys; what is not there is nil.
-func follow(v any, path []string) any {
+// lookup returns the value at a path of keys, nil if there is none.
+func lookup(v any, path []string) any {
 	for _, key := range path {
 		members, _ := v.(map[string]any)
 		v = members[key]
@@ -149,27 +149,27 @@ func number(v any) (float64, bool) {
 	return f, err == nil && !math.IsInf(f, 0)
 }
 
-// advance is what becomes of a value, by what it was and what is read at a time.
-// A value that is not known changes nothing. Pending becomes firing when `for` has
-// passed since it began, by the clock, however many reports were missed.
-func (r *Rule) advance(was entry, v reading, at time.Time) entry {
+// next returns the breach after a reading at a time; zero if the value does not
+// breach the rule. A value that is unknown changes nothing. A pending breach fires
+// when For has passed since it began, however many reports were missed.
+func (r *Rule) next(last breach, v reading, at time.Time) breach {
 	switch {
 	case !v.known:
-		return was
-	case r.beyond(v.value):
-		if was.Since.IsZero() {
-			was.Since = at
+		return last
+	case r.breachedBy(v.value):
+		if last.Since.IsZero() {
+			last.Since = at
 		}
-		was.Firing = was.Firing || at.Sub(was.Since) >= r.For.Std()
-		return was
-	case was.Firing && r.Clear != nil && !r.cleared(v.value):
-		return was
+		last.Firing = last.Firing || at.Sub(last.Since) >= r.For.Std()
+		return last
+	case last.Firing && r.Clear != nil && !r.cleared(v.value):
+		return last
 	default:
-		return entry{}
+		return breach{}
 	}
 }
 
-func (r *Rule) beyond(v float64) bool {
+func (r *Rule) breachedBy(v float64) bool {
 	if r.Below != nil {
 		return v < *r.Below
 	}
@@ -183,7 +183,7 @@ func (r *Rule) cleared(v float64) bool {
 	return v < *r.Clear
 }
 
-// limit is the value beyond which the alert fires.
+// limit returns the value beyond which the alert fires.
 func (r *Rule) limit() float64 {
 	if r.Below != nil {
 		return *r.Below
@@ -191,14 +191,13 @@ func (r *Rule) limit() float64 {
 	return *r.Above
 }
 
-// place is the path of a reading, for people.
-func (r *Rule) place(element string) string {
-	return strings.Replace(r.Value, each, element, 1)
+// elementPath returns the path of a reading, for messages.
+func (r *Rule) elementPath(element string) string {
+	return strings.Replace(r.Value, wildcard, element, 1)
 }
 
-// figure prints a number for people: 1,234,567 · 95.3 · 0.0042.
-func figure(v float64) string {
-	digits := 2
+// formatValue formats a number for messages: 1,234,567 · 95.3 · 0.0042.
+func formatValue(v float64) string {
 	switch size := math.Abs(v); {
 	case size >= 1e15:
 		return strconv.FormatFloat(v, 'g', 6, 64)
@@ -207,5 +206,5 @@ func figure(v float64) string {
 	case size > 0 && size < 0.1:
 		return strconv.FormatFloat(v, 'g', 3, 64)
 	}
-	return strconv.FormatFloat(math.Round(v*math.Pow10(digits))/math.Pow10(digits), 'f', -1, 64)
+	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 }

@@ -16,43 +16,43 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// mostGrace bounds ignore_grace: it is looked back over minute by minute.
-const mostGrace = 24 * time.Hour
+// maxIgnoreGrace bounds ignore_grace, which is checked minute by minute.
+const maxIgnoreGrace = 24 * time.Hour
 
-// Validate adds what is wrong with c to f. intervals are the names of the
-// configured time intervals.
+// Validate adds the faults of c to f. intervals are the names of the configured
+// time intervals.
 func (c *Config) Validate(f *setting.Faults, intervals []string) {
 	positive(f, "interval", c.Interval)
 	positive(f, "offline_after", c.OfflineAfter)
-	if g := c.IgnoreGrace; g != nil && g.Std() > mostGrace {
-		f.Addf("ignore_grace", "must be at most %s, not %s", setting.Duration(mostGrace), g)
+	if g := c.IgnoreGrace; g != nil && g.Std() > maxIgnoreGrace {
+		f.Addf("ignore_grace", "must be at most %s, not %s", setting.Duration(maxIgnoreGrace), g)
 	}
-	known(f.In("ignore"), c.Ignore, "time interval", intervals)
+	validateNames(f.In("ignore"), c.Ignore, "time interval", intervals)
 
 	var templates, groups []string
 	for i := range c.Templates {
 		t, f := &c.Templates[i], f.In("templates", i)
-		templates = name(f, "name", "template", t.Name, templates)
+		templates = validateUnique(f, "name", "template", t.Name, templates)
 		t.validate(f)
 	}
 	for i := range c.Groups {
 		g, f := &c.Groups[i], f.In("groups", i)
-		groups = name(f, "name", "group", g.Name, groups)
-		known(f.In("templates"), g.Templates, "template", templates)
+		groups = validateUnique(f, "name", "group", g.Name, groups)
+		validateNames(f.In("templates"), g.Templates, "template", templates)
 		validateLabels(f.In("labels"), g.Labels)
 	}
 	var ids []string
 	for i := range c.Hosts {
 		h, f := &c.Hosts[i], f.In("hosts", i)
-		ids = name(f, "id", "host", h.ID, ids)
-		if why := unfitID(h.ID); h.ID != "" && why != "" {
-			f.Addf("id", "%q %s: it is a part of addresses, so use letters, digits and . _ - : @", h.ID, why)
+		ids = validateUnique(f, "id", "host", h.ID, ids)
+		if fault := idFault(h.ID); h.ID != "" && fault != "" {
+			f.Addf("id", "%q %s: it is a part of URLs, so use letters, digits and . _ - : @", h.ID, fault)
 		}
-		if len(h.Name) > maxName {
-			f.Addf("name", "has %d bytes: use at most %d", len(h.Name), maxName)
+		if len(h.Name) > maxNameSize {
+			f.Addf("name", "has %d bytes: use at most %d", len(h.Name), maxNameSize)
 		}
-		known(f.In("groups"), h.Groups, "group", groups)
-		known(f.In("templates"), h.Templates, "template", templates)
+		validateNames(f.In("groups"), h.Groups, "group", groups)
+		validateNames(f.In("templates"), h.Templates, "template", templates)
 		validateLabels(f.In("labels"), h.Labels)
 	}
 	if c.Register != nil {
@@ -70,27 +70,27 @@ func positive(f *setting.Faults, key string, d *setting.Duration) {
 	}
 }
 
-// name checks what others refer to, and adds it to those that are taken.
-func name(f *setting.Faults, key, what, name string, taken []string) []string {
+// validateUnique checks a name that others refer to, and returns the names in use.
+func validateUnique(f *setting.Faults, key, what, name string, used []string) []string {
 	switch {
 	case name == "":
 		f.Addf(key, "is missing: give the %s one", what)
-	case len(name) > maxName:
-		f.Addf(key, "has %d bytes: use at most %d", len(name), maxName)
-	case slices.Contains(taken, name):
-		f.Addf(key, "%q is taken by another %s: they must differ", name, what)
+	case len(name) > maxNameSize:
+		f.Addf(key, "has %d bytes: use at most %d", len(name), maxNameSize)
+	case slices.Contains(used, name):
+		f.Addf(key, "%q is used by another %s: they must differ", name, what)
 	}
-	return append(taken, name)
+	return append(used, name)
 }
 
-// known checks that the names are among those that there are.
-func known(f *setting.Faults, names []string, what string, there []string) {
+// validateNames checks that the names refer to existing ones.
+func validateNames(f *setting.Faults, names []string, what string, existing []string) {
 	for i, name := range names {
-		if slices.Contains(there, name) {
+		if slices.Contains(existing, name) {
 			continue
 		}
 		hint := ""
-		if nearest := setting.Nearest(name, there); nearest != "" {
+		if nearest := setting.Nearest(name, existing); nearest != "" {
 			hint = fmt.Sprintf("; did you mean %q?", nearest)
 		}
 		f.In(i).Addf("", "no %s is named %q%s", what, name, hint)
@@ -100,11 +100,11 @@ func known(f *setting.Faults, names []string, what string, there []string) {
 func (t *Template) validate(f *setting.Faults) {
 	for _, service := range slices.Sorted(maps.Keys(t.Services)) {
 		s, at := t.Services[service], f.In("services", service)
-		if service == "" || len(service) > maxName || strings.ContainsFunc(service, unicode.IsControl) || !utf8.ValidString(service) {
-			at.Addf("", "is not a name: use 1 to %d bytes of text", maxName)
+		if service == "" || len(service) > maxNameSize || strings.ContainsFunc(service, unicode.IsControl) || !utf8.ValidString(service) {
+			at.Addf("", "is not a name: use 1 to %d bytes of text", maxNameSize)
 		}
-		if why := unfitID(s.Plugin); why != "" {
-			at.Addf("plugin", "%s: it is a built-in plugin such as cpu, memory, disk or network, or an executable file's name", why)
+		if fault := idFault(s.Plugin); fault != "" {
+			at.Addf("plugin", "%s: it is a built-in plugin such as cpu, memory, disk or network, or an executable file's name", fault)
 		}
 		if s.Interval.Std() < time.Second || s.Interval.Std()%time.Second != 0 {
 			at.Addf("interval", "must be whole seconds, 1s or more, not %s", s.Interval)
@@ -112,21 +112,21 @@ func (t *Template) validate(f *setting.Faults) {
 	}
 }
 
-// unfitID says why text cannot be a part of a path, "" when it can.
-func unfitID(text string) string {
-	odd := func(r rune) bool {
+// idFault returns why text cannot be a part of a URL path, "" if it can.
+func idFault(text string) string {
+	invalid := func(r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		return !letter && !strings.ContainsRune("._-:@", r)
 	}
 	switch {
 	case text == "":
 		return "is missing"
-	case len(text) > maxName:
-		return fmt.Sprintf("has more than %d bytes", maxName)
+	case len(text) > maxNameSize:
+		return fmt.Sprintf("has more than %d bytes", maxNameSize)
 	case strings.Trim(text, ".") == "":
-		return "is nothing but dots"
-	case strings.ContainsFunc(text, odd):
-		return "has other characters in it"
+		return "consists of dots only"
+	case strings.ContainsFunc(text, invalid):
+		return "contains other characters"
 	}
 	return ""
 }
@@ -156,10 +156,10 @@ func validateName(f *setting.Faults, name string, reserved []string) {
 
 func (r *Register) validate(f *setting.Faults, templates, groups []string) {
 	if len(r.Tokens) == 0 {
-		f.Addf("tokens", "is missing: name the tokens of webhook.auth with which hosts may enrol")
+		f.Addf("tokens", "is missing: name the tokens of webhook.auth that hosts may register with")
 	}
-	known(f.In("groups"), r.Groups, "group", groups)
-	known(f.In("templates"), r.Templates, "template", templates)
+	validateNames(f.In("groups"), r.Groups, "group", groups)
+	validateNames(f.In("templates"), r.Templates, "template", templates)
 	if r.Max != nil && *r.Max < 1 {
 		f.Addf("max", "must be 1 or more, not %d", *r.Max)
 	}
@@ -171,18 +171,18 @@ func (r *Rule) validate(f *setting.Faults) {
 		f.Addf("alert", "is missing: it is the name of the alert, such as HostCPUHigh")
 	}
 	parts := strings.Split(r.Value, ".")
-	stars := strings.Count(r.Value, each)
+	stars := strings.Count(r.Value, wildcard)
 	switch {
 	case r.Value == "":
-		f.Addf("value", "is missing: it leads from a plugin to a number, such as cpu.usage_percent")
+		f.Addf("value", "is missing: it is the path of a number in a plugin's data, such as cpu.usage_percent")
 	case len(parts) < 2 || slices.Contains(parts, ""):
-		f.Addf("value", "%q is not a path: it is a plugin and keys of its data with dots between, such as cpu.usage_percent", r.Value)
-	case stars > 1 || stars == 1 && (parts[0] == each || !slices.Contains(parts, each)):
-		f.Addf("value", "%q: one key behind the plugin may be *, as a whole, such as disk.mounts.*.used_percent", r.Value)
+		f.Addf("value", "%q is not a path: it must be a plugin and keys of its data, separated by dots, such as cpu.usage_percent", r.Value)
+	case stars > 1 || stars == 1 && (parts[0] == wildcard || !slices.Contains(parts, wildcard)):
+		f.Addf("value", "%q: one whole key after the plugin may be *, such as disk.mounts.*.used_percent", r.Value)
 	case stars == 1 && r.By == "":
-		f.Addf("by", "is missing: it is the label that tells the values of * apart, such as mount")
+		f.Addf("by", "is missing: it is the label that distinguishes the values of *, such as mount")
 	case stars == 0 && r.By != "":
-		f.Addf("by", "is for a value with * in it")
+		f.Addf("by", "is only for a value with *")
 	}
 	if r.By != "" {
 		if !model.LegacyValidation.IsValidLabelName(r.By) || slices.Contains(reservedLabels, r.By) {
@@ -194,9 +194,9 @@ func (r *Rule) validate(f *setting.Faults) {
 	if r.By != "" {
 		reserved = append(slices.Clip(reserved), r.By)
 	}
-	r.validateTexts(f.In("labels"), r.Labels, labelData{sample().Labels}, reserved,
-		"labels are what the alert is, so they may use $labels only")
-	r.validateTexts(f.In("annotations"), r.Annotations, sample(), reservedAnnotations,
+	r.validateTexts(f.In("labels"), r.Labels, labelData{sampleData().Labels}, reserved,
+		"labels identify the alert, so they may use $labels only")
+	r.validateTexts(f.In("annotations"), r.Annotations, sampleData(), reservedAnnotations,
 		"an annotation may use $labels, $value and .Threshold")
 }
 
@@ -211,7 +211,7 @@ func (r *Rule) validateLimits(f *setting.Faults) {
 	case r.Above == nil && r.Below == nil:
 		f.Addf("above", "is missing: give above or below, the value beyond which the alert fires")
 	case r.Above != nil && r.Below != nil:
-		f.Addf("below", "is given beside above: make two rules of it")
+		f.Addf("below", "is given together with above: write two rules")
 	case r.Clear == nil:
 	case r.Above != nil && *r.Clear > *r.Above:
 		f.Addf("clear", "must not be greater than above (%v), not %v", *r.Above, *r.Clear)
@@ -229,8 +229,8 @@ func (r *Rule) validateTexts(f *setting.Faults, texts map[string]setting.Templat
 	}
 }
 
-// warn warns of the first host that reports so seldom that one late report makes
-// it offline, and of rules that are for no host.
+// warn adds warnings about the first host that one late report makes offline, and
+// about rules that match no host.
 func (c *Config) warn(f *setting.Faults) {
 	hosts := NewInventory(c).hosts
 	for i, entry := range c.Hosts {
@@ -250,7 +250,7 @@ func (c *Config) warn(f *setting.Faults) {
 	for i := range c.Rules {
 		matching := func(h *Host) bool { return (&rule{Rule: &c.Rules[i]}).matches(h) }
 		if c.Register == nil && len(hosts) > 0 && !slices.ContainsFunc(slices.Collect(maps.Values(hosts)), matching) {
-			f.In("rules", i).Warnf("match", "is for none of the hosts")
+			f.In("rules", i).Warnf("match", "matches none of the hosts")
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package agent collects data on a Linux host and reports it to a Tocsin server,
-// which decides what is collected. The agent runs without privileges and listens
+// which configures the services to collect. The agent runs without privileges and listens
 // on no port. It uses two paths of the server, /agents/ID/config and
 // /agents/ID/report, and works without the server for days: reports wait on disk.
 package agent
@@ -59,7 +59,7 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// Validate returns what is wrong with the options, nil if nothing is. Such an
+// Validate returns the first fault of the options, nil if they are valid. Such an
 // error is wrong usage: starting again with the same options does not help. Its
 // text names the flag of the command line and contains no secret.
 func (o *Options) Validate() error {

@@ -47,8 +47,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// withGracePeriod returns a context that ends d after ctx, so that what has begun
-// can complete.
+// withGracePeriod returns a context that ends d after ctx, so that a request in
+// flight can complete.
 func withGracePeriod(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	extended, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {

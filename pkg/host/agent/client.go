@@ -37,7 +37,7 @@ type client struct {
 }
 
 // requestError is a request that failed, or that the server did not accept. Its
-// text contains no secret and says what to do.
+// text contains no secret and a remedy.
 type requestError struct {
 	message string
 	// permanent is set when the server will never accept this report.

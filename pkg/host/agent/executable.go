@@ -23,7 +23,7 @@ const (
 	// pipeTimeout is how long output is read after the plugin has ended, if another
 	// process still has the pipe open.
 	pipeTimeout = time.Second
-	// maxStdout and maxStderr bound what is read of a plugin's output, in bytes.
+	// maxStdout and maxStderr bound a plugin's output, in bytes.
 	maxStdout, maxStderr = 64 << 10, 512
 )
 

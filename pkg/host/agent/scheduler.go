@@ -89,7 +89,7 @@ func (c *collector) loop(ctx context.Context) {
 	}
 	for sleep(ctx, time.Until(next)) {
 		c.collect(ctx)
-		// A machine that was suspended does not catch up on what it missed.
+		// After a suspension of the machine the missed collections are not made.
 		for !next.After(time.Now()) {
 			next = next.Add(c.interval)
 		}

@@ -1,0 +1,136 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
+)
+
+// hostQueue is the queue in which hosts are due when they count as offline.
+var hostQueue = store.Kind(keyspace.Host)
+
+func heartbeatKey(id string) string       { return keyspace.Host + id }
+func valueKey(id, service string) string  { return keyspace.HostValue + id + "/" + service }
+func breachKey(id, service string) string { return keyspace.HostBreach + id + "/" + service }
+
+// heartbeat is the stored record of when a host last reported. It is due when the
+// host counts as offline.
+type heartbeat struct {
+	// At is the time of the newest report, Live that of the newest one that was
+	// not late. Reports are late when an agent sends them after an
+	// outage of the server.
+	At   time.Time `json:"at"`
+	Live time.Time `json:"live,omitzero"`
+	// Up is since when the host has reported without interruption.
+	Up      time.Time `json:"up,omitzero"`
+	Address string    `json:"address,omitempty"`
+}
+
+// afterReport returns the heartbeat after a report that was made at a time and
+// received now, and when the host counts as offline. A late report proves that the
+// host was online at its time only; but a host that is delivering late reports does
+// not become offline.
+func (b heartbeat) afterReport(now, at time.Time, address string, offlineAfter time.Duration) (next heartbeat, due time.Time) {
+	next = b
+	if at.After(b.At) {
+		next.At = at
+	}
+	due = next.At.Add(offlineAfter)
+	if !isRecent(now, at, offlineAfter) {
+		return next, now.Add(offlineAfter)
+	}
+	if at.Sub(b.Live) >= offlineAfter {
+		next.Up = at
+	}
+	if at.After(b.Live) {
+		next.Live = at
+	}
+	if address != "" {
+		next.Address = address
+	}
+	return next, due
+}
+
+// isRecent reports whether a report that was made at a time shows the current
+// state of the host.
+func isRecent(now, at time.Time, offlineAfter time.Duration) bool { return now.Sub(at) < offlineAfter }
+
+// reportTime returns the time of a report in the store's precision: no future time,
+// and none so old that its value would have expired.
+func reportTime(at, now time.Time) time.Time {
+	if at.IsZero() || at.After(now) {
+		at = now
+	}
+	if oldest := now.Add(-valueRetention); at.Before(oldest) {
+		at = oldest
+	}
+	return at.UTC().Truncate(time.Millisecond)
+}
+
+// valueRetention is how long the latest value of a service is kept.
+const valueRetention = 30 * 24 * time.Hour
+
+// value is the stored latest value of a service.
+type value struct {
+	At   time.Time       `json:"at"`
+	Data json.RawMessage `json:"data"`
+}
+
+// latestValues returns the latest values of a host by service. Services without a
+// value are left out.
+func latestValues(ctx context.Context, st store.Store, h *Host) (map[string]value, error) {
+	names := slices.Sorted(maps.Keys(h.Services))
+	if len(names) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = valueKey(h.ID, name)
+	}
+	items, err := st.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]value, len(items))
+	for i, it := range items {
+		var v value
+		// A value that cannot be read is replaced by the next report.
+		if found, err := store.Decode(it, &v); found && err == nil {
+			values[names[i]] = v
+		}
+	}
+	return values, nil
+}
+
+// pageSize is how many items are read at a time.
+const pageSize = 500
+
+// forEach calls do with every item whose key begins with prefix.
+func forEach(ctx context.Context, st store.Store, prefix string, do func(store.Item) error) error {
+	for after := ""; ; {
+		page, err := st.List(ctx, prefix, after, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, it := range page {
+			if err := do(it); err != nil {
+				return err
+			}
+			after = it.Key
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+	}
+}
+
+// deleteUnchanged returns the change that deletes an item on the condition that it
+// did not change.
+func deleteUnchanged(it store.Item) store.Change {
+	return store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)}
+}
