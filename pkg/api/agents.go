@@ -1,20 +1,28 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"tocsin/pkg/host"
+	"tocsin/pkg/intake"
 )
 
-// agents registers what the agents of hosts ask and report, and how the hosts
-// stand. Without hosts the paths do not exist.
-func (a *api) agents(mux *http.ServeMux) {
+// registerAgents registers the paths of the host agents and of the hosts' status.
+// Without hosts they do not exist.
+func (a *api) registerAgents(mux *http.ServeMux) {
 	if a.Hosts == nil {
 		return
 	}
@@ -22,37 +30,37 @@ func (a *api) agents(mux *http.ServeMux) {
 	mux.Handle("/agents/{id}", a.endpoint(methods{http.MethodGet: a.getAgent}))
 	mux.Handle("/agents/{id}/report", a.endpoint(methods{http.MethodPost: a.postReport}))
 	mux.HandleFunc("GET /agents/{id}/config", a.getAgentConfig)
-	mux.Handle("/agents/{id}/config", a.endpoint(methods{http.MethodGet: nil})) // for every other method
+	mux.Handle("/agents/{id}/config", a.endpoint(methods{http.MethodGet: nil})) // 405 for all other methods
 	mux.Handle("/agents/", a.endpoint(nil))
 }
 
-// sender is who speaks for a host.
+// sender returns the sender of a host's request.
 func sender(r *http.Request) host.Sender {
 	caller := Caller(r.Context())
 	return host.Sender{Token: caller.Name, Hosts: caller.Hosts}
 }
 
-// getAgentConfig answers what a host must collect. The entity tag makes it cheap
-// to ask again: 304 without a body.
+// getAgentConfig returns the configuration of an agent, or 304 if the agent has it
+// already.
 func (a *api) getAgentConfig(w http.ResponseWriter, r *http.Request) {
 	h, err := a.Hosts.Host(r.Context(), sender(r), r.PathValue("id"))
 	if err != nil {
-		a.answer(w, r, nil, a.refusedAgent(r, err))
+		a.respond(w, r, nil, a.agentError(r, err))
 		return
 	}
 	body, etag := h.AgentConfig()
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", etag)
-	if unchanged(r.Header.Values("If-None-Match"), etag) {
+	if matchesETag(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	a.answer(w, r, json.RawMessage(body), nil)
+	a.respond(w, r, json.RawMessage(body), nil)
 }
 
-// unchanged tells whether one of the tags that a client has is etag. They are
-// compared weakly: a gateway that packs the body weakens the tag (RFC 9110, 13.1.2).
-func unchanged(headers []string, etag string) bool {
+// matchesETag reports whether If-None-Match contains etag. The comparison is weak,
+// because a gateway that compresses the body weakens the tag (RFC 9110, 13.1.2).
+func matchesETag(headers []string, etag string) bool {
 	for tag := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
 			return true
@@ -68,29 +76,29 @@ func (a *api) getAgents(r *http.Request, now time.Time) (any, error) {
 func (a *api) getAgent(r *http.Request, now time.Time) (any, error) {
 	s, err := a.Hosts.Status(r.Context(), now, sender(r), r.PathValue("id"))
 	if err != nil {
-		return nil, a.refusedAgent(r, err)
+		return nil, a.agentError(r, err)
 	}
 	return s, nil
 }
 
-// postReport takes a report in, and answers once it is durable.
+// postReport stores a report. A 200 means that it is durable.
 func (a *api) postReport(r *http.Request, now time.Time) (any, error) {
 	id, from := r.PathValue("id"), sender(r)
-	if _, err := a.Hosts.Host(r.Context(), from, id); err != nil { // before the body is read
-		return nil, a.refusedAgent(r, err)
+	if _, err := a.Hosts.Host(r.Context(), from, id); err != nil { // before reading the body
+		return nil, a.agentError(r, err)
 	}
-	body, err := a.report(r)
+	body, err := a.readReport(r)
 	if err == nil && body.ClientID != id {
-		err = malformed(http.StatusBadRequest, "client_id is %q, and the path is that of %q", cut(body.ClientID), id)
+		err = codedError(http.StatusBadRequest, "client_id is %q, but the path is that of %q", truncate(body.ClientID), id)
 	}
 	if err != nil {
-		return nil, a.refusedAgent(r, err)
+		return nil, a.agentError(r, err)
 	}
 	alerts, err := a.Hosts.Report(r.Context(), now, id, host.Report{
-		From: from, Service: body.Service, Data: body.Data, At: collected(r, body.At.at, now), Address: address(r),
+		From: from, Service: body.Service, Data: body.Data, At: collectedAt(r, body.At.time, now), Address: remoteAddress(r),
 	})
 	if err != nil {
-		return nil, a.refusedAgent(r, err)
+		return nil, a.agentError(r, err)
 	}
 	if alerts > 0 {
 		a.flush(r.Context())
@@ -98,21 +106,20 @@ func (a *api) postReport(r *http.Request, now time.Time) (any, error) {
 	return map[string]string{"status": "ok"}, nil
 }
 
-// collected is when a report was made, by the clock here. A Date in the request says
-// what the host's clock is at (RFC 9110, 6.6.1): one that is wrong by more than a
-// host may be silent would otherwise make it offline for ever.
-func collected(r *http.Request, at, now time.Time) time.Time {
+// collectedAt returns when a report was collected, by the local clock. It corrects the
+// host's clock by the header Date (RFC 9110, 6.6.1), because a host whose clock is
+// slow by more than offline_after would always be offline.
+func collectedAt(r *http.Request, at, now time.Time) time.Time {
 	sent, err := http.ParseTime(r.Header.Get("Date"))
 	if err != nil || at.IsZero() {
 		return at
 	}
-	// Date has whole seconds: what was made within the last one was made now.
+	// Date has whole seconds, so a report may be up to a second newer.
 	return now.Add(-max(0, sent.Sub(at)))
 }
 
-// address is where a request came from, without the port; "" when that is not
-// known.
-func address(r *http.Request) string {
+// remoteAddress returns the IP address of the client, "" if it is unknown.
+func remoteAddress(r *http.Request) string {
 	text := r.RemoteAddr
 	if without, _, err := net.SplitHostPort(text); err == nil {
 		text = without
@@ -124,22 +131,124 @@ func address(r *http.Request) string {
 	return ip.Unmap().String()
 }
 
-// refusedAgent is the answer to what a host may not do or did not do right. It is
-// logged: nobody may be reading the agent's log.
-func (a *api) refusedAgent(r *http.Request, err error) error {
+// agentError returns the error with the status of the response. It logs rejected
+// requests, because the log of the agent is on another host.
+func (a *api) agentError(r *http.Request, err error) error {
 	switch {
 	case errors.Is(err, host.ErrUnknown):
-		err = malformed(http.StatusNotFound, "%s", host.ErrUnknown)
+		err = codedError(http.StatusNotFound, "%s", host.ErrUnknown)
 	case errors.Is(err, host.ErrForbidden):
-		err = malformed(http.StatusForbidden, "%s", host.ErrForbidden)
+		err = codedError(http.StatusForbidden, "%s", host.ErrForbidden)
 	case errors.Is(err, host.ErrFull):
-		err = malformed(http.StatusForbidden, "%s", host.ErrFull)
+		err = codedError(http.StatusForbidden, "%s", host.ErrFull)
 	case errors.Is(err, host.ErrTooLarge):
-		err = malformed(http.StatusRequestEntityTooLarge, "%s", host.ErrTooLarge)
+		err = codedError(http.StatusRequestEntityTooLarge, "%s", host.ErrTooLarge)
 	}
-	var told *refusal
-	if errors.As(err, &told) {
-		a.Log.WarnContext(r.Context(), "agent refused", "host", cut(r.PathValue("id")), "token", Caller(r.Context()).Name, "err", err)
+	var rejected *httpError
+	if errors.As(err, &rejected) {
+		a.Log.WarnContext(r.Context(), "agent rejected", "host", truncate(r.PathValue("id")), "token", Caller(r.Context()).Name, "err", err)
 	}
 	return err
+}
+
+const (
+	// maxReportDepth is the limit on the nesting of a report, and maxReportTokens on
+	// the number of its names and values.
+	maxReportDepth  = 32
+	maxReportTokens = 20_000
+	// maxServiceName is the limit on the name of a service, in bytes.
+	maxServiceName = 128
+)
+
+// reportBody is the body of a report.
+type reportBody struct {
+	ClientID string          `json:"client_id"`
+	Service  string          `json:"service_name"`
+	Data     json.RawMessage `json:"data"`
+	At       requestTime     `json:"at"`
+}
+
+// readReport parses the body of a report: JSON, or a form whose data is JSON.
+func (a *api) readReport(r *http.Request) (*reportBody, error) {
+	media, err := mediaType(r, []string{"application/json", intake.Form})
+	if err != nil {
+		return nil, err
+	}
+	text, err := readBody(r, a.Webhook.maxBody())
+	if err != nil {
+		return nil, err
+	}
+	var body *reportBody
+	if media == intake.Form {
+		body, err = parseReportForm(text)
+	} else {
+		body, err = parseReportJSON(text)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case body.ClientID == "":
+		return nil, codedError(http.StatusBadRequest, "client_id is missing: it is the id of the host")
+	case body.Service == "":
+		return nil, codedError(http.StatusBadRequest, "service_name is missing: it is the name of the collected service")
+	case len(body.Service) > maxServiceName:
+		return nil, codedError(http.StatusBadRequest, "service_name has more than %d bytes", maxServiceName)
+	case len(body.Data) == 0 || string(body.Data) == "null":
+		return nil, codedError(http.StatusBadRequest, "data is missing: it is the collected values")
+	}
+	return body, nil
+}
+
+func parseReportJSON(text []byte) (*reportBody, error) {
+	if err := checkJSON(text); err != nil {
+		return nil, codedError(http.StatusBadRequest, "the body is invalid: %s", err)
+	}
+	var body reportBody
+	if err := json.Unmarshal(text, &body); err != nil {
+		return nil, codedError(http.StatusBadRequest, "the body is invalid: %s", explainDecodeError(err))
+	}
+	return &body, nil
+}
+
+func parseReportForm(text []byte) (*reportBody, error) {
+	form, err := url.ParseQuery(string(text))
+	if err != nil {
+		return nil, codedError(http.StatusBadRequest, "the body is not a form: %s", truncate(err.Error()))
+	}
+	for name, values := range form {
+		if len(values) > 1 || !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
+			return nil, codedError(http.StatusBadRequest, "the field %q is repeated or not UTF-8", truncate(name))
+		}
+	}
+	body := &reportBody{ClientID: form.Get("client_id"), Service: form.Get("service_name"), Data: json.RawMessage(form.Get("data"))}
+	if err := body.At.UnmarshalText([]byte(form.Get("at"))); err != nil {
+		return nil, codedError(http.StatusBadRequest, "at: %s", err)
+	}
+	if len(body.Data) > 0 {
+		if err := checkJSON(body.Data); err != nil {
+			return nil, codedError(http.StatusBadRequest, "data: %s", err)
+		}
+	}
+	return body, nil
+}
+
+// checkJSON returns an error unless text is one JSON value in UTF-8 (RFC 8259) within
+// the limits and without duplicate names in objects.
+func checkJSON(text []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(text))
+	for n := 1; n == 1 || dec.StackDepth() > 0; n++ {
+		if _, err := dec.ReadToken(); err != nil {
+			return errors.New("invalid JSON: " + truncate(err.Error()))
+		}
+		switch {
+		case dec.StackDepth() > maxReportDepth:
+			return fmt.Errorf("nested more than %d levels deep", maxReportDepth)
+		case n > maxReportTokens:
+			return fmt.Errorf("more than %d names and values", maxReportTokens)
+		}
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("unexpected data after the JSON value")
+	}
+	return nil
 }

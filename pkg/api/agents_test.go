@@ -25,7 +25,7 @@ const (
 )
 
 // agents is an API whose hosts are web-1, web-2 and db-1, and the store behind it.
-func agents(t testing.TB) (*world, *faulty) {
+func newAgentAPI(t testing.TB) (*testAPI, *failingStore) {
 	t.Helper()
 	high := 90.0
 	c := host.Config{
@@ -38,8 +38,8 @@ func agents(t testing.TB) (*world, *faulty) {
 		Register: &host.Register{Tokens: []string{"enrol"}, Max: new(int)},
 	}
 	*c.Register.Max = 1
-	st := &faulty{Store: memory.New()}
-	w := newWorld(t, withTokens, func(o *api.Options) {
+	st := &failingStore{Store: memory.New()}
+	w := newTestAPI(t, withTokens, func(o *api.Options) {
 		o.Webhook.Auth.Tokens = append(o.Webhook.Auth.Tokens,
 			api.TokenConfig{Name: "web", Token: webToken, Paths: []string{"/agents"}},
 			api.TokenConfig{Name: "enrol", Token: enrolToken, Paths: []string{"/agents"}})
@@ -49,7 +49,7 @@ func agents(t testing.TB) (*world, *faulty) {
 }
 
 // ask asks as who has a token.
-func (w *world) ask(token, method, path, body string, headers ...string) *http.Response {
+func (w *testAPI) ask(token, method, path, body string, headers ...string) *http.Response {
 	return w.request(method, path, strings.NewReader(body), append([]string{"Authorization", "Bearer " + token, "Content-Type", "application/json"}, headers...)...)
 }
 
@@ -57,7 +57,7 @@ const cpuReport = `{"client_id": "web-1", "service_name": "LinuxCPU", "data": {"
 
 // An agent asks what it must collect, and asks again for nothing but a header.
 func TestAgentConfig(t *testing.T) {
-	w, _ := agents(t)
+	w, _ := newAgentAPI(t)
 	r := w.ask(hostToken, http.MethodGet, "/agents/web-1/config", "")
 	status, body := w.read(r)
 	etag := r.Header.Get("ETag")
@@ -81,7 +81,7 @@ func TestAgentConfig(t *testing.T) {
 
 // Who may ask what: a token speaks for the hosts that it is bound to.
 func TestAgentAuth(t *testing.T) {
-	w, _ := agents(t)
+	w, _ := newAgentAPI(t)
 	for _, tt := range []struct {
 		name, token, path string
 		want              int
@@ -119,7 +119,7 @@ func TestAgentAuth(t *testing.T) {
 
 // A report is taken as JSON, packed JSON, or as a form, and shown.
 func TestReport(t *testing.T) {
-	w, _ := agents(t)
+	w, _ := newAgentAPI(t)
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
 	zip.Write([]byte(strings.Replace(cpuReport, "12.5", "13", 1)))
@@ -158,20 +158,20 @@ func TestReport(t *testing.T) {
 
 // What is due with a report is said at once, and with most reports nothing is.
 func TestReportThatFires(t *testing.T) {
-	w, _ := agents(t)
+	w, _ := newAgentAPI(t)
 	w.ask(hostToken, http.MethodPost, "/agents/web-1/report", cpuReport)
-	if w.woken != 0 {
-		t.Errorf("woken %d times by a report that says nothing", w.woken)
+	if w.flushes != 0 {
+		t.Errorf("woken %d times by a report that says nothing", w.flushes)
 	}
 	w.ask(hostToken, http.MethodPost, "/agents/web-1/report", strings.Replace(cpuReport, "12.5", "95", 1))
 	_, alerts := w.read(w.ask(prometheusToken, http.MethodGet, "/api/v2/alerts", ""))
-	if w.woken != 1 || !strings.Contains(alerts, `"alertname":"HostCPUHigh"`) {
-		t.Errorf("woken %d times, alerts %s", w.woken, alerts)
+	if w.flushes != 1 || !strings.Contains(alerts, `"alertname":"HostCPUHigh"`) {
+		t.Errorf("woken %d times, alerts %s", w.flushes, alerts)
 	}
 }
 
 func TestReportIsRefused(t *testing.T) {
-	w, st := agents(t)
+	w, st := newAgentAPI(t)
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
 	report := func(data string) string {
 		return `{"client_id": "web-1", "service_name": "LinuxCPU", "data": ` + data + `}`
@@ -182,20 +182,20 @@ func TestReportIsRefused(t *testing.T) {
 		status     int
 		want       string
 	}{
-		{"another's id", strings.Replace(cpuReport, "web-1", "web-2", 1), nil, 400, `client_id is \"web-2\", and the path is that of \"web-1\"`},
+		{"another's id", strings.Replace(cpuReport, "web-1", "web-2", 1), nil, 400, `client_id is \"web-2\", but the path is that of \"web-1\"`},
 		{"no id", `{"service_name": "x", "data": 1}`, nil, 400, "client_id is missing"},
 		{"no service", `{"client_id": "web-1", "data": 1}`, nil, 400, "service_name is missing"},
 		{"a long service", `{"client_id": "web-1", "service_name": "` + strings.Repeat("x", 129) + `", "data": 1}`, nil, 400, "more than 128 bytes"},
 		{"no data", `{"client_id": "web-1", "service_name": "x"}`, nil, 400, "data is missing"},
 		{"null", report("null"), nil, 400, "data is missing"},
-		{"nothing", "", nil, 400, "it is not JSON"},
-		{"no JSON", "{", nil, 400, "it is not JSON"},
+		{"nothing", "", nil, 400, "invalid JSON"},
+		{"no JSON", "{", nil, 400, "invalid JSON"},
 		{"an array", "[]", nil, 400, "array where an object is expected"},
-		{"more behind it", cpuReport + "{}", nil, 400, "more follows"},
+		{"more behind it", cpuReport + "{}", nil, 400, "unexpected data"},
 		{"a name twice", strings.Replace(cpuReport, "{", `{"client_id": "x", `, 1), nil, 400, "duplicate"},
 		{"a name twice within", report(`{"a": 1, "a": 2}`), nil, 400, "duplicate"},
 		{"no UTF-8", report("\"\xff\""), nil, 400, "UTF-8"},
-		{"deep", report(strings.Repeat("[", 40) + strings.Repeat("]", 40)), nil, 400, "nested more than 32 deep"},
+		{"deep", report(strings.Repeat("[", 40) + strings.Repeat("]", 40)), nil, 400, "nested more than 32 levels deep"},
 		{"wide", report("[" + strings.Repeat("1,", 20_000) + "1]"), nil, 400, "more than 20000"},
 		{"a number as id", strings.Replace(cpuReport, `"web-1"`, "7", 1), nil, 400, "client_id: number where a string is expected"},
 		{"no time", strings.Replace(cpuReport, "{", `{"at": "yesterday", `, 1), nil, 400, "is not a time"},
@@ -203,8 +203,8 @@ func TestReportIsRefused(t *testing.T) {
 		{"a large body", report(`"` + strings.Repeat("x", 1<<20) + `"`), nil, 413, "1048576 bytes"},
 		{"another type", cpuReport, []string{"Content-Type", "text/plain"}, 415, "unsupported media type"},
 		{"no form", "%zz", form, 400, "not a form"},
-		{"a form without JSON", "client_id=web-1&service_name=x&data=%7B", form, 400, "data: it is not JSON"},
-		{"a field twice", "client_id=web-1&client_id=web-1", form, 400, "twice"},
+		{"a form without JSON", "client_id=web-1&service_name=x&data=%7B", form, 400, "data: invalid JSON"},
+		{"a field twice", "client_id=web-1&client_id=web-1", form, 400, "repeated"},
 		{"no time in a form", "client_id=web-1&service_name=x&data=1&at=x", form, 400, "at: "},
 		{"a form that is not UTF-8", "client_id=web-1&service_name=%ff&data=1", form, 400, "UTF-8"},
 	} {
@@ -219,7 +219,7 @@ func TestReportIsRefused(t *testing.T) {
 	if r := w.ask(hostToken, http.MethodGet, "/agents/web-1/report", ""); r.StatusCode != 405 {
 		t.Errorf("GET: %d", r.StatusCode)
 	}
-	if logs := w.logs.String(); !strings.Contains(logs, "agent refused") || strings.Contains(logs, hostToken) {
+	if logs := w.logs.String(); !strings.Contains(logs, "agent rejected") || strings.Contains(logs, hostToken) {
 		t.Error(logs)
 	}
 	st.err = store.ErrUnavailable
@@ -239,7 +239,7 @@ func TestReportIsRefused(t *testing.T) {
 
 // Without hosts the paths do not exist.
 func TestNoAgents(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	for _, path := range []string{"/agents", "/agents/web-1", "/agents/web-1/config"} {
 		if status, _ := w.get(path); status != 404 {
 			t.Errorf("%s: %d", path, status)
@@ -249,7 +249,7 @@ func TestNoAgents(t *testing.T) {
 
 // The address is that of the connection, without the port.
 func TestReportAddress(t *testing.T) {
-	w, _ := agents(t)
+	w, _ := newAgentAPI(t)
 	for remote, want := range map[string]string{"10.0.0.7:1234": "10.0.0.7", "[2001:db8::1]:1": "2001:db8::1", "[::ffff:10.0.0.8]:1": "10.0.0.8", "10.0.0.9": "10.0.0.9"} {
 		r := httptest.NewRequest(http.MethodPost, "/agents/web-1/report", strings.NewReader(cpuReport))
 		r.RemoteAddr = remote
@@ -273,7 +273,7 @@ func TestReportOfWrongClock(t *testing.T) {
 		{"fast, and does not say so", "2026-11-20T23:00:00Z", "", "2026-11-20T22:00:00.123Z"},
 		{"a date that is none", "2026-11-20T20:59:59Z", "yesterday", "2026-11-20T20:59:59Z"},
 	} {
-		w, _ := agents(t)
+		w, _ := newAgentAPI(t)
 		body := strings.Replace(cpuReport, "{", `{"at": "`+tt.at+`", `, 1)
 		w.ask(hostToken, http.MethodPost, "/agents/web-1/report", body, "Date", tt.date)
 		if _, body := w.read(w.ask(hostToken, http.MethodGet, "/agents/web-1", "")); !strings.Contains(body, `"lastReport":"`+tt.want+`"`) {
@@ -286,7 +286,7 @@ func FuzzReport(f *testing.F) {
 	f.Add(cpuReport, false)
 	f.Add("client_id=web-1&service_name=LinuxCPU&data=%7B%22usage_percent%22%3A95%7D&at=2026-11-20T21:59:30Z", true)
 	f.Add(`{"client_id":"web-1","service_name":"LinuxCPU","data":[[{"a":1e999}]],"at":"0000-01-01T00:00:00Z"}`, false)
-	w, _ := agents(f)
+	w, _ := newAgentAPI(f)
 	f.Fuzz(func(t *testing.T, body string, form bool) {
 		w.t = t
 		w.now = w.now.Add(time.Second) // a token's rate is bounded

@@ -16,14 +16,14 @@ const scene = `[
 	{"labels":{"alertname":"over"},"endsAt":"2026-11-20T10:00:00Z"},
 	{"labels":{"alertname":"later"},"endsAt":"2030-01-01T10:00:00Z"}]`
 
-func newScene(t *testing.T) (w *world, silenceID string) {
-	w = newWorld(t)
-	w.must("/api/v2/alerts", scene)
+func newScene(t *testing.T) (w *testAPI, silenceID string) {
+	w = newTestAPI(t)
+	w.mustPost("/api/v2/alerts", scene)
 	return w, w.silence(silence(`{"name":"alertname","value":"C","isRegex":false}`))
 }
 
 // names lists the alerts of an answer by name and zone, or says what is wrong.
-func (w *world) names(path string) string {
+func (w *testAPI) names(path string) string {
 	w.t.Helper()
 	status, body := w.get(path)
 	if status != 200 {
@@ -56,7 +56,7 @@ func TestShownAlerts(t *testing.T) {
 	both := `{"name":"dba"},{"name":"night"}`
 
 	_, body := w.get("/api/v2/alerts")
-	if want := "[" + disk(both, "", "active") + "," + c + "," + b + "," + later + "," + a1 + "]"; !same(t, body, want) {
+	if want := "[" + disk(both, "", "active") + "," + c + "," + b + "," + later + "," + a1 + "]"; !sameJSON(t, body, want) {
 		t.Errorf("alerts:\n got %s\nwant %s", body, want)
 	}
 
@@ -66,7 +66,7 @@ func TestShownAlerts(t *testing.T) {
 	_, body = w.get("/api/v2/alerts/groups")
 	want := "[" + group("dba", "A", disk(both, "", "active")) + "," + group("night", "A", disk(both, `"always"`, "suppressed")) + "," + group("ops", "A", a1) + "," +
 		group("ops", "B", b) + "," + group("ops", "C", c) + "," + group("ops", "later", later) + "]"
-	if !same(t, body, want) {
+	if !sameJSON(t, body, want) {
 		t.Errorf("groups:\n got %s\nwant %s", body, want)
 	}
 }
@@ -122,7 +122,7 @@ func TestAlertQueries(t *testing.T) {
 		"active=t":                                      all,
 		"active=ok":                                     all,
 		`filter=alertname=~"` + strings.Repeat("a", 8193) + `"`: `"a matcher is longer than 8192 bytes"`,
-		"receiver=" + strings.Repeat("a", 8193):                 `"failed to parse receiver param: it is longer than 8192 bytes"`,
+		"receiver=" + strings.Repeat("a", 8193):                 `"failed to parse receiver param: longer than 8192 bytes"`,
 		strings.Repeat("filter=a=b&", 101):                      `"more than 100 matchers"`,
 	} {
 		if got := w.names("/api/v2/alerts?" + escaped(query)); got != want {
@@ -181,8 +181,8 @@ func TestGroupQueries(t *testing.T) {
 
 // Within a group the order is that of notifications: job, instance, labels.
 func TestOrderInAGroup(t *testing.T) {
-	w := newWorld(t)
-	w.must("/api/v2/alerts", `[
+	w := newTestAPI(t)
+	w.mustPost("/api/v2/alerts", `[
 		{"labels":{"alertname":"A","zone":"4","x":"1"}},
 		{"labels":{"alertname":"A","zone":"3","instance":"i"}},
 		{"labels":{"alertname":"A","zone":"2","job":"j","instance":"k"}},
@@ -204,8 +204,8 @@ func TestOrderInAGroup(t *testing.T) {
 // Status is that of the moment, not of the last flush: Alertmanager's
 // TestAlertGetReturnsCurrentAlertStatus.
 func TestStatusIsCurrent(t *testing.T) {
-	w := newWorld(t)
-	w.must("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"warning"}}]`)
+	w := newTestAPI(t)
+	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"warning"}}]`)
 	expect := func(state string, silencedBy, inhibitedBy []string) {
 		t.Helper()
 		_, body := w.get("/api/v2/alerts?" + escaped(`filter=severity="warning"`))
@@ -223,7 +223,7 @@ func TestStatusIsCurrent(t *testing.T) {
 	expect("active", nil, nil)
 	id := w.silence(silence(`{"name":"severity","value":"warning","isRegex":false}`))
 	expect("suppressed", []string{id}, nil)
-	w.must("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"critical"}}]`)
+	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"critical"}}]`)
 	var critical []struct{ Fingerprint string }
 	_, body := w.get("/api/v2/alerts?" + escaped(`filter=severity="critical"`))
 	decode(t, body, &critical)

@@ -1,17 +1,16 @@
-// Package api is the HTTP surface that other programs talk to: Alertmanager's
-// API v2, so that Prometheus, amtool, karma and Grafana work as with
-// Alertmanager itself; hooks, by which other systems' alerts come in; and what a
-// process is looked after by: health, reload and metrics. With tokens in the
-// configuration, all but health asks for one.
+// Package api is the HTTP API: Alertmanager's API v2, with which Prometheus, amtool,
+// karma and Grafana work; the hooks that receive other systems' alerts; the API of
+// host agents; and health, reload and metrics. With tokens in the configuration,
+// every path except health requires one.
 //
-// The wire contract is that of Alertmanager 0.34.2 (its api/v2/openapi.yaml, and
-// its answers to the same requests). It differs on purpose in this:
-//   - A store out of reach is 503 with Retry-After, not 500.
-//   - Bodies are bounded: 413. They must be UTF-8 and nothing may follow them: 400.
+// API v2 behaves as in Alertmanager 0.34.2, by its api/v2/openapi.yaml and its
+// responses to the same requests. It deviates deliberately in these points:
+//   - An unavailable store is 503 with Retry-After, not 500.
+//   - Bodies are limited (413), must be UTF-8 and must end after the JSON (400).
 //   - Alerts and matchers that are null are 422; Alertmanager drops the connection.
-//   - Times may be written in a few more ways.
-//   - A receiver that an alert reaches by two routes is named once.
-//   - What a client accepts is not asked.
+//   - Times may have a few more formats.
+//   - A receiver that an alert reaches by two routes is listed once.
+//   - The header Accept is ignored.
 package api
 
 import (
@@ -27,58 +26,59 @@ import (
 	"tocsin/pkg/metrics"
 )
 
-// Level is the version of Alertmanager whose API this is.
+// AlertmanagerVersion is the version of Alertmanager whose API v2 this package
+// implements.
 const AlertmanagerVersion = "0.34.2"
 
-// Options are what the API stands on. What has no default must be given.
+// Options configures the API. Options without a default are required.
 type Options struct {
-	// Engine takes alerts in and knows how they stand.
+	// Engine stores the alerts and silences.
 	Engine *dispatch.Engine
 	// Now is the clock.
 	Now func() time.Time
 	Log *slog.Logger
-	// Metrics outlives the handler: one built after a reload counts on.
+	// Metrics outlives the handler, so that counters continue after a reload.
 	Metrics *metrics.Registry
-	// Flush is called when alerts have been taken in, before that is answered:
-	// it says what is due, as a function must that stops with its answer, or makes
-	// somebody else say it soon; default: nothing. The alerts are durable by then,
-	// so that its error is logged and changes no answer; its context has a few
-	// seconds.
+	// Flush is called after alerts were stored and before the response. It sends
+	// the notifications that are due, or wakes up the process that does; a cloud
+	// function must send them before it responds. Its context expires after a few
+	// seconds. Its error is logged and does not change the response, because the
+	// alerts are durable. The default does nothing.
 	Flush func(context.Context) error
-	// Reload reads the configuration anew and returns what is wrong with it.
-	// Without it there is nothing to reload: 404.
+	// Reload reloads the configuration and returns its faults. If it is nil, the
+	// path is 404.
 	Reload func(context.Context) error
 
-	// Receivers are the configured ones, in the configuration's order.
+	// Receivers are the configured receivers, in their order.
 	Receivers []Receiver
-	// ResolveTimeout ends an alert that came without an end and is not said
+	// ResolveTimeout is how long an alert without an end lasts unless it is sent
 	// again; default 5m.
 	ResolveTimeout time.Duration
-	// Webhook is who may speak to the API, and its hooks.
+	// Webhook configures authentication and the hooks.
 	Webhook WebhookConfig
-	// Hosts knows the hosts whose agents report; nil when there are none.
+	// Hosts has the hosts whose agents report; nil without hosts.
 	Hosts *host.Registry
-	// HTTP asks Amazon SNS for certificates. It follows no redirects; default
-	// http.DefaultTransport behind a client of that kind.
+	// HTTP is the client for certificates and confirmations of Amazon SNS, which
+	// must not follow redirects; default a client with http.DefaultTransport.
 	HTTP *http.Client
-	// Zone is where the times of systems are from that write none; default UTC.
+	// Zone is the zone of times without one in hooks' messages; default UTC.
 	Zone *time.Location
-	// Config is the configuration as status shows it: YAML without secrets, and
-	// only what Alertmanager's own parser accepts, for amtool.
+	// Config is the configuration in the status: YAML without secrets and without
+	// keys that Alertmanager's own parser, and so amtool, rejects.
 	Config  string
 	Version Version
-	// Started is when the process started: status calls it uptime.
+	// Started is when the process started. Status calls it uptime.
 	Started time.Time
-	// Name is this instance's in the cluster.
+	// Name is the name of this instance in the cluster.
 	Name string
-	// Peers returns all live instances on the same store, this one among them.
-	// Without it status says that there is no cluster.
+	// Peers returns all live instances on the same store, including this one. If it
+	// is nil, the status reports that the cluster is disabled.
 	Peers func(context.Context) []Peer
 
-	// Classic takes only label names and matchers of Prometheus before UTF-8
-	// names: Alertmanager's --enable-feature=classic-mode.
+	// Classic accepts only label names and matchers without UTF-8, as
+	// Alertmanager's --enable-feature=classic-mode.
 	Classic bool
-	// RoutePrefix is put before every path: --web.route-prefix.
+	// RoutePrefix is the prefix of every path, as of --web.route-prefix.
 	RoutePrefix string
 	Limits      Limits
 }
@@ -86,35 +86,35 @@ type Options struct {
 // Receiver is a configured receiver.
 type Receiver struct {
 	Name string
-	// Labels are those that the configuration gives it; Alertmanager adds its name.
+	// Labels are its configured labels, without the name that Alertmanager adds.
 	Labels map[string]string
 }
 
-// Version is how Tocsin was built.
+// Version describes the build.
 type Version struct {
-	// Revision is Tocsin's own version.
+	// Revision is the version of Tocsin.
 	Revision string
 	Branch   string
 	User     string
 	Date     string
 }
 
-// Peer is an instance on the same store.
+// Peer is a live instance on the same store.
 type Peer struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
 }
 
-// Limits bound what a request may bring. Zero is the default.
+// Limits are the limits on a request. Zero is the default.
 type Limits struct {
-	// Body is the bytes of a body, 32 MiB.
+	// Body is the size of a body in bytes; default 32 MiB.
 	Body int64
-	// Alerts is how many alerts a request may bring, 10,000.
+	// Alerts is the number of alerts in a request; default 10,000.
 	Alerts int
-	// Labels is how many labels an alert may have, 100.
+	// Labels is the number of labels of an alert; default 100.
 	Labels int
-	// AlertSize is the bytes of an alert's labels, annotations and generatorURL,
-	// 256 KiB; a store takes values of 1 MiB.
+	// AlertSize is the size of an alert's labels, annotations and generatorURL in
+	// bytes; default 256 KiB, because a store accepts values of 1 MiB.
 	AlertSize int
 }
 
@@ -124,7 +124,7 @@ type api struct {
 	receiverLabels map[string]map[string]string // by the receiver's name
 }
 
-// newAPI fills in what has a default.
+// newAPI returns the API with defaults set.
 func newAPI(o Options) *api {
 	if o.ResolveTimeout == 0 {
 		o.ResolveTimeout = 5 * time.Minute
@@ -136,9 +136,9 @@ func newAPI(o Options) *api {
 		o.HTTP = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	l := &o.Limits
-	for limit, standard := range map[*int]int{&l.Alerts: 10_000, &l.Labels: 100, &l.AlertSize: 256 << 10} {
+	for limit, defaultLimit := range map[*int]int{&l.Alerts: 10_000, &l.Labels: 100, &l.AlertSize: 256 << 10} {
 		if *limit == 0 {
-			*limit = standard
+			*limit = defaultLimit
 		}
 	}
 	if l.Body == 0 {
@@ -153,8 +153,8 @@ func newAPI(o Options) *api {
 	return a
 }
 
-// New returns the handler of all paths under the route prefix. It belongs to one
-// configuration; after a reload a new one takes its place.
+// New returns the handler of all paths under the route prefix. It is for one
+// configuration; a reload replaces it by a new one.
 func New(o Options) http.Handler {
 	a := newAPI(o)
 	mux := http.NewServeMux()
@@ -165,20 +165,20 @@ func New(o Options) http.Handler {
 	mux.Handle("/api/v2/receivers", a.endpoint(methods{http.MethodGet: a.getReceivers}))
 	mux.Handle("/api/v2/status", a.endpoint(methods{http.MethodGet: a.getStatus}))
 	mux.Handle("/api/v2/", a.endpoint(nil))
-	mux.HandleFunc("/api/v1/", gone)
-	mux.HandleFunc("GET /-/healthy", ok)
-	mux.HandleFunc("GET /-/ready", ok)
+	mux.HandleFunc("/api/v1/", apiV1Removed)
+	mux.HandleFunc("GET /-/healthy", respondOK)
+	mux.HandleFunc("GET /-/ready", respondOK)
 	mux.HandleFunc("GET /metrics", a.metrics)
-	a.hooks(mux)
-	a.agents(mux)
+	a.registerHooks(mux)
+	a.registerAgents(mux)
 	if a.Reload != nil {
 		mux.HandleFunc("POST /-/reload", a.reload)
 	}
 	return a.guard(underPrefix(a.RoutePrefix, a.authenticate(mux)))
 }
 
-// underPrefix serves h below the prefix, and sends whoever asks for the root
-// there, as Alertmanager does.
+// underPrefix serves h below the prefix and redirects the root there, as Alertmanager
+// does.
 func underPrefix(prefix string, h http.Handler) http.Handler {
 	prefix = strings.Trim(prefix, "/")
 	if prefix == "" {

@@ -10,54 +10,54 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-// Identity is who sent a request.
+// Identity identifies the sender of a request.
 type Identity struct {
-	// Name is that of the token; "" when none was asked for.
+	// Name is the name of the token, "" if none is required.
 	Name string
-	// Hosts are the ids of agents that the token is bound to; none when it is
-	// bound to no host.
+	// Hosts are the ids of the hosts that the token is bound to; none for a token
+	// that is not bound.
 	Hosts []string
 }
 
 type callerKey struct{}
 
-// Caller is who sent the request that ctx belongs to. Without tokens in the
-// configuration it is nobody: the zero Identity.
+// Caller returns the sender of the request of ctx. Without tokens in the configuration
+// it is the zero Identity.
 func Caller(ctx context.Context) Identity {
 	id, _ := ctx.Value(callerKey{}).(Identity)
 	return id
 }
 
-// token is a configured token, ready to be compared.
+// token is a configured token with its hash.
 type token struct {
 	TokenConfig
-	hash   [sha256.Size]byte
-	bucket *bucket
+	hash    [sha256.Size]byte
+	limiter *rateLimiter
 }
 
-// door lets in who has a token.
-type door struct {
+// authenticator checks tokens.
+type authenticator struct {
 	tokens []token
 	now    func() time.Time
 }
 
-func newDoor(c *WebhookConfig, now func() time.Time) *door {
-	d := &door{now: now}
+func newAuthenticator(c *WebhookConfig, now func() time.Time) *authenticator {
+	auth := &authenticator{now: now}
 	for _, t := range c.Auth.Tokens {
-		d.tokens = append(d.tokens, token{t, sha256.Sum256([]byte(t.Token)), newBucket(c.rate())})
+		auth.tokens = append(auth.tokens, token{t, sha256.Sum256([]byte(t.Token)), newRateLimiter(c.rate())})
 	}
-	return d
+	return auth
 }
 
-// authenticate is before every path: the request must have a token that opens it,
-// unless there are no tokens. Whoever looks after the process needs none for its
-// health.
+// authenticate requires a token that allows the path, except for health checks and
+// unless no tokens are configured.
 func (a *api) authenticate(h http.Handler) http.Handler {
-	d := newDoor(&a.Webhook, a.Now)
-	if len(d.tokens) == 0 {
+	auth := newAuthenticator(&a.Webhook, a.Now)
+	if len(auth.tokens) == 0 {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,20 +65,20 @@ func (a *api) authenticate(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
-		t := d.match(r)
+		t := auth.match(r)
 		if t == nil {
-			// Basic first: Amazon SNS sends the password in its URL only when it is
-			// asked for it.
+			// Basic comes first, because Amazon SNS sends the password in its URL only
+			// when it is challenged.
 			w.Header()["Www-Authenticate"] = []string{`Basic realm="Tocsin", charset="UTF-8"`, `Bearer realm="Tocsin"`}
-			a.answer(w, r, nil, malformed(http.StatusUnauthorized, "a token that opens this path is needed: send Authorization: Bearer TOKEN, or the token as the password of basic auth, or ?token=TOKEN"))
+			a.respond(w, r, nil, codedError(http.StatusUnauthorized, "a token for this path is required: send Authorization: Bearer TOKEN, or the token as the password of basic auth, or ?token=TOKEN"))
 			return
 		}
-		if rec, ok := w.(*recorder); ok {
+		if rec, ok := w.(*responseRecorder); ok {
 			rec.caller = t.Name
 		}
-		if wait, ok := t.bucket.take(d.now()); !ok {
+		if wait, ok := t.limiter.allow(auth.now()); !ok {
 			w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
-			a.answer(w, r, nil, malformed(http.StatusTooManyRequests, "more than %d requests in a second with the token %q", a.Webhook.rate(), t.Name))
+			a.respond(w, r, nil, codedError(http.StatusTooManyRequests, "more than %d requests per second with the token %q", a.Webhook.rate(), t.Name))
 			return
 		}
 		id := Identity{Name: t.Name, Hosts: t.Hosts}
@@ -86,15 +86,15 @@ func (a *api) authenticate(h http.Handler) http.Handler {
 	})
 }
 
-// match is the token that the request has and that opens its path, nil for none.
-// How long it takes tells nothing of the tokens.
-func (d *door) match(r *http.Request) *token {
+// match returns the request's token if it allows the path, or nil. It takes constant
+// time.
+func (auth *authenticator) match(r *http.Request) *token {
 	var found *token
-	for _, given := range given(r) {
-		hash := sha256.Sum256([]byte(given))
-		for i := range d.tokens {
-			t := &d.tokens[i]
-			if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 && t.opens(r.URL) {
+	for _, credential := range credentials(r) {
+		hash := sha256.Sum256([]byte(credential))
+		for i := range auth.tokens {
+			t := &auth.tokens[i]
+			if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 && t.allows(r.URL) {
 				found = t
 			}
 		}
@@ -102,9 +102,9 @@ func (d *door) match(r *http.Request) *token {
 	return found
 }
 
-// given are the tokens that a request brings: a bearer token or the password of
-// basic auth, and that of its query.
-func given(r *http.Request) []string {
+// credentials returns the tokens of a request: a bearer token or the password of basic
+// auth, and the token of the query.
+func credentials(r *http.Request) []string {
 	var tokens []string
 	scheme, credentials, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Bearer") {
@@ -120,8 +120,8 @@ func given(r *http.Request) []string {
 
 const tokenParameter = "token"
 
-// opens tells whether the token is for what u leads to.
-func (t *token) opens(u *url.URL) bool {
+// allows reports whether the token allows the path of u.
+func (t *token) allows(u *url.URL) bool {
 	if len(t.Hosts) == 0 && len(t.Paths) == 0 {
 		return true
 	}
@@ -134,4 +134,33 @@ func (t *token) opens(u *url.URL) bool {
 	segment, _, _ := strings.Cut(rest, "/")
 	id, err := url.PathUnescape(segment)
 	return ok && err == nil && slices.Contains(t.Hosts, id)
+}
+
+// rateLimiter is a token bucket that holds the tokens of a second and starts full.
+type rateLimiter struct {
+	mu        sync.Mutex
+	rate      float64 // tokens per second
+	tokens    float64
+	updatedAt time.Time
+}
+
+func newRateLimiter(rate int) *rateLimiter {
+	return &rateLimiter{rate: float64(rate), tokens: float64(rate)}
+}
+
+// allow takes a token, or returns how long to wait for one.
+func (l *rateLimiter) allow(now time.Time) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if passed := now.Sub(l.updatedAt); passed > 0 {
+		if !l.updatedAt.IsZero() {
+			l.tokens = min(l.rate, l.tokens+l.rate*passed.Seconds())
+		}
+		l.updatedAt = now
+	}
+	if l.tokens < 1 {
+		return time.Duration((1 - l.tokens) / l.rate * float64(time.Second)), false
+	}
+	l.tokens--
+	return 0, true
 }

@@ -29,7 +29,7 @@ func withTokens(o *api.Options) {
 }
 
 func TestAuth(t *testing.T) {
-	w := newWorld(t, withTokens)
+	w := newTestAPI(t, withTokens)
 	bearer := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
 	basic := func(user, password string) []string {
 		r := httptest.NewRequest("GET", "/", nil)
@@ -82,7 +82,7 @@ func TestAuth(t *testing.T) {
 		if asks := strings.HasPrefix(challenge, `Basic realm="Tocsin"`) && strings.Contains(challenge, "Bearer"); asks != (tt.want == 401) {
 			t.Errorf("%s: WWW-Authenticate: %s", tt.name, challenge)
 		}
-		if _, body := w.read(r); tt.want == 401 && !strings.HasPrefix(body, `{"code":401,"message":"a token that opens this path is needed`) {
+		if _, body := w.read(r); tt.want == 401 && !strings.HasPrefix(body, `{"code":401,"message":"a token for this path is required`) {
 			t.Errorf("%s: %s", tt.name, body)
 		}
 	}
@@ -99,7 +99,7 @@ func TestAuth(t *testing.T) {
 
 // Behind a route prefix, paths of tokens are meant without it.
 func TestAuthBehindPrefix(t *testing.T) {
-	w := newWorld(t, withTokens, func(o *api.Options) { o.RoutePrefix = "/tocsin" })
+	w := newTestAPI(t, withTokens, func(o *api.Options) { o.RoutePrefix = "/tocsin" })
 	for path, want := range map[string]int{"/tocsin/hooks/grafana": 405, "/tocsin/api/v2/alerts": 401, "/tocsin/-/healthy": 200} {
 		if r := w.request(http.MethodGet, path, nil, "Authorization", "Bearer "+hooksToken); r.StatusCode != want {
 			t.Errorf("%s: %d, want %d", path, r.StatusCode, want)
@@ -110,7 +110,7 @@ func TestAuthBehindPrefix(t *testing.T) {
 // A token has its own measure; who sends too much with one takes nothing from
 // another.
 func TestRateLimit(t *testing.T) {
-	w := newWorld(t, withTokens, func(o *api.Options) { o.Webhook.RateLimit = 2 })
+	w := newTestAPI(t, withTokens, func(o *api.Options) { o.Webhook.RateLimit = 2 })
 	ask := func(token string) *http.Response {
 		return w.request(http.MethodGet, "/metrics", nil, "Authorization", "Bearer "+token)
 	}
@@ -141,14 +141,14 @@ func TestAuthConfig(t *testing.T) {
 		{api.AuthConfig{}, true, nil},
 		{api.AuthConfig{Public: true}, false, nil},
 		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", prometheusToken)}}, false, nil},
-		{api.AuthConfig{Tokens: []api.TokenConfig{token("", prometheusToken)}}, false, []string{"is missing: logs name"}},
-		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", "")}}, false, []string{"is missing: it is what the sender proves itself by"}},
+		{api.AuthConfig{Tokens: []api.TokenConfig{token("", prometheusToken)}}, false, []string{"is missing: it identifies the token in logs"}},
+		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", "")}}, false, []string{"is missing: the sender authenticates by it"}},
 		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", "short")}}, false, []string{"can be guessed"}},
 		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", prometheusToken+"\n")}}, false, []string{"white space"}},
 		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", prometheusToken), token("a", hooksToken)}}, false, []string{"is taken by another token"}},
-		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", hooksToken), token("b", hooksToken)}}, false, []string{"is another token's too"}},
+		{api.AuthConfig{Tokens: []api.TokenConfig{token("a", hooksToken), token("b", hooksToken)}}, false, []string{"is the same as another token"}},
 		{api.AuthConfig{Tokens: []api.TokenConfig{{Name: "a", Token: hooksToken, Hosts: []string{""}, Paths: []string{"hooks"}}}}, false, []string{"is empty", "is not a path"}},
-		{api.AuthConfig{Public: true, Tokens: []api.TokenConfig{token("a", hooksToken)}}, false, []string{"keep one of them"}},
+		{api.AuthConfig{Public: true, Tokens: []api.TokenConfig{token("a", hooksToken)}}, false, []string{"remove one of the two"}},
 	} {
 		var f setting.Faults
 		tt.config.Validate(&f)

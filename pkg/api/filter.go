@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	// maxExpression bounds the bytes of a matcher and of a regular expression:
-	// what it costs to compile and to run grows with them.
+	// maxExpression is the limit on a matcher and on a regular expression, in bytes,
+	// because the cost of compiling and matching grows with it.
 	maxExpression = 8 << 10
-	// maxMatchers bounds how many matchers a query or a silence may have.
+	// maxMatchers is the limit on the matchers of a query or a silence.
 	maxMatchers = 100
 )
 
-// flag reads a boolean of a query, as Alertmanager's OpenAPI layer does: nothing
-// is true, the last one counts, and what is not a word for true is false.
-func flag(q url.Values, name string) bool {
-	switch strings.ToLower(last(q, name)) {
+// boolParameter parses a boolean of a query as Alertmanager's OpenAPI layer does: an
+// absent or empty value is true, the last value wins, and unknown values are false.
+func boolParameter(q url.Values, name string) bool {
+	switch strings.ToLower(lastParameter(q, name)) {
 	case "", "true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled":
 		return true
 	default:
@@ -36,15 +36,14 @@ func flag(q url.Values, name string) bool {
 	}
 }
 
-func last(q url.Values, name string) string {
+func lastParameter(q url.Values, name string) string {
 	if v := q[name]; len(v) > 0 {
 		return v[len(v)-1]
 	}
 	return ""
 }
 
-// matchers parses the values of a query's parameter, one matcher each, all of
-// which must match.
+// matchers parses the values of a query's parameter, each of which is one matcher.
 func (a *api) matchers(q url.Values, name string) (labels.Matchers, error) {
 	if len(q[name]) > maxMatchers {
 		return nil, fmt.Errorf("more than %d matchers", maxMatchers)
@@ -60,8 +59,8 @@ func (a *api) matchers(q url.Values, name string) (labels.Matchers, error) {
 	return ms, nil
 }
 
-// matcher parses one matcher in Alertmanager's UTF-8 notation, or in the classic
-// one, which wins where they disagree: its matcher/compat.
+// matcher parses one matcher in the classic or in the UTF-8 syntax. The classic one wins
+// where they disagree, as in Alertmanager's matcher/compat.
 func (a *api) matcher(text string) (*labels.Matcher, error) {
 	if len(text) > maxExpression {
 		return nil, fmt.Errorf("a matcher is longer than %d bytes", maxExpression)
@@ -73,7 +72,7 @@ func (a *api) matcher(text string) (*labels.Matcher, error) {
 		return labels.ParseMatcher(text)
 	}
 	if strings.HasPrefix(text, "{") || strings.HasSuffix(text, "}") {
-		return nil, fmt.Errorf("unexpected open or close brace: %s", cut(text))
+		return nil, fmt.Errorf("unexpected open or close brace: %s", truncate(text))
 	}
 	classic, err := labels.ParseMatcher(text)
 	if err == nil {
@@ -85,15 +84,15 @@ func (a *api) matcher(text string) (*labels.Matcher, error) {
 	return nil, err
 }
 
-// validName tells whether a label may have the name.
+// validName reports whether name is a valid label name.
 func (a *api) validName(name string) bool {
 	if a.Classic {
 		return model.LegacyValidation.IsValidLabelName(name)
 	}
-	return name != "" // it is UTF-8, as all bodies are
+	return name != "" // bodies are UTF-8
 }
 
-// alertFilter is which alerts a query asks for.
+// alertFilter is the filter of a query for alerts.
 type alertFilter struct {
 	matchers                    labels.Matchers
 	active, silenced, inhibited bool
@@ -103,17 +102,17 @@ type alertFilter struct {
 }
 
 func (a *api) alertFilter(q url.Values) (*alertFilter, error) {
-	f := &alertFilter{active: flag(q, "active"), silenced: flag(q, "silenced"), inhibited: flag(q, "inhibited")}
+	f := &alertFilter{active: boolParameter(q, "active"), silenced: boolParameter(q, "silenced"), inhibited: boolParameter(q, "inhibited")}
 	var err error
 	if f.matchers, err = a.matchers(q, "filter"); err != nil {
-		return nil, refuse(http.StatusBadRequest, "%s", err)
+		return nil, textError(http.StatusBadRequest, "%s", err)
 	}
-	if text := last(q, "receiver"); text != "" {
+	if text := lastParameter(q, "receiver"); text != "" {
 		if len(text) > maxExpression {
-			return nil, refuse(http.StatusBadRequest, "failed to parse receiver param: it is longer than %d bytes", maxExpression)
+			return nil, textError(http.StatusBadRequest, "failed to parse receiver param: longer than %d bytes", maxExpression)
 		}
 		if f.receiver, err = regexp.Compile("^(?:" + text + ")$"); err != nil {
-			return nil, refuse(http.StatusBadRequest, "failed to parse receiver param: %s", err)
+			return nil, textError(http.StatusBadRequest, "failed to parse receiver param: %s", err)
 		}
 	}
 	f.receiverMatchers, err = a.receiverMatchers(q)
@@ -124,30 +123,30 @@ func (a *api) alertFilter(q url.Values) (*alertFilter, error) {
 func (a *api) receiverMatchers(q url.Values) (labels.Matchers, error) {
 	ms, err := a.matchers(q, "receiver_matchers")
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "failed to parse receiver_matchers param: %s", err)
+		return nil, textError(http.StatusBadRequest, "failed to parse receiver_matchers param: %s", err)
 	}
 	return ms, nil
 }
 
-// takes tells whether an alert is asked for, whoever its receivers are.
-func (f *alertFilter) takes(v *dispatch.AlertView) bool {
+// matches reports whether an alert matches the filter, apart from its receivers.
+func (f *alertFilter) matches(v *dispatch.AlertView) bool {
 	switch {
 	case !v.Muted() && !f.active, len(v.SilencedBy) > 0 && !f.silenced, len(v.InhibitedBy) > 0 && !f.inhibited:
 		return false
 	default:
-		return match(f.matchers, v.Labels)
+		return matchesAll(f.matchers, v.Labels)
 	}
 }
 
-// takesReceivers tells whether alerts for these receivers are asked for: one of
-// them must have the name, and one the labels.
-func (f *alertFilter) takesReceivers(names ...string) bool {
+// matchesReceivers reports whether alerts for these receivers match the filter: one
+// receiver must match by name, and one by labels.
+func (f *alertFilter) matchesReceivers(names ...string) bool {
 	named := func(name string) bool { return f.receiver == nil || f.receiver.MatchString(name) }
-	labelled := func(name string) bool { return match(f.receiverMatchers, f.receiverLabels[name]) }
+	labelled := func(name string) bool { return matchesAll(f.receiverMatchers, f.receiverLabels[name]) }
 	return slices.ContainsFunc(names, named) && slices.ContainsFunc(names, labelled)
 }
 
-func match(ms labels.Matchers, l map[string]string) bool {
+func matchesAll(ms labels.Matchers, l map[string]string) bool {
 	for _, m := range ms {
 		if !m.Matches(l[m.Name]) {
 			return false

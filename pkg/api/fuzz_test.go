@@ -14,7 +14,7 @@ import (
 
 // sound checks what holds for every answer: a status that says whose fault it
 // is, and JSON, never of great size.
-func sound(t *testing.T, status int, answer string) {
+func checkResponse(t *testing.T, status int, answer string) {
 	t.Helper()
 	switch status {
 	case 200, 400, 404, 413, 422:
@@ -41,9 +41,9 @@ func FuzzAlerts(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := newWorld(t)
+		w := newTestAPI(t)
 		status, answer := w.post("/api/v2/alerts", body)
-		sound(t, status, answer)
+		checkResponse(t, status, answer)
 		for _, path := range []string{"/api/v2/alerts", "/api/v2/alerts/groups"} {
 			if status, shown := w.get(path); status != 200 || !utf8.ValidString(shown) || !json.Valid([]byte(shown)) {
 				t.Fatalf("GET %s: %d %s", path, status, shown)
@@ -68,9 +68,9 @@ func FuzzSilences(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := newWorld(t)
+		w := newTestAPI(t)
 		status, answer := w.post("/api/v2/silences", body)
-		sound(t, status, answer)
+		checkResponse(t, status, answer)
 		if status != 200 {
 			return
 		}
@@ -96,15 +96,15 @@ func FuzzFilter(f *testing.F) {
 	for _, text := range []string{`alertname="A"`, `a=b`, `a=~"("`, `{a="b"}`, `"中 文"!~"x"`, ``, `a=`, `=`, "\xff=a", `a="\xff"`, `zone=~"z.*"`, `a=~(((((a{9}){9}){9}`} {
 		f.Add(text)
 	}
-	shared := newWorld(f)
-	shared.must("/api/v2/alerts", scene)
+	shared := newTestAPI(f)
+	shared.mustPost("/api/v2/alerts", scene)
 	shared.silence(silence(`{"name":"a","value":"b","isRegex":false}`))
 	f.Fuzz(func(t *testing.T, text string) {
 		w := shared
 		w.t = t
 		for _, path := range []string{"/api/v2/alerts?filter=", "/api/v2/alerts?receiver=", "/api/v2/alerts?active=", "/api/v2/alerts/groups?filter=", "/api/v2/silences?filter=", "/api/v2/receivers?receiver_matchers="} {
 			status, answer := w.get(path + url.QueryEscape(text))
-			sound(t, status, answer)
+			checkResponse(t, status, answer)
 			if !strings.HasSuffix(path, "filter=") || status != 200 {
 				continue
 			}

@@ -25,20 +25,20 @@ import (
 var t0 = time.Date(2026, 11, 20, 22, 0, 0, 123_456_789, time.UTC)
 
 // world is an API on an engine on a store, and its clock.
-type world struct {
-	t      testing.TB
-	now    time.Time
-	store  *faulty
-	engine *dispatch.Engine
-	api    http.Handler
-	woken  int
-	logs   logs
+type testAPI struct {
+	t       testing.TB
+	now     time.Time
+	store   *failingStore
+	engine  *dispatch.Engine
+	api     http.Handler
+	flushes int
+	logs    logs
 }
 
 // newWorld builds the API; the changes are made to its options.
-func newWorld(t testing.TB, changes ...func(*api.Options)) *world {
+func newTestAPI(t testing.TB, changes ...func(*api.Options)) *testAPI {
 	t.Helper()
-	w := &world{t: t, now: t0, store: &faulty{Store: memory.New()}}
+	w := &testAPI{t: t, now: t0, store: &failingStore{Store: memory.New()}}
 	log := slog.New(slog.NewTextHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	wait := setting.Duration(time.Second)
 	all := dispatch.TimeInterval{Name: "always", TimeIntervals: []dispatch.TimesConfig{{Times: []dispatch.TimeRangeConfig{{StartTime: "00:00", EndTime: "24:00"}}}}}
@@ -60,7 +60,7 @@ func newWorld(t testing.TB, changes ...func(*api.Options)) *world {
 	}
 	o := api.Options{
 		Engine: w.engine, Now: func() time.Time { return w.now }, Log: log, Metrics: &metrics.Registry{},
-		Flush:     func(context.Context) error { w.woken++; return nil },
+		Flush:     func(context.Context) error { w.flushes++; return nil },
 		Receivers: []api.Receiver{{Name: "ops"}, {Name: "dba", Labels: map[string]string{"owner": "data"}}, {Name: "night"}},
 		Started:   t0,
 	}
@@ -72,7 +72,7 @@ func newWorld(t testing.TB, changes ...func(*api.Options)) *world {
 }
 
 // request asks the API. Headers are pairs of names and values.
-func (w *world) request(method, path string, body io.Reader, headers ...string) *http.Response {
+func (w *testAPI) request(method, path string, body io.Reader, headers ...string) *http.Response {
 	r := httptest.NewRequest(method, path, body)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -82,17 +82,17 @@ func (w *world) request(method, path string, body io.Reader, headers ...string) 
 	return rec.Result()
 }
 
-func (w *world) get(path string) (int, string) {
+func (w *testAPI) get(path string) (int, string) {
 	w.t.Helper()
 	return w.read(w.request(http.MethodGet, path, nil))
 }
 
-func (w *world) post(path, body string) (int, string) {
+func (w *testAPI) post(path, body string) (int, string) {
 	w.t.Helper()
 	return w.read(w.request(http.MethodPost, path, strings.NewReader(body), "Content-Type", "application/json"))
 }
 
-func (w *world) read(r *http.Response) (int, string) {
+func (w *testAPI) read(r *http.Response) (int, string) {
 	w.t.Helper()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -102,7 +102,7 @@ func (w *world) read(r *http.Response) (int, string) {
 }
 
 // must posts what has to be taken.
-func (w *world) must(path, body string) string {
+func (w *testAPI) mustPost(path, body string) string {
 	w.t.Helper()
 	status, answer := w.post(path, body)
 	if status != http.StatusOK {
@@ -112,10 +112,10 @@ func (w *world) must(path, body string) string {
 }
 
 // silence makes a silence and returns its id.
-func (w *world) silence(body string) string {
+func (w *testAPI) silence(body string) string {
 	w.t.Helper()
 	var answer struct{ SilenceID string }
-	decode(w.t, w.must("/api/v2/silences", body), &answer)
+	decode(w.t, w.mustPost("/api/v2/silences", body), &answer)
 	return answer.SilenceID
 }
 
@@ -127,7 +127,7 @@ func decode(t testing.TB, body string, into any) {
 }
 
 // same tells whether two texts are the same JSON, whatever its layout.
-func same(t testing.TB, got, want string) bool {
+func sameJSON(t testing.TB, got, want string) bool {
 	t.Helper()
 	norm := func(s string) string {
 		var v any
@@ -139,28 +139,28 @@ func same(t testing.TB, got, want string) bool {
 }
 
 // faulty is a store that fails, or panics, when it is told to.
-type faulty struct {
+type failingStore struct {
 	store.Store
 	err   error
 	panic string
 }
 
-func (f *faulty) fault() error {
+func (f *failingStore) failure() error {
 	if f.panic != "" {
 		panic(f.panic)
 	}
 	return f.err
 }
 
-func (f *faulty) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
-	if err := f.fault(); err != nil {
+func (f *failingStore) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
+	if err := f.failure(); err != nil {
 		return nil, err
 	}
 	return f.Store.Get(ctx, keys...)
 }
 
-func (f *faulty) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
-	if err := f.fault(); err != nil {
+func (f *failingStore) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
+	if err := f.failure(); err != nil {
 		return nil, err
 	}
 	return f.Store.List(ctx, prefix, after, limit)

@@ -1,73 +1,76 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"strings"
 	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/intake"
 )
 
-// hook takes the messages of one system.
+// hook receives the messages of one system.
 type hook struct {
-	// name is its path, below the root and without a slash in front.
+	// name is the path without the leading slash.
 	name string
-	// media are the media types of its bodies; without any, its messages are
-	// queries.
+	// media are the media types of its bodies; none if its messages are queries.
 	media  []string
 	decode func(context.Context, intake.Input) (intake.Output, error)
 }
 
-// hooks registers all hooks.
-func (a *api) hooks(mux *http.ServeMux) {
-	for _, h := range a.allHooks() {
-		take := func(r *http.Request, now time.Time) (any, error) { return a.take(r, now, &h) }
-		m := methods{http.MethodPost: take, http.MethodPut: take} // Grafana may be told to PUT
+// registerHooks registers the paths of all hooks.
+func (a *api) registerHooks(mux *http.ServeMux) {
+	for _, h := range a.hooks() {
+		receive := func(r *http.Request, now time.Time) (any, error) { return a.receive(r, now, &h) }
+		m := methods{http.MethodPost: receive, http.MethodPut: receive} // Grafana can be configured to use PUT
 		if h.media == nil {
-			m = methods{http.MethodGet: take}
+			m = methods{http.MethodGet: receive}
 		}
 		mux.Handle("/"+h.name, a.endpoint(m))
 	}
 	mux.Handle("/hooks/", a.endpoint(nil))
 }
 
-// allHooks returns those of known systems and those of the configuration.
-func (a *api) allHooks() []hook {
+// hooks returns the hooks of known systems and of the configuration.
+func (a *api) hooks() []hook {
 	var all []hook
 	add := func(name string, media []string, decode func(context.Context, intake.Input) (intake.Output, error)) {
 		all = append(all, hook{"hooks/" + name, media, decode})
 	}
 	for _, s := range intake.Systems() {
-		add(s.Name, s.Media, plain(s.Decode))
+		add(s.Name, s.Media, ignoreContext(s.Decode))
 	}
 	for _, g := range a.Webhook.Generic {
 		decode, err := intake.NewGeneric(g)
-		if err != nil { // Validate tells
-			a.Log.Error("a hook is left out: its template cannot be parsed", "hook", g.Name, "err", err)
+		if err != nil { // Validate reports it, too
+			a.Log.Error("hook disabled: its template cannot be parsed", "hook", g.Name, "err", err)
 			continue
 		}
-		add("generic/"+g.Name, intake.GenericMedia(), plain(decode))
+		add("generic/"+g.Name, intake.GenericMedia(), ignoreContext(decode))
 	}
 	add("sns", intake.SNSMedia(), intake.NewSNS(a.Webhook.SNS, a.fetch).Decode)
 	return all
 }
 
-func plain(d intake.Decoder) func(context.Context, intake.Input) (intake.Output, error) {
+func ignoreContext(d intake.Decoder) func(context.Context, intake.Input) (intake.Output, error) {
 	return func(_ context.Context, in intake.Input) (intake.Output, error) { return d(in) }
 }
 
-// take understands a message, takes all of its alerts in or none, and answers
-// once they are durable.
-func (a *api) take(r *http.Request, now time.Time, h *hook) (any, error) {
-	out, err := a.understand(r, now, h)
+// receive decodes a message and stores its alerts, all or none. A 200 means that they
+// are durable.
+func (a *api) receive(r *http.Request, now time.Time, h *hook) (any, error) {
+	out, err := a.decodeMessage(r, now, h)
 	if err != nil {
-		return nil, a.refused(r, h, err)
+		return nil, a.logRejected(r, h, err)
 	}
 	if len(out.Alerts) > 0 {
 		if err := a.Engine.Ingest(r.Context(), now, out.Alerts); err != nil {
@@ -75,55 +78,55 @@ func (a *api) take(r *http.Request, now time.Time, h *hook) (any, error) {
 		}
 		a.flush(r.Context())
 	}
-	answer := map[string]any{"status": "ok", "alerts": len(out.Alerts)}
-	maps.Copy(answer, out.Reply)
-	return answer, nil
+	response := map[string]any{"status": "ok", "alerts": len(out.Alerts)}
+	maps.Copy(response, out.Reply)
+	return response, nil
 }
 
-// understand turns a message into alerts that can be taken in.
-func (a *api) understand(r *http.Request, now time.Time, h *hook) (intake.Output, error) {
-	in, err := a.input(r, now, h)
+// decodeMessage decodes a message into valid alerts.
+func (a *api) decodeMessage(r *http.Request, now time.Time, h *hook) (intake.Output, error) {
+	in, err := a.hookInput(r, now, h)
 	if err != nil {
 		return intake.Output{}, err
 	}
 	out, err := h.decode(r.Context(), in)
 	if err != nil {
-		return intake.Output{}, misread(err)
+		return intake.Output{}, decodeError(err)
 	}
-	return out, a.complete(r, now, h, out.Alerts)
+	return out, a.completeAlerts(r, now, h, out.Alerts)
 }
 
-// refused logs why a message is not taken: its sender may be a machine that
-// nobody reads the answers of.
-func (a *api) refused(r *http.Request, h *hook, err error) error {
-	a.Log.WarnContext(r.Context(), "message refused", "hook", h.name, "token", Caller(r.Context()).Name, "err", err)
+// logRejected logs why a message was rejected, because the sender may not log the
+// response.
+func (a *api) logRejected(r *http.Request, h *hook, err error) error {
+	a.Log.WarnContext(r.Context(), "message rejected", "hook", h.name, "token", Caller(r.Context()).Name, "err", err)
 	return err
 }
 
-// misread is the answer to a message that the decoder does not take.
-func misread(err error) error {
-	var fault *intake.Error
+// decodeError returns a decoder's error with the status of the response.
+func decodeError(err error) error {
+	var invalid *intake.Error
 	switch {
-	case errors.As(err, &fault):
-		return malformed(http.StatusBadRequest, "%s", fault)
+	case errors.As(err, &invalid):
+		return codedError(http.StatusBadRequest, "%s", invalid)
 	case errors.Is(err, intake.ErrUnreachable):
-		return malformed(http.StatusServiceUnavailable, "%s: try again", intake.ErrUnreachable)
+		return codedError(http.StatusServiceUnavailable, "%s: try again", intake.ErrUnreachable)
 	default:
 		return err
 	}
 }
 
-// complete gives alerts the labels that the query adds and the end that those
-// without one have, and checks them.
-func (a *api) complete(r *http.Request, now time.Time, h *hook, alerts []*alert.Alert) error {
+// completeAlerts adds the labels of the query and the end of alerts with a timeout, and
+// validates the alerts.
+func (a *api) completeAlerts(r *http.Request, now time.Time, h *hook, alerts []*alert.Alert) error {
 	if len(alerts) > a.Limits.Alerts {
-		return malformed(http.StatusRequestEntityTooLarge, "%d alerts, no more than %d are taken: send less in one request", len(alerts), a.Limits.Alerts)
+		return codedError(http.StatusRequestEntityTooLarge, "%d alerts, at most %d are allowed: send less in one request", len(alerts), a.Limits.Alerts)
 	}
-	added, err := a.addedLabels(r.URL.Query()["label"])
+	added, err := a.queryLabels(r.URL.Query()["label"])
 	if err != nil {
-		return malformed(http.StatusBadRequest, "%s", err)
+		return codedError(http.StatusBadRequest, "%s", err)
 	}
-	var faults faults
+	var invalid errorList
 	for i, al := range alerts {
 		for name, value := range added {
 			if _, own := al.Labels[name]; !own {
@@ -134,19 +137,19 @@ func (a *api) complete(r *http.Request, now time.Time, h *hook, alerts []*alert.
 			al.EndsAt = now.Add(a.ResolveTimeout)
 		}
 		a.counters.received.Add(1, status(al, now), h.name)
-		if err := a.validateTaken(al); err != nil {
+		if err := a.validateReceived(al); err != nil {
 			a.counters.invalid.Add(1, h.name)
-			faults.add(fmt.Errorf("alert %d: %w", i, err))
+			invalid.add(fmt.Errorf("alert %d: %w", i, err))
 		}
 	}
-	if err := faults.join(); err != nil {
-		return malformed(http.StatusBadRequest, "%s", err)
+	if err := invalid.join(); err != nil {
+		return codedError(http.StatusBadRequest, "%s", err)
 	}
 	return nil
 }
 
-// validateTaken is validate for alerts that may have no end yet.
-func (a *api) validateTaken(al *alert.Alert) error {
+// validateReceived is validate for alerts that may have no end.
+func (a *api) validateReceived(al *alert.Alert) error {
 	if !al.EndsAt.IsZero() {
 		return a.validate(al)
 	}
@@ -155,34 +158,34 @@ func (a *api) validateTaken(al *alert.Alert) error {
 	return a.validate(&ending)
 }
 
-// flush says what is due. It may use the little time that senders wait for an
-// answer; who sent the message may go away meanwhile.
+// flush calls Flush. It goes on when the client disconnects, but not longer than
+// clients wait for a response.
 func (a *api) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	if err := a.Flush(ctx); err != nil {
-		a.Log.ErrorContext(ctx, "alerts were taken in, and what is due was not said; the next tick says it", "err", err)
+		a.Log.ErrorContext(ctx, "flush failed: the next tick sends the notifications", "err", err)
 	}
 }
 
-// flushTime leaves some of the five seconds that Tencent Cloud Monitor and Alibaba
-// Cloud Monitor wait for an answer.
-const flushTime = 3 * time.Second
+// flushTimeout is part of the five seconds that Tencent Cloud Monitor and Alibaba Cloud
+// Monitor wait for a response.
+const flushTimeout = 3 * time.Second
 
-// input is what a decoder sees of a request: not the token.
-func (a *api) input(r *http.Request, now time.Time, h *hook) (intake.Input, error) {
+// hookInput returns the decoder's input, without the token.
+func (a *api) hookInput(r *http.Request, now time.Time, h *hook) (intake.Input, error) {
 	in := intake.Input{Now: now, Zone: a.Zone, Authenticated: Caller(r.Context()).Name != ""}
 	var err error
 	if h.media != nil {
 		if in.Media, err = mediaType(r, h.media); err != nil {
 			return in, err
 		}
-		if in.Body, err = readPacked(r, a.Webhook.maxBody()); err != nil {
+		if in.Body, err = readBody(r, a.Webhook.maxBody()); err != nil {
 			return in, err
 		}
 	}
 	if in.Query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
-		return in, malformed(http.StatusBadRequest, "the query: %s", cut(err.Error()))
+		return in, codedError(http.StatusBadRequest, "invalid query: %s", truncate(err.Error()))
 	}
 	in.Query.Del(tokenParameter)
 	in.Query.Del("label")
@@ -190,4 +193,77 @@ func (a *api) input(r *http.Request, now time.Time, h *hook) (intake.Input, erro
 	in.Header.Del("Authorization")
 	in.Header.Del("Cookie")
 	return in, nil
+}
+
+const (
+	fetchTimeout = 5 * time.Second
+	maxFetchSize = 64 << 10 // bytes; a certificate has about two thousand
+)
+
+// fetch fetches an address of Amazon SNS.
+func (a *api) fetch(ctx context.Context, address string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.HTTP.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("fetch from %s: %w", req.URL.Host, withoutURL(err))
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetchSize))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("fetch from %s: status %s", req.URL.Host, resp.Status)
+	}
+	return body, err
+}
+
+// withoutURL returns an error without its address, which contains a token.
+func withoutURL(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}
+
+// DecodeSample returns the alerts of a message to a hook, or the error with which the
+// hook would reject it. It stores nothing. The name is the hook's path below /hooks/.
+// For a hook that receives queries, the message is one: NAME=VALUE&… .
+func DecodeSample(ctx context.Context, o Options, name string, message []byte) ([]*alert.Alert, error) {
+	a := newAPI(o)
+	var names []string
+	for _, h := range a.hooks() {
+		short := strings.TrimPrefix(h.name, "hooks/")
+		names = append(names, short)
+		if short != name {
+			continue
+		}
+		r, err := sampleRequest(ctx, &h, message)
+		if err != nil {
+			return nil, err
+		}
+		out, err := a.decodeMessage(r, a.Now(), &h)
+		return out.Alerts, err
+	}
+	return nil, fmt.Errorf("no hook %q: the hooks are %s", name, strings.Join(names, ", "))
+}
+
+// sampleRequest returns the request of a message from an authenticated sender.
+func sampleRequest(ctx context.Context, h *hook, message []byte) (*http.Request, error) {
+	ctx = context.WithValue(ctx, callerKey{}, Identity{Name: "sample"})
+	if h.media == nil {
+		return http.NewRequestWithContext(ctx, http.MethodGet, "/"+h.name+"?"+string(bytes.TrimSpace(message)), nil)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/"+h.name, bytes.NewReader(message))
+	if err != nil {
+		return nil, err
+	}
+	media := intake.Form
+	if json.Valid(message) || !bytes.Contains(message, []byte("=")) {
+		media = intake.JSON // of invalid JSON the decoder reports the position
+	}
+	r.Header.Set("Content-Type", media)
+	return r, nil
 }

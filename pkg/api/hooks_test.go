@@ -21,7 +21,7 @@ import (
 const form = "application/x-www-form-urlencoded"
 
 // hook posts a body of a media type.
-func (w *world) hook(path, media, body string) (int, string) {
+func (w *testAPI) hook(path, media, body string) (int, string) {
 	w.t.Helper()
 	return w.read(w.request(http.MethodPost, path, strings.NewReader(body), "Content-Type", media))
 }
@@ -32,7 +32,7 @@ type shown struct {
 	StartsAt, EndsAt    time.Time
 }
 
-func (w *world) alerts() []shown {
+func (w *testAPI) alerts() []shown {
 	w.t.Helper()
 	var all []shown
 	_, body := w.get("/api/v2/alerts")
@@ -49,7 +49,7 @@ func grafana(labels ...string) string {
 	return `{"version":"1","alerts":[` + strings.Join(alerts, ",") + `]}`
 }
 
-// Every system's own messages are taken, answered, and shown.
+// Every system's own messages are allowed, answered, and shown.
 func TestHooks(t *testing.T) {
 	for _, tt := range []struct {
 		path, media, file string
@@ -68,7 +68,7 @@ func TestHooks(t *testing.T) {
 		{"open-falcon/mail", form, "open-falcon/mail.form", `{"alerts":2,"status":"ok"}`},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
-			w := newWorld(t)
+			w := newTestAPI(t)
 			body, err := os.ReadFile("../intake/testdata/" + tt.file)
 			if err != nil {
 				t.Fatal(err)
@@ -78,8 +78,8 @@ func TestHooks(t *testing.T) {
 				t.Fatalf("%d %s, want %s", status, answer, tt.answer)
 			}
 			all := w.alerts()
-			if len(all) == 0 || w.woken != 1 {
-				t.Fatalf("%d alerts are shown, woken %d times", len(all), w.woken)
+			if len(all) == 0 || w.flushes != 1 {
+				t.Fatalf("%d alerts are shown, woken %d times", len(all), w.flushes)
 			}
 			for _, a := range all {
 				if a.Labels["from"] != tt.path || a.Labels["alertname"] == "" {
@@ -88,7 +88,7 @@ func TestHooks(t *testing.T) {
 			}
 		})
 	}
-	w := newWorld(t)
+	w := newTestAPI(t)
 	if status, answer := w.get("/hooks/open-falcon/callback?metric=m&status=PROBLEM&priority=1&endpoint=e&tags=b:2,a:1&label=x:y"); status != 200 {
 		t.Errorf("callback: %d %s", status, answer)
 	}
@@ -117,7 +117,7 @@ func TestHookPairs(t *testing.T) {
 		{"sns", "text/plain", []string{cloudWatch("ALARM", "21:00:00")}, []string{cloudWatch("OK", "21:20:00")}, "21:00"},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
-			w := newWorld(t)
+			w := newTestAPI(t)
 			for i, body := range tt.firing {
 				if status, answer := w.hook("/hooks/"+tt.path, tt.media, body); status != 200 {
 					t.Fatalf("%d %s", status, answer)
@@ -146,7 +146,7 @@ func cloudWatch(state, at string) string {
 
 // An event that nobody will end, and an alert without a status, end by themselves.
 func TestHookTimeout(t *testing.T) {
-	w := newWorld(t, func(o *api.Options) { o.ResolveTimeout = time.Minute })
+	w := newTestAPI(t, func(o *api.Options) { o.ResolveTimeout = time.Minute })
 	if status, answer := w.hook("/hooks/aliyun", "application/json", `{"product":"ECS","name":"Reboot"}`); status != 200 {
 		t.Fatalf("%d %s", status, answer)
 	}
@@ -161,8 +161,8 @@ func TestHookTimeout(t *testing.T) {
 
 // Packed bodies are read, and so are those that name no type.
 func TestHookPacked(t *testing.T) {
-	w := newWorld(t)
-	body := packed(t, grafana(`{"alertname":"A"}`))
+	w := newTestAPI(t)
+	body := gzipped(t, grafana(`{"alertname":"A"}`))
 	if status, answer := w.read(w.request(http.MethodPut, "/hooks/grafana", strings.NewReader(body), "Content-Encoding", "gzip")); status != 200 {
 		t.Errorf("%d %s", status, answer)
 	}
@@ -173,7 +173,7 @@ func TestHookPacked(t *testing.T) {
 
 // A label of the query does not take the place of the alert's own.
 func TestAddedLabels(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	path := "/hooks/grafana?label=team:db&label=zone:a%3Ab&label=alertname:B"
 	if status, answer := w.hook(path, "application/json", grafana(`{"alertname":"A"}`)); status != 200 {
 		t.Fatalf("%d %s", status, answer)
@@ -186,7 +186,7 @@ func TestAddedLabels(t *testing.T) {
 // Text of strangers is kept as it is: it is data here, and cleaned where it is
 // shown.
 func TestHookUntrustedText(t *testing.T) {
-	w := newWorld(t, withGeneric)
+	w := newTestAPI(t, withGeneric)
 	texts := []string{`<@all>`, `[x](javascript:alert(1))`, "a\r\nBcc: b@example.com", `{{ .Body }}`, `{{ template "x" }}`, `","severity":"none`, `${HOME}`}
 	for _, text := range texts {
 		body := `{"job":` + quote(text) + `}`
@@ -222,7 +222,7 @@ func withGeneric(o *api.Options) {
 
 // A template sees a request without what authenticates it.
 func TestGenericSeesNoToken(t *testing.T) {
-	w := newWorld(t, withTokens, withGeneric)
+	w := newTestAPI(t, withTokens, withGeneric)
 	r := w.request(http.MethodPost, "/hooks/generic/echo?token="+hooksToken+"&x=1&label=a:b", strings.NewReader("{}"),
 		"Content-Type", "application/json", "Cookie", "c="+hooksToken, "Authorization", "Bearer "+hooksToken, "X-Job", "nightly")
 	if status, answer := w.read(r); status != 200 {
@@ -241,9 +241,9 @@ func TestGenericSeesNoToken(t *testing.T) {
 // fault of the message.
 func TestFlush(t *testing.T) {
 	var flushed int
-	var w *world
+	var w *testAPI
 	ctx, leave := context.WithCancel(t.Context())
-	w = newWorld(t, func(o *api.Options) {
+	w = newTestAPI(t, func(o *api.Options) {
 		o.Flush = func(ctx context.Context) error {
 			if leave(); ctx.Err() != nil {
 				t.Error("the sender has left, and so nothing is said")
@@ -262,12 +262,12 @@ func TestFlush(t *testing.T) {
 	if status, answer := w.read(w.serve(r)); status != 200 || answer != `{"alerts":1,"status":"ok"}` {
 		t.Errorf("%d %s", status, answer)
 	}
-	w.must("/api/v2/alerts", `[{"labels":{"alertname":"B"}}]`)
+	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"B"}}]`)
 	if status, _ := w.hook("/hooks/grafana", "application/json", `{"alerts":[]}`); status != 200 {
 		t.Errorf("%d", status)
 	}
-	if flushed != 2 || w.woken != 0 || !strings.Contains(w.logs.String(), "no route to the robot") {
-		t.Errorf("flushed %d times, woken %d times:\n%s", flushed, w.woken, w.logs.String())
+	if flushed != 2 || w.flushes != 0 || !strings.Contains(w.logs.String(), "no route to the robot") {
+		t.Errorf("flushed %d times, woken %d times:\n%s", flushed, w.flushes, w.logs.String())
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"tocsin/pkg/store"
 )
 
-func packed(t testing.TB, body string) string {
+func gzipped(t testing.TB, body string) string {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -54,11 +54,11 @@ func TestHookRefusals(t *testing.T) {
 		{"a broken type", "/hooks/grafana", "a/b/c", good, nil, 400, "parsing Content-Type header"},
 		{"another charset", "/hooks/grafana", "application/json; charset=gbk", good, nil, 415, `unsupported charset \"gbk\"`},
 		{"another encoding", "/hooks/grafana", "application/json", good, []string{"Content-Encoding", "br"}, 415, `unsupported content encoding \"br\"`},
-		{"twice packed", "/hooks/grafana", "application/json", packed(t, good), []string{"Content-Encoding", "gzip, gzip"}, 415, "unsupported content encoding"},
+		{"twice packed", "/hooks/grafana", "application/json", gzipped(t, good), []string{"Content-Encoding", "gzip, gzip"}, 415, "unsupported content encoding"},
 		{"not packed", "/hooks/grafana", "application/json", good, []string{"Content-Encoding", "gzip"}, 400, "is not gzip"},
-		{"packed and cut", "/hooks/grafana", "application/json", packed(t, good)[:30], []string{"Content-Encoding", "gzip"}, 400, "reading the body failed: unexpected EOF"},
+		{"packed and cut", "/hooks/grafana", "application/json", gzipped(t, good)[:30], []string{"Content-Encoding", "gzip"}, 400, "reading the body failed: unexpected EOF"},
 		{"too large", "/hooks/grafana", "application/json", strings.Repeat(" ", 10_001), nil, 413, "more than 10000 bytes"},
-		{"too large once unpacked", "/hooks/grafana", "application/json", packed(t, strings.Repeat(" ", 5_000_000)), []string{"Content-Encoding", "gzip"}, 413, "more than 10000 bytes"},
+		{"too large once unpacked", "/hooks/grafana", "application/json", gzipped(t, strings.Repeat(" ", 5_000_000)), []string{"Content-Encoding", "gzip"}, 413, "more than 10000 bytes"},
 		{"empty", "/hooks/grafana", "application/json", "", nil, 400, "the body is empty"},
 		{"cut", "/hooks/grafana", "application/json", good[:20], nil, 400, "unexpected end of the JSON"},
 		{"deep", "/hooks/grafana", "application/json", strings.Repeat("[", 1000), nil, 400, "nested more than 64 levels deep"},
@@ -68,32 +68,32 @@ func TestHookRefusals(t *testing.T) {
 		{"no labels", "/hooks/grafana", "application/json", grafana(`{}`), nil, 400, "alert 0: at least one label pair required"},
 		{"only hidden labels", "/hooks/grafana", "application/json", grafana(`{"__x__":"1"}`), nil, 400, "alert 0: at least one label pair required"},
 		{"one bad of two", "/hooks/grafana", "application/json", grafana(`{"alertname":"A"}`, `{"":"x"}`), nil, 400, `alert 1: invalid label set: invalid name \"\"`},
-		{"101 labels", "/hooks/grafana", "application/json", grafana(manyLabels(100)), nil, 400, "alert 0: invalid label set: 101 labels, no more than 100 are taken"},
-		{"four alerts", "/hooks/grafana", "application/json", grafana(`{"a":"1"}`, `{"a":"2"}`, `{"a":"3"}`, `{"a":"4"}`), nil, 413, "4 alerts, no more than 3 are taken"},
+		{"101 labels", "/hooks/grafana", "application/json", grafana(manyLabels(100)), nil, 400, "alert 0: invalid label set: 101 labels, at most 100 are allowed"},
+		{"four alerts", "/hooks/grafana", "application/json", grafana(`{"a":"1"}`, `{"a":"2"}`, `{"a":"3"}`, `{"a":"4"}`), nil, 413, "4 alerts, at most 3 are allowed"},
 		{"a label without a value", "/hooks/grafana?label=team", "application/json", good, nil, 400, `label \"team\" in the query is not a label: write it as name:value`},
 		{"a label without a name", "/hooks/grafana?label=:x", "application/json", good, nil, 400, `label \":x\" in the query is not a label`},
 		{"a label that is no UTF-8", "/hooks/grafana?label=a:%ff", "application/json", good, nil, 400, "a label in the query is not UTF-8"},
 		{"101 added labels", "/hooks/grafana?" + strings.Repeat("label=a:b&", 101), "application/json", good, nil, 400, "101 labels in the query"},
-		{"a broken query", "/hooks/grafana?a=%zz", "application/json", good, nil, 400, "the query: "},
+		{"a broken query", "/hooks/grafana?a=%zz", "application/json", good, nil, 400, "invalid query: "},
 		{"a template that fails", "/hooks/generic/ci", "application/json", `{"job":{"x":1}}`, nil, 400, "alerts[0].labels.alertname: an object where text is expected"},
 		{"a forged message", "/hooks/sns", "text/plain", `{"Type":"Notification","TopicArn":"t","Message":"m","Timestamp":"2026-11-20T22:00:00Z","SignatureVersion":"2","Signature":"AAAA","SigningCertURL":"https://example.com/a.pem"}`, nil, 400, "SigningCertURL: is not an https address of Amazon SNS"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, withGeneric, func(o *api.Options) { o.Webhook.MaxBody, o.Limits.Alerts = 10_000, 3 })
+			w := newTestAPI(t, withGeneric, func(o *api.Options) { o.Webhook.MaxBody, o.Limits.Alerts = 10_000, 3 })
 			headers := append([]string{"Content-Type", tt.media}, tt.headers...)
 			status, answer := w.read(w.request(http.MethodPost, tt.path, strings.NewReader(tt.body), headers...))
 			if status != tt.status || !strings.Contains(answer, tt.want) || !strings.HasPrefix(answer, fmt.Sprintf(`{"code":%d,"message":"`, tt.status)) {
 				t.Errorf("%d %s, want %d %s", status, answer, tt.status, tt.want)
 			}
-			if all := w.alerts(); len(all) > 0 || w.woken > 0 {
-				t.Errorf("stored: %v, woken %d times", all, w.woken)
+			if all := w.alerts(); len(all) > 0 || w.flushes > 0 {
+				t.Errorf("stored: %v, woken %d times", all, w.flushes)
 			}
-			if tt.status != 404 && !strings.Contains(w.logs.String(), "message refused") {
+			if tt.status != 404 && !strings.Contains(w.logs.String(), "message rejected") {
 				t.Error("the log does not tell")
 			}
 		})
 	}
-	w := newWorld(t)
+	w := newTestAPI(t)
 	for path, allow := range map[string]string{"/hooks/grafana": "POST, PUT", "/hooks/open-falcon/callback": "GET"} {
 		r := w.request(http.MethodDelete, path, nil)
 		if r.StatusCode != 405 || r.Header.Get("Allow") != allow {
@@ -104,7 +104,7 @@ func TestHookRefusals(t *testing.T) {
 
 // A body of unknown length is measured while it is read.
 func TestHookEndlessBody(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	read := &counted{}
 	status, answer := w.read(w.request(http.MethodPost, "/hooks/grafana", read, "Content-Type", "application/json"))
 	if status != 413 || read.n > 2<<20 {
@@ -122,11 +122,11 @@ func (c *counted) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A body that is thirty times too large once it is unpacked costs no more than
+// A body that is thirty times too large once it is unpacked costs at most
 // what is allowed.
 func TestHookBomb(t *testing.T) {
-	w := newWorld(t)
-	bomb := packed(t, strings.Repeat(" ", 30<<20))
+	w := newTestAPI(t)
+	bomb := gzipped(t, strings.Repeat(" ", 30<<20))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	status, answer := w.read(w.request(http.MethodPost, "/hooks/grafana", strings.NewReader(bomb), "Content-Encoding", "gzip"))
@@ -138,7 +138,7 @@ func TestHookBomb(t *testing.T) {
 
 // 100,000 labels are too many, wherever they come.
 func TestHookManyLabels(t *testing.T) {
-	w := newWorld(t, func(o *api.Options) { o.Webhook.MaxBody = 32 << 20 })
+	w := newTestAPI(t, func(o *api.Options) { o.Webhook.MaxBody = 32 << 20 })
 	for path, body := range map[string]string{"/hooks/grafana": grafana(manyLabels(99_999)), "/hooks/alertmanager": `{"alerts":[{"status":"firing","labels":` + manyLabels(50_000) + `}]}`} {
 		if status, answer := w.hook(path, "application/json", body); status != 400 || len(answer) > 1000 {
 			t.Errorf("%s: %d %.200s", path, status, answer)
@@ -151,11 +151,11 @@ func TestHookManyLabels(t *testing.T) {
 
 // A store that is away is the sender's to wait for.
 func TestHookWithoutStore(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	w.store.err = store.ErrUnavailable
 	r := w.request(http.MethodPost, "/hooks/grafana", strings.NewReader(grafana(`{"a":"b"}`)), "Content-Type", "application/json")
-	if r.StatusCode != 503 || r.Header.Get("Retry-After") != "5" || w.woken != 0 {
-		t.Errorf("%d, Retry-After %q, woken %d times", r.StatusCode, r.Header.Get("Retry-After"), w.woken)
+	if r.StatusCode != 503 || r.Header.Get("Retry-After") != "5" || w.flushes != 0 {
+		t.Errorf("%d, Retry-After %q, woken %d times", r.StatusCode, r.Header.Get("Retry-After"), w.flushes)
 	}
 }
 
@@ -166,7 +166,7 @@ func FuzzHooks(f *testing.F) {
 	f.Add(uint8(7), true, "tos=a&content=%5BP3%5D%5BOK%5D+1+m", "label=:")
 	f.Add(uint8(6), false, `{"job":"x"}`, "a=%zz")
 	f.Fuzz(func(t *testing.T, which uint8, isForm bool, body, query string) {
-		w := newWorld(t, withGeneric)
+		w := newTestAPI(t, withGeneric)
 		media := "application/json"
 		if isForm {
 			media = form
@@ -193,7 +193,7 @@ func FuzzHooks(f *testing.F) {
 	})
 }
 
-func (w *world) serve(r *http.Request) *http.Response {
+func (w *testAPI) serve(r *http.Request) *http.Response {
 	rec := httptest.NewRecorder()
 	w.api.ServeHTTP(rec, r)
 	return rec.Result()

@@ -31,15 +31,15 @@ const (
 )
 
 // amazon is Amazon SNS on a loopback port: with TLS, under its own name.
-type amazon struct {
-	key    *rsa.PrivateKey
-	client *http.Client
-	mu     sync.Mutex
-	asked  []string
-	status int
+type fakeSNS struct {
+	key      *rsa.PrivateKey
+	client   *http.Client
+	mu       sync.Mutex
+	requests []string
+	status   int
 }
 
-func newAmazon(t *testing.T) *amazon {
+func newFakeSNS(t *testing.T) *fakeSNS {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -53,11 +53,11 @@ func newAmazon(t *testing.T) *amazon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &amazon{key: key, status: http.StatusOK}
+	a := &fakeSNS{key: key, status: http.StatusOK}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.asked = append(a.asked, r.Host+r.URL.RequestURI())
+		a.requests = append(a.requests, r.Host+r.URL.RequestURI())
 		if r.URL.Path == "/moved.pem" {
 			http.Redirect(w, r, "https://"+snsHost+"/a.pem", http.StatusFound)
 			return
@@ -90,7 +90,7 @@ func newAmazon(t *testing.T) *amazon {
 }
 
 // message is a signed one; its fields are pairs of names and values.
-func (a *amazon) message(t *testing.T, kind string, fields ...string) string {
+func (a *fakeSNS) message(t *testing.T, kind string, fields ...string) string {
 	t.Helper()
 	m := map[string]string{"Type": kind, "MessageId": "m-1", "TopicArn": snsTopic, "Timestamp": "2026-11-20T22:00:00.000Z", "SignatureVersion": "2", "SigningCertURL": "https://" + snsHost + "/a.pem"}
 	for i := 0; i < len(fields); i += 2 {
@@ -115,15 +115,15 @@ func (a *amazon) message(t *testing.T, kind string, fields ...string) string {
 	return string(b)
 }
 
-func (a *amazon) option(o *api.Options) {
+func (a *fakeSNS) option(o *api.Options) {
 	o.HTTP, o.Webhook.SNS = a.client, intake.SNSConfig{Topics: []string{snsTopic}}
 }
 
 // A subscription is confirmed, an alarm is taken, its end ends it; the
 // certificate is asked for once.
 func TestSNSHook(t *testing.T) {
-	a := newAmazon(t)
-	w := newWorld(t, a.option)
+	a := newFakeSNS(t)
+	w := newTestAPI(t, a.option)
 	confirm := "https://" + snsHost + "/?Action=ConfirmSubscription&TopicArn=" + snsTopic + "&Token=t0ken"
 	for _, tt := range []struct {
 		body   string
@@ -141,7 +141,7 @@ func TestSNSHook(t *testing.T) {
 			t.Errorf("%d alerts fire, want %d", n, tt.firing)
 		}
 	}
-	if got, want := strings.Join(a.asked, " "), snsHost+"/a.pem "+strings.TrimPrefix(confirm, "https://"); got != want {
+	if got, want := strings.Join(a.requests, " "), snsHost+"/a.pem "+strings.TrimPrefix(confirm, "https://"); got != want {
 		t.Errorf("asked %s, want %s", got, want)
 	}
 }
@@ -149,8 +149,8 @@ func TestSNSHook(t *testing.T) {
 // What is replayed, forged or led elsewhere is refused; what cannot be checked now
 // is to be sent again, and no secret of it is logged.
 func TestSNSHookRefused(t *testing.T) {
-	a := newAmazon(t)
-	w := newWorld(t, a.option)
+	a := newFakeSNS(t)
+	w := newTestAPI(t, a.option)
 	good := a.message(t, "Notification", "Message", cloudWatch("ALARM", "21:00:00"))
 	for _, tt := range []struct {
 		name, body string

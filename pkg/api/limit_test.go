@@ -8,12 +8,12 @@ import (
 // Ten at once, then ten a second; what was saved is no more than ten.
 func TestBucket(t *testing.T) {
 	now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
-	b := newBucket(10)
+	b := newRateLimiter(10)
 	take := func(want int) {
 		t.Helper()
 		got := 0
 		for range 100 {
-			if _, ok := b.take(now); ok {
+			if _, ok := b.allow(now); ok {
 				got++
 			}
 		}
@@ -22,7 +22,7 @@ func TestBucket(t *testing.T) {
 		}
 	}
 	take(10)
-	if wait, ok := b.take(now); ok || wait != 100*time.Millisecond {
+	if wait, ok := b.allow(now); ok || wait != 100*time.Millisecond {
 		t.Errorf("wait %v", wait)
 	}
 	now = now.Add(300 * time.Millisecond)

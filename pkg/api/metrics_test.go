@@ -11,7 +11,7 @@ import (
 	"tocsin/pkg/store"
 )
 
-func (w *world) metrics() []string {
+func (w *testAPI) metrics() []string {
 	w.t.Helper()
 	r := w.request("GET", "/metrics", nil)
 	status, body := w.read(r)
@@ -24,7 +24,7 @@ func (w *world) metrics() []string {
 func TestMetrics(t *testing.T) {
 	registry := &metrics.Registry{}
 	api.RecordReload(registry, time.UnixMilli(1_795_000_000_500), true)
-	w := newWorld(t, func(o *api.Options) { o.Metrics, o.Version.Revision = registry, "v1.2.3" })
+	w := newTestAPI(t, func(o *api.Options) { o.Metrics, o.Version.Revision = registry, "v1.2.3" })
 	expect := func(lines ...string) {
 		t.Helper()
 		got := w.metrics()
@@ -46,7 +46,7 @@ func TestMetrics(t *testing.T) {
 		`tocsin_dead_letters 0`,
 		`tocsin_store_up 1`,
 	)
-	w.must("/api/v2/alerts", scene)
+	w.mustPost("/api/v2/alerts", scene)
 	w.silence(silence(`{"name":"alertname","value":"C","isRegex":false}`))
 	w.silence(silence(`{"name":"alertname","value":"D","isRegex":false}`, `"startsAt":"2027-01-01"`))
 	w.post("/api/v2/alerts", `[{"labels":{"alertname":"E"}},{"labels":{}},{"labels":{"":"x"},"endsAt":"2026-01-01"}]`)
@@ -71,14 +71,14 @@ func TestMetrics(t *testing.T) {
 	}
 
 	// A handler built after a reload counts on.
-	w = newWorld(t, func(o *api.Options) { o.Metrics = registry })
-	w.must("/api/v2/alerts", `[{"labels":{"alertname":"A"}}]`)
+	w = newTestAPI(t, func(o *api.Options) { o.Metrics = registry })
+	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A"}}]`)
 	expect(`alertmanager_alerts_received_total{status="firing",version="v2"} 8`)
 }
 
 // What was counted is told when the store is away; how things stand is not known.
 func TestMetricsWithoutStore(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	w.store.err = store.ErrUnavailable
 	got := w.metrics()
 	if !slices.Contains(got, "tocsin_store_up 0") || !slices.Contains(got, `alertmanager_alerts_invalid_total{version="v2"} 0`) {

@@ -41,8 +41,8 @@ func TestPostedAlerts(t *testing.T) {
 		{`[{"labels":{"a":"x"}}`, 400, fmt.Sprintf(notParsed, "unexpected EOF")},
 		{`[{"labels":{"a":"x"}`, 400, fmt.Sprintf(notParsed, "alert 0: unexpected EOF")},
 		{`[{"labels":{"a":"x"}} {"labels":{"a":"x"}}]`, 400, fmt.Sprintf(notParsed, "alert 1: expected comma after array element")},
-		{`[{"labels":{"a":"x"}}] x`, 400, fmt.Sprintf(notParsed, "more follows behind byte 22")}, // Alertmanager does not look
-		{`null null`, 400, fmt.Sprintf(notParsed, "more follows behind byte 4")},
+		{`[{"labels":{"a":"x"}}] x`, 400, fmt.Sprintf(notParsed, "unexpected data after byte 22")}, // Alertmanager does not look
+		{`null null`, 400, fmt.Sprintf(notParsed, "unexpected data after byte 4")},
 		{"[{\"labels\":{\"a\":\"\xff\"}}]", 400, fmt.Sprintf(notParsed, "it is not UTF-8")}, // Alertmanager replaces what is not
 		{"[{\"labels\":{\"a\xff\":\"x\"}}]", 400, fmt.Sprintf(notParsed, "it is not UTF-8")},
 
@@ -71,7 +71,7 @@ func TestPostedAlerts(t *testing.T) {
 		{`[{"labels":{"a":"x"},"annotations":null,"startsAt":null,"endsAt":""}]`, 200, ``},
 		{`[{"labels":{"a":"x"},"generatorURL":""},{"labels":{"b":"x"},"generatorURL":"/graph?x"}]`, 200, ``},
 	} {
-		w := newWorld(t)
+		w := newTestAPI(t)
 		status, answer := w.post("/api/v2/alerts", tt.body)
 		if status != tt.status || answer != tt.answer {
 			t.Errorf("%s\n got %d %s\nwant %d %s", tt.body, status, answer, tt.status, tt.answer)
@@ -97,8 +97,8 @@ func TestTimesOfPostedAlerts(t *testing.T) {
 		{`,"endsAt":"2030-01-01T10:00:00Z"`, "2030-01-01T10:00:00.000Z", "2030-01-01T10:00:00.000Z"}, // begins at its end
 		{`,"startsAt":"2026-11-20T10:00:00Z","endsAt":"2026-11-20T22:00:01Z"`, "2026-11-20T10:00:00.000Z", "2026-11-20T22:00:01.000Z"},
 	} {
-		w := newWorld(t)
-		w.must("/api/v2/alerts", `[{"labels":{"alertname":"A"}`+tt.posted+`}]`)
+		w := newTestAPI(t)
+		w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A"}`+tt.posted+`}]`)
 		_, body := w.get("/api/v2/alerts")
 		var got []struct{ StartsAt, EndsAt, UpdatedAt string }
 		decode(t, body, &got)
@@ -111,8 +111,8 @@ func TestTimesOfPostedAlerts(t *testing.T) {
 // An alert that nobody says again ends by itself, one that came with an end
 // holds until then, and each is woken for.
 func TestResolveTimeout(t *testing.T) {
-	w := newWorld(t, func(o *api.Options) { o.ResolveTimeout = time.Minute })
-	w.must("/api/v2/alerts", `[{"labels":{"alertname":"A"}},{"labels":{"alertname":"B"},"startsAt":"2026-11-20T22:00:00Z","endsAt":"2026-11-20T22:02:00Z"}]`)
+	w := newTestAPI(t, func(o *api.Options) { o.ResolveTimeout = time.Minute })
+	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A"}},{"labels":{"alertname":"B"},"startsAt":"2026-11-20T22:00:00Z","endsAt":"2026-11-20T22:02:00Z"}]`)
 	firing := func(after time.Duration, want string) {
 		t.Helper()
 		w.now = t0.Add(after)
@@ -121,26 +121,26 @@ func TestResolveTimeout(t *testing.T) {
 		}
 	}
 	firing(59*time.Second, "B A")
-	w.must("/api/v2/alerts", `[{"labels":{"alertname":"A"}}]`) // said again
+	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A"}}]`) // said again
 	firing(61*time.Second, "B A")
 	firing(118*time.Second, "B A")
 	firing(119*time.Second, "B")
 	firing(120*time.Second, "")
-	if w.woken != 2 {
-		t.Errorf("woken %d times, want once for each post", w.woken)
+	if w.flushes != 2 {
+		t.Errorf("woken %d times, want once for each post", w.flushes)
 	}
 }
 
 // What is good in a request is taken in, whatever else is in it.
 func TestGoodAlertsAmongBadOnes(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	status, _ := w.post("/api/v2/alerts", `[{"labels":{}},{"labels":{"alertname":"good"}},{"labels":{"":"x"}}]`)
-	if got := w.names("/api/v2/alerts"); status != 400 || got != "good" || w.woken != 1 {
-		t.Errorf("%d, %q fire, woken %d times", status, got, w.woken)
+	if got := w.names("/api/v2/alerts"); status != 400 || got != "good" || w.flushes != 1 {
+		t.Errorf("%d, %q fire, woken %d times", status, got, w.flushes)
 	}
 	status, _ = w.post("/api/v2/alerts", `[{"labels":{"alertname":"other"}},{"labels":null}]`)
-	if got := w.names("/api/v2/alerts"); status != 422 || got != "good" || w.woken != 1 {
-		t.Errorf("a request of the wrong form: %d, %q fire, woken %d times; want none of it taken", status, got, w.woken)
+	if got := w.names("/api/v2/alerts"); status != 422 || got != "good" || w.flushes != 1 {
+		t.Errorf("a request of the wrong form: %d, %q fire, woken %d times; want none of it taken", status, got, w.flushes)
 	}
 	var many strings.Builder
 	for range 250 {
@@ -153,8 +153,8 @@ func TestGoodAlertsAmongBadOnes(t *testing.T) {
 }
 
 func TestClassicMode(t *testing.T) {
-	w := newWorld(t, func(o *api.Options) { o.Classic = true })
-	w.must("/api/v2/alerts", `[{"labels":{"alertname":"中文"},"annotations":{"a_1":"é"}}]`)
+	w := newTestAPI(t, func(o *api.Options) { o.Classic = true })
+	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"中文"},"annotations":{"a_1":"é"}}]`)
 	for body, want := range map[string]string{
 		`[{"labels":{"中文":"x"}}]`:                                        `"invalid label set: invalid name \"中文\""`,
 		`[{"labels":{"z.z":"x","a.a":"x","a":"x"}}]`:                     `"invalid label set: invalid name \"a.a\""`,
@@ -188,21 +188,21 @@ func TestMediaTypes(t *testing.T) {
 		"application/x-www-form-urlencoded": {415, `{"code":415,"message":"unsupported media type \"application/x-www-form-urlencoded\", only [application/json] are allowed"}`},
 		";;;":                               {400, `{"code":400,"message":"parsing Content-Type header from \";;;\" failed, because mime: no media type"}`},
 	} {
-		w := newWorld(t)
+		w := newTestAPI(t)
 		status, answer := w.read(w.request("POST", "/api/v2/alerts", strings.NewReader("[]"), "Content-Type", header))
 		if status != want.status || answer != want.answer {
 			t.Errorf("%q: %d %s, want %d %s", header, status, answer, want.status, want.answer)
 		}
 	}
 	// Nothing has no type.
-	w := newWorld(t)
+	w := newTestAPI(t)
 	if status, answer := w.read(w.request("POST", "/api/v2/silences", nil)); status != 422 || answer != `{"code":602,"message":"silence in body is required"}` {
 		t.Errorf("%d %s", status, answer)
 	}
 }
 
 func TestLimits(t *testing.T) {
-	w := newWorld(t, func(o *api.Options) { o.Limits = api.Limits{Body: 2000, Alerts: 3, Labels: 4, AlertSize: 100} })
+	w := newTestAPI(t, func(o *api.Options) { o.Limits = api.Limits{Body: 2000, Alerts: 3, Labels: 4, AlertSize: 100} })
 	labels := func(n int) string {
 		var s []string
 		for i := range n {
@@ -218,9 +218,9 @@ func TestLimits(t *testing.T) {
 		{"just fits", "[" + labels(4) + strings.Repeat(`,{"labels":{"a":"x"}}`, 2) + "]", 200, ""},
 		{"empty labels do not count", `[{"labels":{"a":"","b":"","c":"","d":"","e":"x"}}]`, 200, ""},
 		{"one alert too many", "[" + labels(1) + strings.Repeat(`,{"labels":{"a":"x"}}`, 3) + "]", 413, `{"code":413,"message":"alerts body has more than 3 of them: send less in one request"}`},
-		{"one label too many", "[" + labels(5) + "]", 400, `"invalid label set: 5 labels, no more than 4 are taken"`},
+		{"one label too many", "[" + labels(5) + "]", 400, `"invalid label set: 5 labels, at most 4 are allowed"`},
 		{"100 bytes", `[{"labels":{"a":"x"},"annotations":{"b":"` + strings.Repeat("y", 97) + `"}}]`, 200, ""},
-		{"101 bytes", `[{"labels":{"a":"x"},"annotations":{"b":"` + strings.Repeat("y", 94) + `"},"generatorURL":"/abc"}]`, 400, `"invalid alert: 101 bytes of labels and annotations, no more than 100 are taken"`},
+		{"101 bytes", `[{"labels":{"a":"x"},"annotations":{"b":"` + strings.Repeat("y", 94) + `"},"generatorURL":"/abc"}]`, 400, `"invalid alert: 101 bytes of labels and annotations, at most 100 are allowed"`},
 		{"2000 bytes", "[]" + strings.Repeat(" ", 1998), 200, ""},
 		{"2001 bytes", "[]" + strings.Repeat(" ", 1999), 413, `{"code":413,"message":"alerts body has more than 2000 bytes: send less in one request"}`},
 	} {
@@ -241,7 +241,7 @@ func TestLimits(t *testing.T) {
 
 // The limits that hold when none are given.
 func TestStandardLimits(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	labels := func(n int) string {
 		var b strings.Builder
 		for i := range n {
@@ -280,7 +280,7 @@ func TestStoreOutOfReach(t *testing.T) {
 		{fmt.Errorf("%w: dial tcp 10.0.0.5:6379: refused", store.ErrUnavailable), 503, `"the store is out of reach: try again"`},
 		{store.ErrConflict, 503, `"the store is out of reach: try again"`},
 		{context.DeadlineExceeded, 503, `"the store is out of reach: try again"`},
-		{errors.New("hunter2 is broken"), 500, `"internal error: the log says more"`},
+		{errors.New("hunter2 is broken"), 500, `"internal error: see the log of Tocsin"`},
 	} {
 		for _, call := range []struct{ method, path, body string }{
 			{"POST", "/api/v2/alerts", `[{"labels":{"a":"x"}},{"labels":{}}]`},
@@ -291,7 +291,7 @@ func TestStoreOutOfReach(t *testing.T) {
 			{"GET", "/api/v2/silence/" + id, ""},
 			{"DELETE", "/api/v2/silence/" + id, ""},
 		} {
-			w := newWorld(t)
+			w := newTestAPI(t)
 			w.store.err = tt.err
 			r := w.request(call.method, call.path, strings.NewReader(call.body), "Content-Type", "application/json")
 			status, answer := w.read(r)
@@ -301,7 +301,7 @@ func TestStoreOutOfReach(t *testing.T) {
 			if !strings.Contains(w.logs.String(), tt.err.Error()) {
 				t.Errorf("the log does not say %q: %s", tt.err, w.logs.String())
 			}
-			if w.woken != 0 {
+			if w.flushes != 0 {
 				t.Error("woken for what is not there")
 			}
 		}
@@ -310,14 +310,14 @@ func TestStoreOutOfReach(t *testing.T) {
 
 // A fault of ours is an answer and a line in the log, and the next request works.
 func TestPanic(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	w.store.panic = "hunter2"
 	r := w.request("GET", "/api/v2/alerts", nil)
 	status, body := w.read(r)
-	if status != 500 || body != `{"code":500,"message":"internal error: the log says more"}` || r.Header.Get("Cache-Control") != "no-store" {
+	if status != 500 || body != `{"code":500,"message":"internal error: see the log of Tocsin"}` || r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s", status, body)
 	}
-	if log := w.logs.String(); !strings.Contains(log, "panic=hunter2") || !strings.Contains(log, "faulty") || !strings.Contains(log, "status=500") {
+	if log := w.logs.String(); !strings.Contains(log, "panic=hunter2") || !strings.Contains(log, "failingStore") || !strings.Contains(log, "status=500") {
 		t.Errorf("the log lacks the panic, its stack or the access line: %s", log)
 	}
 	w.store.panic = ""

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,31 +15,30 @@ import (
 	"tocsin/pkg/dispatch"
 )
 
-// shownSilence is gettableSilence of Alertmanager's openapi.yaml.
-type shownSilence struct {
+// gettableSilence is a type of Alertmanager's openapi.yaml.
+type gettableSilence struct {
 	ID          string                    `json:"id"`
 	Status      silenceStatus             `json:"status"`
-	UpdatedAt   stamp                     `json:"updatedAt"`
+	UpdatedAt   responseTime              `json:"updatedAt"`
 	Annotations alert.Labels              `json:"annotations,omitempty"`
 	Comment     string                    `json:"comment"`
 	CreatedBy   string                    `json:"createdBy"`
-	EndsAt      stamp                     `json:"endsAt"`
+	EndsAt      responseTime              `json:"endsAt"`
 	Matchers    []dispatch.SilenceMatcher `json:"matchers"`
-	StartsAt    stamp                     `json:"startsAt"`
+	StartsAt    responseTime              `json:"startsAt"`
 }
 
 type silenceStatus struct {
 	State dispatch.SilenceState `json:"state"`
 }
 
-// getSilences shows the silences that are asked for: active ones first, those
-// that end soonest in front; then pending ones, by their start; then expired
-// ones, the latest in front.
+// getSilences returns the silences that match the filter: active ones by their end,
+// pending ones by their start, and expired ones by their end, the latest first.
 func (a *api) getSilences(r *http.Request, now time.Time) (any, error) {
 	q := r.URL.Query()
 	matchers, err := a.matchers(q, "filter")
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "%s", err)
+		return nil, textError(http.StatusBadRequest, "%s", err)
 	}
 	all, err := a.Engine.Silences(r.Context())
 	if err != nil {
@@ -46,7 +46,7 @@ func (a *api) getSilences(r *http.Request, now time.Time) (any, error) {
 	}
 	order := map[dispatch.SilenceState]int{dispatch.SilenceActive: 0, dispatch.SilencePending: 1, dispatch.SilenceExpired: 2}
 	all = slices.DeleteFunc(all, func(s *dispatch.Silence) bool {
-		return !flag(q, string(s.State(now))) || !hasMatchers(s, matchers)
+		return !boolParameter(q, string(s.State(now))) || !hasMatchers(s, matchers)
 	})
 	slices.SortStableFunc(all, func(s, t *dispatch.Silence) int {
 		switch state := s.State(now); {
@@ -60,14 +60,14 @@ func (a *api) getSilences(r *http.Request, now time.Time) (any, error) {
 			return s.EndsAt.Compare(t.EndsAt)
 		}
 	})
-	shown := make([]shownSilence, len(all))
+	out := make([]gettableSilence, len(all))
 	for i, s := range all {
-		shown[i] = showSilence(s, now)
+		out[i] = newGettableSilence(s, now)
 	}
-	return shown, nil
+	return out, nil
 }
 
-// hasMatchers tells whether the silence has all the matchers literally.
+// hasMatchers reports whether the silence has exactly these matchers among its own.
 func hasMatchers(s *dispatch.Silence, ms labels.Matchers) bool {
 	for _, m := range ms {
 		if !slices.Contains(s.Matchers, dispatch.SilenceMatcher{
@@ -81,14 +81,13 @@ func hasMatchers(s *dispatch.Silence, ms labels.Matchers) bool {
 	return true
 }
 
-func showSilence(s *dispatch.Silence, now time.Time) shownSilence {
-	return shownSilence{
-		ID: s.ID, Status: silenceStatus{s.State(now)}, UpdatedAt: stamp(s.UpdatedAt), Annotations: s.Annotations,
-		Comment: s.Comment, CreatedBy: s.CreatedBy, StartsAt: stamp(s.StartsAt), EndsAt: stamp(s.EndsAt), Matchers: s.Matchers,
+func newGettableSilence(s *dispatch.Silence, now time.Time) gettableSilence {
+	return gettableSilence{
+		ID: s.ID, Status: silenceStatus{s.State(now)}, UpdatedAt: responseTime(s.UpdatedAt), Annotations: s.Annotations,
+		Comment: s.Comment, CreatedBy: s.CreatedBy, StartsAt: responseTime(s.StartsAt), EndsAt: responseTime(s.EndsAt), Matchers: s.Matchers,
 	}
 }
 
-// getSilence shows one silence.
 func (a *api) getSilence(r *http.Request, now time.Time) (any, error) {
 	id, err := silenceID(r)
 	if err != nil {
@@ -96,23 +95,23 @@ func (a *api) getSilence(r *http.Request, now time.Time) (any, error) {
 	}
 	s, err := a.Engine.GetSilence(r.Context(), id)
 	if err != nil {
-		return nil, noSilence(err)
+		return nil, silenceError(err)
 	}
-	return showSilence(s, now), nil
+	return newGettableSilence(s, now), nil
 }
 
-// deleteSilence ends a silence now; it is still shown, as expired.
+// deleteSilence expires a silence. It stays in the list as expired.
 func (a *api) deleteSilence(r *http.Request, now time.Time) (any, error) {
 	id, err := silenceID(r)
 	if err != nil {
 		return nil, err
 	}
-	return nil, noSilence(a.Engine.ExpireSilence(r.Context(), now, id))
+	return nil, silenceError(a.Engine.ExpireSilence(r.Context(), now, id))
 }
 
-func noSilence(err error) error {
+func silenceError(err error) error {
 	if errors.Is(err, dispatch.ErrNoSilence) {
-		return &refusal{status: http.StatusNotFound}
+		return &httpError{status: http.StatusNotFound}
 	}
 	return err
 }
@@ -120,12 +119,12 @@ func noSilence(err error) error {
 func silenceID(r *http.Request) (string, error) {
 	id := r.PathValue("id")
 	if !isUUID(id) {
-		return "", unfit(codeType, "silenceID in path must be of type uuid: %q", cut(id))
+		return "", validationError(codeType, "silenceID in path must be of type uuid: %q", truncate(id))
 	}
 	return id, nil
 }
 
-// isUUID tells whether s is a UUID as RFC 9562 writes it.
+// isUUID reports whether s is a UUID in the text format of RFC 9562.
 func isUUID(s string) bool {
 	if len(s) != len("00000000-0000-0000-0000-000000000000") {
 		return false
@@ -137,4 +136,130 @@ func isUUID(s string) bool {
 		}
 	}
 	return true
+}
+
+// postableSilence is a type of Alertmanager's openapi.yaml. A nil pointer is a missing
+// field.
+type postableSilence struct {
+	ID          string            `json:"id"`
+	Matchers    []postableMatcher `json:"matchers"`
+	StartsAt    *requestTime      `json:"startsAt"`
+	EndsAt      *requestTime      `json:"endsAt"`
+	CreatedBy   *string           `json:"createdBy"`
+	Comment     *string           `json:"comment"`
+	Annotations alert.Labels      `json:"annotations"`
+}
+
+type postableMatcher struct {
+	Name    *string `json:"name"`
+	Value   *string `json:"value"`
+	IsRegex *bool   `json:"isRegex"`
+	IsEqual *bool   `json:"isEqual"` // default true
+}
+
+// postSilence creates a silence, or updates the one with the given id.
+func (a *api) postSilence(r *http.Request, now time.Time) (any, error) {
+	const name = "silence"
+	dec, err := a.decodeBody(r, name)
+	if err != nil {
+		return nil, err
+	}
+	var p postableSilence
+	if err := dec.Decode(&p); err != nil {
+		return nil, parseError(name, "%s", explainDecodeError(err))
+	}
+	if err := expectEnd(dec, name); err != nil {
+		return nil, err
+	}
+	if err := p.checkRequired(); err != nil {
+		return nil, err
+	}
+	s := p.silence()
+	switch {
+	case !s.StartsAt.Before(s.EndsAt):
+		return nil, textError(http.StatusBadRequest, "Failed to create silence: start time must be before end time")
+	case s.EndsAt.Before(now):
+		return nil, textError(http.StatusBadRequest, "Failed to create silence: end time can't be in the past")
+	}
+	if err := a.validateSilence(&s); err != nil {
+		return nil, textError(http.StatusBadRequest, "%s: %s", dispatch.ErrInvalidSilence, err)
+	}
+	id, err := a.Engine.SetSilence(r.Context(), now, s)
+	switch {
+	case errors.Is(err, dispatch.ErrNoSilence):
+		return nil, textError(http.StatusNotFound, "%s", dispatch.ErrNoSilence)
+	case errors.Is(err, dispatch.ErrInvalidSilence):
+		return nil, textError(http.StatusBadRequest, "%s", err)
+	case err != nil:
+		return nil, err
+	}
+	return map[string]string{"silenceID": id}, nil
+}
+
+func (p *postableSilence) silence() dispatch.Silence {
+	s := dispatch.Silence{
+		ID: p.ID, StartsAt: p.StartsAt.time, EndsAt: p.EndsAt.time, CreatedBy: *p.CreatedBy, Comment: *p.Comment, Annotations: p.Annotations,
+	}
+	for _, m := range p.Matchers {
+		s.Matchers = append(s.Matchers, dispatch.SilenceMatcher{
+			Name: *m.Name, Value: *m.Value, IsRegex: *m.IsRegex, IsEqual: m.IsEqual == nil || *m.IsEqual,
+		})
+	}
+	return s
+}
+
+// checkRequired returns an error for the first missing field, in the order and with the
+// text of Alertmanager's OpenAPI layer.
+func (p *postableSilence) checkRequired() error {
+	required := func(field string) error { return validationError(codeRequired, "%s in body is required", field) }
+	switch {
+	case p.Comment == nil:
+		return required("comment")
+	case p.CreatedBy == nil:
+		return required("createdBy")
+	case p.EndsAt == nil:
+		return required("endsAt")
+	case p.Matchers == nil:
+		return required("matchers")
+	case len(p.Matchers) == 0:
+		return validationError(codeMinItems, "matchers in body should have at least 1 items")
+	}
+	for i, m := range p.Matchers {
+		switch {
+		case m.IsRegex == nil:
+			return required(fmt.Sprintf("matchers.%d.isRegex", i))
+		case m.Name == nil:
+			return required(fmt.Sprintf("matchers.%d.name", i))
+		case m.Value == nil:
+			return required(fmt.Sprintf("matchers.%d.value", i))
+		}
+	}
+	if p.StartsAt == nil {
+		return required("startsAt")
+	}
+	return nil
+}
+
+// validateSilence checks names and sizes, which the engine does not check.
+func (a *api) validateSilence(s *dispatch.Silence) error {
+	if len(s.Matchers) > maxMatchers {
+		return fmt.Errorf("%d matchers, at most %d are allowed", len(s.Matchers), maxMatchers)
+	}
+	size := len(s.CreatedBy) + len(s.Comment)
+	for name, value := range s.Annotations {
+		size += len(name) + len(value)
+	}
+	for i, m := range s.Matchers {
+		if !a.validName(m.Name) {
+			return fmt.Errorf("invalid label matcher %d: invalid label name %q", i, truncate(m.Name))
+		}
+		if len(m.Name)+len(m.Value) > maxExpression {
+			return fmt.Errorf("invalid label matcher %d: more than %d bytes", i, maxExpression)
+		}
+		size += len(m.Name) + len(m.Value)
+	}
+	if size > a.Limits.AlertSize {
+		return fmt.Errorf("%d bytes of text, at most %d are allowed", size, a.Limits.AlertSize)
+	}
+	return nil
 }

@@ -52,7 +52,7 @@ func TestPostedSilences(t *testing.T) {
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"annotations":{"a":5}`), 400, fmt.Sprintf(notParsed, "annotations: number where a string is expected")},
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"startsAt":"bogus"`), 400, fmt.Sprintf(notParsed, `\"bogus\" is not a time: write it like 2026-01-02T15:04:05Z`)},
 		{`{` + matcher, 400, fmt.Sprintf(notParsed, "unexpected EOF")},
-		{silence(`{"name":"a","value":"b","isRegex":false}`) + "{}", 400, fmt.Sprintf(notParsed, fmt.Sprint("more follows behind byte ", len(silence(`{"name":"a","value":"b","isRegex":false}`))))},
+		{silence(`{"name":"a","value":"b","isRegex":false}`) + "{}", 400, fmt.Sprintf(notParsed, fmt.Sprint("unexpected data after byte ", len(silence(`{"name":"a","value":"b","isRegex":false}`))))},
 		{silence("{\"name\":\"a\",\"value\":\"\xff\",\"isRegex\":false}"), 400, fmt.Sprintf(notParsed, "it is not UTF-8")},
 
 		{silence(`{"name":"","value":"b","isRegex":false}`), 400, `"invalid silence: invalid label matcher 0: invalid label name \"\""`},
@@ -62,8 +62,8 @@ func TestPostedSilences(t *testing.T) {
 		{silence(`{"name":"a","value":"(","isRegex":true}`), 400, "\"invalid silence: invalid label matcher 0: error parsing regexp: missing closing ): `^(?:()$`\""},
 		{silence(`{"name":"a","value":"(a{500}){500}","isRegex":true}`), 400, "\"invalid silence: invalid label matcher 0: error parsing regexp: invalid repeat count: `{500}`\""},
 		{silence(`{"name":"a","value":"` + strings.Repeat("x", 8192) + `","isRegex":true}`), 400, `"invalid silence: invalid label matcher 0: more than 8192 bytes"`},
-		{silence(strings.Repeat(`{"name":"a","value":"b","isRegex":false},`, 100) + `{"name":"a","value":"b","isRegex":false}`), 400, `"invalid silence: 101 matchers, no more than 100 are taken"`},
-		{silence(`{"name":"a","value":"b","isRegex":false}`, `"comment":"`+strings.Repeat("x", 256<<10)+`"`), 400, `"invalid silence: 262148 bytes of text, no more than 262144 are taken"`},
+		{silence(strings.Repeat(`{"name":"a","value":"b","isRegex":false},`, 100) + `{"name":"a","value":"b","isRegex":false}`), 400, `"invalid silence: 101 matchers, at most 100 are allowed"`},
+		{silence(`{"name":"a","value":"b","isRegex":false}`, `"comment":"`+strings.Repeat("x", 256<<10)+`"`), 400, `"invalid silence: 262148 bytes of text, at most 262144 are allowed"`},
 
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"startsAt":"2037-11-20T10:00:00Z"`), 400, `"Failed to create silence: start time must be before end time"`},
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"startsAt":"2036-11-20T10:00:00Z"`), 400, `"Failed to create silence: start time must be before end time"`},
@@ -80,7 +80,7 @@ func TestPostedSilences(t *testing.T) {
 		{silence(`{"name":"a","value":"b","isRegex":false,"isEqual":false}`), 200, ``},
 		{silence(`{"name":"a","value":"b","isRegex":true,"isEqual":false}`), 200, ``},
 	} {
-		w := newWorld(t)
+		w := newTestAPI(t)
 		status, answer := w.post("/api/v2/silences", tt.body)
 		if tt.answer == "" {
 			var got struct{ SilenceID string }
@@ -97,7 +97,7 @@ func TestPostedSilences(t *testing.T) {
 
 // A silence from beginning to end.
 func TestSilenceLife(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	const matchers = `{"name":"a","value":"b","isRegex":false},{"name":"c","value":"d|e","isRegex":true},{"name":"f","value":"g","isRegex":true,"isEqual":false}`
 	id := w.silence(silence(matchers, `"annotations":{"ticket":"42"}`))
 	shown := func(state, ends, updated string) string {
@@ -107,10 +107,10 @@ func TestSilenceLife(t *testing.T) {
 	}
 	expect := func(want string) {
 		t.Helper()
-		if status, body := w.get("/api/v2/silence/" + id); status != 200 || !same(t, body, want) {
+		if status, body := w.get("/api/v2/silence/" + id); status != 200 || !sameJSON(t, body, want) {
 			t.Errorf("%d\n got %s\nwant %s", status, body, want)
 		}
-		if status, body := w.get("/api/v2/silences"); status != 200 || !same(t, body, "["+want+"]") {
+		if status, body := w.get("/api/v2/silences"); status != 200 || !sameJSON(t, body, "["+want+"]") {
 			t.Errorf("in the list: %d\n got %s\nwant %s", status, body, want)
 		}
 	}
@@ -136,7 +136,7 @@ func TestSilenceLife(t *testing.T) {
 }
 
 func TestSilenceList(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	ids := map[string]string{}
 	make := func(name, starts, ends, matcher string) {
 		ids[w.silence(silence(matcher, `"startsAt":"`+starts+`"`, `"endsAt":"`+ends+`"`))] = name

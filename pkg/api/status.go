@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// shownStatus is alertmanagerStatus of Alertmanager's openapi.yaml.
-type shownStatus struct {
+// alertmanagerStatus is a type of Alertmanager's openapi.yaml.
+type alertmanagerStatus struct {
 	Cluster     cluster     `json:"cluster"`
 	VersionInfo versionInfo `json:"versionInfo"`
 	Config      struct {
 		Original string `json:"original"`
 	} `json:"config"`
-	Uptime stamp `json:"uptime"`
+	Uptime responseTime `json:"uptime"`
 }
 
 type cluster struct {
@@ -34,10 +34,10 @@ type versionInfo struct {
 }
 
 func (a *api) getStatus(r *http.Request, _ time.Time) (any, error) {
-	s := shownStatus{
+	s := alertmanagerStatus{
 		Cluster:     cluster{Status: "disabled", Peers: []Peer{}},
 		VersionInfo: versionInfo{AlertmanagerVersion, a.Version.Revision, a.Version.Branch, a.Version.User, a.Version.Date, runtime.Version()},
-		Uptime:      stamp(a.Started),
+		Uptime:      responseTime(a.Started),
 	}
 	s.Config.Original = a.Config
 	if a.Peers != nil {
@@ -48,22 +48,22 @@ func (a *api) getStatus(r *http.Request, _ time.Time) (any, error) {
 	return s, nil
 }
 
-type shownReceiver struct {
+type gettableReceiver struct {
 	Labels map[string]string `json:"labels"`
 	Name   string            `json:"name"`
 }
 
-// getReceivers shows the receivers whose labels match.
+// getReceivers returns the receivers whose labels match.
 func (a *api) getReceivers(r *http.Request, _ time.Time) (any, error) {
 	matchers, err := a.receiverMatchers(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
-	shown := []shownReceiver{}
+	out := []gettableReceiver{}
 	for _, rc := range a.Receivers {
-		if l := a.receiverLabels[rc.Name]; match(matchers, l) {
-			shown = append(shown, shownReceiver{Labels: l, Name: rc.Name})
+		if l := a.receiverLabels[rc.Name]; matchesAll(matchers, l) {
+			out = append(out, gettableReceiver{Labels: l, Name: rc.Name})
 		}
 	}
-	return shown, nil
+	return out, nil
 }

@@ -76,7 +76,7 @@ func TestAnswersOfAlertmanager(t *testing.T) {
 		{"GET", "/api/v2/silences?filter=%28", 400, "", `"bad matcher format: ("`},
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
-			w := newWorld(t, func(o *api.Options) { o.Reload = func(context.Context) error { return nil } })
+			w := newTestAPI(t, func(o *api.Options) { o.Reload = func(context.Context) error { return nil } })
 			r := w.request(tt.method, tt.path, nil)
 			status, body := w.read(r)
 			if status != tt.status || r.Header.Get("Allow") != tt.allow {
@@ -86,7 +86,7 @@ func TestAnswersOfAlertmanager(t *testing.T) {
 			if want := strings.HasPrefix(tt.path, "/api/") && tt.body != ""; isJSON != want {
 				t.Errorf("Content-Type %q", r.Header.Get("Content-Type"))
 			}
-			if body != tt.body && !(isJSON && same(t, body, tt.body)) {
+			if body != tt.body && !(isJSON && sameJSON(t, body, tt.body)) {
 				t.Errorf("got  %s\nwant %s", body, tt.body)
 			}
 			if r.Header.Get("Cache-Control") != "no-store" {
@@ -97,7 +97,7 @@ func TestAnswersOfAlertmanager(t *testing.T) {
 }
 
 func TestHealthIsAskedWithHead(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	for _, path := range []string{"/-/healthy", "/-/ready"} {
 		if status, _ := w.read(w.request(http.MethodHead, path, nil)); status != 200 {
 			t.Errorf("HEAD %s: %d", path, status)
@@ -106,7 +106,7 @@ func TestHealthIsAskedWithHead(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	alone := newWorld(t, func(o *api.Options) {
+	alone := newTestAPI(t, func(o *api.Options) {
 		o.Config = "route: {receiver: ops}\n"
 		o.Version = api.Version{Revision: "v1.2.3", Branch: "main", User: "builder@example.com", Date: "20261120"}
 	})
@@ -120,11 +120,11 @@ func TestStatus(t *testing.T) {
 	}
 	want := `{"cluster":{"peers":[],"status":"disabled"},"config":{"original":"route: {receiver: ops}\n"},"uptime":"2026-11-20T22:00:00.123Z",
 		"versionInfo":{"version":"0.34.2","revision":"v1.2.3","branch":"main","buildUser":"builder@example.com","buildDate":"20261120","goVersion":"` + got.VersionInfo["goVersion"] + `"}}`
-	if !same(t, body, want) {
+	if !sameJSON(t, body, want) {
 		t.Errorf("got  %s\nwant %s", body, want)
 	}
 
-	clustered := newWorld(t, func(o *api.Options) {
+	clustered := newTestAPI(t, func(o *api.Options) {
 		o.Name = "b"
 		o.Peers = func(context.Context) []api.Peer { return []api.Peer{{"b", "10.0.0.2:9093"}, {"a", "10.0.0.1:9093"}} }
 	})
@@ -142,7 +142,7 @@ func TestStatus(t *testing.T) {
 func TestReload(t *testing.T) {
 	var fault error
 	asked := 0
-	w := newWorld(t, func(o *api.Options) { o.Reload = func(context.Context) error { asked++; return fault } })
+	w := newTestAPI(t, func(o *api.Options) { o.Reload = func(context.Context) error { asked++; return fault } })
 	if status, body := w.post("/-/reload", ""); status != 200 || body != "" || asked != 1 {
 		t.Errorf("%d %q, asked %d times", status, body, asked)
 	}
@@ -150,14 +150,14 @@ func TestReload(t *testing.T) {
 	if status, body := w.post("/-/reload", ""); status != 500 || body != "failed to reload config: tocsin.yaml:3: unknown key" {
 		t.Errorf("%d %q", status, body)
 	}
-	if status, _ := newWorld(t).post("/-/reload", ""); status != 404 {
+	if status, _ := newTestAPI(t).post("/-/reload", ""); status != 404 {
 		t.Errorf("with nothing to reload: %d", status)
 	}
 }
 
 func TestRoutePrefix(t *testing.T) {
 	for _, prefix := range []string{"/alerts/am", "alerts/am/", "/alerts/am/"} {
-		w := newWorld(t, func(o *api.Options) { o.RoutePrefix = prefix })
+		w := newTestAPI(t, func(o *api.Options) { o.RoutePrefix = prefix })
 		for path, want := range map[string]int{
 			"/alerts/am/api/v2/status": 200, "/alerts/am/-/healthy": 200, "/alerts/am/metrics": 200, "/alerts/am/api/v2/nothing": 404,
 			"/api/v2/status": 404, "/-/healthy": 404, "/": 302,
@@ -170,7 +170,7 @@ func TestRoutePrefix(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 	}
-	w := newWorld(t, func(o *api.Options) { o.RoutePrefix = "/" })
+	w := newTestAPI(t, func(o *api.Options) { o.RoutePrefix = "/" })
 	if status, _ := w.get("/api/v2/status"); status != 200 {
 		t.Errorf("with the prefix /: %d", status)
 	}
@@ -178,7 +178,7 @@ func TestRoutePrefix(t *testing.T) {
 
 // The access log is there for who asks for it, and holds no query.
 func TestAccessLog(t *testing.T) {
-	w := newWorld(t)
+	w := newTestAPI(t)
 	w.now = t0.Add(time.Hour)
 	w.get("/api/v2/alerts?token=hunter2")
 	log := w.logs.String()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"runtime"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 	"tocsin/pkg/metrics"
 )
 
-// counters are what the API itself counts, under Alertmanager's names.
+// counters are the counters of the API, with Alertmanager's names.
 type counters struct {
 	received *metrics.Counter // by status and version of the API
 	invalid  *metrics.Counter // by version of the API
@@ -20,15 +21,15 @@ func newCounters(m *metrics.Registry) counters {
 		received: m.Counter("alertmanager_alerts_received_total", "The total number of received alerts.", "status", "version"),
 		invalid:  m.Counter("alertmanager_alerts_invalid_total", "The total number of received alerts that were invalid.", "version"),
 	}
-	// What has not happened yet is 0, so that its first time is an increase.
+	// Initialize the series, so that the first event is an increase.
 	c.received.Add(0, "firing", "v2")
 	c.received.Add(0, "resolved", "v2")
 	c.invalid.Add(0, "v2")
 	return c
 }
 
-// Reloaded notes in m whether the configuration was loaded, at the start or anew
-// at now, under Alertmanager's names.
+// RecordReload records in m whether loading the configuration at now succeeded, with
+// Alertmanager's metric names.
 func RecordReload(m *metrics.Registry, now time.Time, ok bool) {
 	last := m.Gauge("alertmanager_config_last_reload_successful", "Whether the last configuration reload attempt was successful.")
 	if !ok {
@@ -39,9 +40,9 @@ func RecordReload(m *metrics.Registry, now time.Time, ok bool) {
 	m.Gauge("alertmanager_config_last_reload_success_timestamp_seconds", "Timestamp of the last successful configuration reload.").Set(float64(now.UnixMilli()) / 1000)
 }
 
-// standing is how things stand now. It reads all alerts and silences. What the
-// store does not tell is missing, not zero.
-func (a *api) standing(ctx context.Context) *metrics.Registry {
+// storeMetrics returns the metrics of the state in the store. It reads all alerts and
+// silences. Without the store these metrics are missing, not zero.
+func (a *api) storeMetrics(ctx context.Context) *metrics.Registry {
 	var m metrics.Registry
 	m.Gauge("alertmanager_build_info", "A constant 1, labelled with what was built: version is the version of Alertmanager whose API this is, revision is Tocsin's own.",
 		"branch", "goarch", "goos", "goversion", "revision", "version").
@@ -49,8 +50,8 @@ func (a *api) standing(ctx context.Context) *metrics.Registry {
 	m.Gauge("alertmanager_receivers", "Number of configured receivers.").Set(float64(len(a.Receivers)))
 
 	up := m.Gauge("tocsin_store_up", "Whether the store could be read.")
-	if err := a.stored(ctx, &m); err != nil {
-		a.Log.ErrorContext(ctx, "the store cannot be read for metrics", "err", err)
+	if err := a.addStoreMetrics(ctx, &m); err != nil {
+		a.Log.ErrorContext(ctx, "metrics: the store cannot be read", "err", err)
 		up.Set(0)
 		return &m
 	}
@@ -58,7 +59,8 @@ func (a *api) standing(ctx context.Context) *metrics.Registry {
 	return &m
 }
 
-func (a *api) stored(ctx context.Context, m *metrics.Registry) error {
+// addStoreMetrics adds the numbers of alerts, silences and dead letters.
+func (a *api) addStoreMetrics(ctx context.Context, m *metrics.Registry) error {
 	now := a.Now()
 	alerts, err := a.Engine.Alerts(ctx, now)
 	if err != nil {
@@ -93,4 +95,12 @@ func (a *api) stored(ctx context.Context, m *metrics.Registry) error {
 	}
 	m.Gauge("tocsin_dead_letters", "How many notifications nobody could take; they are kept for 30 days.").Set(float64(len(dead)))
 	return nil
+}
+
+// metrics writes the metrics of this process and those of the store, which are the same
+// for all instances on it.
+func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
+	text := append(a.Metrics.Text(), a.storeMetrics(r.Context()).Text()...)
+	w.Header().Set("Content-Type", metrics.ContentType)
+	_, _ = w.Write(text)
 }
