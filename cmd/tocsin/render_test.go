@@ -41,7 +41,7 @@ func TestCheckConfigSample(t *testing.T) {
 		args       []string
 	}{
 		{"a body that is not the hook's", "/hooks/grafana refuses it: 400 alerts: is missing", []string{"--hook", "grafana", "--sample", sample}},
-		{"an unknown hook", `there is no hook "nagios": there are alertmanager, grafana,`, []string{"--hook", "nagios", "--sample", sample}},
+		{"an unknown hook", `no hook "nagios": the hooks are alertmanager, grafana,`, []string{"--hook", "nagios", "--sample", sample}},
 		{"a template that makes no alert", "is neither firing nor resolved", []string{"--sample", writeFile(t, "s", `{"job": "Build", "state": "odd"}`)}},
 		{"a missing file", "no such file", []string{"--sample", sample + "x"}},
 	} {
