@@ -114,7 +114,7 @@ func collectedAt(r *http.Request, at, now time.Time) time.Time {
 	if err != nil || at.IsZero() {
 		return at
 	}
-	// Date has whole seconds, so a report may be up to a second newer.
+	// A report of the current second may be newer than Date, which has whole seconds.
 	return now.Add(-max(0, sent.Sub(at)))
 }
 

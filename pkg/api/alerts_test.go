@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// scene is what the following tests look at. The fingerprints are Alertmanager's.
+// scene are the alerts of the following tests.
 const scene = `[
 	{"labels":{"alertname":"A","zone":"z1","severity":"critical","instance":"i2"},"annotations":{"summary":"s<&>中"},"generatorURL":"http://p.example.com/g?x=1&y=2"},
 	{"labels":{"alertname":"B","zone":"z1","severity":"warning"}},
@@ -16,21 +16,22 @@ const scene = `[
 	{"labels":{"alertname":"over"},"endsAt":"2026-11-20T10:00:00Z"},
 	{"labels":{"alertname":"later"},"endsAt":"2030-01-01T10:00:00Z"}]`
 
-func newScene(t *testing.T) (w *testAPI, silenceID string) {
-	w = newTestAPI(t)
-	w.mustPost("/api/v2/alerts", scene)
-	return w, w.silence(silence(`{"name":"alertname","value":"C","isRegex":false}`))
+// newScene returns an API with the scene and a silence of alert C.
+func newScene(t *testing.T) (a *testAPI, silenceID string) {
+	a = newTestAPI(t)
+	a.mustPost("/api/v2/alerts", scene)
+	return a, a.silence(silence(`{"name":"alertname","value":"C","isRegex":false}`))
 }
 
-// names lists the alerts of an answer by name and zone, or says what is wrong.
-func (w *testAPI) names(path string) string {
-	w.t.Helper()
-	status, body := w.get(path)
+// names returns the alertname and the zone of the alerts of a response, or its error.
+func (a *testAPI) names(path string) string {
+	a.t.Helper()
+	status, body := a.get(path)
 	if status != 200 {
 		return body
 	}
 	var alerts []struct{ Labels map[string]string }
-	decode(w.t, body, &alerts)
+	decode(a.t, body, &alerts)
 	var names []string
 	for _, a := range alerts {
 		names = append(names, a.Labels["alertname"]+a.Labels["zone"])
@@ -38,9 +39,9 @@ func (w *testAPI) names(path string) string {
 	return strings.Join(names, " ")
 }
 
-// Alertmanager's answer to the same scene, field by field.
-func TestShownAlerts(t *testing.T) {
-	w, id := newScene(t)
+// TestGetAlerts compares with Alertmanager's response for the same scene.
+func TestGetAlerts(t *testing.T) {
+	a, id := newScene(t)
 	status := func(inhibited, muted, silenced, state string) string {
 		return fmt.Sprintf(`"status":{"inhibitedBy":[%s],"mutedBy":[%s],"silencedBy":[%s],"state":%q}`, inhibited, muted, silenced, state)
 	}
@@ -55,7 +56,7 @@ func TestShownAlerts(t *testing.T) {
 	a1 := `{"annotations":{"summary":"s<&>中"},` + ends + `,"fingerprint":"eac67a974bf52932","receivers":[{"name":"ops"}],` + now + `,` + status("", "", "", "active") + `,"generatorURL":"http://p.example.com/g?x=1&y=2","labels":{"alertname":"A","instance":"i2","severity":"critical","zone":"z1"}}`
 	both := `{"name":"dba"},{"name":"night"}`
 
-	_, body := w.get("/api/v2/alerts")
+	_, body := a.get("/api/v2/alerts")
 	if want := "[" + disk(both, "", "active") + "," + c + "," + b + "," + later + "," + a1 + "]"; !sameJSON(t, body, want) {
 		t.Errorf("alerts:\n got %s\nwant %s", body, want)
 	}
@@ -63,7 +64,7 @@ func TestShownAlerts(t *testing.T) {
 	group := func(receiver, name, alerts string) string {
 		return `{"alerts":[` + alerts + `],"labels":{"alertname":"` + name + `"},"receiver":{"name":"` + receiver + `"},"routeLabels":{"tier":"a"}}`
 	}
-	_, body = w.get("/api/v2/alerts/groups")
+	_, body = a.get("/api/v2/alerts/groups")
 	want := "[" + group("dba", "A", disk(both, "", "active")) + "," + group("night", "A", disk(both, `"always"`, "suppressed")) + "," + group("ops", "A", a1) + "," +
 		group("ops", "B", b) + "," + group("ops", "C", c) + "," + group("ops", "later", later) + "]"
 	if !sameJSON(t, body, want) {
@@ -71,10 +72,10 @@ func TestShownAlerts(t *testing.T) {
 	}
 }
 
-// Alertmanager's selection for each query of the same scene.
+// TestAlertQueries compares with the alerts that Alertmanager returns for the same scene.
 func TestAlertQueries(t *testing.T) {
 	const all = "Az2 C Bz1 later Az1"
-	w, _ := newScene(t)
+	a, _ := newScene(t)
 	for query, want := range map[string]string{
 		"":                               all,
 		"active=false":                   "C Bz1",
@@ -89,7 +90,7 @@ func TestAlertQueries(t *testing.T) {
 		"receiver=.*b.*":                                "Az2",
 		"receiver=dba|ops":                              all,
 		"receiver=":                                     all,
-		"receiver=ops&receiver=dba":                     "Az2", // the last one counts
+		"receiver=ops&receiver=dba":                     "Az2", // the last value wins
 		`receiver_matchers=owner="data"`:                "Az2",
 		`receiver_matchers=nope="x"`:                    "",
 		`receiver_matchers=nope=""`:                     all,
@@ -125,18 +126,21 @@ func TestAlertQueries(t *testing.T) {
 		"receiver=" + strings.Repeat("a", 8193):                 `"failed to parse receiver param: longer than 8192 bytes"`,
 		strings.Repeat("filter=a=b&", 101):                      `"more than 100 matchers"`,
 	} {
-		if got := w.names("/api/v2/alerts?" + escaped(query)); got != want {
-			t.Errorf("%.80s: %q, want %q", query, got, want)
-		}
+		t.Run(fmt.Sprintf("%.80s", query), func(t *testing.T) {
+			if got := a.names("/api/v2/alerts?" + escapeQuery(query)); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
-// Likewise for groups: receiver of the group, names, and receivers of the alerts.
+// TestGroupQueries is TestAlertQueries for groups, as the receiver, the alerts and their
+// receivers.
 func TestGroupQueries(t *testing.T) {
 	const (
 		dba, night, a1, b, c, later = "dba Az2[dba night]", "night Az2[dba night]", "ops Az1[ops]", "ops Bz1[ops]", "ops C[ops]", "ops later[ops]"
 	)
-	w, _ := newScene(t)
+	a, _ := newScene(t)
 	for query, want := range map[string][]string{
 		"":                               {dba, night, a1, b, c, later},
 		"muted=true":                     {dba, night, a1, b, c, later},
@@ -152,42 +156,44 @@ func TestGroupQueries(t *testing.T) {
 		`filter=alertname="A"`:                          {dba, night, a1},
 		`filter=alertname="A"&filter=instance="i2"`:     {a1},
 	} {
-		_, body := w.get("/api/v2/alerts/groups?" + escaped(query))
-		var groups []struct {
-			Receiver struct{ Name string }
-			Alerts   []struct {
-				Labels    map[string]string
-				Receivers []struct{ Name string }
-			}
-		}
-		decode(t, body, &groups)
-		var got []string
-		for _, g := range groups {
-			line := g.Receiver.Name
-			for _, a := range g.Alerts {
-				var names []string
-				for _, r := range a.Receivers {
-					names = append(names, r.Name)
+		t.Run(query, func(t *testing.T) {
+			_, body := a.get("/api/v2/alerts/groups?" + escapeQuery(query))
+			var groups []struct {
+				Receiver struct{ Name string }
+				Alerts   []struct {
+					Labels    map[string]string
+					Receivers []struct{ Name string }
 				}
-				line += " " + a.Labels["alertname"] + a.Labels["zone"] + fmt.Sprint(names)
 			}
-			got = append(got, line)
-		}
-		if strings.Join(got, "; ") != strings.Join(want, "; ") {
-			t.Errorf("%s:\n got %q\nwant %q", query, got, want)
-		}
+			decode(t, body, &groups)
+			var got []string
+			for _, g := range groups {
+				line := g.Receiver.Name
+				for _, a := range g.Alerts {
+					var names []string
+					for _, r := range a.Receivers {
+						names = append(names, r.Name)
+					}
+					line += " " + a.Labels["alertname"] + a.Labels["zone"] + fmt.Sprint(names)
+				}
+				got = append(got, line)
+			}
+			if strings.Join(got, "; ") != strings.Join(want, "; ") {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+		})
 	}
 }
 
-// Within a group the order is that of notifications: job, instance, labels.
-func TestOrderInAGroup(t *testing.T) {
-	w := newTestAPI(t)
-	w.mustPost("/api/v2/alerts", `[
+// TestOrderInGroup checks that alerts have the order of notifications.
+func TestOrderInGroup(t *testing.T) {
+	a := newTestAPI(t)
+	a.mustPost("/api/v2/alerts", `[
 		{"labels":{"alertname":"A","zone":"4","x":"1"}},
 		{"labels":{"alertname":"A","zone":"3","instance":"i"}},
 		{"labels":{"alertname":"A","zone":"2","job":"j","instance":"k"}},
 		{"labels":{"alertname":"A","zone":"1","job":"j","instance":"i"}}]`)
-	_, body := w.get("/api/v2/alerts/groups")
+	_, body := a.get("/api/v2/alerts/groups")
 	var groups []struct {
 		Alerts []struct{ Labels map[string]string }
 	}
@@ -196,19 +202,19 @@ func TestOrderInAGroup(t *testing.T) {
 	for _, a := range groups[0].Alerts {
 		got += a.Labels["zone"]
 	}
-	if got != "1234" {
-		t.Errorf("order %s, want 1234", got)
+	if want := "1234"; got != want {
+		t.Errorf("order: got %s, want %s", got, want)
 	}
 }
 
-// Status is that of the moment, not of the last flush: Alertmanager's
-// TestAlertGetReturnsCurrentAlertStatus.
-func TestStatusIsCurrent(t *testing.T) {
-	w := newTestAPI(t)
-	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"warning"}}]`)
+// TestCurrentAlertStatus checks that the status is current rather than that of the last
+// flush, as Alertmanager's TestAlertGetReturnsCurrentAlertStatus.
+func TestCurrentAlertStatus(t *testing.T) {
+	a := newTestAPI(t)
+	a.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"warning"}}]`)
 	expect := func(state string, silencedBy, inhibitedBy []string) {
 		t.Helper()
-		_, body := w.get("/api/v2/alerts?" + escaped(`filter=severity="warning"`))
+		_, body := a.get("/api/v2/alerts?" + escapeQuery(`filter=severity="warning"`))
 		var got []struct {
 			Status struct {
 				State                   string
@@ -217,24 +223,24 @@ func TestStatusIsCurrent(t *testing.T) {
 		}
 		decode(t, body, &got)
 		if s := got[0].Status; s.State != state || fmt.Sprint(s.SilencedBy, s.InhibitedBy) != fmt.Sprint(silencedBy, inhibitedBy) {
-			t.Errorf("%+v, want %s %v %v", s, state, silencedBy, inhibitedBy)
+			t.Errorf("status: got %+v, want %s, silenced by %v, inhibited by %v", s, state, silencedBy, inhibitedBy)
 		}
 	}
 	expect("active", nil, nil)
-	id := w.silence(silence(`{"name":"severity","value":"warning","isRegex":false}`))
+	id := a.silence(silence(`{"name":"severity","value":"warning","isRegex":false}`))
 	expect("suppressed", []string{id}, nil)
-	w.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"critical"}}]`)
+	a.mustPost("/api/v2/alerts", `[{"labels":{"alertname":"A","severity":"critical"}}]`)
 	var critical []struct{ Fingerprint string }
-	_, body := w.get("/api/v2/alerts?" + escaped(`filter=severity="critical"`))
+	_, body := a.get("/api/v2/alerts?" + escapeQuery(`filter=severity="critical"`))
 	decode(t, body, &critical)
 	expect("suppressed", []string{id}, []string{critical[0].Fingerprint})
-	w.read(w.request("DELETE", "/api/v2/silence/"+id, nil))
-	w.now = w.now.Add(1) // at its very end a silence still holds
+	a.read(a.request("DELETE", "/api/v2/silence/"+id, nil))
+	a.now = a.now.Add(1) // a silence is active up to and including its end
 	expect("suppressed", nil, []string{critical[0].Fingerprint})
 }
 
-// escaped writes a query as a client does.
-func escaped(query string) string {
+// escapeQuery escapes the values of a query.
+func escapeQuery(query string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
 		if name, value, ok := strings.Cut(pair, "="); ok {

@@ -12,22 +12,22 @@ import (
 	"github.com/prometheus/alertmanager/pkg/labels"
 )
 
-// sound checks what holds for every answer: a status that says whose fault it
-// is, and JSON, never of great size.
-func checkResponse(t *testing.T, status int, answer string) {
+// checkResponse checks that a response has an expected status and is JSON of at most 64
+// KiB.
+func checkResponse(t *testing.T, status int, response string) {
 	t.Helper()
 	switch status {
 	case 200, 400, 404, 413, 422:
 	default:
-		t.Fatalf("%d %s", status, answer)
+		t.Fatalf("got %d %s, want 200, 400, 404, 413 or 422", status, response)
 	}
-	if status != 200 && (!json.Valid([]byte(answer)) || len(answer) > 64<<10) {
-		t.Fatalf("%d with %d bytes: %.200s", status, len(answer), answer)
+	if status != 200 && (!json.Valid([]byte(response)) || len(response) > 64<<10) {
+		t.Fatalf("got %d with %d bytes %.200s, want at most 64 KiB of JSON", status, len(response), response)
 	}
 }
 
-// Whatever is posted, the answer is sound; and what was taken is shown as UTF-8
-// JSON that can be posted again.
+// FuzzAlerts checks the responses to any body, and that stored alerts can be read and
+// posted again.
 func FuzzAlerts(f *testing.F) {
 	for _, body := range []string{
 		``, `null`, `[]`, `[null]`, `[{}]`, `{}`, scene,
@@ -41,22 +41,23 @@ func FuzzAlerts(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := newTestAPI(t)
-		status, answer := w.post("/api/v2/alerts", body)
-		checkResponse(t, status, answer)
+		a := newTestAPI(t)
+		status, response := a.post("/api/v2/alerts", body)
+		checkResponse(t, status, response)
 		for _, path := range []string{"/api/v2/alerts", "/api/v2/alerts/groups"} {
-			if status, shown := w.get(path); status != 200 || !utf8.ValidString(shown) || !json.Valid([]byte(shown)) {
-				t.Fatalf("GET %s: %d %s", path, status, shown)
+			if status, shown := a.get(path); status != 200 || !utf8.ValidString(shown) || !json.Valid([]byte(shown)) {
+				t.Fatalf("GET %s: got %d %s, want 200 with JSON", path, status, shown)
 			}
 		}
-		_, shown := w.get("/api/v2/alerts")
-		if status, answer := w.post("/api/v2/alerts", shown); status != 200 {
-			t.Fatalf("what was shown is not taken again: %d %s: %s", status, answer, shown)
+		_, shown := a.get("/api/v2/alerts")
+		if status, response := a.post("/api/v2/alerts", shown); status != 200 {
+			t.Fatalf("posting the response again: got %d %s, want 200: %s", status, response, shown)
 		}
 	})
 }
 
-// Likewise for silences; one that was made can be shown, changed and ended.
+// FuzzSilences checks the responses to any body, and that a created silence can be read,
+// updated and expired.
 func FuzzSilences(f *testing.F) {
 	for _, body := range []string{
 		``, `null`, `{}`, silence(``), silence(`null`), silence(`{}`),
@@ -68,30 +69,30 @@ func FuzzSilences(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		w := newTestAPI(t)
-		status, answer := w.post("/api/v2/silences", body)
-		checkResponse(t, status, answer)
+		a := newTestAPI(t)
+		status, response := a.post("/api/v2/silences", body)
+		checkResponse(t, status, response)
 		if status != 200 {
 			return
 		}
-		var made struct{ SilenceID string }
-		decode(t, answer, &made)
-		path := "/api/v2/silence/" + made.SilenceID
-		status, shown := w.get(path)
+		var created struct{ SilenceID string }
+		decode(t, response, &created)
+		path := "/api/v2/silence/" + created.SilenceID
+		status, shown := a.get(path)
 		if status != 200 || !utf8.ValidString(shown) {
-			t.Fatalf("%d %s", status, shown)
+			t.Fatalf("GET: got %d %s, want 200 with UTF-8", status, shown)
 		}
-		if status, answer := w.post("/api/v2/silences", shown); status != 200 {
-			t.Fatalf("what was shown is not taken again: %d %s: %s", status, answer, shown)
+		if status, response := a.post("/api/v2/silences", shown); status != 200 {
+			t.Fatalf("posting the response again: got %d %s, want 200: %s", status, response, shown)
 		}
-		if status, answer := w.read(w.request(http.MethodDelete, path, nil)); status != 200 {
-			t.Fatalf("%d %s", status, answer)
+		if status, response := a.read(a.request(http.MethodDelete, path, nil)); status != 200 {
+			t.Fatalf("DELETE: got %d %s, want 200", status, response)
 		}
 	})
 }
 
-// A query is answered or refused, and a filter that both of Alertmanager's
-// parsers refuse is not taken.
+// FuzzFilter checks the responses to any query, and that a filter is rejected if both of
+// Alertmanager's parsers reject it.
 func FuzzFilter(f *testing.F) {
 	for _, text := range []string{`alertname="A"`, `a=b`, `a=~"("`, `{a="b"}`, `"中 文"!~"x"`, ``, `a=`, `=`, "\xff=a", `a="\xff"`, `zone=~"z.*"`, `a=~(((((a{9}){9}){9}`} {
 		f.Add(text)
@@ -100,18 +101,18 @@ func FuzzFilter(f *testing.F) {
 	shared.mustPost("/api/v2/alerts", scene)
 	shared.silence(silence(`{"name":"a","value":"b","isRegex":false}`))
 	f.Fuzz(func(t *testing.T, text string) {
-		w := shared
-		w.t = t
+		a := shared
+		a.t = t
 		for _, path := range []string{"/api/v2/alerts?filter=", "/api/v2/alerts?receiver=", "/api/v2/alerts?active=", "/api/v2/alerts/groups?filter=", "/api/v2/silences?filter=", "/api/v2/receivers?receiver_matchers="} {
-			status, answer := w.get(path + url.QueryEscape(text))
-			checkResponse(t, status, answer)
+			status, response := a.get(path + url.QueryEscape(text))
+			checkResponse(t, status, response)
 			if !strings.HasSuffix(path, "filter=") || status != 200 {
 				continue
 			}
 			_, classic := labels.ParseMatcher(text)
 			_, utf8 := parse.Matcher(text)
 			if classic != nil && utf8 != nil {
-				t.Fatalf("%q was taken for a matcher", text)
+				t.Fatalf("%q: got 200, want an error", text)
 			}
 		}
 	})

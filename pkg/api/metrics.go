@@ -93,7 +93,7 @@ func (a *api) addStoreMetrics(ctx context.Context, m *metrics.Registry) error {
 	for state, n := range count {
 		bySilence.Set(float64(n), string(state))
 	}
-	m.Gauge("tocsin_dead_letters", "How many notifications nobody could take; they are kept for 30 days.").Set(float64(len(dead)))
+	m.Gauge("tocsin_dead_letters", "Number of notifications that no receiver accepted; they are kept for 30 days.").Set(float64(len(dead)))
 	return nil
 }
 

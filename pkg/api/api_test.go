@@ -12,11 +12,11 @@ import (
 	"tocsin/pkg/api"
 )
 
-// What is asked of no state, and what Alertmanager 0.34.2 answers: measured with
-// the same configuration.
-func TestAnswersOfAlertmanager(t *testing.T) {
+// TestResponsesAsAlertmanager compares with the recorded responses of Alertmanager 0.34.2
+// with the same configuration and without alerts.
+func TestResponsesAsAlertmanager(t *testing.T) {
 	const (
-		nobody  = "/api/v2/silence/00000000-0000-0000-0000-000000000000"
+		missing = "/api/v2/silence/00000000-0000-0000-0000-000000000000"
 		removed = `{"status":"deprecated","error":"The Alertmanager v1 API was deprecated in version 0.16.0 and is removed as of version 0.27.0 - please use the equivalent route in the v2 API"}`
 	)
 	for _, tt := range []struct {
@@ -47,13 +47,13 @@ func TestAnswersOfAlertmanager(t *testing.T) {
 		{"POST", "/api/v2/status", 405, "GET", `{"code":405,"message":"method POST is not allowed, but [GET] are"}`},
 		{"POST", "/api/v2/receivers", 405, "GET", `{"code":405,"message":"method POST is not allowed, but [GET] are"}`},
 		{"DELETE", "/api/v2/silences", 405, "GET, POST", `{"code":405,"message":"method DELETE is not allowed, but [GET,POST] are"}`},
-		{"PUT", nobody, 405, "DELETE, GET", `{"code":405,"message":"method PUT is not allowed, but [DELETE,GET] are"}`},
+		{"PUT", missing, 405, "DELETE, GET", `{"code":405,"message":"method PUT is not allowed, but [DELETE,GET] are"}`},
 
 		{"GET", "/api/v2/alerts", 200, "", "[]"},
 		{"GET", "/api/v2/alerts/groups", 200, "", "[]"},
 		{"GET", "/api/v2/silences", 200, "", "[]"},
-		{"GET", nobody, 404, "", ""},
-		{"DELETE", nobody, 404, "", ""},
+		{"GET", missing, 404, "", ""},
+		{"DELETE", missing, 404, "", ""},
 		{"GET", "/api/v2/silence/xyz", 422, "", `{"code":601,"message":"silenceID in path must be of type uuid: \"xyz\""}`},
 		{"DELETE", "/api/v2/silence/xyz", 422, "", `{"code":601,"message":"silenceID in path must be of type uuid: \"xyz\""}`},
 		{"GET", "/api/v2/silence/0000000g-0000-0000-0000-000000000000", 422, "", `{"code":601,"message":"silenceID in path must be of type uuid: \"0000000g-0000-0000-0000-000000000000\""}`},
@@ -76,31 +76,31 @@ func TestAnswersOfAlertmanager(t *testing.T) {
 		{"GET", "/api/v2/silences?filter=%28", 400, "", `"bad matcher format: ("`},
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
-			w := newTestAPI(t, func(o *api.Options) { o.Reload = func(context.Context) error { return nil } })
-			r := w.request(tt.method, tt.path, nil)
-			status, body := w.read(r)
+			a := newTestAPI(t, func(o *api.Options) { o.Reload = func(context.Context) error { return nil } })
+			r := a.request(tt.method, tt.path, nil)
+			status, body := a.read(r)
 			if status != tt.status || r.Header.Get("Allow") != tt.allow {
-				t.Errorf("%d, Allow %q; want %d, %q", status, r.Header.Get("Allow"), tt.status, tt.allow)
+				t.Errorf("got %d, Allow %q; want %d, %q", status, r.Header.Get("Allow"), tt.status, tt.allow)
 			}
 			isJSON := r.Header.Get("Content-Type") == "application/json"
 			if want := strings.HasPrefix(tt.path, "/api/") && tt.body != ""; isJSON != want {
-				t.Errorf("Content-Type %q", r.Header.Get("Content-Type"))
+				t.Errorf("got Content-Type %q, want application/json: %v", r.Header.Get("Content-Type"), want)
 			}
 			if body != tt.body && !(isJSON && sameJSON(t, body, tt.body)) {
 				t.Errorf("got  %s\nwant %s", body, tt.body)
 			}
 			if r.Header.Get("Cache-Control") != "no-store" {
-				t.Error("the answer may be cached")
+				t.Errorf("got Cache-Control %q, want no-store", r.Header.Get("Cache-Control"))
 			}
 		})
 	}
 }
 
-func TestHealthIsAskedWithHead(t *testing.T) {
-	w := newTestAPI(t)
+func TestHealthWithHead(t *testing.T) {
+	a := newTestAPI(t)
 	for _, path := range []string{"/-/healthy", "/-/ready"} {
-		if status, _ := w.read(w.request(http.MethodHead, path, nil)); status != 200 {
-			t.Errorf("HEAD %s: %d", path, status)
+		if status, _ := a.read(a.request(http.MethodHead, path, nil)); status != 200 {
+			t.Errorf("HEAD %s: got %d, want 200", path, status)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestStatus(t *testing.T) {
 	}
 	decode(t, body, &got)
 	if !strings.HasPrefix(got.VersionInfo["goVersion"], "go1.") {
-		t.Errorf("goVersion %q", got.VersionInfo["goVersion"])
+		t.Errorf("goVersion: got %q, want go1.…", got.VersionInfo["goVersion"])
 	}
 	want := `{"cluster":{"peers":[],"status":"disabled"},"config":{"original":"route: {receiver: ops}\n"},"uptime":"2026-11-20T22:00:00.123Z",
 		"versionInfo":{"version":"0.34.2","revision":"v1.2.3","branch":"main","buildUser":"builder@example.com","buildDate":"20261120","goVersion":"` + got.VersionInfo["goVersion"] + `"}}`
@@ -135,59 +135,59 @@ func TestStatus(t *testing.T) {
 		map[string]any{"name": "a", "address": "10.0.0.1:9093"}, map[string]any{"name": "b", "address": "10.0.0.2:9093"},
 	}}
 	if !reflect.DeepEqual(status.Cluster, any(wantCluster)) {
-		t.Errorf("cluster %v, want %v", status.Cluster, wantCluster)
+		t.Errorf("cluster: got %v, want %v", status.Cluster, wantCluster)
 	}
 }
 
 func TestReload(t *testing.T) {
-	var fault error
-	asked := 0
-	w := newTestAPI(t, func(o *api.Options) { o.Reload = func(context.Context) error { asked++; return fault } })
-	if status, body := w.post("/-/reload", ""); status != 200 || body != "" || asked != 1 {
-		t.Errorf("%d %q, asked %d times", status, body, asked)
+	var reloadErr error
+	reloads := 0
+	a := newTestAPI(t, func(o *api.Options) { o.Reload = func(context.Context) error { reloads++; return reloadErr } })
+	if status, body := a.post("/-/reload", ""); status != 200 || body != "" || reloads != 1 {
+		t.Errorf("got %d %q after %d reloads, want 200 after one", status, body, reloads)
 	}
-	fault = errors.New("tocsin.yaml:3: unknown key")
-	if status, body := w.post("/-/reload", ""); status != 500 || body != "failed to reload config: tocsin.yaml:3: unknown key" {
-		t.Errorf("%d %q", status, body)
+	reloadErr = errors.New("tocsin.yaml:3: unknown key")
+	if status, body := a.post("/-/reload", ""); status != 500 || body != "failed to reload config: tocsin.yaml:3: unknown key" {
+		t.Errorf("got %d %q, want 500 and the error", status, body)
 	}
 	if status, _ := newTestAPI(t).post("/-/reload", ""); status != 404 {
-		t.Errorf("with nothing to reload: %d", status)
+		t.Errorf("without Reload: got %d, want 404", status)
 	}
 }
 
 func TestRoutePrefix(t *testing.T) {
 	for _, prefix := range []string{"/alerts/am", "alerts/am/", "/alerts/am/"} {
-		w := newTestAPI(t, func(o *api.Options) { o.RoutePrefix = prefix })
+		a := newTestAPI(t, func(o *api.Options) { o.RoutePrefix = prefix })
 		for path, want := range map[string]int{
 			"/alerts/am/api/v2/status": 200, "/alerts/am/-/healthy": 200, "/alerts/am/metrics": 200, "/alerts/am/api/v2/nothing": 404,
 			"/api/v2/status": 404, "/-/healthy": 404, "/": 302,
 		} {
-			if status, body := w.get(path); status != want {
-				t.Errorf("prefix %s: GET %s: %d %s, want %d", prefix, path, status, body, want)
+			if status, body := a.get(path); status != want {
+				t.Errorf("prefix %s: GET %s: got %d %s, want %d", prefix, path, status, body, want)
 			}
 		}
-		if status, body := w.get("/alerts/am/api/v2/nothing"); body != `{"code":404,"message":"path /api/v2/nothing was not found"}` {
-			t.Errorf("%d %s", status, body)
+		if status, body := a.get("/alerts/am/api/v2/nothing"); body != `{"code":404,"message":"path /api/v2/nothing was not found"}` {
+			t.Errorf("unknown path: got %d %s, want it without the prefix", status, body)
 		}
 	}
-	w := newTestAPI(t, func(o *api.Options) { o.RoutePrefix = "/" })
-	if status, _ := w.get("/api/v2/status"); status != 200 {
-		t.Errorf("with the prefix /: %d", status)
+	a := newTestAPI(t, func(o *api.Options) { o.RoutePrefix = "/" })
+	if status, _ := a.get("/api/v2/status"); status != 200 {
+		t.Errorf("with the prefix /: got %d, want 200", status)
 	}
 }
 
-// The access log is there for who asks for it, and holds no query.
+// TestAccessLog checks that the access log has level debug and no query.
 func TestAccessLog(t *testing.T) {
-	w := newTestAPI(t)
-	w.now = t0.Add(time.Hour)
-	w.get("/api/v2/alerts?token=hunter2")
-	log := w.logs.String()
+	a := newTestAPI(t)
+	a.now = t0.Add(time.Hour)
+	a.get("/api/v2/alerts?token=hunter2")
+	log := a.logs.String()
 	for _, part := range []string{"level=DEBUG", "method=GET", "path=/api/v2/alerts", "status=200", "bytes=3", "took=0s"} {
 		if !strings.Contains(log, part) {
-			t.Errorf("%s is not in the log: %s", part, log)
+			t.Errorf("got the log %s, want %s in it", log, part)
 		}
 	}
 	if strings.Contains(log, "hunter2") {
-		t.Errorf("the log has the token: %s", log)
+		t.Errorf("the log contains the token: %s", log)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A panic after half an answer cuts the connection, as does net/http's own; the
-// server lives on.
-func TestPanicInAnAnswer(t *testing.T) {
+// TestPanicDuringResponse checks that a panic after a part of the response closes the
+// connection, as net/http's own does.
+func TestPanicDuringResponse(t *testing.T) {
 	a := &api{Options: Options{Now: func() time.Time { return time.Time{} }, Log: slog.New(slog.DiscardHandler), Limits: Limits{Body: 10}}}
 	server := httptest.NewTLSServer(a.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -35,7 +35,7 @@ func TestPanicInAnAnswer(t *testing.T) {
 			r.Body.Close()
 		}
 		if got != want {
-			t.Errorf("%s: %d, want %d (0 is a cut connection)", path, got, want)
+			t.Errorf("%s: got %d, want %d (0 is a closed connection)", path, got, want)
 		}
 	}
 }
