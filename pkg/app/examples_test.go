@@ -16,6 +16,7 @@ import (
 	"tocsin/pkg/localcloud"
 	"tocsin/pkg/localcloud/dingtalk"
 	"tocsin/pkg/localcloud/smtp"
+	"tocsin/pkg/localcloud/telegram"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/metrics"
 )
@@ -33,7 +34,12 @@ type example struct {
 }
 
 // variable returns the value of an environment variable.
-func variable(name string) string { return strings.ToLower(name) + "-0123456789" }
+func variable(name string) string {
+	if name == "TELEGRAM_BOT_TOKEN" {
+		return "123456:telegram-bot-token"
+	}
+	return strings.ToLower(name) + "-0123456789"
+}
 
 // runExample starts an example. token names the variable that holds the token of
 // requests.
@@ -190,6 +196,34 @@ func TestExampleDingTalkLocked(t *testing.T) {
 		if !strings.Contains(all[0].Text, fmt.Sprintf("Kind%02d", i)) {
 			t.Errorf("got\n%s\nwant Kind%02d in it", all[0].Text, i)
 		}
+	}
+}
+
+// Critical alerts go to one topic with a sound, the others to another in the user's own
+// wording and without.
+func TestExampleTelegram(t *testing.T) {
+	x := runExample(t, "telegram", "HOOK_TOKEN")
+	x.cloud.Telegram.Add(variable("TELEGRAM_BOT_TOKEN"), telegram.Chat{ID: -1001234567890, Topics: []int{7, 9}})
+	x.fire("HostDown/oms/web-1")
+	x.send("POST", "/api/v2/alerts", "application/json",
+		`[{"labels": {"alertname": "DiskFull", "instance": "db<1>"}, "annotations": {"summary": "95% & rising"}}]`)
+	x.advance(10 * time.Second)
+	var got []string
+	for _, m := range x.cloud.Telegram.Inbox() {
+		got = append(got, fmt.Sprintf("topic %d, silent %v: %s", m.Topic, m.Silent, strings.ReplaceAll(m.Text, "\n", "|")))
+	}
+	slices.Sort(got)
+	if len(got) != 2 || !strings.HasPrefix(got[0], "topic 7, silent false: [FIRING] HostDown · web-1|web-1 不可达|") ||
+		got[1] != "topic 9, silent true: DiskFull is firing|db<1>: 95% & rising" {
+		t.Errorf("got %q, want HostDown in topic 7 and DiskFull in topic 9\n%s", got, x.logs)
+	}
+	x.fire("-HostDown/oms/web-1")
+	x.advance(5 * time.Minute)
+	if !slices.ContainsFunc(x.cloud.Telegram.Inbox()[2:], func(m telegram.Message) bool { return strings.HasPrefix(m.Text, "[RESOLVED] HostDown") }) {
+		t.Errorf("got %+v after HostDown resolved, want a message about it\n%s", x.cloud.Telegram.Inbox()[2:], x.logs)
+	}
+	if strings.Contains(x.logs.String(), "telegram-bot-token") {
+		t.Errorf("got the bot's token in the log:\n%s", x.logs)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"tocsin/pkg/notify/feishu"
 	"tocsin/pkg/notify/slack"
 	"tocsin/pkg/notify/sms"
+	"tocsin/pkg/notify/telegram"
 	"tocsin/pkg/notify/voice"
 	"tocsin/pkg/notify/webhook"
 	"tocsin/pkg/notify/wecomapp"
@@ -33,13 +34,15 @@ type Channels struct {
 	Email      []email.Config      `yaml:"email_configs,omitempty"`
 	Webhook    []webhook.Config    `yaml:"webhook_configs,omitempty"`
 	Slack      []slack.Config      `yaml:"slack_configs,omitempty"`
+	Telegram   []telegram.Config   `yaml:"telegram_configs,omitempty"`
 }
 
 // ChannelDefaults are the keys of the global section that entries inherit.
 type ChannelDefaults struct {
-	SMTP   email.Global    `yaml:",inline"`
-	Wechat wecomapp.Global `yaml:",inline"`
-	Slack  slack.Global    `yaml:",inline"`
+	SMTP     email.Global    `yaml:",inline"`
+	Wechat   wecomapp.Global `yaml:",inline"`
+	Slack    slack.Global    `yaml:",inline"`
+	Telegram telegram.Global `yaml:",inline"`
 }
 
 // inheritTo fills in the keys that an entry leaves to the global section.
@@ -51,6 +54,8 @@ func (g *Global) inheritTo(entry Channel) {
 		c.Inherit(g.Wechat)
 	case interface{ Inherit(slack.Global) }:
 		c.Inherit(g.Slack)
+	case interface{ Inherit(telegram.Global) }:
+		c.Inherit(g.Telegram)
 	case interface {
 		Inherit(id string, key setting.Secret)
 	}:

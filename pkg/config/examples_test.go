@@ -21,7 +21,7 @@ var exampleEnv = map[string]string{
 	"WECOM_KEY": "secret-wecom-key", "HEARTBEAT_KEY": "secret-heartbeat-key", "WECOM_SECRET": "secret-wecom-secret", "SLACK_PATH": "T0/B0/secret-slack-path",
 	"HOOK_KEY": "secret-hook-key", "HOOK_SECRET": "c2VjcmV0LWhvb2stc2VjcmV0LXNlY3JldA==", "HOOK_TOKEN": "secret-hook-token", "HOOK_PASSWORD": "secret-hook-password",
 	"AGENT_TOKEN": "secret-agent-token", "FALCON_TOKEN": "secret-falcon-token", "DINGTALK_TOKEN": "secret-dingtalk-token", "DINGTALK_SECRET": "SECsecret-dingtalk",
-	"VOICE_SECRET_ID": "AKIDvoice", "VOICE_SECRET_KEY": "secret-voice-key",
+	"TELEGRAM_BOT_TOKEN": "secret-telegram:bot-token", "VOICE_SECRET_ID": "AKIDvoice", "VOICE_SECRET_KEY": "secret-voice-key",
 	"REDIS_PASSWORD": "secret-redis-password", "FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password",
 }
 

@@ -16,6 +16,7 @@ import (
 // unsupportedUpstreamKey returns the error text for a key that Alertmanager 0.34 has and
 // Tocsin does not, "" for every other key. Such a key is an error and not ignored because
 // its author relies on it. Channels may list their own in an UnsupportedKeys method.
+// Keys that Tocsin has are never looked up here.
 func unsupportedUpstreamKey(in reflect.Type, key string) string {
 	var keys string
 	switch in {

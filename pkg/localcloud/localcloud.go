@@ -1,6 +1,6 @@
 // Package localcloud runs the outside world on one machine, for development and
-// tests: a Kafka, Tencent Cloud's API, WeCom, DingTalk, Feishu, Slack and a mail
-// provider, each as strict as the real one and reachable under its real name, and a
+// tests: a Kafka, Tencent Cloud's API, WeCom, DingTalk, Feishu, Slack, Telegram and a
+// mail provider, each as strict as the real one and reachable under its real name, and a
 // server that takes webhooks. It knows nothing of Tocsin.
 //
 // A vendor's server is registered by a field of Cloud, a row in servers, and a row in
@@ -23,6 +23,7 @@ import (
 	"tocsin/pkg/localcloud/provision"
 	"tocsin/pkg/localcloud/slack"
 	"tocsin/pkg/localcloud/smtp"
+	"tocsin/pkg/localcloud/telegram"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/localcloud/webhook"
 	"tocsin/pkg/localcloud/wecom"
@@ -37,6 +38,7 @@ const (
 	DingTalkHost = "oapi.dingtalk.com"
 	FeishuHost   = "open.feishu.cn"
 	SlackHost    = "hooks.slack.com"
+	TelegramHost = "api.telegram.org"
 	WebhookHost  = "hooks.example.com"
 	SMTPHost     = "smtp.exmail.qq.com"
 )
@@ -51,13 +53,14 @@ type Cloud struct {
 	DingTalk  *dingtalk.Server
 	Feishu    *feishu.Server
 	Slack     *slack.Server
+	Telegram  *telegram.Server
 	Webhook   *webhook.Server
 	SMTP      *smtp.Server
 
 	// The addresses of the servers without the Network, for a program that trusts
 	// Network.CAPEM.
-	TencentURL, WeComURL, DingTalkURL, FeishuURL, SlackURL, WebhookURL string
-	SMTPAddr                                                           string // implicit TLS
+	TencentURL, WeComURL, DingTalkURL, FeishuURL, SlackURL, TelegramURL, WebhookURL string
+	SMTPAddr                                                                        string // implicit TLS
 
 	onMail atomic.Pointer[func(inbox.Entry)]
 }
@@ -85,7 +88,7 @@ func Start(ctx context.Context, o Options) (*Cloud, error) {
 	}
 	c := &Cloud{
 		Network: n, Tencent: tencentcloud.New(now), WeCom: wecom.New(now), WeComApps: wecom.NewApps(now),
-		DingTalk: dingtalk.New(now), Feishu: feishu.New(now), Slack: slack.New(now), Webhook: webhook.New(now),
+		DingTalk: dingtalk.New(now), Feishu: feishu.New(now), Slack: slack.New(now), Telegram: telegram.New(now), Webhook: webhook.New(now),
 	}
 	if err := c.start(ctx, o.Topics, o.Mail); err != nil {
 		c.Close()
@@ -131,6 +134,7 @@ func (c *Cloud) servers() []server {
 		{DingTalkHost, &c.DingTalkURL, c.DingTalk},
 		{FeishuHost, &c.FeishuURL, c.Feishu},
 		{SlackHost, &c.SlackURL, c.Slack},
+		{TelegramHost, &c.TelegramURL, c.Telegram},
 		{WebhookHost, &c.WebhookURL, c.Webhook},
 	}
 }
@@ -153,6 +157,7 @@ func (c *Cloud) channels() []channel {
 		{[]string{"dingtalk"}, c.DingTalk.Provision, onEntry(c.DingTalk.OnMessage)},
 		{[]string{"feishu"}, c.Feishu.Provision, onEntry(c.Feishu.OnMessage)},
 		{[]string{"slack"}, c.Slack.Provision, onEntry(c.Slack.OnMessage)},
+		{[]string{"telegram"}, c.Telegram.Provision, onEntry(c.Telegram.OnMessage)},
 		{[]string{"sms"}, c.Tencent.ProvisionSMS, onEntry(c.Tencent.OnSMS)},
 		{[]string{"voice"}, c.Tencent.ProvisionVoice, onEntry(c.Tencent.OnCall)},
 		{[]string{"webhook"}, nil, onEntry(c.Webhook.OnMessage)},
