@@ -84,7 +84,7 @@ func Systems() []System {
 	}
 }
 
-// Error is what is wrong with a message. It is shown to the sender.
+// Error is an error in a message. It is shown to the sender.
 type Error struct {
 	// Path is the path of the value, such as alerts[3].labels, or the position in
 	// the text, such as byte 12; "" for the whole message.

@@ -62,7 +62,7 @@ type Item struct {
 	Severity Severity
 	// Title distinguishes the alert from the other items.
 	Title string
-	// Headline is one line on what is wrong, or "".
+	// Headline describes the problem in one line. It may be "".
 	Headline string
 	// Fields are the details; there are none when the alerts are many.
 	Fields []Field

@@ -16,8 +16,8 @@ type kind interface {
 	unit() unit
 	// places are the labels that locate an alert, the widest first.
 	places() []string
-	// headline is a sentence on what is wrong, or that the alert is resolved;
-	// shortHeadline is a shorter one for an alert among many.
+	// headline describes the problem, or the resolution, in a sentence;
+	// shortHeadline does so in a few words, for an alert among many.
 	headline(d *draft, e *entry) string
 	shortHeadline(d *draft, e *entry) string
 	// details are the fields of one alert besides its labels; commonDetails are

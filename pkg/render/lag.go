@@ -33,8 +33,8 @@ func (lagKind) shows(annotation string) bool {
 	return false
 }
 
-// headline is the lag; before it what is worse than a number, after it the age of
-// the oldest unread message.
+// headline is the lag, with a bad state and lost messages before it and the age of the
+// oldest unread message after it.
 func (lagKind) headline(d *draft, e *entry) string {
 	if e.resolved {
 		return d.messages.lagResolved(d.durationText(e), e.lagText())

@@ -55,7 +55,7 @@ type messages struct {
 	clusterOrGroup   func(cluster, group string) string // both are optional
 	pollAdvice       string
 	noReportFor      func(duration string) string       // duration is optional
-	lasting          func(duration string) string       // of what has not ended
+	lasting          func(duration string) string       // of a firing alert
 	timeWithDuration func(time, duration string) string // duration is optional
 
 	merged        func(n int) string
