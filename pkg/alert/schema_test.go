@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -21,6 +22,25 @@ func TestBuiltin(t *testing.T) {
 	a.SetDescription("partition 1")
 	if !a.Builtin.Has(BuiltinSummary | BuiltinDescription) {
 		t.Errorf("after both texts: built-in %b", a.Builtin)
+	}
+}
+
+// TestBuiltinIsNotOnTheWire checks that the JSON of an alert has no mark of built-in
+// texts.
+func TestBuiltinIsNotOnTheWire(t *testing.T) {
+	var marked Alert
+	marked.SetSummary("3 messages behind")
+	plain := Alert{Annotations: Labels{SummaryAnnotation: "3 messages behind"}}
+	got, err := json.Marshal(marked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
