@@ -47,7 +47,7 @@ func TestForeignPartitions(t *testing.T) {
 }
 
 // TestAuthorTexts checks that built-in summaries and descriptions, which repeat the
-// message, are left out, and those of a rule's author are shown, whatever they say.
+// message, are left out, and those of a rule's author are shown, whatever their text.
 func TestAuthorTexts(t *testing.T) {
 	const both = alert.BuiltinSummary | alert.BuiltinDescription
 	for name, tt := range map[string]struct {
