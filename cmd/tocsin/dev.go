@@ -120,7 +120,7 @@ func (t *tool) dev(ctx context.Context, file, listen string, once bool) error {
 		mux.Handle(path, server)
 	}
 	page := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go page.Serve(l)
+	go func() { _ = page.Serve(l) }() // until Close
 	defer page.Close()
 
 	consumer, err := cloud.Kafka.Consumer(ctx, demoGroup, demoTopic)

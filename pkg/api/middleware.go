@@ -34,7 +34,7 @@ func (a *api) guard(h http.Handler) http.Handler {
 }
 
 func (a *api) handlePanic(w *responseRecorder, r *http.Request, p any) {
-	if p == http.ErrAbortHandler { // net/http's way to close the connection
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares the panic value as well
 		panic(p)
 	}
 	a.Log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))

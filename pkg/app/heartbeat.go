@@ -55,7 +55,7 @@ func (h *heartbeat) send(ctx context.Context, now time.Time) {
 		return
 	}
 	defer resp.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection is reused
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection is reused
 	if resp.StatusCode/100 != 2 {
 		h.log.Warn("heartbeat failed", "host", r.URL.Host, "status", resp.StatusCode)
 	}

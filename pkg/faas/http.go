@@ -74,7 +74,7 @@ func (f httpFunction) serve(r *http.Request) (w *recorder) {
 		if p == nil {
 			return
 		}
-		if p != http.ErrAbortHandler {
+		if p != http.ErrAbortHandler { //nolint:errorlint // net/http compares the panic value as well
 			logPanic(r.Context(), f.log, p)
 		}
 		w = newRecorder(r.Method)

@@ -46,7 +46,7 @@ func (c *SNSConfig) verify() bool { return c.Verify == nil || *c.Verify }
 // ErrUnreachable is returned by SNS.Decode when a certificate could not be fetched
 // or a subscription not be confirmed. The message may be valid, and the sender
 // should retry.
-var ErrUnreachable = errors.New("Amazon SNS cannot be reached")
+var ErrUnreachable = errors.New("cannot reach Amazon SNS")
 
 // Fetch fetches a URL by GET without following redirects. A status other than 200 is
 // an error.

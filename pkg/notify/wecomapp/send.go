@@ -65,7 +65,7 @@ func (a *accepted) errorOf(r recipient) error {
 	listed := func(list string) bool {
 		return slices.ContainsFunc(strings.Split(list, "|"), func(s string) bool { return strings.EqualFold(s, r.id) })
 	}
-	message := ""
+	var message string
 	switch {
 	case r.kind == user && listed(a.Unlicensed):
 		message = "no licence was bought for user %s: buy one, or take them out of to_user"

@@ -79,8 +79,8 @@ func openFile(path string, wait time.Duration) (db *bbolt.DB, err error) {
 	// The name of a new file must be as durable as its content. Not every system
 	// can sync a directory, so errors are ignored.
 	if d, err := os.Open(dir); err == nil {
-		d.Sync()
-		d.Close()
+		_ = d.Sync()
+		_ = d.Close()
 	}
 	return db, nil
 }
