@@ -391,7 +391,7 @@ func TestDead(t *testing.T) {
 	}
 	serveUntil(func(cancel func()) {
 		cloud.WeCom.Inject(1, func(w http.ResponseWriter, r *http.Request, next func()) {
-			wecom.Refuse(93000, "invalid webhook url")(w, r, next)
+			wecom.Reject(93000, "invalid webhook url")(w, r, next)
 			cancel()
 		})
 	})

@@ -77,11 +77,11 @@ func TestChannelFailures(t *testing.T) {
 	}{
 		{
 			name:   "robot busy",
-			inject: robot(wecom.Refuse(-1, "system busy")),
+			inject: robot(wecom.Reject(-1, "system busy")),
 			first:  "0 robot, 1 phone, 2 mail", pending: 1, after: "1 robot, 1 phone, 2 mail", log: "system busy",
 		}, {
 			name:   "robot over its rate",
-			inject: robot(wecom.Refuse(45009, "api freq out of limit")),
+			inject: robot(wecom.Reject(45009, "api freq out of limit")),
 			first:  "0 robot, 1 phone, 2 mail", pending: 1, after: "1 robot, 1 phone, 2 mail", log: "45009",
 		}, {
 			name:   "HTML from a proxy",

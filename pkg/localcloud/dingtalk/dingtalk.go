@@ -73,9 +73,9 @@ type Server struct {
 // robot is one robot of a group.
 type robot struct {
 	Robot
-	sent    []time.Time // within the last minute
-	shut    time.Time   // until when it is shut
-	refused *refusal    // what every call gets, nil when the robot is well
+	sent        []time.Time // within the last minute
+	lockedUntil time.Time   // until when it is shut
+	rejection   *apiError   // what every call gets, nil when the robot is well
 }
 
 // New returns a server without robots. now is its clock.
@@ -103,7 +103,7 @@ func (s *Server) Stop(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.robots[token]; r != nil {
-		r.refused = described(400102, "机器人已停用", "请联系管理员启用机器人")
+		r.rejection = withSolution(400102, "机器人已停用", "请联系管理员启用机器人")
 	}
 }
 
@@ -115,10 +115,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	own := func() {
 		if s.flooded(r) {
-			Deny(w, r, nil)
+			RejectAddress(w, r, nil)
 			return
 		}
-		if err := s.take(r); err != nil {
+		if err := s.accept(r); err != nil {
 			err.write(w)
 			return
 		}
@@ -128,13 +128,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // take judges a request and delivers its message.
-func (s *Server) take(r *http.Request) *refusal {
+func (s *Server) accept(r *http.Request) *apiError {
 	token := r.URL.Query().Get("access_token")
-	message, bad := read(r)
+	message, bad := parse(r)
 
 	s.mu.Lock()
 	now := s.now()
-	if err := s.judge(token, r, message, now); err != nil {
+	if err := s.check(token, r, message, now); err != nil {
 		bad = err
 	}
 	if bad != nil {
@@ -149,28 +149,28 @@ func (s *Server) take(r *http.Request) *refusal {
 
 // judge decides what depends on the robot; m is nil when the request has no
 // message that could be read. A message that it passes counts as sent.
-func (s *Server) judge(token string, r *http.Request, m *Message, now time.Time) *refusal {
+func (s *Server) check(token string, r *http.Request, m *Message, now time.Time) *apiError {
 	robot := s.robots[token]
 	switch {
 	case token == "":
-		return &refusal{40035, "缺少参数 access_token"}
+		return &apiError{40035, "缺少参数 access_token"}
 	case robot == nil:
-		return &refusal{300005, "token is not exist"}
-	case robot.refused != nil:
-		return robot.refused
+		return &apiError{300005, "token is not exist"}
+	case robot.rejection != nil:
+		return robot.rejection
 	case m == nil:
 		return nil
 	}
-	if bad := robot.admit(r, m, now); bad != nil {
+	if bad := robot.checkSecurity(r, m, now); bad != nil {
 		return bad
 	}
-	tooFast := described(410100, "发送速度太快而限流", "请降低发送速度")
-	if now.Before(robot.shut) {
+	tooFast := withSolution(410100, "发送速度太快而限流", "请降低发送速度")
+	if now.Before(robot.lockedUntil) {
 		return tooFast
 	}
 	robot.sent = slices.DeleteFunc(robot.sent, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
 	if len(robot.sent) >= PerMinute {
-		robot.shut = now.Add(LockoutDuration)
+		robot.lockedUntil = now.Add(LockoutDuration)
 		return tooFast
 	}
 	robot.sent = append(robot.sent, now)
@@ -178,25 +178,25 @@ func (s *Server) judge(token string, r *http.Request, m *Message, now time.Time)
 }
 
 // refusal is an error of the API.
-type refusal struct {
+type apiError struct {
 	code int
 	msg  string
 }
 
 // described is a refusal in the wording that DingTalk uses now.
-func described(code int, what, solution string) *refusal {
-	return &refusal{code, "错误描述:" + what + ";解决方案:" + solution + ";"}
+func withSolution(code int, what, solution string) *apiError {
+	return &apiError{code, "错误描述:" + what + ";解决方案:" + solution + ";"}
 }
 
-func (e *refusal) write(w http.ResponseWriter) { writeJSON(w, e.code, e.msg) }
+func (e *apiError) write(w http.ResponseWriter) { writeJSON(w, e.code, e.msg) }
 
 // Refuse answers with an error of the API.
-func Refuse(code int, msg string) fault.Handler {
+func Reject(code int, msg string) fault.Handler {
 	return func(w http.ResponseWriter, _ *http.Request, _ func()) { writeJSON(w, code, msg) }
 }
 
 // Deny answers as the limiter in front of the API does, which has no errcode.
-func Deny(w http.ResponseWriter, _ *http.Request, _ func()) {
+func RejectAddress(w http.ResponseWriter, _ *http.Request, _ func()) {
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprint(w, `{"status":1111,"wait":5,"source":"x5","punish":"deny","uuid":"00000000000000000000000000000000"}`)
 }

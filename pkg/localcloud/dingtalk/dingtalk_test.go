@@ -263,7 +263,7 @@ func TestRobotsAndFaults(t *testing.T) {
 		t.Errorf("removed: %d", code)
 	}
 	s.Add("t1", Robot{})
-	s.Inject(2, Refuse(-1, "系统繁忙"))
+	s.Inject(2, Reject(-1, "系统繁忙"))
 	s.Inject(1, fault.Pass)
 	for i, want := range []int{-1, -1, 0, 0} {
 		if code := call(t, s, "access_token=t1", text("x")); code != want {

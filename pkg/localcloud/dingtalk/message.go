@@ -28,47 +28,47 @@ type content struct {
 }
 
 // read reads a message and judges all that does not depend on the robot.
-func read(r *http.Request) (*Message, *refusal) {
+func parse(r *http.Request) (*Message, *apiError) {
 	if r.Method != http.MethodPost {
-		return nil, &refusal{43002, "需要POST请求"}
+		return nil, &apiError{43002, "需要POST请求"}
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return nil, &refusal{43004, "无效的HTTP HEADER Content-Type"}
+		return nil, &apiError{43004, "无效的HTTP HEADER Content-Type"}
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody+1))
 	var c content
 	switch {
 	case len(body) > MaxBody:
-		return nil, described(460101, "body 大小不合法", "请保持大小在 20000bytes 以内")
+		return nil, withSolution(460101, "body 大小不合法", "请保持大小在 20000bytes 以内")
 	case err != nil || !utf8.Valid(body) || json.Unmarshal(body, &c) != nil:
-		return nil, &refusal{40035, "缺少参数 json"}
+		return nil, &apiError{40035, "缺少参数 json"}
 	}
 	m := &Message{Type: c.Type, Title: c.Markdown.Title, Text: c.Markdown.Text}
 	switch c.Type {
 	case "":
-		return nil, &refusal{40035, "缺少参数 msgtype"}
+		return nil, &apiError{40035, "缺少参数 msgtype"}
 	case "text":
 		m.Title, m.Text = "", c.Text.Content
 	case "markdown":
 		if m.Title == "" {
-			return nil, &refusal{40035, "缺少参数 markdown.title"}
+			return nil, &apiError{40035, "缺少参数 markdown.title"}
 		}
 	default:
-		return nil, described(400105, "不支持的消息类型", "请使用文档中支持的消息类型")
+		return nil, withSolution(400105, "不支持的消息类型", "请使用文档中支持的消息类型")
 	}
 	if strings.TrimSpace(m.Text) == "" {
-		return nil, &refusal{40035, "缺少参数 " + c.Type + " 的内容"}
+		return nil, &apiError{40035, "缺少参数 " + c.Type + " 的内容"}
 	}
-	unwritten := func(name string) bool { return !written(m.Text, name) }
+	unwritten := func(name string) bool { return !mentions(m.Text, name) }
 	m.Mobiles = slices.DeleteFunc(c.At.Mobiles, unwritten)
 	m.Users = slices.DeleteFunc(c.At.Users, unwritten)
-	m.All = c.At.All && (written(m.Text, "所有人") || written(m.Text, "all"))
+	m.All = c.At.All && (mentions(m.Text, "所有人") || mentions(m.Text, "all"))
 	return m, nil
 }
 
 // written tells whether text has @name, and not as part of a longer name.
-func written(text, name string) bool {
+func mentions(text, name string) bool {
 	for {
 		_, after, found := strings.Cut(text, "@"+name)
 		if !found {

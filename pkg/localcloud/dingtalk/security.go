@@ -25,35 +25,35 @@ const (
 
 // admit checks a message against the robot's security settings. A keyword in the
 // title alone does not count: the documentation speaks of the message.
-func (r *robot) admit(req *http.Request, m *Message, now time.Time) *refusal {
+func (r *robot) checkSecurity(req *http.Request, m *Message, now time.Time) *apiError {
 	if r.Secret != "" {
 		if bad := r.verify(req, now); bad != nil {
 			return bad
 		}
 	}
 	if len(r.Keywords) > 0 && !slices.ContainsFunc(r.Keywords, func(word string) bool { return strings.Contains(m.Text, word) }) {
-		return described(310000, "关键词不匹配", "请联系群管理员查看此机器人的关键词，并在发送的信息中包含此关键词")
+		return withSolution(310000, "关键词不匹配", "请联系群管理员查看此机器人的关键词，并在发送的信息中包含此关键词")
 	}
 	if len(r.From) > 0 {
 		from, err := netip.ParseAddrPort(req.RemoteAddr)
 		if err != nil || !slices.ContainsFunc(r.From, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) }) {
-			return described(310000, "ip 不在白名单中", "请联系对应群的管理员，设置机器人安全ip地址段")
+			return withSolution(310000, "ip 不在白名单中", "请联系对应群的管理员，设置机器人安全ip地址段")
 		}
 	}
 	return nil
 }
 
 // verify checks the signature in the query.
-func (r *robot) verify(req *http.Request, now time.Time) *refusal {
+func (r *robot) verify(req *http.Request, now time.Time) *apiError {
 	query := req.URL.Query()
-	mismatch := described(310000, "机器人发送签名不匹配", "请确认签名和生成签名的时间戳必须都放在调用的网址中，请确认机器人的密钥加密和填写正确")
+	mismatch := withSolution(310000, "机器人发送签名不匹配", "请确认签名和生成签名的时间戳必须都放在调用的网址中，请确认机器人的密钥加密和填写正确")
 	timestamp := query.Get("timestamp")
 	ms, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
 		return mismatch
 	}
 	if now.Sub(time.UnixMilli(ms)).Abs() > signatureLife {
-		return described(310000, "机器人发送签名过期", "签名生成时间和发送时间请保持在 timestampms 以内")
+		return withSolution(310000, "机器人发送签名过期", "签名生成时间和发送时间请保持在 timestampms 以内")
 	}
 	mac := hmac.New(sha256.New, []byte(r.Secret))
 	mac.Write([]byte(timestamp + "\n" + r.Secret))
@@ -65,8 +65,8 @@ func (r *robot) verify(req *http.Request, now time.Time) *refusal {
 
 // caller is an address that calls come from.
 type caller struct {
-	calls []time.Time // within the window
-	shut  time.Time   // until when nothing is taken
+	calls       []time.Time // within the window
+	bannedUntil time.Time   // until when nothing is taken
 }
 
 // flooded counts a call and tells whether its address has made too many.
@@ -83,7 +83,7 @@ func (s *Server) flooded(r *http.Request) bool {
 		c = &caller{}
 		s.callers[address] = c
 	}
-	if now.Before(c.shut) {
+	if now.Before(c.bannedUntil) {
 		return true
 	}
 	gone := 0
@@ -92,7 +92,7 @@ func (s *Server) flooded(r *http.Request) bool {
 	}
 	c.calls = append(c.calls[gone:], now)
 	if len(c.calls) > floodCalls {
-		c.calls, c.shut = nil, now.Add(floodBan)
+		c.calls, c.bannedUntil = nil, now.Add(floodBan)
 		return true
 	}
 	return false

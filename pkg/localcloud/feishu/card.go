@@ -37,10 +37,10 @@ type element struct {
 }
 
 var (
-	v1Tags  = map[string]bool{"div": true, "markdown": true, "hr": true, "note": true, "action": true, "img": true}
-	v2Tags  = map[string]bool{"div": true, "markdown": true, "hr": true, "button": true, "img": true, "table": true}
-	v2Keys  = map[string]bool{"schema": true, "config": true, "card_link": true, "header": true, "body": true}
-	colours = map[string]bool{"": true, "blue": true, "wathet": true, "turquoise": true, "green": true, "yellow": true, "orange": true,
+	v1Tags = map[string]bool{"div": true, "markdown": true, "hr": true, "note": true, "action": true, "img": true}
+	v2Tags = map[string]bool{"div": true, "markdown": true, "hr": true, "button": true, "img": true, "table": true}
+	v2Keys = map[string]bool{"schema": true, "config": true, "card_link": true, "header": true, "body": true}
+	colors = map[string]bool{"": true, "blue": true, "wathet": true, "turquoise": true, "green": true, "yellow": true, "orange": true,
 		"red": true, "carmine": true, "violet": true, "purple": true, "indigo": true, "grey": true}
 
 	cardMention = regexp.MustCompile(`<at ([^>]*)>`)
@@ -49,13 +49,13 @@ var (
 
 // readCard reads a card. Mentions work in its markdown and nowhere else; one
 // that names nobody refuses the whole card.
-func (m *Message) readCard(raw json.RawMessage, robot Robot) *refusal {
+func (m *Message) parseCard(raw json.RawMessage, robot Robot) *apiError {
 	var keys map[string]json.RawMessage
 	var c card
 	if json.Unmarshal(raw, &keys) != nil || len(keys) == 0 {
 		return badParameters
 	}
-	if json.Unmarshal(raw, &c) != nil || !colours[c.Header.Template] {
+	if json.Unmarshal(raw, &c) != nil || !colors[c.Header.Template] {
 		return unparsable()
 	}
 	elements, tags := c.Elements, v1Tags
@@ -98,11 +98,11 @@ func (m *Message) readCard(raw json.RawMessage, robot Robot) *refusal {
 	if tables > maxTables {
 		return tooManyTables
 	}
-	m.Title, m.Colour, m.Content = c.Header.Title.Content, c.Header.Template, strings.Join(shown, "\n")
+	m.Title, m.Color, m.Content = c.Header.Title.Content, c.Header.Template, strings.Join(shown, "\n")
 	for _, at := range cardMention.FindAllStringSubmatch(all, -1) {
 		id, named := strings.CutPrefix(at[1], "id=")
 		id = strings.Trim(id, `"'`)
-		if !named || !robot.knows(id) {
+		if !named || !robot.canMention(id) {
 			return badCard(100290, "there is an invalid user resource (at/person) in your card; ErrorValue: "+id)
 		}
 		m.Mentions = append(m.Mentions, id)

@@ -51,7 +51,7 @@ type Message struct {
 	// Type is text or interactive.
 	Type string
 	// Title and Colour are those of a card's header.
-	Title, Colour string
+	Title, Color string
 	// Content is the text, or the markdown of a card's elements, one below the
 	// other, with its markup.
 	Content string
@@ -75,7 +75,7 @@ type Server struct {
 
 type robot struct {
 	Robot
-	asked []time.Time // within the last minute
+	requests []time.Time // within the last minute
 }
 
 // New returns a server without robots. now is its clock.
@@ -105,7 +105,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	own := func() {
-		if refused := s.take(r, token); refused != nil {
+		if refused := s.accept(r, token); refused != nil {
 			refused.write(w)
 			return
 		}
@@ -115,12 +115,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // take judges a request and delivers its message.
-func (s *Server) take(r *http.Request, token string) *refusal {
-	settings, now, refused := s.admit(r, token)
+func (s *Server) accept(r *http.Request, token string) *apiError {
+	settings, now, refused := s.check(r, token)
 	if refused != nil {
 		return refused
 	}
-	message, refused := read(r, settings, now)
+	message, refused := parse(r, settings, now)
 	if refused != nil {
 		return refused
 	}
@@ -130,7 +130,7 @@ func (s *Server) take(r *http.Request, token string) *refusal {
 }
 
 // admit judges all of a request but its body, and counts it.
-func (s *Server) admit(r *http.Request, token string) (Robot, time.Time, *refusal) {
+func (s *Server) check(r *http.Request, token string) (Robot, time.Time, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, robot := s.now(), s.robots[token]
@@ -138,14 +138,14 @@ func (s *Server) admit(r *http.Request, token string) (Robot, time.Time, *refusa
 	case robot == nil:
 		return Robot{}, now, unknownToken
 	case !robot.trusts(r.RemoteAddr):
-		return Robot{}, now, strangeAddress
+		return Robot{}, now, untrustedAddress
 	}
-	robot.asked = slices.DeleteFunc(robot.asked, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
-	if n := len(robot.asked); n >= PerSecond && now.Sub(robot.asked[n-PerSecond]) < time.Second {
+	robot.requests = slices.DeleteFunc(robot.requests, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if n := len(robot.requests); n >= PerSecond && now.Sub(robot.requests[n-PerSecond]) < time.Second {
 		return Robot{}, now, tooMany
 	} else if n >= PerMinute {
 		return Robot{}, now, limited
 	}
-	robot.asked = append(robot.asked, now)
+	robot.requests = append(robot.requests, now)
 	return robot.Robot, now, nil
 }

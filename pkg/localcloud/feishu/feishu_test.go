@@ -224,7 +224,7 @@ func TestInboxAndFaults(t *testing.T) {
 	s, clock := start()
 	var seen []Message
 	s.OnMessage(func(m Message) { seen = append(seen, m) })
-	s.Inject(2, Refuse(200, 230099, "x"))
+	s.Inject(2, Reject(200, 230099, "x"))
 	s.Inject(1, fault.Pass)
 	s.Inject(1, fault.Respond(502, "application/json", `{"code":1,"msg":"y"}`, "Server", "z"))
 	bodies := []string{say("x"), say("x"), say(`a <at user_id="ou_1">b</at><at user_id="ou_2"></at>`), say("x"), v1(markdown("c <at id=ou_1></at>") + `,{"tag":"div","text":{"tag":"plain_text","content":"<at id=ou_2></at>"}}`)}
@@ -235,7 +235,7 @@ func TestInboxAndFaults(t *testing.T) {
 	}
 	want := []Message{
 		{Token: "t1", Type: "text", Content: `a <at user_id="ou_1">b</at><at user_id="ou_2"></at>`, Mentions: []string{"ou_1"}, At: clock.now},
-		{Token: "t1", Type: "interactive", Title: "T", Colour: "red", Content: "c <at id=ou_1></at>\n<at id=ou_2></at>", Mentions: []string{"ou_1"}, At: clock.now},
+		{Token: "t1", Type: "interactive", Title: "T", Color: "red", Content: "c <at id=ou_1></at>\n<at id=ou_2></at>", Mentions: []string{"ou_1"}, At: clock.now},
 	}
 	same := func(a, b Message) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 	if !slices.EqualFunc(s.Inbox(), want, same) || !slices.EqualFunc(seen, want, same) || s.Calls() != 5 {

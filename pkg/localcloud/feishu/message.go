@@ -30,7 +30,7 @@ type request struct {
 }
 
 // read reads a message and judges it by the robot's settings.
-func read(r *http.Request, robot Robot, now time.Time) (*Message, *refusal) {
+func parse(r *http.Request, robot Robot, now time.Time) (*Message, *apiError) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	var req request
 	switch {
@@ -38,16 +38,16 @@ func read(r *http.Request, robot Robot, now time.Time) (*Message, *refusal) {
 		return nil, tooLarge
 	case err != nil, r.Method != http.MethodPost, len(body) > MaxBody, !utf8.Valid(body), json.Unmarshal(body, &req) != nil:
 		return nil, badRequest
-	case robot.Secret != "" && !signed(&req, robot.Secret, now):
+	case robot.Secret != "" && !verify(&req, robot.Secret, now):
 		return nil, badSignature
 	}
 	m := &Message{Type: req.Type}
-	var refused *refusal
+	var refused *apiError
 	switch req.Type {
 	case "text":
-		refused = m.readText(req.Content, robot)
+		refused = m.parseText(req.Content, robot)
 	case "interactive":
-		refused = m.readCard(req.Card, robot)
+		refused = m.parseCard(req.Card, robot)
 	default:
 		refused = badParameters
 	}
@@ -63,7 +63,7 @@ func read(r *http.Request, robot Robot, now time.Time) (*Message, *refusal) {
 
 // signed verifies a signature: HMAC-SHA256 of nothing, with the time and the
 // secret for its key.
-func signed(req *request, secret string, now time.Time) bool {
+func verify(req *request, secret string, now time.Time) bool {
 	seconds, err := strconv.ParseInt(req.Timestamp, 10, 64)
 	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > MaxClockSkew {
 		return false
@@ -81,7 +81,7 @@ var textMention = regexp.MustCompile(`<at user_id="([^"]*)">[^<]*</at>`)
 
 // readText reads a text. An id that nobody has shows as a name and mentions
 // nobody.
-func (m *Message) readText(raw json.RawMessage, robot Robot) *refusal {
+func (m *Message) parseText(raw json.RawMessage, robot Robot) *apiError {
 	var content struct {
 		Text string `json:"text"`
 	}
@@ -90,7 +90,7 @@ func (m *Message) readText(raw json.RawMessage, robot Robot) *refusal {
 	}
 	m.Content = content.Text
 	for _, at := range textMention.FindAllStringSubmatch(content.Text, -1) {
-		if robot.knows(at[1]) {
+		if robot.canMention(at[1]) {
 			m.Mentions = append(m.Mentions, at[1])
 		}
 	}
@@ -99,6 +99,6 @@ func (m *Message) readText(raw json.RawMessage, robot Robot) *refusal {
 
 // knows tells whether an id can be mentioned: one of a member, or all where that
 // is allowed.
-func (r *Robot) knows(id string) bool {
+func (r *Robot) canMention(id string) bool {
 	return id == "all" && r.MentionAll || slices.Contains(r.Members, id)
 }

@@ -116,7 +116,7 @@ func (s *Server) Archive(name string) {
 // ServeHTTP takes one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	own := func() {
-		status, word := s.take(r)
+		status, word := s.accept(r)
 		if status == http.StatusTooManyRequests {
 			w.Header().Set("Retry-After", "1")
 		}
@@ -128,12 +128,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // take judges a request and delivers its message.
-func (s *Server) take(r *http.Request) (status int, word string) {
+func (s *Server) accept(r *http.Request) (status int, word string) {
 	name, ok := strings.CutPrefix(r.URL.Path, Path)
 	if !ok || r.Method != http.MethodPost {
 		return http.StatusNotFound, "no_service"
 	}
-	message, status, word := read(r)
+	message, status, word := parse(r)
 
 	s.mu.Lock()
 	h, now := s.hooks[name], s.now()
@@ -160,7 +160,7 @@ func (s *Server) take(r *http.Request) (status int, word string) {
 }
 
 // read reads a message; without one it returns why not.
-func read(r *http.Request) (m *Message, status int, word string) {
+func parse(r *http.Request) (m *Message, status int, word string) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	m = &Message{}
 	if err != nil || !utf8.Valid(body) || json.Unmarshal(body, m) != nil {

@@ -58,14 +58,14 @@ type Apps struct {
 // app is an application and what it did.
 type app struct {
 	App
-	disabled bool
-	token    string
-	expires  time.Time
-	old      []string // tokens that have expired
-	issued   int
-	asked    []time.Time            // for tokens, within the last minute
-	sent     map[string][]time.Time // to each member, within the last hour
-	bodies   map[string]time.Time   // until when a body counts as a duplicate
+	disabled      bool
+	token         string
+	expires       time.Time
+	old           []string // tokens that have expired
+	issued        int
+	tokenRequests []time.Time            // for tokens, within the last minute
+	sent          map[string][]time.Time // to each member, within the last hour
+	bodies        map[string]time.Time   // until when a body counts as a duplicate
 }
 
 // NewApps returns an API without applications. now is its clock.
@@ -133,11 +133,11 @@ func (s *Apps) Fail(path string, times int, do fault.Handler) { s.queues[path].I
 
 // ServeHTTP takes one request.
 func (s *Apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	own := s.giveToken
+	own := s.serveToken
 	switch r.URL.Path {
 	case TokenPath:
 	case SendPath:
-		own = s.send
+		own = s.serveSend
 	default:
 		http.NotFound(w, r)
 		return

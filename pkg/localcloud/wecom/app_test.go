@@ -202,12 +202,12 @@ func TestAppDrops(t *testing.T) {
 
 func TestAppFaults(t *testing.T) {
 	s, _ := office()
-	s.Fail(TokenPath, 1, Refuse(-1, "system busy"))
+	s.Fail(TokenPath, 1, Reject(-1, "system busy"))
 	if token(t, s) != "" || token(t, s) == "" {
 		t.Error("the fault did not befall one call")
 	}
 	at := SendPath + "?access_token=" + token(t, s)
-	s.Fail(SendPath, 2, Refuse(45009, "api freq out of limit"))
+	s.Fail(SendPath, 2, Reject(45009, "api freq out of limit"))
 	for i, want := range []int{45009, 45009, 0} {
 		if got := code(ask(t, s, "POST", at, appText("u1", "x", ""))); got != want {
 			t.Errorf("call %d: %d, want %d", i, got, want)

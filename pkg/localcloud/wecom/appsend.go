@@ -28,7 +28,7 @@ const (
 )
 
 // appRequest is the body of a message.
-type appRequest struct {
+type sendRequest struct {
 	ToUser   string          `json:"touser"`
 	ToParty  string          `json:"toparty"`
 	ToTag    string          `json:"totag"`
@@ -41,7 +41,7 @@ type appRequest struct {
 }
 
 // appAnswer is what a message that was taken is answered with.
-type appAnswer struct {
+type sendResponse struct {
 	Code       int    `json:"errcode"`
 	Message    string `json:"errmsg"`
 	Users      string `json:"invaliduser,omitempty"`
@@ -52,9 +52,9 @@ type appAnswer struct {
 }
 
 // send answers SendPath.
-func (s *Apps) send(w http.ResponseWriter, r *http.Request) {
+func (s *Apps) serveSend(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		(&refusal{43002, "require POST method"}).write(w)
+		(&apiError{43002, "require POST method"}).write(w)
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
@@ -64,7 +64,7 @@ func (s *Apps) send(w http.ResponseWriter, r *http.Request) {
 	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
 
 	s.mu.Lock()
-	answer, delivered, bad := s.judge(r.URL.Query().Get("access_token"), ip, body)
+	answer, delivered, bad := s.accept(r.URL.Query().Get("access_token"), ip, body)
 	s.mu.Unlock()
 	if bad != nil {
 		bad.write(w)
@@ -78,32 +78,32 @@ func (s *Apps) send(w http.ResponseWriter, r *http.Request) {
 }
 
 // judge decides what becomes of a message: delivered is nil when nobody gets it.
-func (s *Apps) judge(token, ip string, body []byte) (answer *appAnswer, delivered *AppMessage, bad *refusal) {
+func (s *Apps) accept(token, ip string, body []byte) (answer *sendResponse, delivered *AppMessage, bad *apiError) {
 	now := s.now()
 	a, bad := s.appOf(token, now)
 	switch {
 	case bad != nil:
 		return nil, nil, bad
 	case len(a.Trusted) > 0 && !slices.Contains(a.Trusted, ip):
-		return nil, nil, &refusal{60020, "not allow to access from your ip"}
+		return nil, nil, &apiError{60020, "not allow to access from your ip"}
 	case a.disabled:
-		return nil, nil, &refusal{50003, "app is disabled"}
+		return nil, nil, &apiError{50003, "app is disabled"}
 	}
-	req, text, bad := a.read(body)
+	req, text, bad := a.parse(body)
 	if bad != nil {
 		return nil, nil, bad
 	}
-	answer = &appAnswer{Message: "ok", ID: "msgid"}
+	answer = &sendResponse{Message: "ok", ID: "msgid"}
 	m := &AppMessage{AgentID: a.AgentID, Type: req.Type, Content: text, At: now}
 	if bad := a.resolve(req, m, answer); bad != nil {
 		return nil, nil, bad
 	}
-	if a.repeats(req, body, now) {
+	if a.isDuplicate(req, body, now) {
 		s.dropped++
 		return answer, nil, nil
 	}
 	asked := len(m.Users)
-	m.Users = slices.DeleteFunc(m.Users, func(u string) bool { return a.tooMany(u, now) })
+	m.Users = slices.DeleteFunc(m.Users, func(u string) bool { return a.overLimit(u, now) })
 	s.dropped += asked - len(m.Users)
 	if len(m.Users)+len(m.Parties)+len(m.Tags) == 0 {
 		return answer, nil, nil
@@ -112,29 +112,29 @@ func (s *Apps) judge(token, ip string, body []byte) (answer *appAnswer, delivere
 }
 
 // read reads a message and returns its content, which is cut if it is a text.
-func (a *app) read(body []byte) (*appRequest, string, *refusal) {
-	var req appRequest
+func (a *app) parse(body []byte) (*sendRequest, string, *apiError) {
+	var req sendRequest
 	lower := bytes.ToLower(body)
 	switch {
 	case !utf8.Valid(body) || json.Unmarshal(body, &req) != nil:
-		return nil, "", &refusal{40058, "invalid Request Parameter"}
+		return nil, "", &apiError{40058, "invalid Request Parameter"}
 	case bytes.Contains(lower, []byte(`\u003c`)), bytes.Contains(lower, []byte(`\u003e`)), bytes.Contains(lower, []byte(`\u0026`)):
-		return nil, "", &refusal{40033, `illegal characters, no \uxxxx form`}
+		return nil, "", &apiError{40033, `illegal characters, no \uxxxx form`}
 	case string(req.AgentID) != strconv.Itoa(a.AgentID):
-		return nil, "", &refusal{40056, "invalid agentid"}
+		return nil, "", &apiError{40056, "invalid agentid"}
 	case req.Interval < 0 || req.Interval > maxRepeat || req.Check < 0 || req.Check > 1:
-		return nil, "", &refusal{40058, "invalid Request Parameter"}
+		return nil, "", &apiError{40058, "invalid Request Parameter"}
 	}
 	c := map[string]*content{"text": req.Text, "markdown": req.Markdown}[req.Type]
 	switch {
 	case req.Type != "text" && req.Type != "markdown":
-		return nil, "", &refusal{40008, "invalid message type"}
+		return nil, "", &apiError{40008, "invalid message type"}
 	case c == nil:
-		return nil, "", &refusal{40063, "some parameters are empty"}
+		return nil, "", &apiError{40063, "some parameters are empty"}
 	case strings.TrimSpace(c.Content) == "":
-		return nil, "", &refusal{44004, "empty content"}
+		return nil, "", &apiError{44004, "empty content"}
 	case len(c.Content) > appContent && req.Type == "markdown":
-		return nil, "", &refusal{45002, "content size out of limit"}
+		return nil, "", &apiError{45002, "content size out of limit"}
 	}
 	text := c.Content
 	if len(text) > appContent {
@@ -144,34 +144,34 @@ func (a *app) read(body []byte) (*appRequest, string, *refusal) {
 }
 
 // resolve finds who gets a message and who is not among the application's.
-func (a *app) resolve(req *appRequest, m *AppMessage, answer *appAnswer) *refusal {
+func (a *app) resolve(req *sendRequest, m *AppMessage, answer *sendResponse) *apiError {
 	users, parties, tags := split(req.ToUser), split(req.ToParty), split(req.ToTag)
 	if len(users)+len(parties)+len(tags) == 0 {
-		return &refusal{82001, "all touser & toparty & totag are empty"}
+		return &apiError{82001, "all touser & toparty & totag are empty"}
 	}
 	if len(users) > maxUsers || len(parties) > maxGroups || len(tags) > maxGroups {
-		return &refusal{40058, "invalid Request Parameter, too many receivers"}
+		return &apiError{40058, "invalid Request Parameter, too many receivers"}
 	}
 	if req.ToUser == "@all" {
 		m.Users = slices.Clone(a.Users)
 		return nil
 	}
 	var invalid, unlicensed []string
-	m.Users, invalid = known(users, a.Users)
-	m.Users, unlicensed = known(m.Users, slices.DeleteFunc(slices.Clone(a.Users), func(u string) bool { return slices.Contains(a.Unlicensed, u) }))
+	m.Users, invalid = partition(users, a.Users)
+	m.Users, unlicensed = partition(m.Users, slices.DeleteFunc(slices.Clone(a.Users), func(u string) bool { return slices.Contains(a.Unlicensed, u) }))
 	answer.Users, answer.Unlicensed = strings.ToLower(strings.Join(invalid, "|")), strings.ToLower(strings.Join(unlicensed, "|"))
-	m.Parties, invalid = known(parties, a.Parties)
+	m.Parties, invalid = partition(parties, a.Parties)
 	answer.Parties = strings.Join(invalid, "|")
-	m.Tags, invalid = known(tags, a.Tags)
+	m.Tags, invalid = partition(tags, a.Tags)
 	answer.Tags = strings.Join(invalid, "|")
 	if len(m.Users)+len(m.Parties)+len(m.Tags) == 0 {
-		return &refusal{81013, "user & party & tag all invalid"}
+		return &apiError{81013, "user & party & tag all invalid"}
 	}
 	return nil
 }
 
 // repeats tells whether the same request was made a short while ago.
-func (a *app) repeats(req *appRequest, body []byte, now time.Time) bool {
+func (a *app) isDuplicate(req *sendRequest, body []byte, now time.Time) bool {
 	if req.Check == 0 {
 		return false
 	}
@@ -187,7 +187,7 @@ func (a *app) repeats(req *appRequest, body []byte, now time.Time) bool {
 }
 
 // tooMany counts a message to a member and tells whether it is one too many.
-func (a *app) tooMany(user string, now time.Time) bool {
+func (a *app) overLimit(user string, now time.Time) bool {
 	sent := within(a.sent[user], now, time.Hour)
 	minute := len(within(slices.Clone(sent), now, time.Minute))
 	if len(sent) >= MemberPerHour || minute >= MemberPerMinute {
@@ -198,7 +198,7 @@ func (a *app) tooMany(user string, now time.Time) bool {
 }
 
 // known parts names into those among all, whatever their case, and others.
-func known(names, all []string) (good, bad []string) {
+func partition(names, all []string) (good, bad []string) {
 	for _, name := range names {
 		if slices.ContainsFunc(all, func(s string) bool { return strings.EqualFold(s, name) }) {
 			good = append(good, name)

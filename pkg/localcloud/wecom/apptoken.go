@@ -23,9 +23,9 @@ const (
 )
 
 // giveToken answers TokenPath: the token that the application has, or a new one.
-func (s *Apps) giveToken(w http.ResponseWriter, r *http.Request) {
+func (s *Apps) serveToken(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
-		(&refusal{43001, "require GET method"}).write(w)
+		(&apiError{43001, "require GET method"}).write(w)
 		return
 	}
 	q := r.URL.Query()
@@ -38,29 +38,29 @@ func (s *Apps) giveToken(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"errcode": 0, "errmsg": "ok", "access_token": token, "expires_in": int(left.Seconds())})
 }
 
-func (s *Apps) tokenFor(corp, secret string) (token string, left time.Duration, bad *refusal) {
+func (s *Apps) tokenFor(corp, secret string) (token string, left time.Duration, bad *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	if now.Before(s.blocked) {
-		return "", 0, &refusal{45009, "api freq out of limit"}
+		return "", 0, &apiError{45009, "api freq out of limit"}
 	}
 	known := slices.ContainsFunc(s.apps, func(a *app) bool { return a.CorpID == corp })
 	i := slices.IndexFunc(s.apps, func(a *app) bool { return a.CorpID == corp && a.Secret == secret })
 	switch {
 	case !known:
-		return "", 0, &refusal{40013, "invalid corpid"}
+		return "", 0, &apiError{40013, "invalid corpid"}
 	case i < 0:
 		if s.wrong++; s.wrong >= WrongSecrets {
 			s.wrong, s.blocked = 0, now.Add(blockedFor)
 		}
-		return "", 0, &refusal{40001, "invalid credential"}
+		return "", 0, &apiError{40001, "invalid credential"}
 	}
 	s.wrong = 0
 	a := s.apps[i]
-	a.asked = append(within(a.asked, now, time.Minute), now)
-	if len(a.asked) > TokensPerMinute {
-		return "", 0, &refusal{45009, "api freq out of limit"}
+	a.tokenRequests = append(within(a.tokenRequests, now, time.Minute), now)
+	if len(a.tokenRequests) > TokensPerMinute {
+		return "", 0, &apiError{45009, "api freq out of limit"}
 	}
 	if !now.Before(a.expires) {
 		a.expire()
@@ -74,19 +74,19 @@ func (s *Apps) tokenFor(corp, secret string) (token string, left time.Duration, 
 }
 
 // appOf returns the application that a token was given to.
-func (s *Apps) appOf(token string, now time.Time) (*app, *refusal) {
+func (s *Apps) appOf(token string, now time.Time) (*app, *apiError) {
 	if token == "" {
-		return nil, &refusal{41001, "access_token missing"}
+		return nil, &apiError{41001, "access_token missing"}
 	}
 	for _, a := range s.apps {
 		if a.token == token && now.Before(a.expires) {
 			return a, nil
 		}
 		if a.token == token || slices.Contains(a.old, token) {
-			return nil, &refusal{42001, "access_token expired"}
+			return nil, &apiError{42001, "access_token expired"}
 		}
 	}
-	return nil, &refusal{40014, "invalid access_token"}
+	return nil, &apiError{40014, "invalid access_token"}
 }
 
 // within returns the times that are less than span before now.

@@ -14,29 +14,29 @@ const maxImage = 2 << 20
 // readImage reads an image: base64, and the MD5 of the bytes before it, in
 // hexadecimal. The codes are those of the vendor's list of all codes
 // (document/path/90313), where the robot's own page names none.
-func readImage(part json.RawMessage) (*Message, *refusal) {
+func parseImage(part json.RawMessage) (*Message, *apiError) {
 	var c struct {
 		Base64 string `json:"base64"`
 		MD5    string `json:"md5"`
 	}
 	if json.Unmarshal(part, &c) != nil {
-		return nil, &refusal{40058, "invalid Request Parameter, image"}
+		return nil, &apiError{40058, "invalid Request Parameter, image"}
 	}
 	if c.Base64 == "" || c.MD5 == "" {
-		return nil, &refusal{40063, "some parameters are empty"}
+		return nil, &apiError{40063, "some parameters are empty"}
 	}
 	picture, err := base64.StdEncoding.DecodeString(c.Base64)
 	if err != nil {
-		return nil, &refusal{40058, "invalid Request Parameter, image.base64"}
+		return nil, &apiError{40058, "invalid Request Parameter, image.base64"}
 	}
 	if sum := md5.Sum(picture); hex.EncodeToString(sum[:]) != c.MD5 {
-		return nil, &refusal{301019, "media md5 not match"}
+		return nil, &apiError{301019, "media md5 not match"}
 	}
 	if len(picture) > maxImage {
-		return nil, &refusal{40009, "invalid image size"}
+		return nil, &apiError{40009, "invalid image size"}
 	}
 	if kind := http.DetectContentType(picture); kind != "image/png" && kind != "image/jpeg" {
-		return nil, &refusal{40005, "invalid file type"}
+		return nil, &apiError{40005, "invalid file type"}
 	}
 	return &Message{Type: "image", Image: picture}, nil
 }

@@ -23,43 +23,43 @@ type content struct {
 }
 
 // read reads a message and judges all that does not depend on the robot.
-func read(r *http.Request) (*Message, *refusal) {
+func parse(r *http.Request) (*Message, *apiError) {
 	if r.Method != http.MethodPost {
-		return nil, &refusal{40058, "invalid Request Parameter, POST required"}
+		return nil, &apiError{40058, "invalid Request Parameter, POST required"}
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
 	if err != nil || !utf8.Valid(body) {
-		return nil, &refusal{40058, "invalid Request Parameter, not UTF-8"}
+		return nil, &apiError{40058, "invalid Request Parameter, not UTF-8"}
 	}
 	if lower := bytes.ToLower(body); slices.ContainsFunc([]string{`\u003c`, `\u003e`, `\u0026`}, func(s string) bool {
 		return bytes.Contains(lower, []byte(s))
 	}) {
-		return nil, &refusal{40033, `illegal characters, no \uxxxx form`}
+		return nil, &apiError{40033, `illegal characters, no \uxxxx form`}
 	}
 	var parts map[string]json.RawMessage
 	var kind string
 	if json.Unmarshal(body, &parts) != nil || json.Unmarshal(parts["msgtype"], &kind) != nil {
-		return nil, &refusal{40058, "invalid Request Parameter, not a JSON object with msgtype"}
+		return nil, &apiError{40058, "invalid Request Parameter, not a JSON object with msgtype"}
 	}
 	limit, known := limits[kind]
 	if !known && kind != "image" {
-		return nil, &refusal{40008, "invalid message type"}
+		return nil, &apiError{40008, "invalid message type"}
 	}
 	if parts[kind] == nil {
-		return nil, &refusal{40063, "some parameters are empty"}
+		return nil, &apiError{40063, "some parameters are empty"}
 	}
 	if kind == "image" {
-		return readImage(parts[kind])
+		return parseImage(parts[kind])
 	}
 	var c content
 	if json.Unmarshal(parts[kind], &c) != nil {
-		return nil, &refusal{40058, "invalid Request Parameter, " + kind}
+		return nil, &apiError{40058, "invalid Request Parameter, " + kind}
 	}
 	switch {
 	case strings.TrimSpace(c.Content) == "":
-		return nil, &refusal{44004, "empty content"}
+		return nil, &apiError{44004, "empty content"}
 	case len(c.Content) > limit:
-		return nil, &refusal{40058, fmt.Sprintf("%s.content exceed max length %d. invalid Request Parameter", kind, limit)}
+		return nil, &apiError{40058, fmt.Sprintf("%s.content exceed max length %d. invalid Request Parameter", kind, limit)}
 	}
 	m := &Message{Type: kind, Content: c.Content}
 	if kind == "text" {

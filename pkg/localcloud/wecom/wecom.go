@@ -51,8 +51,8 @@ type Server struct {
 
 // robot is one robot of a group.
 type robot struct {
-	sent    []time.Time // within the last minute
-	refused *refusal    // what every call gets, nil when the robot is well
+	sent      []time.Time // within the last minute
+	rejection *apiError   // what every call gets, nil when the robot is well
 }
 
 // New returns a server without robots. now is its clock.
@@ -79,7 +79,7 @@ func (s *Server) Disable(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.robots[key]; r != nil {
-		r.refused = &refusal{93004, "robot is disabled"}
+		r.rejection = &apiError{93004, "robot is disabled"}
 	}
 }
 
@@ -90,7 +90,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	own := func() {
-		if err := s.take(r); err != nil {
+		if err := s.accept(r); err != nil {
 			err.write(w)
 			return
 		}
@@ -100,21 +100,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // take judges a request and delivers its message.
-func (s *Server) take(r *http.Request) *refusal {
+func (s *Server) accept(r *http.Request) *apiError {
 	key := r.URL.Query().Get("key")
-	message, bad := read(r)
+	message, bad := parse(r)
 
 	s.mu.Lock()
 	robot, now := s.robots[key], s.now()
 	switch {
 	case robot == nil:
-		bad = &refusal{93000, "invalid webhook url"}
-	case robot.refused != nil:
-		bad = robot.refused
+		bad = &apiError{93000, "invalid webhook url"}
+	case robot.rejection != nil:
+		bad = robot.rejection
 	case bad == nil:
 		robot.sent = within(robot.sent, now, time.Minute)
 		if len(robot.sent) >= PerMinute {
-			bad = &refusal{45009, "api freq out of limit"}
+			bad = &apiError{45009, "api freq out of limit"}
 		}
 	}
 	if bad != nil {
@@ -129,19 +129,19 @@ func (s *Server) take(r *http.Request) *refusal {
 }
 
 // refusal is an error of the API.
-type refusal struct {
+type apiError struct {
 	code int
 	msg  string
 }
 
 // write answers with the refusal, in the vendor's wording.
-func (e *refusal) write(w http.ResponseWriter) {
+func (e *apiError) write(w http.ResponseWriter) {
 	writeJSON(w, e.code, fmt.Sprintf("%s, hint: [1700000000000000000000000], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=%d", e.msg, e.code))
 }
 
 // Refuse answers with an error of the API.
-func Refuse(code int, msg string) fault.Handler {
-	return func(w http.ResponseWriter, _ *http.Request, _ func()) { (&refusal{code, msg}).write(w) }
+func Reject(code int, msg string) fault.Handler {
+	return func(w http.ResponseWriter, _ *http.Request, _ func()) { (&apiError{code, msg}).write(w) }
 }
 
 func writeJSON(w http.ResponseWriter, code int, msg string) {

@@ -140,7 +140,7 @@ func TestRobotsAndFaults(t *testing.T) {
 		t.Errorf("removed: %d", code)
 	}
 	s.Add("k1")
-	s.Inject(2, Refuse(-1, "system busy"))
+	s.Inject(2, Reject(-1, "system busy"))
 	s.Inject(1, fault.Pass)
 	for i, want := range []int{-1, -1, 0, 0} {
 		if code, _ := call(t, s, "POST", "k1", markdown("x")); code != want {

@@ -53,7 +53,7 @@ func TestLock(t *testing.T) {
 
 // Only what shuts the robot is remembered, not what concerns one address.
 func TestNoLock(t *testing.T) {
-	for name, do := range map[string]fault.Handler{"address": server.Deny, "calls a second": server.Refuse(90018, "QPS"), "busy": server.Refuse(-1, "busy")} {
+	for name, do := range map[string]fault.Handler{"address": server.RejectAddress, "calls a second": server.Reject(90018, "QPS"), "busy": server.Reject(-1, "busy")} {
 		g := newGroup(t, "zh")
 		g.env.Store = memory.New()
 		robot := g.notifier(t, Config{})
@@ -83,8 +83,8 @@ func TestLockWithoutStore(t *testing.T) {
 		g := newGroup(t, "zh")
 		g.env.Store = s
 		robot := g.notifier(t, Config{})
-		g.Inject(1, server.Refuse(410100, "too fast"))
-		g.Inject(1, server.Refuse(-1, "busy"))
+		g.Inject(1, server.Reject(410100, "too fast"))
+		g.Inject(1, server.Reject(-1, "busy"))
 		if err := sendOne(t, t.Context(), robot); err == nil || err.Class != notify.Rate || err.RetryAfter != 10*time.Minute {
 			t.Errorf("%s: %+v", name, err)
 		}

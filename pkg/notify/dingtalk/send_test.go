@@ -115,7 +115,7 @@ func TestErrcodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.code, tt.said), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Inject(1, server.Refuse(tt.code, tt.said))
+			g.Inject(1, server.Reject(tt.code, tt.said))
 			err := sendOne(t, t.Context(), g.notifier(t, Config{}))
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -143,7 +143,7 @@ func TestAnswers(t *testing.T) {
 		ambiguous bool
 		says      string
 	}{
-		{"the limiter of addresses", server.Deny, notify.Rate, 5 * time.Minute, false, "this machine's address"},
+		{"the limiter of addresses", server.RejectAddress, notify.Rate, 5 * time.Minute, false, "this machine's address"},
 		{"the limiter, with another status", fault.Respond(403, "application/json", `{"status":1111,"wait":5,"source":"x5","punish":"deny"}`), notify.Rate, 5 * time.Minute, false, "this machine's address"},
 		{"the limiter as a page", fault.Respond(200, "text/html", "<html>deny</html>"), notify.Retry, 0, true, "the vendor's JSON"},
 		{"a proxy's page with status 200", fault.Respond(200, "text/html", html), notify.Retry, 0, true, `"<html> <title>Login</title><secret>[31m</html>"`},
@@ -163,9 +163,9 @@ func TestAnswers(t *testing.T) {
 		{"an errcode of zero with status 404", fault.Respond(404, "application/json", `{"errcode":0}`), notify.Permanent, 0, false, "refuses the request"},
 		{"an errcode with status 400", fault.Respond(400, "application/json", `{"errcode":-1}`), notify.Retry, 0, false, "DingTalk is busy"},
 		{"half an answer", fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, 0, true, "read the response of 127.0.0.1"},
-		{"a very long errmsg", server.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, 0, false, "…"},
+		{"a very long errmsg", server.Reject(-1, strings.Repeat("长", 9999)), notify.Retry, 0, false, "…"},
 		{"an errmsg with the address", func(w http.ResponseWriter, r *http.Request, _ func()) {
-			server.Refuse(-1, "bad "+r.URL.String()+" "+token+" "+r.URL.Query().Get("sign"))(w, r, nil)
+			server.Reject(-1, "bad "+r.URL.String()+" "+token+" "+r.URL.Query().Get("sign"))(w, r, nil)
 		}, notify.Retry, 0, false, "bad /robot/send?<secret> <secret> <secret>"},
 	}
 	for _, tt := range tests {

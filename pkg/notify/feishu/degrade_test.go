@@ -39,7 +39,7 @@ func TestBadMention(t *testing.T) {
 					t.Fatal(err)
 				}
 				inbox := g.Inbox()
-				if len(inbox) != 1 || inbox[0].Type != "interactive" || inbox[0].Colour != "orange" || !slices.Equal(inbox[0].Mentions, tt.mention) {
+				if len(inbox) != 1 || inbox[0].Type != "interactive" || inbox[0].Color != "orange" || !slices.Equal(inbox[0].Mentions, tt.mention) {
 					t.Fatalf("%+v", inbox)
 				}
 				if got := inbox[0].Content; strings.Contains(got, note) != tt.note || !strings.Contains(got, "12,345") || tt.note && strings.Contains(got, "<at") {
@@ -60,7 +60,7 @@ const badCard = "ErrCode: 200621; ErrMsg: parse card json err; "
 func TestPlainText(t *testing.T) {
 	for _, code := range []int{11246, 11310, 230099} {
 		g := newGroup(t, "zh")
-		g.Inject(1, server.Refuse(200, code, badCard))
+		g.Inject(1, server.Reject(200, code, badCard))
 		if err := g.sendOne(t, t.Context(), Config{At: At{OpenIDs: []string{member}, All: true}, Title: "<at user_id=\"all\">x</at>"}); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ Topic：order_created_*
 // What a label puts into a mention of the user's own text cannot write another.
 func TestMentionOfALabel(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.Inject(1, server.Refuse(200, 11310, ""))
+	g.Inject(1, server.Reject(200, 11310, ""))
 	n := notifytest.Notification(notifytest.OneTopic()...)
 	n.Alerts[0].Labels["owner"] = `x"></at><at user_id="all`
 	g.say(t, g.notifier(t, Config{Message: "look <at id={{ .CommonLabels.owner }}></at>"}), n)
@@ -97,7 +97,7 @@ func TestMentionOfALabel(t *testing.T) {
 func TestBoth(t *testing.T) {
 	g := newGroup(t, "en")
 	g.Inject(1, fault.Pass)
-	g.Inject(1, server.Refuse(200, 11246, badCard))
+	g.Inject(1, server.Reject(200, 11246, badCard))
 	if err := g.sendOne(t, t.Context(), Config{At: At{OpenIDs: []string{stranger}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestBoth(t *testing.T) {
 func TestDegradedFails(t *testing.T) {
 	g := newGroup(t, "zh")
 	g.Inject(1, fault.Pass)
-	g.Inject(1, server.Refuse(400, 9499, "too many request"))
+	g.Inject(1, server.Reject(400, 9499, "too many request"))
 	if err := g.sendOne(t, t.Context(), Config{At: At{OpenIDs: []string{stranger}}}); err == nil || err.Class != notify.Rate || g.Calls() != 2 || len(g.Inbox()) != 0 {
 		t.Errorf("%d calls: %+v", g.Calls(), err)
 	}

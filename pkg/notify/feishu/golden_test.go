@@ -74,7 +74,7 @@ func TestGolden(t *testing.T) {
 		g := newGroup(t, language)
 		g.say(t, g.notifier(t, Config{}), notifytest.Notification(s.Alerts...))
 		inbox := g.Inbox()
-		if len(inbox) != 1 || inbox[0].Type != "interactive" || inbox[0].Colour != colours[s.Name] {
+		if len(inbox) != 1 || inbox[0].Type != "interactive" || inbox[0].Color != colours[s.Name] {
 			t.Fatalf("%+v", inbox)
 		}
 		return inbox[0].Title + "\n" + inbox[0].Content

@@ -57,7 +57,7 @@ func (g *group) markup(t *testing.T, to notify.Notifier, word string, count int,
 	var c tokens
 	for _, refused := range []bool{false, true} {
 		if refused {
-			g.Inject(1, server.Refuse(200, 11310, ""))
+			g.Inject(1, server.Reject(200, 11310, ""))
 		}
 		g.say(t, to, n)
 	}

@@ -98,7 +98,7 @@ func TestPayload(t *testing.T) {
 	g.Inject(2, func(w http.ResponseWriter, r *http.Request, _ func()) {
 		body, _ := io.ReadAll(r.Body)
 		got = append(got, string(body))
-		server.Refuse(200, 11310, "")(w, r, nil)
+		server.Reject(200, 11310, "")(w, r, nil)
 	})
 	n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, Annotations: alert.Labels{"summary": "x > \"y\""}, StartsAt: notifytest.At})
 	messages, err := g.notifier(t, Config{At: At{OpenIDs: []string{member}}}).Messages(n)

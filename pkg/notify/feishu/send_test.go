@@ -90,7 +90,7 @@ func TestCodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, tt.code, tt.said), func(t *testing.T) {
 			g := newGroup(t, "zh")
-			g.Inject(tt.calls, server.Refuse(tt.status, tt.code, tt.said))
+			g.Inject(tt.calls, server.Reject(tt.status, tt.code, tt.said))
 			err := g.sendOne(t, t.Context(), Config{})
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -140,8 +140,8 @@ func TestAnswers(t *testing.T) {
 		{"an old answer that refuses", fault.Respond(200, "application/json", `{"StatusCode":19024,"StatusMessage":"Key Words Not Found"}`), notify.Permanent, false, "keywords"},
 		{"elsewhere", fault.Respond(307, "text/html", "", "Location", "https://elsewhere.example.com/"+token), notify.Permanent, false, "redirects"},
 		{"half an answer", fault.Truncate(`{"code":0,"data":{},"msg":"success"}`), notify.Retry, true, "read the response of 127.0.0.1"},
-		{"a very long msg", server.Refuse(200, 19002, strings.Repeat("长", 9999)), notify.Permanent, false, "…"},
-		{"a msg with the token", server.Refuse(200, 19001, "bad "+token), notify.Permanent, false, "bad <secret>"},
+		{"a very long msg", server.Reject(200, 19002, strings.Repeat("长", 9999)), notify.Permanent, false, "…"},
+		{"a msg with the token", server.Reject(200, 19001, "bad "+token), notify.Permanent, false, "bad <secret>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,7 +39,7 @@ func TestSplit(t *testing.T) {
 				t.Errorf("part %d has %d bytes", i+1, size)
 			}
 			unit := fmt.Sprintf("%d/%d", i+1, len(messages))
-			if !strings.HasSuffix(m.Title, "（900 个 topic） ("+unit+")") || messages[i].Units[0] != unit || m.Colour != "orange" {
+			if !strings.HasSuffix(m.Title, "（900 个 topic） ("+unit+")") || messages[i].Units[0] != unit || m.Color != "orange" {
 				t.Errorf("part %d: %s, units %v", i+1, m.Title, messages[i].Units)
 			}
 			for line := range strings.SplitSeq(m.Content, "\n") {
@@ -102,7 +102,7 @@ func TestTooLong(t *testing.T) {
 			}
 			for _, code := range []int{11310, 11246} { // a text each; the card without mentions
 				for range inbox {
-					g.Inject(1, server.Refuse(200, code, ""))
+					g.Inject(1, server.Reject(200, code, ""))
 					g.Inject(1, fault.Pass)
 				}
 				g.say(t, to, notifytest.Notification(a))

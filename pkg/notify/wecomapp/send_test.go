@@ -65,7 +65,7 @@ func TestErrcodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.code), func(t *testing.T) {
 			o := newOffice(t, "zh")
-			o.Fail(wecom.SendPath, 1, wecom.Refuse(tt.code, tt.said))
+			o.Fail(wecom.SendPath, 1, wecom.Reject(tt.code, tt.said))
 			err := sendOne(t, t.Context(), o.notifier(t, Config{}))
 			if err == nil {
 				t.Fatal("it counts as sent")
@@ -96,7 +96,7 @@ func TestAnswers(t *testing.T) {
 		{"a bad gateway", wecom.SendPath, fault.Respond(502, "text/html", "x"), notify.Retry, true, "the server failed"},
 		{"an errcode of zero with status 404", wecom.SendPath, fault.Respond(404, "application/json", `{"errcode":0}`), notify.Permanent, false, "refuses the request"},
 		{"half an answer", wecom.SendPath, fault.Truncate(`{"errcode":0,"errmsg":"ok"}`), notify.Retry, true, "read the response of 127.0.0.1"},
-		{"a very long errmsg", wecom.SendPath, wecom.Refuse(-1, strings.Repeat("长", 9999)), notify.Retry, false, "…"},
+		{"a very long errmsg", wecom.SendPath, wecom.Reject(-1, strings.Repeat("长", 9999)), notify.Retry, false, "…"},
 
 		{"a page instead of a token", wecom.TokenPath, fault.Respond(200, "text/html", "<b>"+secret), notify.Retry, false, "<secret>"},
 		{"a bad gateway instead of a token", wecom.TokenPath, fault.Respond(502, "text/html", secret), notify.Retry, false, "the server failed"},
@@ -104,8 +104,8 @@ func TestAnswers(t *testing.T) {
 		{"an answer without a token", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":0,"errmsg":"ok"}`), notify.Retry, false, "no access token"},
 		{"a token in a strange answer", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":"0","access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
 		{"a token of no duration", wecom.TokenPath, fault.Respond(200, "application/json", `{"errcode":0,"access_token":"`+firstToken+`"}`), notify.Retry, false, "not the vendor's JSON"},
-		{"too many tokens", wecom.TokenPath, wecom.Refuse(45009, "api freq out of limit"), notify.Rate, false, "too often"},
-		{"busy", wecom.TokenPath, wecom.Refuse(-1, "system busy"), notify.Retry, false, "busy"},
+		{"too many tokens", wecom.TokenPath, wecom.Reject(45009, "api freq out of limit"), notify.Rate, false, "too often"},
+		{"busy", wecom.TokenPath, wecom.Reject(-1, "system busy"), notify.Retry, false, "busy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

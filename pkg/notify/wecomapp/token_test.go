@@ -130,7 +130,7 @@ func TestTokenEndsEarly(t *testing.T) {
 // again.
 func TestTokenRefusedTwice(t *testing.T) {
 	o := newOffice(t, "zh")
-	o.Fail(wecom.SendPath, 2, wecom.Refuse(42001, "access_token expired"))
+	o.Fail(wecom.SendPath, 2, wecom.Reject(42001, "access_token expired"))
 	err := sendOne(t, t.Context(), o.notifier(t, Config{}))
 	if err == nil || err.Class != notify.Retry || o.Calls(wecom.TokenPath) != 2 || o.Calls(wecom.SendPath) != 2 {
 		t.Errorf("%d tokens, %d calls: %+v", o.Calls(wecom.TokenPath), o.Calls(wecom.SendPath), err)

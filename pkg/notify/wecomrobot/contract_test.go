@@ -81,7 +81,7 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		{40033, "illegal characters", notify.Permanent, 0, "illegal character"},
 		{301999, "something new", notify.Retry, 0, "refuses"},
 	} {
-		cases = append(cases, errorCase{Name: fmt.Sprintf("errcode %d %s", c.code, c.text), Fault: wecom.Refuse(c.code, c.text),
+		cases = append(cases, errorCase{Name: fmt.Sprintf("errcode %d %s", c.code, c.text), Fault: wecom.Reject(c.code, c.text),
 			Want:     &notify.Error{Class: c.class, Code: fmt.Sprint(c.code), RetryAfter: c.retryAfter, Message: c.message},
 			Contains: []string{`WeCom answered "` + c.text}})
 	}
@@ -94,9 +94,9 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 			Want: &notify.Error{Class: notify.Retry, Ambiguous: true, Code: "HTTP 200", Message: "not the vendor's JSON"}},
 		errorCase{Name: "status 404 with errcode 0", Fault: fault.Respond(404, "application/json", `{"errcode":0}`),
 			Want: &notify.Error{Class: notify.Permanent, Code: "HTTP 404", Message: "refuses the request"}},
-		errorCase{Name: "long errmsg", Fault: wecom.Refuse(-1, strings.Repeat("长", 9999)),
+		errorCase{Name: "long errmsg", Fault: wecom.Reject(-1, strings.Repeat("长", 9999)),
 			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "…"}},
-		errorCase{Name: "key in errmsg", Fault: wecom.Refuse(-1, "bad "+key),
+		errorCase{Name: "key in errmsg", Fault: wecom.Reject(-1, "bad "+key),
 			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "bad <secret>"}},
 	)
 }

@@ -98,7 +98,7 @@ func TestPictureRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.Inject(1, wecom.Refuse(45009, "api freq out of limit"))
+	g.Inject(1, wecom.Reject(45009, "api freq out of limit"))
 	if out := messages[1].Send(t.Context()); len(out) != 1 || out[0].Unit != "picture" || notify.AsError(out[0].Err).Class != notify.Rate {
 		t.Errorf("%+v", out)
 	}
