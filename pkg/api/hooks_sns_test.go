@@ -159,7 +159,7 @@ func TestSNSHookErrors(t *testing.T) {
 		{"forged", strings.Replace(valid, "ALARM", "OK", 1), 0, 400, "Signature: does not match the message"},
 		{"another topic", sns.message(t, "Notification", "TopicArn", "arn:aws:sns:us-east-1:999999999999:x", "Message", cloudWatch("ALARM", "21:00:00")), 0, 400, "is not among webhook.sns.topics"},
 		{"unsigned", cloudWatch("ALARM", "21:00:00"), 0, 400, "is not signed"},
-		{"redirected", sns.message(t, "Notification", "SigningCertURL", "https://"+snsHost+"/moved.pem", "Message", cloudWatch("ALARM", "21:00:00")), 0, 503, "cannot be reached"},
+		{"redirected", sns.message(t, "Notification", "SigningCertURL", "https://"+snsHost+"/moved.pem", "Message", cloudWatch("ALARM", "21:00:00")), 0, 503, "cannot reach"},
 		{"replayed", valid, 2 * time.Hour, 400, "is not within the last hour"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
