@@ -1,10 +1,10 @@
-// Package dingtalk is DingTalk's group robots on one machine, for development
-// and tests. It is as strict as the vendor's: unknown tokens, wrong or old
-// signatures, missing keywords, callers that are not on the list, bodies over
-// 20000 bytes, and more than 20 messages a minute are refused with the vendor's
-// codes, which arrive with HTTP status 200. After too many messages a robot is
-// shut for ten minutes; after too many calls, so is an address for five, and
-// that answer has no errcode. It takes the types text and markdown.
+// Package dingtalk is DingTalk's group robots on one machine, for development and
+// tests. It is as strict as the vendor's: unknown tokens, wrong or old signatures,
+// missing keywords, callers that are not on the list, bodies over 20000 bytes, and more
+// than 20 messages a minute are rejected with the vendor's codes, which arrive with HTTP
+// status 200. After too many messages a robot is locked out for ten minutes; after too
+// many calls an address is banned for five, and that response has no errcode. It takes
+// the types text and markdown.
 package dingtalk
 
 import (
@@ -21,36 +21,36 @@ import (
 )
 
 const (
-	// Path is where messages are posted to, with ?access_token=.
+	// Path is the path of messages, with ?access_token=.
 	Path = "/robot/send"
 	// PerMinute is how many messages a robot may send within a minute, and
-	// Locked is for how long it is shut when it tries to send more.
+	// LockoutDuration for how long it is locked out when it tries to send more.
 	PerMinute       = 20
 	LockoutDuration = 10 * time.Minute
 	// MaxBody is the longest body, in bytes.
 	MaxBody = 20000
 )
 
-// Robot is what a robot's owner sets.
+// Robot has the settings of a robot.
 type Robot struct {
-	// Secret makes the server want signatures (加签); "" is none.
+	// Secret makes the server require signatures (加签); "" for no signatures.
 	Secret string
-	// Keywords are words of which a message must have one; none for no such rule.
+	// Keywords are words of which a message must have one; none for no such setting.
 	Keywords []string
 	// From are the addresses that may call; none for all.
 	From []netip.Prefix
 }
 
-// Message is one message that a group has got.
+// Message is one message that a group has received.
 type Message struct {
 	Token string
 	Type  string
-	// Title is what phones show of a markdown message; a text has none.
+	// Title is the line that phones show of a markdown message; a text has none.
 	Title string
-	// Text is what was sent, with its markup.
+	// Text is the text as it was sent, with its markup.
 	Text string
-	// Mobiles, Users and All are who was notified: who is in the lists and in the
-	// text as well. One without the other is without effect.
+	// Mobiles, Users and All are the notified people: those who are in the lists and in
+	// the text. One without the other has no effect.
 	Mobiles, Users []string
 	All            bool
 	At             time.Time
@@ -59,7 +59,6 @@ type Message struct {
 // Server answers robots' requests. It is an http.Handler, safe for concurrent
 // use.
 type Server struct {
-	// What befalls the requests, and what was accepted of them.
 	fault.Queue
 	mailbox.Box[Message]
 
@@ -74,8 +73,8 @@ type Server struct {
 type robot struct {
 	Robot
 	sent        []time.Time // within the last minute
-	lockedUntil time.Time   // until when it is shut
-	rejection   *apiError   // what every call gets, nil when the robot is well
+	lockedUntil time.Time
+	rejection   *apiError // the answer to every message, nil for none
 }
 
 // New returns a server without robots. now is its clock.
@@ -83,22 +82,21 @@ func New(now func() time.Time) *Server {
 	return &Server{now: now, robots: map[string]*robot{}, callers: map[string]*caller{}}
 }
 
-// Add makes a robot known by its token, or gives it other settings. Its address
-// is Path?access_token=TOKEN.
+// Add adds a robot, or changes its settings. Its address is Path?access_token=TOKEN.
 func (s *Server) Add(token string, r Robot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.robots[token] = &robot{Robot: r}
 }
 
-// Remove removes a robot: its token is not known any more.
+// Remove removes a robot: its token becomes unknown.
 func (s *Server) Remove(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.robots, token)
 }
 
-// Stop makes a robot refuse every message, as its group's owner can.
+// Stop makes a robot reject every message, as the group's owner can.
 func (s *Server) Stop(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,13 +105,13 @@ func (s *Server) Stop(token string) {
 	}
 }
 
-// ServeHTTP takes one request.
+// ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != Path {
 		http.NotFound(w, r)
 		return
 	}
-	own := func() {
+	serve := func() {
 		if s.flooded(r) {
 			RejectAddress(w, r, nil)
 			return
@@ -124,10 +122,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		writeJSON(w, 0, "ok")
 	}
-	s.Handle(w, r, own)
+	s.Handle(w, r, serve)
 }
 
-// take judges a request and delivers its message.
+// accept checks a request and delivers its message.
 func (s *Server) accept(r *http.Request) *apiError {
 	token := r.URL.Query().Get("access_token")
 	message, bad := parse(r)
@@ -147,8 +145,8 @@ func (s *Server) accept(r *http.Request) *apiError {
 	return nil
 }
 
-// judge decides what depends on the robot; m is nil when the request has no
-// message that could be read. A message that it passes counts as sent.
+// check returns what is wrong regarding the robot, and counts a message that it accepts.
+// m is nil when the request has no valid message.
 func (s *Server) check(token string, r *http.Request, m *Message, now time.Time) *apiError {
 	robot := s.robots[token]
 	switch {
@@ -177,25 +175,25 @@ func (s *Server) check(token string, r *http.Request, m *Message, now time.Time)
 	return nil
 }
 
-// refusal is an error of the API.
+// apiError is an error of the API.
 type apiError struct {
 	code int
 	msg  string
 }
 
-// described is a refusal in the wording that DingTalk uses now.
+// withSolution returns an error in the wording that DingTalk uses now.
 func withSolution(code int, what, solution string) *apiError {
 	return &apiError{code, "错误描述:" + what + ";解决方案:" + solution + ";"}
 }
 
 func (e *apiError) write(w http.ResponseWriter) { writeJSON(w, e.code, e.msg) }
 
-// Refuse answers with an error of the API.
+// Reject responds with an error of the API.
 func Reject(code int, msg string) fault.Handler {
 	return func(w http.ResponseWriter, _ *http.Request, _ func()) { writeJSON(w, code, msg) }
 }
 
-// Deny answers as the limiter in front of the API does, which has no errcode.
+// RejectAddress responds as the limiter in front of the API does, without an errcode.
 func RejectAddress(w http.ResponseWriter, _ *http.Request, _ func()) {
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprint(w, `{"status":1111,"wait":5,"source":"x5","punish":"deny","uuid":"00000000000000000000000000000000"}`)

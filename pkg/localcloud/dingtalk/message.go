@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// content is a request.
+// content is the body of a request.
 type content struct {
 	Type string `json:"msgtype"`
 	Text struct {
@@ -27,7 +27,7 @@ type content struct {
 	} `json:"at"`
 }
 
-// read reads a message and judges all that does not depend on the robot.
+// parse returns a message, or what is wrong with it regardless of the robot.
 func parse(r *http.Request) (*Message, *apiError) {
 	if r.Method != http.MethodPost {
 		return nil, &apiError{43002, "需要POST请求"}
@@ -60,14 +60,14 @@ func parse(r *http.Request) (*Message, *apiError) {
 	if strings.TrimSpace(m.Text) == "" {
 		return nil, &apiError{40035, "缺少参数 " + c.Type + " 的内容"}
 	}
-	unwritten := func(name string) bool { return !mentions(m.Text, name) }
-	m.Mobiles = slices.DeleteFunc(c.At.Mobiles, unwritten)
-	m.Users = slices.DeleteFunc(c.At.Users, unwritten)
+	unmentioned := func(name string) bool { return !mentions(m.Text, name) }
+	m.Mobiles = slices.DeleteFunc(c.At.Mobiles, unmentioned)
+	m.Users = slices.DeleteFunc(c.At.Users, unmentioned)
 	m.All = c.At.All && (mentions(m.Text, "所有人") || mentions(m.Text, "all"))
 	return m, nil
 }
 
-// written tells whether text has @name, and not as part of a longer name.
+// mentions reports whether text has @name, and not as part of a longer name.
 func mentions(text, name string) bool {
 	for {
 		_, after, found := strings.Cut(text, "@"+name)

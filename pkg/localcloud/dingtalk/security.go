@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// signatureLife is by how much a signature's time and the server's may differ.
+	// signatureLife is how far a signature's time may be from the server's.
 	signatureLife = time.Hour
 
-	// More than floodCalls calls within floodWindow shut the address that they
-	// come from for floodBan.
+	// More than floodCalls calls within floodWindow ban the address that they come from
+	// for floodBan.
 	floodCalls  = 10000
 	floodWindow = 20 * time.Second
 	floodBan    = 5 * time.Minute
 )
 
-// admit checks a message against the robot's security settings. A keyword in the
-// title alone does not count: the documentation speaks of the message.
+// checkSecurity checks a message against the robot's security settings. A keyword in
+// the title alone does not count: the documentation requires it in the message.
 func (r *robot) checkSecurity(req *http.Request, m *Message, now time.Time) *apiError {
 	if r.Secret != "" {
 		if bad := r.verify(req, now); bad != nil {
@@ -63,13 +63,13 @@ func (r *robot) verify(req *http.Request, now time.Time) *apiError {
 	return nil
 }
 
-// caller is an address that calls come from.
+// caller is an address and its calls.
 type caller struct {
 	calls       []time.Time // within the window
-	bannedUntil time.Time   // until when nothing is taken
+	bannedUntil time.Time
 }
 
-// flooded counts a call and tells whether its address has made too many.
+// flooded counts a call and reports whether its address has made too many.
 func (s *Server) flooded(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

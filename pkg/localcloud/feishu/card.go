@@ -9,9 +9,9 @@ import (
 // maxTables is how many tables a card may have.
 const maxTables = 5
 
-// card is a card of either schema. In the first, a property that is not known is
-// ignored; the second refuses it. A tag or a colour that is not known is refused
-// in both, though what the vendor does is not documented.
+// card is a card of either schema. The first ignores an unknown property, the second
+// rejects it. Both reject an unknown tag or color, though the vendor does not document
+// it.
 type card struct {
 	Schema string `json:"schema"`
 	Header struct {
@@ -47,8 +47,8 @@ var (
 	tableLine   = regexp.MustCompile(`(?m)^\s*\|?\s*:?-{3,}:?\s*\|`)
 )
 
-// readCard reads a card. Mentions work in its markdown and nowhere else; one
-// that names nobody refuses the whole card.
+// parseCard fills in the message from a card. Mentions work in its markdown only; one of
+// an unknown person rejects the whole card.
 func (m *Message) parseCard(raw json.RawMessage, robot Robot) *apiError {
 	var keys map[string]json.RawMessage
 	var c card

@@ -16,8 +16,7 @@ import (
 	"unicode/utf8"
 )
 
-// hardLimit is the size at which a request was seen to be refused with a code of
-// its own.
+// hardLimit is the size above which others saw requests rejected with another code.
 const hardLimit = 30 << 10
 
 // request is the body of a request.
@@ -29,7 +28,7 @@ type request struct {
 	Card      json.RawMessage `json:"card"`
 }
 
-// read reads a message and judges it by the robot's settings.
+// parse returns a message that conforms to the robot's settings.
 func parse(r *http.Request, robot Robot, now time.Time) (*Message, *apiError) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	var req request
@@ -42,27 +41,27 @@ func parse(r *http.Request, robot Robot, now time.Time) (*Message, *apiError) {
 		return nil, badSignature
 	}
 	m := &Message{Type: req.Type}
-	var refused *apiError
+	var bad *apiError
 	switch req.Type {
 	case "text":
-		refused = m.parseText(req.Content, robot)
+		bad = m.parseText(req.Content, robot)
 	case "interactive":
-		refused = m.parseCard(req.Card, robot)
+		bad = m.parseCard(req.Card, robot)
 	default:
-		refused = badParameters
+		bad = badParameters
 	}
-	if refused != nil {
-		return nil, refused
+	if bad != nil {
+		return nil, bad
 	}
-	said := func(word string) bool { return strings.Contains(m.Title+"\n"+m.Content, word) }
-	if len(robot.Keywords) > 0 && !slices.ContainsFunc(robot.Keywords, said) {
+	contains := func(word string) bool { return strings.Contains(m.Title+"\n"+m.Content, word) }
+	if len(robot.Keywords) > 0 && !slices.ContainsFunc(robot.Keywords, contains) {
 		return nil, noKeyword
 	}
 	return m, nil
 }
 
-// signed verifies a signature: HMAC-SHA256 of nothing, with the time and the
-// secret for its key.
+// verify reports whether a signature is valid: HMAC-SHA256 of nothing, with the time and
+// the secret as its key.
 func verify(req *request, secret string, now time.Time) bool {
 	seconds, err := strconv.ParseInt(req.Timestamp, 10, 64)
 	if err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > MaxClockSkew {
@@ -79,8 +78,8 @@ func (r *Robot) trusts(remote string) bool {
 
 var textMention = regexp.MustCompile(`<at user_id="([^"]*)">[^<]*</at>`)
 
-// readText reads a text. An id that nobody has shows as a name and mentions
-// nobody.
+// parseText fills in the message from a text. An unknown id is shown as a name and
+// does not mention.
 func (m *Message) parseText(raw json.RawMessage, robot Robot) *apiError {
 	var content struct {
 		Text string `json:"text"`
@@ -97,8 +96,8 @@ func (m *Message) parseText(raw json.RawMessage, robot Robot) *apiError {
 	return nil
 }
 
-// knows tells whether an id can be mentioned: one of a member, or all where that
-// is allowed.
+// canMention reports whether an id can be mentioned: that of a member, or all where the
+// group allows it.
 func (r *Robot) canMention(id string) bool {
 	return id == "all" && r.MentionAll || slices.Contains(r.Members, id)
 }

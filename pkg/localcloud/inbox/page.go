@@ -26,7 +26,7 @@ var page = template.Must(template.New("inbox").Parse(`<!doctype html>
   img { max-width: 100% }
   iframe { border: 0; width: 100%; height: 24rem; background: #fff }
 </style>
-<h1>What was delivered, newest first</h1>
+<h1>Delivered messages, newest first</h1>
 {{ range . }}<article>
 <header>{{ .At.Format "15:04:05" }} · {{ .Channel }}{{ with .To }} · {{ . }}{{ end }}</header>
 {{ with .Title }}<h2>{{ . }}</h2>{{ end }}{{ .HTML }}

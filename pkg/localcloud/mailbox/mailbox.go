@@ -1,4 +1,4 @@
-// Package mailbox holds what a channel of the local cloud has delivered.
+// Package mailbox holds the messages that a channel of the local cloud delivered.
 package mailbox
 
 import (
@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// Box holds messages and tells of new ones. The zero Box is empty. It is safe
-// for concurrent use.
+// Box holds messages and calls a function for each new one. The zero Box is empty. It is
+// safe for concurrent use.
 type Box[M any] struct {
 	mu        sync.Mutex
 	inbox     []M
 	onMessage func(M)
 }
 
-// OnMessage sets what is called, outside any lock, with every message that is
-// delivered.
+// OnMessage sets the function that is called, outside any lock, with every delivered
+// message.
 func (b *Box[M]) OnMessage(f func(M)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -29,13 +29,13 @@ func (b *Box[M]) Inbox() []M {
 	return slices.Clone(b.inbox)
 }
 
-// Deliver puts a message into the box. The caller holds no lock.
+// Deliver adds a message. The caller must hold no lock.
 func (b *Box[M]) Deliver(m M) {
 	b.mu.Lock()
 	b.inbox = append(b.inbox, m)
-	tell := b.onMessage
+	onMessage := b.onMessage
 	b.mu.Unlock()
-	if tell != nil {
-		tell(m)
+	if onMessage != nil {
+		onMessage(m)
 	}
 }

@@ -1,7 +1,7 @@
-// Package slack is Slack's incoming webhooks on one machine, for development
-// and tests. It is as strict as the vendor's: unknown hooks, archived channels,
-// bodies that are not JSON, messages without a text, and more than one message a
-// second are refused with the vendor's statuses and words.
+// Package slack is Slack's incoming webhooks on one machine, for development and tests.
+// It is as strict as the vendor's: unknown hooks, archived channels, bodies that are not
+// JSON, messages without a text, and more than one message a second are rejected with
+// the vendor's statuses and words.
 package slack
 
 import (
@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// Path is what the address of every hook begins with.
+	// Path is the path of every hook, without its name at the end.
 	Path = "/services/"
 
 	maxText        = 40000 // characters of a message
@@ -37,7 +37,7 @@ type Attachment struct {
 	Mrkdwn    []string `json:"mrkdwn_in"`
 }
 
-// Message is one message that a channel has got.
+// Message is one message that a channel has received.
 type Message struct {
 	Hook        string       `json:"-"`
 	At          time.Time    `json:"-"`
@@ -49,8 +49,8 @@ type Message struct {
 	Attachments []Attachment `json:"attachments"`
 }
 
-// Mentions returns what a message notifies somebody by: <!here>, <@U…>,
-// <!subteam^…> and <#C…>, in any of its texts.
+// Mentions returns the markup in any text of a message that notifies people or names a
+// channel: <!here>, <@U…>, <!subteam^…> and <#C…>.
 func (m Message) Mentions() []string {
 	texts := []string{m.Text}
 	for _, a := range m.Attachments {
@@ -69,7 +69,6 @@ func (m Message) Mentions() []string {
 
 // Server answers hooks' requests. It is an http.Handler, safe for concurrent use.
 type Server struct {
-	// What befalls the requests, and what was accepted of them.
 	fault.Queue
 	mailbox.Box[Message]
 
@@ -90,14 +89,14 @@ func New(now func() time.Time) *Server {
 	return &Server{now: now, hooks: map[string]*hook{}}
 }
 
-// Add makes a hook known, such as T000/B000/abcd. Its address is Path + hook.
+// Add adds a hook, such as T000/B000/abcd. Its address is Path and its name.
 func (s *Server) Add(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hooks[name] = &hook{}
 }
 
-// Remove switches a hook off.
+// Remove turns a hook off.
 func (s *Server) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,9 +112,9 @@ func (s *Server) Archive(name string) {
 	}
 }
 
-// ServeHTTP takes one request.
+// ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	own := func() {
+	serve := func() {
 		status, word := s.accept(r)
 		if status == http.StatusTooManyRequests {
 			w.Header().Set("Retry-After", "1")
@@ -124,10 +123,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		fmt.Fprint(w, word)
 	}
-	s.Handle(w, r, own)
+	s.Handle(w, r, serve)
 }
 
-// take judges a request and delivers its message.
+// accept checks a request and delivers its message.
 func (s *Server) accept(r *http.Request) (status int, word string) {
 	name, ok := strings.CutPrefix(r.URL.Path, Path)
 	if !ok || r.Method != http.MethodPost {
@@ -159,7 +158,7 @@ func (s *Server) accept(r *http.Request) (status int, word string) {
 	return status, word
 }
 
-// read reads a message; without one it returns why not.
+// parse returns a message, or the status and the word of what is wrong with it.
 func parse(r *http.Request) (m *Message, status int, word string) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	m = &Message{}

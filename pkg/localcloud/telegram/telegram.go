@@ -196,7 +196,7 @@ func (s *Server) sendMessage(r *http.Request) (*Message, *apiError) {
 }
 
 // admit checks what depends on the chat, and counts a message that it accepts. bad is
-// what is wrong with the text.
+// the error of the text, if any.
 func (s *Server) admit(token string, req *request, m *Message, bad *apiError) *apiError {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	// MemberPerMinute and MemberPerHour are how many messages of one application
-	// a member gets. What is more is dropped, and the call succeeds
-	// (document/path/90236).
+	// MemberPerMinute and MemberPerHour are how many messages of one application a
+	// member receives. More are dropped, and the call succeeds (document/path/90236).
 	MemberPerMinute = 30
 	MemberPerHour   = 1000
 
@@ -27,7 +26,7 @@ const (
 	maxRepeat     = 14400
 )
 
-// appRequest is the body of a message.
+// sendRequest is the body of a request.
 type sendRequest struct {
 	ToUser   string          `json:"touser"`
 	ToParty  string          `json:"toparty"`
@@ -40,7 +39,7 @@ type sendRequest struct {
 	Markdown *content        `json:"markdown"`
 }
 
-// appAnswer is what a message that was taken is answered with.
+// sendResponse is the response to an accepted message.
 type sendResponse struct {
 	Code       int    `json:"errcode"`
 	Message    string `json:"errmsg"`
@@ -51,7 +50,7 @@ type sendResponse struct {
 	ID         string `json:"msgid,omitempty"`
 }
 
-// send answers SendPath.
+// serveSend serves SendPath.
 func (s *Apps) serveSend(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		(&apiError{43002, "require POST method"}).write(w)
@@ -64,7 +63,7 @@ func (s *Apps) serveSend(w http.ResponseWriter, r *http.Request) {
 	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
 
 	s.mu.Lock()
-	answer, delivered, bad := s.accept(r.URL.Query().Get("access_token"), ip, body)
+	response, delivered, bad := s.accept(r.URL.Query().Get("access_token"), ip, body)
 	s.mu.Unlock()
 	if bad != nil {
 		bad.write(w)
@@ -74,11 +73,12 @@ func (s *Apps) serveSend(w http.ResponseWriter, r *http.Request) {
 		s.Deliver(*delivered)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(response)
 }
 
-// judge decides what becomes of a message: delivered is nil when nobody gets it.
-func (s *Apps) accept(token, ip string, body []byte) (answer *sendResponse, delivered *AppMessage, bad *apiError) {
+// accept checks a message and counts it. delivered is nil when it has no recipient
+// left.
+func (s *Apps) accept(token, ip string, body []byte) (response *sendResponse, delivered *AppMessage, bad *apiError) {
 	now := s.now()
 	a, bad := s.appOf(token, now)
 	switch {
@@ -93,25 +93,25 @@ func (s *Apps) accept(token, ip string, body []byte) (answer *sendResponse, deli
 	if bad != nil {
 		return nil, nil, bad
 	}
-	answer = &sendResponse{Message: "ok", ID: "msgid"}
+	response = &sendResponse{Message: "ok", ID: "msgid"}
 	m := &AppMessage{AgentID: a.AgentID, Type: req.Type, Content: text, At: now}
-	if bad := a.resolve(req, m, answer); bad != nil {
+	if bad := a.resolve(req, m, response); bad != nil {
 		return nil, nil, bad
 	}
 	if a.isDuplicate(req, body, now) {
 		s.dropped++
-		return answer, nil, nil
+		return response, nil, nil
 	}
-	asked := len(m.Users)
+	requested := len(m.Users)
 	m.Users = slices.DeleteFunc(m.Users, func(u string) bool { return a.overLimit(u, now) })
-	s.dropped += asked - len(m.Users)
+	s.dropped += requested - len(m.Users)
 	if len(m.Users)+len(m.Parties)+len(m.Tags) == 0 {
-		return answer, nil, nil
+		return response, nil, nil
 	}
-	return answer, m, nil
+	return response, m, nil
 }
 
-// read reads a message and returns its content, which is cut if it is a text.
+// parse returns a message and its content, which is cut if it is a long text.
 func (a *app) parse(body []byte) (*sendRequest, string, *apiError) {
 	var req sendRequest
 	lower := bytes.ToLower(body)
@@ -143,8 +143,8 @@ func (a *app) parse(body []byte) (*sendRequest, string, *apiError) {
 	return &req, text, nil
 }
 
-// resolve finds who gets a message and who is not among the application's.
-func (a *app) resolve(req *sendRequest, m *AppMessage, answer *sendResponse) *apiError {
+// resolve fills in the recipients of m, and the invalid ones of the response.
+func (a *app) resolve(req *sendRequest, m *AppMessage, response *sendResponse) *apiError {
 	users, parties, tags := split(req.ToUser), split(req.ToParty), split(req.ToTag)
 	if len(users)+len(parties)+len(tags) == 0 {
 		return &apiError{82001, "all touser & toparty & totag are empty"}
@@ -159,18 +159,18 @@ func (a *app) resolve(req *sendRequest, m *AppMessage, answer *sendResponse) *ap
 	var invalid, unlicensed []string
 	m.Users, invalid = partition(users, a.Users)
 	m.Users, unlicensed = partition(m.Users, slices.DeleteFunc(slices.Clone(a.Users), func(u string) bool { return slices.Contains(a.Unlicensed, u) }))
-	answer.Users, answer.Unlicensed = strings.ToLower(strings.Join(invalid, "|")), strings.ToLower(strings.Join(unlicensed, "|"))
+	response.Users, response.Unlicensed = strings.ToLower(strings.Join(invalid, "|")), strings.ToLower(strings.Join(unlicensed, "|"))
 	m.Parties, invalid = partition(parties, a.Parties)
-	answer.Parties = strings.Join(invalid, "|")
+	response.Parties = strings.Join(invalid, "|")
 	m.Tags, invalid = partition(tags, a.Tags)
-	answer.Tags = strings.Join(invalid, "|")
+	response.Tags = strings.Join(invalid, "|")
 	if len(m.Users)+len(m.Parties)+len(m.Tags) == 0 {
 		return &apiError{81013, "user & party & tag all invalid"}
 	}
 	return nil
 }
 
-// repeats tells whether the same request was made a short while ago.
+// isDuplicate reports whether the same request was made within its interval.
 func (a *app) isDuplicate(req *sendRequest, body []byte, now time.Time) bool {
 	if req.Check == 0 {
 		return false
@@ -186,7 +186,7 @@ func (a *app) isDuplicate(req *sendRequest, body []byte, now time.Time) bool {
 	return false
 }
 
-// tooMany counts a message to a member and tells whether it is one too many.
+// overLimit counts a message to a member and reports whether it is above the limits.
 func (a *app) overLimit(user string, now time.Time) bool {
 	sent := within(a.sent[user], now, time.Hour)
 	minute := len(within(slices.Clone(sent), now, time.Minute))
@@ -197,16 +197,16 @@ func (a *app) overLimit(user string, now time.Time) bool {
 	return false
 }
 
-// known parts names into those among all, whatever their case, and others.
-func partition(names, all []string) (good, bad []string) {
+// partition splits names into those that are in all, ignoring case, and the others.
+func partition(names, all []string) (valid, invalid []string) {
 	for _, name := range names {
 		if slices.ContainsFunc(all, func(s string) bool { return strings.EqualFold(s, name) }) {
-			good = append(good, name)
+			valid = append(valid, name)
 		} else {
-			bad = append(bad, name)
+			invalid = append(invalid, name)
 		}
 	}
-	return good, bad
+	return valid, invalid
 }
 
 func split(list string) []string {

@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// TokenLife is how long an access token holds (document/path/91039).
+	// TokenLife is how long an access token is valid (document/path/91039).
 	TokenLife = 2 * time.Hour
-	// TokensPerMinute is how often an application may ask for its token. The
-	// vendor says that there is a limit and not which.
+	// TokensPerMinute is how often an application may fetch its token. The vendor
+	// documents that there is a limit, but not which.
 	TokensPerMinute = 20
 	// WrongSecrets is how many wrong secrets in a row block an address for
-	// blockedFor. The vendor says an hour, and not how many.
+	// blockedFor. The vendor documents the hour, but not the number.
 	WrongSecrets = 5
 	blockedFor   = time.Hour
 )
 
-// giveToken answers TokenPath: the token that the application has, or a new one.
+// serveToken serves TokenPath: it returns the application's token, or a new one.
 func (s *Apps) serveToken(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		(&apiError{43001, "require GET method"}).write(w)
@@ -73,7 +73,7 @@ func (s *Apps) tokenFor(corp, secret string) (token string, left time.Duration, 
 	return a.token, a.expires.Sub(now), nil
 }
 
-// appOf returns the application that a token was given to.
+// appOf returns the application that a token was issued to.
 func (s *Apps) appOf(token string, now time.Time) (*app, *apiError) {
 	if token == "" {
 		return nil, &apiError{41001, "access_token missing"}

@@ -1,8 +1,8 @@
-// Package wecom is WeCom's group robots on one machine, for development and
-// tests. It is as strict as the vendor's: unknown keys, bodies that are not
-// JSON, messages over the limit, empty messages and more than 20 messages a
-// minute are refused with the vendor's codes, which arrive with HTTP status 200.
-// It takes the types text, markdown, markdown_v2 and image.
+// Package wecom is WeCom's group robots and applications on one machine, for
+// development and tests. The robots are as strict as the vendor's: unknown keys,
+// bodies that are not JSON, messages over the limit, empty messages and more than 20
+// messages a minute are rejected with the vendor's codes, which arrive with HTTP status
+// 200. They take the types text, markdown, markdown_v2 and image.
 package wecom
 
 import (
@@ -18,20 +18,20 @@ import (
 const (
 	// PerMinute is how many messages a robot may send within a minute.
 	PerMinute = 20
-	// Path is where messages are posted to, with ?key=.
+	// Path is the path of messages, with ?key=.
 	Path = "/cgi-bin/webhook/send"
 )
 
-// Message is one message that a group has got.
+// Message is one message that a group has received.
 type Message struct {
 	Key  string
 	Type string
-	// Content is what was sent, with its markup.
+	// Content is the text as it was sent, with its markup.
 	Content string
 	// Image is the PNG or JPEG of an image.
 	Image []byte
-	// Users and Mobiles are who was mentioned: by the lists of a text, which are
-	// without effect in other types, and by <@userid>, which is in markdown_v2.
+	// Users and Mobiles are the mentioned people: by the lists of a text, which have no
+	// effect in other types, and by <@userid>, which has none in markdown_v2.
 	Users, Mobiles []string
 	At             time.Time
 }
@@ -39,7 +39,6 @@ type Message struct {
 // Server answers robots' requests. It is an http.Handler, safe for concurrent
 // use.
 type Server struct {
-	// What befalls the requests, and what was accepted of them.
 	fault.Queue
 	mailbox.Box[Message]
 
@@ -52,7 +51,7 @@ type Server struct {
 // robot is one robot of a group.
 type robot struct {
 	sent      []time.Time // within the last minute
-	rejection *apiError   // what every call gets, nil when the robot is well
+	rejection *apiError   // the answer to every message, nil for none
 }
 
 // New returns a server without robots. now is its clock.
@@ -60,21 +59,21 @@ func New(now func() time.Time) *Server {
 	return &Server{now: now, robots: map[string]*robot{}}
 }
 
-// Add makes a robot's key known. The address of the robot is Path?key=KEY.
+// Add adds a robot. Its address is Path?key=KEY.
 func (s *Server) Add(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.robots[key] = &robot{}
 }
 
-// Remove removes a robot from its group: its key is not known any more.
+// Remove removes a robot from its group: its key becomes unknown.
 func (s *Server) Remove(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.robots, key)
 }
 
-// Disable makes a robot refuse every message, as its group's owner can.
+// Disable makes a robot reject every message, as the group's owner can.
 func (s *Server) Disable(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,23 +82,23 @@ func (s *Server) Disable(key string) {
 	}
 }
 
-// ServeHTTP takes one request.
+// ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != Path {
 		http.NotFound(w, r)
 		return
 	}
-	own := func() {
+	serve := func() {
 		if err := s.accept(r); err != nil {
 			err.write(w)
 			return
 		}
 		writeJSON(w, 0, "ok")
 	}
-	s.Handle(w, r, own)
+	s.Handle(w, r, serve)
 }
 
-// take judges a request and delivers its message.
+// accept checks a request and delivers its message.
 func (s *Server) accept(r *http.Request) *apiError {
 	key := r.URL.Query().Get("key")
 	message, bad := parse(r)
@@ -128,18 +127,18 @@ func (s *Server) accept(r *http.Request) *apiError {
 	return nil
 }
 
-// refusal is an error of the API.
+// apiError is an error of the API.
 type apiError struct {
 	code int
 	msg  string
 }
 
-// write answers with the refusal, in the vendor's wording.
+// write responds with the error in the vendor's wording.
 func (e *apiError) write(w http.ResponseWriter) {
 	writeJSON(w, e.code, fmt.Sprintf("%s, hint: [1700000000000000000000000], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e=%d", e.msg, e.code))
 }
 
-// Refuse answers with an error of the API.
+// Reject responds with an error of the API.
 func Reject(code int, msg string) fault.Handler {
 	return func(w http.ResponseWriter, _ *http.Request, _ func()) { (&apiError{code, msg}).write(w) }
 }

@@ -2,8 +2,7 @@
 // DingTalk, Feishu, Slack, Telegram.
 //
 // A channel is a [Dialect] (how the vendor writes bold, quotes and links, and what
-// must be escaped), its limits, and its [ErrorTable]. The base does what they have
-// in common:
+// must be escaped), its limits, and its [ErrorTable]. The base does the rest:
 //
 //   - [Compiler] compiles the templates of a configuration entry.
 //   - [Template.Execute] prints the user's own message, or gives way to the

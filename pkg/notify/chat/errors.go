@@ -20,10 +20,10 @@ type Meaning struct {
 	// which are in lower case. It is for codes that stand for several errors; the
 	// more specific row comes first.
 	About []string
-	// Class and RetryAfter say what to do, as in notify.Error.
+	// Class and RetryAfter are those of the notify.Error.
 	Class      notify.Class
 	RetryAfter time.Duration
-	// Message tells the operator what is wrong and what to do.
+	// Message names the fault and the remedy, for the operator.
 	Message string
 }
 

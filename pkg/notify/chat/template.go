@@ -146,7 +146,7 @@ func (a *Address) Execute(v *render.View) (string, error) {
 
 // Names returns the names that templates print, each once, in order. A template may
 // print several, separated by commas, semicolons, "|" or white space. parse returns
-// a name in the vendor's form and reports whether it is one; what is none is left
+// a name in the vendor's form and reports whether it is valid. Invalid names are left
 // out, and so is a template that fails: the alert is sent without that mention.
 func Names(texts []*render.Text, v *render.View, parse func(string) (string, bool)) []string {
 	var out []string

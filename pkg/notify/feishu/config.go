@@ -55,7 +55,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	c.validateURL(f)
 	for i, s := range c.At.OpenIDs {
 		if !strings.Contains(s, "{{") && !isOpenID(s) {
-			f.In("at", "open_ids", i).Addf("", "%q is not an open_id: it begins with ou_; a robot can mention nobody by user id, phone or e-mail, and everybody by all: true", s)
+			f.In("at", "open_ids", i).Addf("", "%q is not an open_id: it begins with ou_; a robot cannot mention people by user id, phone or e-mail; all: true mentions everybody", s)
 		}
 	}
 }

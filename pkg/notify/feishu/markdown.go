@@ -101,7 +101,7 @@ func opensEmoji(s string) bool {
 func replaceTags(s string) string { return strings.ReplaceAll(s, "<", "＜") }
 
 // cut shortens a line of markdown to at most limit bytes. It leaves no half of an
-// escape, a tag or a link, and closes what is open.
+// escape, a tag or a link, and closes open markup.
 func cut(line string, limit int) string {
 	if len(line) <= limit {
 		return line

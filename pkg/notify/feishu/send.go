@@ -134,7 +134,7 @@ var errorTable = chat.ErrorTable{
 	{Codes: "11246", Class: notify.Permanent,
 		Message: "Feishu refuses the card: check what the template under message prints"},
 	{Codes: "11310 230099", Class: notify.Permanent,
-		Message: "Feishu refuses what is in the card: check what the template under message prints"},
+		Message: "Feishu refuses the content of the card: check what the template under message prints"},
 }
 
 // innerCode returns the code that explains why a card was rejected, "" if there is

@@ -95,8 +95,8 @@ const (
 	parseErrors = "can't parse entities"
 )
 
-// errorTable has the error_codes of the Bot API, told apart by their description,
-// which core.telegram.org/bots/api does not list.
+// errorTable has the error_codes of the Bot API. Their descriptions, which distinguish
+// errors of one code, are not listed at core.telegram.org/bots/api.
 var errorTable = chat.ErrorTable{
 	{Codes: "429", Class: notify.Rate, Message: "the bot has sent too much"},
 	{Codes: "400", About: []string{parseErrors}, Class: notify.Permanent,

@@ -70,7 +70,7 @@ func (a *accepted) errorOf(r recipient) error {
 	case r.kind == user && listed(a.Unlicensed):
 		message = "no licence was bought for user %s: buy one, or take them out of to_user"
 	case r.kind == user && listed(a.Users):
-		message = "WeCom knows no user %s whom the application may write to: correct to_user, or add them to the application's visible range (可见范围)"
+		message = "WeCom knows no user %s that the application may write to: correct to_user, or add them to the application's visible range (可见范围)"
 	case r.kind == party && listed(a.Parties):
 		message = "WeCom knows no department %s that the application may write to: correct to_party, or add it to the application's visible range (可见范围)"
 	case r.kind == tag && listed(a.Tags):

@@ -55,8 +55,8 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 }
 
 // Messages returns one markdown message, or several that are split between alerts.
-// A short text message follows when people are to be mentioned whom markdown cannot
-// mention, and a chart when an alert has one.
+// A short text message follows for mentions that markdown does not support, and a chart
+// when an alert has one.
 func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	view := render.NewView(n, &r.env.Style)
 	address, err := r.url.Execute(view)
