@@ -94,22 +94,3 @@ func TestOwnTemplateTooLong(t *testing.T) {
 		}
 	}
 }
-
-// An alert is not lost over its wording.
-func TestFailingTemplate(t *testing.T) {
-	for why, c := range map[string]Config{
-		"message: template":               {Message: "{{ .Nope }}"},
-		"title: template":                 {Title: "{{ .Nope }}"},
-		"message: it prints nothing":      {Message: `{{ "  \n" }}`},
-		"missing closing":                 {Message: `{{ reReplaceAll "(" "" "x" }}`},
-		"the template prints more than 1": {Message: `{{ range 99999 }}` + strings.Repeat("x", 99) + `{{ end }}`},
-		"field Nope":                      {Type: "text", Message: "{{ .Nope }}"},
-	} {
-		g := newGroup(t, "zh")
-		notifytest.SendAll(t, g.notifier(t, c), notifytest.Notification(notifytest.OneTopic()...))
-		m := g.Inbox()[0]
-		if !strings.Contains(m.Text, "积压 12,345 条") || !strings.Contains(m.Text, "自定义模板出错") || !strings.Contains(m.Text, why) || c.Type == "" && !strings.HasPrefix(m.Title, "[告警] ") {
-			t.Errorf("%s: %q %s", why, m.Title, m.Text)
-		}
-	}
-}

@@ -75,8 +75,9 @@ type Vendor[C ChannelConfig] struct {
 	// Requests returns how many requests arrived. Nil is a channel that does not
 	// use HTTP.
 	Requests func() int
-	// Received returns what readers have received, oldest first.
-	Received func() []Received
+	// Received returns what readers have received, oldest first, but for the
+	// first skip messages.
+	Received func(skip int) []Received
 	// BeforeSend is called before every message that must be accepted: it makes
 	// the fake forget its rate limits. Nil does nothing.
 	BeforeSend func()
@@ -261,7 +262,7 @@ func (ch Channel[C]) testAcceptedUnits(t *testing.T) {
 			if got := Units(sent); !slices.Equal(got, all[len(all)/2:]) {
 				t.Errorf("got units %q sent by the second attempt, want %q", got, all[len(all)/2:])
 			}
-			if got := len(v.Received()); got == 0 {
+			if got := len(v.Received(0)); got == 0 {
 				t.Error("got no message from the second attempt")
 			}
 			rest.AcceptedUnits = all

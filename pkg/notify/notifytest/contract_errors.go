@@ -92,7 +92,7 @@ func (ch Channel[C]) testError(t *testing.T, c ErrorCase[C]) {
 	got := attempt(ctx)
 	c.check(t, got)
 	checkHidden(t, ch.secrets(), "the log", logs.String())
-	if n := len(v.Received()); n != c.Delivered {
+	if n := len(v.Received(0)); n != c.Delivered {
 		t.Errorf("got %d messages delivered, want %d", n, c.Delivered)
 	}
 	if c.Fault == nil {
@@ -224,6 +224,9 @@ func changeTransport[C ChannelConfig](v *Vendor[C], change func(*http.Transport)
 		return
 	}
 	client := *v.Env.HTTP
+	if t, recorded := client.Transport.(*tap); recorded {
+		client.Transport = t.RoundTripper
+	}
 	tr := client.Transport.(*http.Transport).Clone()
 	change(tr)
 	client.Transport = tr

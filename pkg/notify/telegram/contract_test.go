@@ -79,7 +79,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	var out []notifytest.Received
 	return &notifytest.Vendor[*Config]{
 		Env: f.env, Config: f.config(), Fake: f, Inject: f.Inject, Requests: f.Calls, BeforeSend: f.forgetLimits,
-		Received: func() []notifytest.Received {
+		Received: func(skip int) []notifytest.Received {
 			for _, m := range f.Inbox()[len(out):] {
 				markup := map[string]int{}
 				for _, kind := range m.Entities {
@@ -87,7 +87,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 				}
 				out = append(out, notifytest.Received{Text: m.Text, Size: m.Length(), Mentions: m.Mentions, Markup: markup})
 			}
-			return out
+			return out[skip:]
 		},
 	}
 }

@@ -48,9 +48,9 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 			HTTP: &HTTPConfig{BasicAuth: &BasicAuth{Username: "u", Password: key}},
 		},
 		Inject: p.Inject, Requests: p.Calls,
-		Received: func() []notifytest.Received {
+		Received: func(skip int) []notifytest.Received {
 			var out []notifytest.Received
-			for _, m := range p.Inbox() {
+			for _, m := range p.Inbox()[skip:] {
 				var body map[string]any
 				if err := json.Unmarshal(m.Body, &body); err != nil {
 					t.Errorf("%v: %s", err, m.Body)

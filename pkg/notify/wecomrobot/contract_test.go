@@ -42,9 +42,9 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	return &notifytest.Vendor[*Config]{
 		Env: g.env, Config: &Config{URL: secret(g.address)}, Fake: g.Server,
 		Inject: g.Inject, Requests: g.Calls, BeforeSend: func() { g.now = g.now.Add(time.Minute) },
-		Received: func() []notifytest.Received {
+		Received: func(skip int) []notifytest.Received {
 			var out []notifytest.Received
-			for _, m := range g.Inbox() {
+			for _, m := range g.Inbox()[skip:] {
 				out = append(out, notifytest.Received{
 					Text: m.Content, Size: len(m.Content), Mentions: slices.Concat(m.Users, m.Mobiles), Markup: notifytest.CountMarkdown(m.Content),
 				})
