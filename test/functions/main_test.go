@@ -136,8 +136,8 @@ func failure(t testing.TB, err error) (kind, message string) {
 		}
 		return s.Type, s.Message
 	case errors.As(err, &l):
-		if l.HasStack != nil {
-			t.Errorf("the answer carries a stack: %s", l.HasStack)
+		if l.StackTrace != nil {
+			t.Errorf("the answer carries a stack: %s", l.StackTrace)
 		}
 		return l.Type, l.Message
 	}

@@ -15,9 +15,12 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 )
 
-var _ tencentcloud.GroupSource = (*Kafka)(nil)
+var (
+	_ tencentcloud.GroupSource    = (*Kafka)(nil)
+	_ tencentcloud.GroupDescriber = (*Kafka)(nil)
+)
 
-// Groups returns the names of the groups in order.
+// Groups returns the names of all groups, sorted.
 func (k *Kafka) Groups(ctx context.Context) ([]string, error) {
 	groups, err := k.admin.ListGroups(ctx)
 	if err != nil {
@@ -27,7 +30,7 @@ func (k *Kafka) Groups(ctx context.Context) ([]string, error) {
 }
 
 // Offsets returns the topics in which a group has committed, with all their
-// partitions; none for a group that does not exist.
+// partitions. It returns none for a group that does not exist.
 func (k *Kafka) Offsets(ctx context.Context, group string) ([]tencentcloud.Topic, error) {
 	committed, err := k.committed(ctx, group)
 	if err != nil {
@@ -43,13 +46,12 @@ func (k *Kafka) Offsets(ctx context.Context, group string) ([]tencentcloud.Topic
 	}
 	topics := make([]tencentcloud.Topic, len(names))
 	for i, name := range names {
-		topics[i] = tencentcloud.Topic{Name: name, Partitions: partitions(committed[name], ends[name])}
+		topics[i] = tencentcloud.Topic{Name: name, Partitions: newPartitions(committed[name], ends[name])}
 	}
 	return topics, nil
 }
 
-// committed returns what a group has committed, nothing for one that does not
-// exist.
+// committed returns the commits of a group, none if it does not exist.
 func (k *Kafka) committed(ctx context.Context, group string) (kadm.OffsetResponses, error) {
 	offsets, err := k.admin.FetchOffsets(ctx, group)
 	if errors.Is(err, kerr.GroupIDNotFound) {
@@ -58,10 +60,11 @@ func (k *Kafka) committed(ctx context.Context, group string) (kadm.OffsetRespons
 	return offsets, err
 }
 
-// Commit sets where a group is in one partition, as a consumer does that chooses
-// its partitions by itself. The group must have no member.
+// Commit sets the offset of a group in a partition, as a consumer does that
+// assigns its partitions itself. The group must have no members.
 func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int32, offset int64) error {
-	// The topic may be another than the last of its name, with another id.
+	// Refresh the metadata: the topic may have been created again, with a new
+	// id.
 	if _, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, k.client); err != nil {
 		return fmt.Errorf("commit as %s: %w", group, err)
 	}
@@ -73,12 +76,12 @@ func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int32
 	return nil
 }
 
-func partitions(committed map[int32]kadm.OffsetResponse, ends map[int32]kadm.ListedOffset) []tencentcloud.Partition {
+func newPartitions(committed map[int32]kadm.OffsetResponse, ends map[int32]kadm.ListedOffset) []tencentcloud.Partition {
 	var out []tencentcloud.Partition
 	for id, end := range ends {
-		p := tencentcloud.Partition{ID: id, Committed: -1, End: end.Offset, ErrorCode: code(end.Err)}
+		p := tencentcloud.Partition{ID: id, Committed: -1, End: end.Offset, ErrorCode: errorCode(end.Err)}
 		if c, ok := committed[id]; ok {
-			p.Committed, p.ErrorCode = c.At, cmp.Or(p.ErrorCode, code(c.Err))
+			p.Committed, p.ErrorCode = c.At, cmp.Or(p.ErrorCode, errorCode(c.Err))
 		}
 		out = append(out, p)
 	}
@@ -86,8 +89,8 @@ func partitions(committed map[int32]kadm.OffsetResponse, ends map[int32]kadm.Lis
 	return out
 }
 
-// code is Kafka's number for an error.
-func code(err error) int16 {
+// errorCode returns Kafka's code for an error.
+func errorCode(err error) int16 {
 	var e *kerr.Error
 	switch {
 	case err == nil:
@@ -97,4 +100,26 @@ func code(err error) int16 {
 	default:
 		return kerr.UnknownServerError.Code
 	}
+}
+
+// Describe returns the state and members of a group.
+func (k *Kafka) Describe(ctx context.Context, group string) (tencentcloud.Description, error) {
+	all, err := k.admin.DescribeGroups(ctx, group)
+	if err == nil {
+		err = all[group].Err
+	}
+	if err != nil {
+		return tencentcloud.Description{}, fmt.Errorf("describe group %s: %w", group, err)
+	}
+	d := tencentcloud.Description{State: all[group].State}
+	for _, m := range all[group].Members {
+		member := tencentcloud.Member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Partitions: map[string][]int32{}}
+		if assigned, ok := m.Assigned.AsConsumer(); ok {
+			for _, t := range assigned.Topics {
+				member.Partitions[t.Topic] = t.Partitions
+			}
+		}
+		d.Members = append(d.Members, member)
+	}
+	return d, nil
 }

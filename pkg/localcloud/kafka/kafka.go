@@ -1,7 +1,7 @@
-// Package kafka is a Kafka that runs inside the program, on 127.0.0.1, with real
-// producers and consumers in front of it. Its groups can be shown through the
-// local cloud's CKafka API. It can be made to go wrong as real clusters do:
-// brokers that are dead or hang, refusals, partitions without a leader.
+// Package kafka runs a Kafka cluster inside the program, on 127.0.0.1, with
+// real producers and consumers. The local cloud's CKafka API can report its
+// groups. It can fail as real clusters do: with brokers that are dead or hang,
+// with error codes, and with partitions without a leader.
 package kafka
 
 import (
@@ -16,42 +16,44 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 )
 
-// Config is what a cluster is like. The zero Config is one broker of the newest
-// version, open to everybody, without topics.
+// Config configures a cluster. The zero Config is one broker of the newest
+// version, without authentication and topics.
 type Config struct {
-	// Topics are there from the start, with so many partitions each.
+	// Topics are created at the start, with so many partitions each.
 	Topics map[string]int32
-	// Brokers is how many there are, 1 unless given. Their node ids are 0, 1, …
+	// Brokers is the number of brokers, 1 by default. Their node ids count from
+	// 0.
 	Brokers int
-	// Version is the version of Kafka whose requests the brokers know; nil is
-	// the newest.
+	// Version limits the request versions to those of a version of Kafka; nil
+	// is the newest.
 	Version *kversion.Versions
-	// TLS, if given, is how the brokers listen, and ClientTLS how the cluster's
-	// own producers and consumers reach them.
+	// TLS makes the brokers use TLS. ClientTLS is for the cluster's own
+	// producers and consumers.
 	TLS, ClientTLS *tls.Config
-	// Users are who may log in. Without any, nobody has to.
+	// Users may log in. Without any, no login is required.
 	Users []User
-	// Latency is how long a broker takes for an answer, beside its work.
+	// Latency delays each response.
 	Latency time.Duration
 }
 
-// Kafka is a running cluster. It keeps everything in memory.
+// Kafka is a running cluster. It keeps all data in memory.
 type Kafka struct {
-	cluster *kfake.Cluster
-	gates   []*gate // by node id
-	latency time.Duration
-	opts    []kgo.Opt
-	client  *kgo.Client
-	admin   *kadm.Client
+	cluster   *kfake.Cluster
+	listeners []*listener // by node id
+	latency   time.Duration
+	opts      []kgo.Opt
+	client    *kgo.Client
+	admin     *kadm.Client
 
-	topics map[string]int32
-	mu     sync.Mutex
-	next   map[string]int32 // the partition for the next message, by topic
-	asked  map[string]int   // requests, by name
+	topics        map[string]int32
+	mu            sync.Mutex
+	nextPartition map[string]int32 // of the next message, by topic
+	requests      map[string]int   // by name
 }
 
 // Start starts a cluster of one broker with topics of so many partitions each.
@@ -59,9 +61,9 @@ func Start(ctx context.Context, topics map[string]int32) (*Kafka, error) {
 	return Config{Topics: topics}.Start(ctx)
 }
 
-// Start starts the cluster.
+// Start starts the cluster. ctx bounds the start only.
 func (c Config) Start(ctx context.Context) (*Kafka, error) {
-	k := &Kafka{topics: maps.Clone(c.Topics), latency: c.Latency, next: map[string]int32{}, asked: map[string]int{}}
+	k := &Kafka{topics: maps.Clone(c.Topics), latency: c.Latency, nextPartition: map[string]int32{}, requests: map[string]int{}}
 	opts := []kfake.Opt{kfake.NumBrokers(max(c.Brokers, 1)), kfake.ListenFn(k.listen), kfake.TLS(c.TLS)}
 	for name, partitions := range c.Topics {
 		if partitions < 1 {
@@ -73,8 +75,8 @@ func (c Config) Start(ctx context.Context) (*Kafka, error) {
 		opts = append(opts, kfake.MaxVersions(c.Version))
 	}
 	if len(c.Users) > 0 {
-		opts = append(opts, admit(c.Users)...)
-		k.opts = append(k.opts, kgo.SASL(plain.Auth{User: owner, Pass: owner}.AsMechanism()))
+		opts = append(opts, authOptions(c.Users)...)
+		k.opts = append(k.opts, kgo.SASL(plain.Auth{User: adminUser, Pass: adminUser}.AsMechanism()))
 	}
 	if c.ClientTLS != nil {
 		k.opts = append(k.opts, kgo.DialTLSConfig(c.ClientTLS))
@@ -83,7 +85,7 @@ func (c Config) Start(ctx context.Context) (*Kafka, error) {
 	if k.cluster, err = kfake.NewCluster(opts...); err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
-	k.cluster.Control(k.count)
+	k.cluster.Control(k.countRequest)
 	k.client, err = k.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	if err == nil {
 		err = k.client.Ping(ctx)
@@ -96,7 +98,7 @@ func (c Config) Start(ctx context.Context) (*Kafka, error) {
 	return k, nil
 }
 
-// newClient returns a client of the cluster with every right.
+// newClient returns a client with all permissions.
 func (k *Kafka) newClient(opts ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(slices.Concat([]kgo.Opt{kgo.SeedBrokers(k.Brokers()...)}, k.opts, opts)...)
 }
@@ -104,14 +106,54 @@ func (k *Kafka) newClient(opts ...kgo.Opt) (*kgo.Client, error) {
 // Brokers returns the addresses of the brokers, host:port, by node id.
 func (k *Kafka) Brokers() []string { return k.cluster.ListenAddrs() }
 
-// Admin creates, changes and deletes what is in the cluster; nothing is denied to
-// it.
+// Admin returns an admin client with all permissions.
 func (k *Kafka) Admin() *kadm.Client { return k.admin }
 
-// Close stops the cluster. Consumers are closed before it.
+// Close stops the cluster. Close consumers first.
 func (k *Kafka) Close() {
 	if k.client != nil {
 		k.client.Close()
 	}
 	k.cluster.Close()
+}
+
+// adminUser is the name and password of the cluster's own producers and
+// consumers.
+const adminUser = "admin-of-the-local-kafka"
+
+// User is a user with the permissions in ACLs and no others.
+type User struct {
+	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+	Mechanism      string
+	Name, Password string
+	ACLs           []ACL
+}
+
+// ACL is an entry of the access control list.
+type ACL = kfake.ACL
+
+// AllowDescribeCluster allows requests about the cluster, such as listing all
+// groups.
+func AllowDescribeCluster() ACL { return allowDescribe(kmsg.ACLResourceTypeCluster, "kafka-cluster") }
+
+// AllowDescribeGroup allows reading a group and its offsets; "*" is all groups.
+func AllowDescribeGroup(name string) ACL { return allowDescribe(kmsg.ACLResourceTypeGroup, name) }
+
+// AllowDescribeTopic allows reading a topic and its offsets; "*" is all topics.
+func AllowDescribeTopic(name string) ACL { return allowDescribe(kmsg.ACLResourceTypeTopic, name) }
+
+func allowDescribe(resource kmsg.ACLResourceType, name string) ACL {
+	return ACL{
+		Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
+		Operation: kmsg.ACLOperationDescribe, Allow: true,
+	}
+}
+
+// authOptions enables authentication for users and the admin user.
+func authOptions(users []User) []kfake.Opt {
+	opts := []kfake.Opt{kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", adminUser, adminUser)}
+	for _, u := range users {
+		opts = append(opts, kfake.User(u.Mechanism, u.Name, u.Password, u.ACLs...))
+	}
+	return opts
 }

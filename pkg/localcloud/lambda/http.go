@@ -42,7 +42,7 @@ const Stage = "prod"
 const maxALBBody = 1 << 20
 
 // errAnswer is an answer from which a front cannot make a response.
-var errAnswer = errors.New("the function's answer is not what this front takes")
+var errResponse = errors.New("the function's answer is not what this front takes")
 
 // Serve opens a front to the function, a listener on the loopback, and returns
 // its URL, without a slash at the end. It is open until the function is closed.
@@ -56,7 +56,7 @@ func (f *Function) Serve(front HTTPTrigger) string {
 	}))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fronts = append(f.fronts, s)
+	f.triggers = append(f.triggers, s)
 	if front.hasStage() {
 		return s.URL + "/" + Stage
 	}
@@ -66,8 +66,8 @@ func (f *Function) Serve(front HTTPTrigger) string {
 func (front HTTPTrigger) hasStage() bool { return front == HTTPAPI || front == RESTAPI }
 
 func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPTrigger) {
-	if _, ok := beneathStage(r.URL.EscapedPath()); front.hasStage() && !ok {
-		refuse(w, http.StatusNotFound, "Not Found")
+	if _, ok := cutStage(r.URL.EscapedPath()); front.hasStage() && !ok {
+		writeError(w, http.StatusNotFound, "Not Found")
 		return
 	}
 	limit := int64(maxBody)
@@ -76,42 +76,42 @@ func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPT
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		writeError(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return
 	}
-	event, err := json.Marshal(f.event(r, body, front))
+	event, err := json.Marshal(f.httpEvent(r, body, front))
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, err.Error())
+		writeError(w, http.StatusInternalServerError, err.Error())
 		return
 	}
 	if len(event) > maxBody {
-		refuse(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		writeError(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return
 	}
 
 	// A client that goes away does not stop the function.
 	answer, err := f.Invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
 	if err == nil {
-		err = respond(w, answer, front)
+		err = writeResponse(w, answer, front)
 	}
 	if err != nil {
 		status := http.StatusBadGateway
 		if front == HTTPAPI {
 			status = http.StatusInternalServerError
 		}
-		refuse(w, status, "Internal Server Error")
+		writeError(w, status, "Internal Server Error")
 	}
 }
 
 // refuse answers in the function's place.
-func refuse(w http.ResponseWriter, status int, message string) {
+func writeError(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": message}) // the client may be gone
 }
 
 // event is what the function is sent.
-func (f *Function) event(r *http.Request, body []byte, front HTTPTrigger) any {
+func (f *Function) httpEvent(r *http.Request, body []byte, front HTTPTrigger) any {
 	addForwarded(r)
 	switch front {
 	case FunctionURL, HTTPAPI:
@@ -123,22 +123,22 @@ func (f *Function) event(r *http.Request, body []byte, front HTTPTrigger) any {
 }
 
 // respond writes the function's answer, or nothing when it is wrong.
-func respond(w http.ResponseWriter, answer []byte, front HTTPTrigger) error {
+func writeResponse(w http.ResponseWriter, answer []byte, front HTTPTrigger) error {
 	var res *response
 	var err error
 	switch front {
 	case FunctionURL, HTTPAPI:
-		res, err = responseV2(answer)
+		res, err = parseV2(answer)
 	case RESTAPI:
-		res, err = responseV1(answer)
+		res, err = parseV1(answer)
 	default:
-		res, err = responseALB(answer, front)
+		res, err = parseALB(answer, front)
 	}
 	if err != nil {
 		return err
 	}
 	if res.status < 200 || res.status > 599 {
-		return fmt.Errorf("%w: status code %d", errAnswer, res.status)
+		return fmt.Errorf("%w: status code %d", errResponse, res.status)
 	}
 	// The front has connections and lengths of its own.
 	for _, own := range []string{"Connection", "Content-Length", "Transfer-Encoding"} {
@@ -158,7 +158,7 @@ type response struct {
 }
 
 // beneathStage is the path beneath the stage.
-func beneathStage(path string) (rest string, ok bool) {
+func cutStage(path string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(path, "/"+Stage)
 	if rest == "" {
 		rest = "/"
@@ -187,13 +187,13 @@ func clientIP(r *http.Request) string {
 
 // isText tells the bodies that are sent as they are; everything else is base64,
 // forms too (ELB documentation; measured for HTTP APIs).
-func isText(contentType string) bool {
+func isTextType(contentType string) bool {
 	t, _, _ := mime.ParseMediaType(contentType)
 	return strings.HasPrefix(t, "text/") || slices.Contains([]string{"application/json", "application/javascript", "application/xml"}, t)
 }
 
 // lower is a copy of h under lower-case names.
-func lower(h http.Header) map[string][]string {
+func lowerCaseNames(h http.Header) map[string][]string {
 	out := make(map[string][]string, len(h))
 	for name, values := range h {
 		out[strings.ToLower(name)] = values
@@ -202,7 +202,7 @@ func lower(h http.Header) map[string][]string {
 }
 
 // last has the last value of each name.
-func last(all map[string][]string) map[string]string {
+func lastValues(all map[string][]string) map[string]string {
 	out := make(map[string]string, len(all))
 	for name, values := range all {
 		out[name] = values[len(values)-1]
@@ -211,7 +211,7 @@ func last(all map[string][]string) map[string]string {
 }
 
 // joined has the values of each name with commas between them.
-func joined(all map[string][]string) map[string]string {
+func joinValues(all map[string][]string) map[string]string {
 	out := make(map[string]string, len(all))
 	for name, values := range all {
 		out[name] = strings.Join(values, ",")
@@ -220,7 +220,7 @@ func joined(all map[string][]string) map[string]string {
 }
 
 // orNil is q, or nil so that an empty one becomes null.
-func orNil(q url.Values) url.Values {
+func nilIfEmpty(q url.Values) url.Values {
 	if len(q) == 0 {
 		return nil
 	}

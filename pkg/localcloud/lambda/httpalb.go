@@ -13,7 +13,7 @@ import (
 // escaped, and without multi-value headers it keeps the last value of a name
 // (ELB, "Lambda functions as targets").
 func (f *Function) eventALB(r *http.Request, body []byte, front HTTPTrigger) any {
-	header := lower(r.Header)
+	header := lowerCaseNames(r.Header)
 	query := map[string][]string{}
 	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		if name, value, _ := strings.Cut(pair, "="); name != "" {
@@ -32,9 +32,9 @@ func (f *Function) eventALB(r *http.Request, body []byte, front HTTPTrigger) any
 	if front == ALBMultiValue {
 		e["multiValueHeaders"], e["multiValueQueryStringParameters"] = header, query
 	} else {
-		e["headers"], e["queryStringParameters"] = last(header), last(query)
+		e["headers"], e["queryStringParameters"] = lastValues(header), lastValues(query)
 	}
-	if len(body) > 0 && (r.Header.Get("Content-Encoding") != "" || !isText(r.Header.Get("Content-Type"))) {
+	if len(body) > 0 && (r.Header.Get("Content-Encoding") != "" || !isTextType(r.Header.Get("Content-Type"))) {
 		e["body"], e["isBase64Encoded"] = base64.StdEncoding.EncodeToString(body), true
 	}
 	return e
@@ -42,9 +42,9 @@ func (f *Function) eventALB(r *http.Request, body []byte, front HTTPTrigger) any
 
 // responseALB reads an answer: at most 1 MB of JSON, with a status description
 // and the kind of headers that the target group is set to.
-func responseALB(answer []byte, front HTTPTrigger) (*response, error) {
+func parseALB(answer []byte, front HTTPTrigger) (*response, error) {
 	if len(answer) > maxALBBody {
-		return nil, fmt.Errorf("%w: it has %d bytes", errAnswer, len(answer))
+		return nil, fmt.Errorf("%w: it has %d bytes", errResponse, len(answer))
 	}
 	var a struct {
 		StatusCode        int                 `json:"statusCode"`
@@ -55,10 +55,10 @@ func responseALB(answer []byte, front HTTPTrigger) (*response, error) {
 		IsBase64Encoded   bool                `json:"isBase64Encoded"`
 	}
 	if err := json.Unmarshal(answer, &a); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswer, err)
+		return nil, fmt.Errorf("%w: %w", errResponse, err)
 	}
 	if !strings.HasPrefix(a.StatusDescription, strconv.Itoa(a.StatusCode)+" ") {
-		return nil, fmt.Errorf("%w: status description %q", errAnswer, a.StatusDescription)
+		return nil, fmt.Errorf("%w: status description %q", errResponse, a.StatusDescription)
 	}
 	h := http.Header{}
 	if front == ALBMultiValue {

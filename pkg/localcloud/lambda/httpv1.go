@@ -11,13 +11,13 @@ import (
 
 // eventV1 is an event of a REST API.
 func (f *Function) eventV1(r *http.Request, body []byte) any {
-	path, _ := beneathStage(r.URL.EscapedPath())
-	query := orNil(r.URL.Query())
+	path, _ := cutStage(r.URL.EscapedPath())
+	query := nilIfEmpty(r.URL.Query())
 	e := map[string]any{
 		"resource":                        "/{proxy+}",
 		"path":                            path,
 		"httpMethod":                      r.Method,
-		"headers":                         last(r.Header),
+		"headers":                         lastValues(r.Header),
 		"multiValueHeaders":               r.Header,
 		"queryStringParameters":           nil,
 		"multiValueQueryStringParameters": query,
@@ -40,7 +40,7 @@ func (f *Function) eventV1(r *http.Request, body []byte) any {
 		"isBase64Encoded": false,
 	}
 	if query != nil {
-		e["queryStringParameters"] = last(query)
+		e["queryStringParameters"] = lastValues(query)
 	}
 	if len(body) > 0 {
 		e["body"], e["isBase64Encoded"] = base64.StdEncoding.EncodeToString(body), true
@@ -49,7 +49,7 @@ func (f *Function) eventV1(r *http.Request, body []byte) any {
 }
 
 // responseV1 reads an answer. A REST API takes no key that it does not know.
-func responseV1(answer []byte) (*response, error) {
+func parseV1(answer []byte) (*response, error) {
 	var a struct {
 		StatusCode        int                 `json:"statusCode"`
 		Headers           map[string]string   `json:"headers"`
@@ -60,7 +60,7 @@ func responseV1(answer []byte) (*response, error) {
 	d := json.NewDecoder(bytes.NewReader(answer))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&a); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswer, err)
+		return nil, fmt.Errorf("%w: %w", errResponse, err)
 	}
 	h := http.Header{}
 	for name, v := range a.Headers {

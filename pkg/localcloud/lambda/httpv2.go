@@ -10,7 +10,7 @@ import (
 
 // eventV2 is an event of payload format 2.0.
 func (f *Function) eventV2(r *http.Request, body []byte, front HTTPTrigger) any {
-	header := lower(r.Header)
+	header := lowerCaseNames(r.Header)
 	var cookies []string
 	for _, c := range header["cookie"] {
 		cookies = append(cookies, strings.Split(c, "; ")...)
@@ -28,7 +28,7 @@ func (f *Function) eventV2(r *http.Request, body []byte, front HTTPTrigger) any 
 		"routeKey":       "$default",
 		"rawPath":        path,
 		"rawQueryString": r.URL.RawQuery,
-		"headers":        joined(header),
+		"headers":        joinValues(header),
 		"requestContext": map[string]any{
 			"accountId":    "123456789012",
 			"apiId":        "abcdefg",
@@ -51,11 +51,11 @@ func (f *Function) eventV2(r *http.Request, body []byte, front HTTPTrigger) any 
 		e["cookies"] = cookies
 	}
 	if q := r.URL.Query(); len(q) > 0 {
-		e["queryStringParameters"] = joined(q)
+		e["queryStringParameters"] = joinValues(q)
 	}
 	switch {
 	case len(body) == 0:
-	case isText(r.Header.Get("Content-Type")):
+	case isTextType(r.Header.Get("Content-Type")):
 		e["body"] = string(body)
 	default:
 		e["body"], e["isBase64Encoded"] = base64.StdEncoding.EncodeToString(body), true
@@ -64,7 +64,7 @@ func (f *Function) eventV2(r *http.Request, body []byte, front HTTPTrigger) any 
 }
 
 // responseV2 reads an answer. One without a status code is itself the body.
-func responseV2(answer []byte) (*response, error) {
+func parseV2(answer []byte) (*response, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(answer, &keys); json.Valid(answer) && (err != nil || keys["statusCode"] == nil) {
 		return &response{http.StatusOK, http.Header{"Content-Type": {"application/json"}}, answer}, nil
@@ -77,7 +77,7 @@ func responseV2(answer []byte) (*response, error) {
 		IsBase64Encoded bool              `json:"isBase64Encoded"`
 	}
 	if err := json.Unmarshal(answer, &a); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswer, err)
+		return nil, fmt.Errorf("%w: %w", errResponse, err)
 	}
 	h := http.Header{}
 	for name, v := range a.Headers {
@@ -99,7 +99,7 @@ func decodeBody(body string, isBase64 bool) ([]byte, error) {
 	}
 	b, err := base64.StdEncoding.DecodeString(body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswer, err)
+		return nil, fmt.Errorf("%w: %w", errResponse, err)
 	}
 	return b, nil
 }

@@ -48,9 +48,9 @@ type InvokeOptions struct {
 
 // Error is what the function answered instead of a result.
 type Error struct {
-	Type     string          `json:"errorType"`
-	Message  string          `json:"errorMessage"`
-	HasStack json.RawMessage `json:"stackTrace"` // nil when there was none
+	Type       string          `json:"errorType"`
+	Message    string          `json:"errorMessage"`
+	StackTrace json.RawMessage `json:"stackTrace"` // nil when there was none
 }
 
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
@@ -65,12 +65,12 @@ const maxBody = 6 << 20
 type Function struct {
 	Options
 	instance *instance.Instance
-	desk     *instance.EventQueue
+	queue    *instance.EventQueue
 	server   *httptest.Server
 	count    atomic.Int64
 
-	mu     sync.Mutex
-	fronts []*httptest.Server
+	mu       sync.Mutex
+	triggers []*httptest.Server
 }
 
 // Start starts the function. It does not wait for it: the first event does.
@@ -78,8 +78,8 @@ func Start(o Options) (*Function, error) {
 	o.Dir = cmp.Or(o.Dir, filepath.Dir(o.Binary))
 	o.Name = cmp.Or(o.Name, "function")
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
-	f := &Function{Options: o, desk: instance.NewEventQueue()}
-	f.server = httptest.NewServer(f.api())
+	f := &Function{Options: o, queue: instance.NewEventQueue()}
+	f.server = httptest.NewServer(f.runtimeAPI())
 
 	env := map[string]string{
 		"AWS_LAMBDA_FUNCTION_NAME":        o.Name,
@@ -102,17 +102,17 @@ func Start(o Options) (*Function, error) {
 }
 
 // api is the Runtime API as the function sees it.
-func (f *Function) api() http.Handler {
+func (f *Function) runtimeAPI() http.Handler {
 	const base = "/2018-06-01/runtime/"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+base+"invocation/next", f.serveNext)
-	mux.HandleFunc("POST "+base+"invocation/{id}/response", f.serveAnswer(false))
-	mux.HandleFunc("POST "+base+"invocation/{id}/error", f.serveAnswer(true))
+	mux.HandleFunc("POST "+base+"invocation/{id}/response", f.serveResult(false))
+	mux.HandleFunc("POST "+base+"invocation/{id}/error", f.serveResult(true))
 	return mux
 }
 
 func (f *Function) serveNext(w http.ResponseWriter, r *http.Request) {
-	e, ok := f.desk.Next(r.Context())
+	e, ok := f.queue.Next(r.Context())
 	if !ok {
 		return
 	}
@@ -122,14 +122,14 @@ func (f *Function) serveNext(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(e.Payload) // if it does not arrive, the event times out
 }
 
-func (f *Function) serveAnswer(failed bool) http.HandlerFunc {
+func (f *Function) serveResult(failed bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		if !f.desk.Respond(r.PathValue("id"), instance.Result{Body: body, Failed: failed}) {
+		if !f.queue.Respond(r.PathValue("id"), instance.Result{Body: body, Failed: failed}) {
 			http.Error(w, `{"errorType":"InvalidRequestID","errorMessage":"Invalid request ID"}`, http.StatusBadRequest)
 			return
 		}
@@ -147,7 +147,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte, in InvokeOptions)
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, in.Deadline, ErrTimeout)
 	defer cancel()
-	a, err := f.desk.Invoke(ctx, f.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
+	a, err := f.queue.Invoke(ctx, f.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
 		"Lambda-Runtime-Aws-Request-Id":       in.RequestID,
 		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(in.Deadline.UnixMilli(), 10),
 		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:" + f.Name,
@@ -183,7 +183,7 @@ func (f *Function) Close() {
 	f.server.Close()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, s := range f.fronts {
+	for _, s := range f.triggers {
 		s.Close()
 	}
 }

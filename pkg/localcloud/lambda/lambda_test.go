@@ -104,11 +104,11 @@ func TestErrors(t *testing.T) {
 	f := start(t)
 	_, err := f.Invoke(t.Context(), []byte(`{"Do":"fail"}`), InvokeOptions{})
 	var got *Error
-	if !errors.As(err, &got) || got.Type != "errorString" || got.Message != "failed as asked" || got.HasStack != nil {
+	if !errors.As(err, &got) || got.Type != "errorString" || got.Message != "failed as asked" || got.StackTrace != nil {
 		t.Errorf("got %#v", err)
 	}
 	_, err = f.Invoke(t.Context(), []byte(`{"Do":"panic"}`), InvokeOptions{})
-	if !errors.As(err, &got) || got.Message != "panicked as asked" || !json.Valid(got.HasStack) {
+	if !errors.As(err, &got) || got.Message != "panicked as asked" || !json.Valid(got.StackTrace) {
 		t.Errorf("got %#v", err)
 	}
 	// AWS's library exits after a panic.

@@ -23,7 +23,7 @@ const maxBody = 6 << 20
 type Custom struct {
 	*deployment
 	instance *instance.Instance
-	desk     *instance.EventQueue
+	queue    *instance.EventQueue
 	server   *httptest.Server
 
 	ready     chan struct{}
@@ -33,16 +33,16 @@ type Custom struct {
 // StartCustom starts the function and returns once it has said that it is
 // ready. ctx bounds the start only.
 func StartCustom(ctx context.Context, o Options) (*Custom, error) {
-	c := &Custom{deployment: newDeployment(o), desk: instance.NewEventQueue(), ready: make(chan struct{})}
+	c := &Custom{deployment: newDeployment(o), queue: instance.NewEventQueue(), ready: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /runtime/init/ready", c.serveReady)
 	mux.HandleFunc("GET /runtime/invocation/next", c.serveNext)
-	mux.HandleFunc("POST /runtime/invocation/response", c.serveAnswer(false))
-	mux.HandleFunc("POST /runtime/invocation/error", c.serveAnswer(true))
+	mux.HandleFunc("POST /runtime/invocation/response", c.serveResult(false))
+	mux.HandleFunc("POST /runtime/invocation/error", c.serveResult(true))
 	c.server = httptest.NewServer(mux)
 
 	addr := c.server.Listener.Addr().(*net.TCPAddr)
-	env := with(c.builtin(), c.Env, map[string]string{
+	env := mergeMaps(c.builtinEnv(), c.Env, map[string]string{
 		"SCF_RUNTIME_API":      addr.IP.String(),
 		"SCF_RUNTIME_API_PORT": strconv.Itoa(addr.Port),
 		"_HANDLER":             "index.main_handler",
@@ -75,7 +75,7 @@ func (c *Custom) serveNext(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not initialised: POST /runtime/init/ready first", http.StatusForbidden)
 		return
 	}
-	e, ok := c.desk.Next(r.Context())
+	e, ok := c.queue.Next(r.Context())
 	if !ok {
 		return
 	}
@@ -85,14 +85,14 @@ func (c *Custom) serveNext(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(e.Payload) // if it does not arrive, the event times out
 }
 
-func (c *Custom) serveAnswer(failed bool) http.HandlerFunc {
+func (c *Custom) serveResult(failed bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		if !c.desk.Respond("", instance.Result{Body: body, Failed: failed}) {
+		if !c.queue.Respond("", instance.Result{Body: body, Failed: failed}) {
 			http.Error(w, "no event is waiting for an answer", http.StatusBadRequest)
 		}
 	}
@@ -107,9 +107,9 @@ func (c *Custom) Invoke(ctx context.Context, payload []byte, in InvokeOptions) (
 	if in.Environment != nil {
 		return nil, errors.New("the custom runtime's environment is that of Options.Env")
 	}
-	ctx, cancel, in := c.event(ctx, in)
+	ctx, cancel, in := c.withDefaults(ctx, in)
 	defer cancel()
-	a, err := c.desk.Invoke(ctx, c.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
+	a, err := c.queue.Invoke(ctx, c.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
 		"request_id":         in.RequestID,
 		"memory_limit_in_mb": "128",
 		"time_limit_in_ms":   strconv.FormatInt(c.Timeout.Milliseconds(), 10),
@@ -146,5 +146,5 @@ func (c *Custom) Output() string { return c.instance.Output() }
 func (c *Custom) Close() {
 	c.instance.Close()
 	c.server.Close()
-	c.closeFronts()
+	c.closeTriggers()
 }

@@ -65,7 +65,7 @@ func StartGo1(ctx context.Context, o Options) (*Go1, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := with(d.builtin(), map[string]string{"_LAMBDA_SERVER_PORT": port, "_SCF_SERVER_PORT": port})
+	env := mergeMaps(d.builtinEnv(), map[string]string{"_LAMBDA_SERVER_PORT": port, "_SCF_SERVER_PORT": port})
 	in, err := instance.Start(d.Binary, d.Dir, env, d.Log)
 	if err != nil {
 		return nil, err
@@ -132,9 +132,9 @@ func (g *Go1) call(ctx context.Context, method string, args, reply any) error {
 // function answered. An event that is not answered by its deadline is
 // [ErrTimeout]; the process is gone then.
 func (g *Go1) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]byte, error) {
-	ctx, cancel, in := g.event(ctx, in)
+	ctx, cancel, in := g.withDefaults(ctx, in)
 	defer cancel()
-	environment, err := json.Marshal(with(g.builtin(), g.Env, in.Environment))
+	environment, err := json.Marshal(mergeMaps(g.builtinEnv(), g.Env, in.Environment))
 	if err != nil {
 		return nil, err
 	}
@@ -172,5 +172,5 @@ func (g *Go1) Output() string { return g.instance.Output() }
 func (g *Go1) Close() {
 	g.instance.Close()
 	_ = g.client.Close() // the other end is gone already
-	g.closeFronts()
+	g.closeTriggers()
 }

@@ -45,14 +45,14 @@ func (d *deployment) serve(front HTTPTrigger, invoke invoker) string {
 	}))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fronts = append(d.fronts, s)
+	d.triggers = append(d.triggers, s)
 	return s.URL
 }
 
-func (d *deployment) closeFronts() {
+func (d *deployment) closeTriggers() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, s := range d.fronts {
+	for _, s := range d.triggers {
 		s.Close()
 	}
 }
@@ -73,12 +73,12 @@ func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, front HTT
 		return
 	}
 
-	d.turn.Lock()
+	d.invoking.Lock()
 	// A client that goes away does not stop the function.
 	answer, err := invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
-	d.turn.Unlock()
+	d.invoking.Unlock()
 	if err == nil {
-		err = respond(w, answer, front)
+		err = writeResponse(w, answer, front)
 	}
 	if err != nil {
 		http.Error(w, "the function failed", http.StatusBadGateway)
@@ -97,7 +97,7 @@ func httpEvent(r *http.Request, body []byte, front HTTPTrigger) map[string]any {
 		"headers":     header,
 		"httpMethod":  r.Method,
 		"path":        r.URL.EscapedPath(),
-		"queryString": query(r),
+		"queryString": queryParameters(r),
 		"body":        string(body),
 	}
 	if front == FunctionURL {
@@ -126,7 +126,7 @@ func httpEvent(r *http.Request, body []byte, front HTTPTrigger) map[string]any {
 
 // query has a text for a parameter with one value, a list for one with several,
 // and true for one without.
-func query(r *http.Request) map[string]any {
+func queryParameters(r *http.Request) map[string]any {
 	bare := strings.Split(r.URL.RawQuery, "&")
 	out := map[string]any{}
 	for name, values := range r.URL.Query() {

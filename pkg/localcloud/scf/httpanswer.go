@@ -9,26 +9,26 @@ import (
 )
 
 // answer is an integrated response (document/product/583/12513).
-type answer struct {
-	StatusCode      int               `json:"statusCode"`
-	Headers         map[string]values `json:"headers"`
-	Body            string            `json:"body"`
-	IsBase64Encoded bool              `json:"isBase64Encoded"`
+type integratedResponse struct {
+	StatusCode      int                     `json:"statusCode"`
+	Headers         map[string]headerValues `json:"headers"`
+	Body            string                  `json:"body"`
+	IsBase64Encoded bool                    `json:"isBase64Encoded"`
 }
 
 // values are a header's: a text, or a list of texts.
-type values []string
+type headerValues []string
 
-func (v *values) UnmarshalJSON(b []byte) error {
+func (v *headerValues) UnmarshalJSON(b []byte) error {
 	if b[0] == '[' {
 		return json.Unmarshal(b, (*[]string)(v))
 	}
-	*v = values{""}
+	*v = headerValues{""}
 	return json.Unmarshal(b, &(*v)[0])
 }
 
 // respond writes what the function answered, or nothing when that is wrong.
-func respond(w http.ResponseWriter, text []byte, front HTTPTrigger) error {
+func writeResponse(w http.ResponseWriter, text []byte, front HTTPTrigger) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(text, &keys); front == FunctionURL && json.Valid(text) && (err != nil || keys["statusCode"] == nil) {
 		// Without a status code it is itself the body (583/96099).
@@ -36,7 +36,7 @@ func respond(w http.ResponseWriter, text []byte, front HTTPTrigger) error {
 		_, _ = w.Write(text) // the client may be gone
 		return nil
 	}
-	var a answer
+	var a integratedResponse
 	if err := json.Unmarshal(text, &a); err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}

@@ -71,10 +71,10 @@ type deployment struct {
 	Options
 	count atomic.Int64
 
-	turn sync.Mutex // of the event that the function has from a front
+	invoking sync.Mutex // of the event that the function has from a front
 
-	mu     sync.Mutex
-	fronts []*httptest.Server
+	mu       sync.Mutex
+	triggers []*httptest.Server
 }
 
 func newDeployment(o Options) *deployment {
@@ -86,7 +86,7 @@ func newDeployment(o Options) *deployment {
 
 // event fills in what in leaves open. The context ends at the deadline with
 // ErrTimeout as its cause.
-func (d *deployment) event(ctx context.Context, in InvokeOptions) (context.Context, context.CancelFunc, InvokeOptions) {
+func (d *deployment) withDefaults(ctx context.Context, in InvokeOptions) (context.Context, context.CancelFunc, InvokeOptions) {
 	in.RequestID = cmp.Or(in.RequestID, fmt.Sprintf("request-%d", d.count.Add(1)))
 	end := time.Now().Add(d.Timeout)
 	if in.Deadline.IsZero() {
@@ -100,7 +100,7 @@ func (d *deployment) event(ctx context.Context, in InvokeOptions) (context.Conte
 
 // builtin are the variables that SCF itself sets (document/product/583/14570,
 // 583/32748).
-func (d *deployment) builtin() map[string]string {
+func (d *deployment) builtinEnv() map[string]string {
 	return map[string]string{
 		"TENCENTCLOUD_RUNENV": "SCF",
 		"TENCENTCLOUD_REGION": "ap-guangzhou",
@@ -117,7 +117,7 @@ func (d *deployment) builtin() map[string]string {
 }
 
 // with returns a map that holds all of these, later ones winning.
-func with(all ...map[string]string) map[string]string {
+func mergeMaps(all ...map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, m := range all {
 		maps.Copy(out, m)
