@@ -1,23 +1,38 @@
-// Package metrics counts what happens and tells it in Prometheus's text format.
-// It does what a client library does for counters, gauges and histograms with
-// labels, at a hundredth of the weight.
+// Package metrics counts events and writes the counts in Prometheus's text format:
+// counters, gauges and histograms with labels.
+//
+// It stands in for the client library because every function starts with it, and
+// the library is slow to start. Measured with the lag function (linux/amd64, 300
+// starts each, interleaved), prometheus/client_golang v1.24.1 behind the same
+// interface against this package:
+//
+//	                                    client_golang   this package
+//	binary                              16.5 MB         16.2 MB
+//	allocations of package inits        3,073 (401 KB)  1,766 (216 KB)
+//	exec to first response, median      5.2 ms          4.5 ms
+//
+// The webhook function is 0.4 MB larger with it. The encoder alone (common/expfmt)
+// costs 20 KB and nothing at start, but building its data takes as much code as
+// writing the text, and it rejects a metric without series.
 package metrics
 
 import (
+	"bytes"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
 
-// Registry holds the metrics of a process. The zero value is empty and ready.
-// All methods, and those of the metrics in it, may be called concurrently.
+// Registry holds the metrics of a process. The zero value is empty and ready for
+// use. Its methods, and those of its metrics, may be called concurrently.
 type Registry struct {
 	mu       sync.Mutex
 	families map[string]*family
 }
 
-// family is all series of one name.
+// family has all series of one name.
 type family struct {
 	name, help, kind string
 	labels           []string
@@ -27,46 +42,46 @@ type family struct {
 	series map[string]*series
 }
 
-// series is the values of one set of label values.
+// series has the value for one set of label values.
 type series struct {
 	labels []string
 	value  float64  // a histogram's sum
-	counts []uint64 // a histogram's observations by bucket, those above all bounds last
+	counts []uint64 // a histogram's observations by bucket, the last for those above all bounds
 }
 
 // Counter is a number that only grows.
 type Counter struct{ family *family }
 
-// Counter returns the counter of that name; the first call makes it. By the
-// conventions its name ends in _total.
+// Counter returns the counter of that name; the first call creates it. By
+// convention the name ends in _total.
 func (r *Registry) Counter(name, help string, labels ...string) *Counter {
 	return &Counter{r.family("counter", name, help, nil, labels)}
 }
 
-// Add adds n, which must not be negative, to the series with the label values,
-// one for each of the counter's labels. Adding 0 makes the series visible.
+// Add adds n, which must not be negative, to the series with the label values, one
+// for each of the counter's labels. Adding 0 makes the series visible.
 func (c *Counter) Add(n float64, values ...string) {
-	c.family.change(values, func(s *series) { s.value += n })
+	c.family.update(values, func(s *series) { s.value += n })
 }
 
-// Gauge is a number that says how things stand.
+// Gauge is a number that grows and shrinks.
 type Gauge struct{ family *family }
 
-// Gauge returns the gauge of that name; the first call makes it.
+// Gauge returns the gauge of that name; the first call creates it.
 func (r *Registry) Gauge(name, help string, labels ...string) *Gauge {
 	return &Gauge{r.family("gauge", name, help, nil, labels)}
 }
 
 // Set sets the series with the label values, one for each of the gauge's labels.
 func (g *Gauge) Set(v float64, values ...string) {
-	g.family.change(values, func(s *series) { s.value = v })
+	g.family.update(values, func(s *series) { s.value = v })
 }
 
-// Histogram counts observations by their size.
+// Histogram counts observations by size.
 type Histogram struct{ family *family }
 
-// Histogram returns the histogram of that name; the first call makes it. Bounds
-// are the upper ends of its buckets, ascending, without infinity.
+// Histogram returns the histogram of that name; the first call creates it. bounds
+// are the upper bounds of its buckets, ascending, without infinity.
 func (r *Registry) Histogram(name, help string, bounds []float64, labels ...string) *Histogram {
 	return &Histogram{r.family("histogram", name, help, bounds, labels)}
 }
@@ -74,8 +89,8 @@ func (r *Registry) Histogram(name, help string, bounds []float64, labels ...stri
 // Observe counts v in the series with the label values, one for each of the
 // histogram's labels.
 func (h *Histogram) Observe(v float64, values ...string) {
-	bucket, _ := slices.BinarySearch(h.family.bounds, v) // a bound belongs to its bucket
-	h.family.change(values, func(s *series) {
+	bucket, _ := slices.BinarySearch(h.family.bounds, v) // bounds are inclusive
+	h.family.update(values, func(s *series) {
 		s.value += v
 		s.counts[bucket]++
 	})
@@ -95,7 +110,8 @@ func (r *Registry) family(kind, name, help string, bounds []float64, labels []st
 	return f
 }
 
-func (f *family) change(values []string, do func(*series)) {
+// update changes the series with the label values, which it creates if necessary.
+func (f *family) update(values []string, change func(*series)) {
 	key := strings.Join(values, "\xff")
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -107,7 +123,7 @@ func (f *family) change(values []string, do func(*series)) {
 		}
 		f.series[key] = s
 	}
-	do(s)
+	change(s)
 }
 
 // sorted returns the families in order of their names.
@@ -116,3 +132,67 @@ func (r *Registry) sorted() []*family {
 	defer r.mu.Unlock()
 	return slices.SortedFunc(maps.Values(r.families), func(a, b *family) int { return strings.Compare(a.name, b.name) })
 }
+
+// ContentType is the media type of Text: version 0.0.4 of the text format.
+const ContentType = "text/plain; version=0.0.4; charset=utf-8"
+
+// Text returns all metrics in Prometheus's text format, in order of names and
+// label values.
+func (r *Registry) Text() []byte {
+	var b bytes.Buffer
+	for _, f := range r.sorted() {
+		f.write(&b)
+	}
+	return b.Bytes()
+}
+
+var (
+	helpEscaper  = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+	valueEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+)
+
+func (f *family) write(b *bytes.Buffer) {
+	b.WriteString("# HELP " + f.name + " " + helpEscaper.Replace(f.help) + "\n# TYPE " + f.name + " " + f.kind + "\n")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(f.series)) {
+		s := f.series[key]
+		if f.kind != "histogram" {
+			f.writeSample(b, "", s, "", s.value)
+			continue
+		}
+		var count uint64
+		for i, n := range s.counts {
+			le := "+Inf"
+			if i < len(f.bounds) {
+				le = formatFloat(f.bounds[i])
+			}
+			count += n
+			f.writeSample(b, "_bucket", s, le, float64(count))
+		}
+		f.writeSample(b, "_sum", s, "", s.value)
+		f.writeSample(b, "_count", s, "", float64(count))
+	}
+}
+
+// writeSample writes one line; le is the bound of a bucket, "" for none.
+func (f *family) writeSample(b *bytes.Buffer, suffix string, s *series, le string, v float64) {
+	b.WriteString(f.name + suffix)
+	separator := "{"
+	writeLabel := func(name, value string) {
+		b.WriteString(separator + name + `="` + valueEscaper.Replace(value) + `"`)
+		separator = ","
+	}
+	for i, name := range f.labels {
+		writeLabel(name, s.labels[i])
+	}
+	if le != "" {
+		writeLabel("le", le)
+	}
+	if separator == "," {
+		b.WriteByte('}')
+	}
+	b.WriteString(" " + formatFloat(v) + "\n")
+}
+
+func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -10,7 +10,8 @@ import (
 	"tocsin/pkg/metrics"
 )
 
-func expect(t *testing.T, r *metrics.Registry, want string) {
+// wantText compares the text of a registry, ignoring the indentation of want.
+func wantText(t *testing.T, r *metrics.Registry, want string) {
 	t.Helper()
 	want = strings.TrimPrefix(strings.ReplaceAll(want, "\n\t\t", "\n"), "\n")
 	if got := string(r.Text()); strings.TrimSpace(got) != strings.TrimSpace(want) {
@@ -18,11 +19,11 @@ func expect(t *testing.T, r *metrics.Registry, want string) {
 	}
 }
 
-// The text is the one of Prometheus's format 0.0.4: families by name, series by
-// label values, escapes, cumulative buckets.
+// The text has families in order of names, series in order of label values, escapes,
+// and cumulative buckets, as version 0.0.4 of Prometheus's format.
 func TestText(t *testing.T) {
 	var r metrics.Registry
-	expect(t, &r, "")
+	wantText(t, &r, "")
 	r.Gauge("z_gauge", "How\nmuch \\ of it.").Set(-1.5)
 	c := r.Counter("a_total", "Some.", "from", "to")
 	c.Add(1, "b", "x")
@@ -34,7 +35,7 @@ func TestText(t *testing.T) {
 		h.Observe(v, "x")
 	}
 	r.Counter("empty_total", "None yet.", "of")
-	expect(t, &r, `
+	wantText(t, &r, `
 		# HELP a_total Some.
 		# TYPE a_total counter
 		a_total{from="a",to=""} 0
@@ -56,31 +57,31 @@ func TestText(t *testing.T) {
 		`)
 }
 
-// A name is one metric, whoever asks for it; its first help counts.
-func TestSameName(t *testing.T) {
+// Two callers with the same name share one metric; the first help is used.
+func TestSharedName(t *testing.T) {
 	var r metrics.Registry
 	r.Counter("n_total", "First.").Add(1)
 	r.Counter("n_total", "Second.").Add(1)
-	expect(t, &r, `
+	wantText(t, &r, `
 		# HELP n_total First.
 		# TYPE n_total counter
 		n_total 2
 		`)
 }
 
-// Label values that only look alike when joined are different series.
-func TestSeriesAreApart(t *testing.T) {
+// Label values whose concatenations are equal belong to different series.
+func TestSeriesOfSimilarLabels(t *testing.T) {
 	var r metrics.Registry
 	c := r.Counter("n_total", "N.", "a", "b")
 	c.Add(1, "x", "yz")
 	c.Add(1, "xy", "z")
 	c.Add(1, "", "xyz")
 	if n := strings.Count(string(r.Text()), "} 1\n"); n != 3 {
-		t.Errorf("%d series, want 3:\n%s", n, r.Text())
+		t.Errorf("got %d series, want 3:\n%s", n, r.Text())
 	}
 }
 
-func TestConcurrent(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	var r metrics.Registry
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -93,7 +94,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	expect(t, &r, `
+	wantText(t, &r, `
 		# HELP h H.
 		# TYPE h histogram
 		h_bucket{le="1"} 1000
@@ -114,17 +115,17 @@ func TestNotifications(t *testing.T) {
 	n := metrics.NewNotifications(&r, func() time.Time { return now })
 	n.InitIntegration("sms")
 	n.Attempted("email")
-	answered := n.StartRequest("email")
+	finish := n.StartRequest("email")
 	now = now.Add(6 * time.Second)
-	answered(false)
-	answered = n.StartRequest("email")
+	finish(false)
+	finish = n.StartRequest("email")
 	now = now.Add(time.Second)
-	answered(true)
+	finish(true)
 	n.Failed("email", "authError")
 	n.Suppressed("silence", 3)
 	n.SetPending(7)
 	n.TemplateFailed("email")
-	expect(t, &r, `
+	wantText(t, &r, `
 		# HELP alertmanager_notification_latency_seconds The latency of notification requests in seconds.
 		# TYPE alertmanager_notification_latency_seconds histogram
 		alertmanager_notification_latency_seconds_bucket{integration="email",le="1"} 1
@@ -170,8 +171,8 @@ func TestNotifications(t *testing.T) {
 		`)
 }
 
-// Nothing is counted through a nil pointer.
-func TestNoNotifications(t *testing.T) {
+// The methods of a nil pointer do nothing.
+func TestNilNotifications(t *testing.T) {
 	var n *metrics.Notifications
 	n.InitIntegration("email")
 	n.Attempted("email")

@@ -2,13 +2,14 @@ package metrics
 
 import "time"
 
-// failureReasons are why notifications are given up, in Alertmanager's words.
+// failureReasons are the values of the label reason of Alertmanager's
+// alertmanager_notifications_failed_total.
 var failureReasons = [...]string{
 	"other", "clientError", "serverError", "contextCanceled", "contextDeadlineExceeded", "authError", "rateLimited",
 }
 
-// Notifications counts what becomes of notifications, under Alertmanager's names
-// where the meaning is Alertmanager's. Nothing is counted through a nil pointer.
+// Notifications counts notifications and their outcomes, under Alertmanager's names
+// where the meaning is the same. The methods of a nil pointer count nothing.
 type Notifications struct {
 	now                      func() time.Time
 	total, failed            *Counter
@@ -16,11 +17,11 @@ type Notifications struct {
 	suppressed               *Counter
 	latency                  *Histogram
 	templatesFailed          *Counter
-	owed                     *Gauge
+	pending                  *Gauge
 }
 
-// NewNotifications returns the counters in r, the same at every call. Latencies
-// are measured by the clock now.
+// NewNotifications returns the counters in r, which every call shares. now is the
+// clock that latencies are measured with.
 func NewNotifications(r *Registry, now func() time.Time) *Notifications {
 	return &Notifications{
 		now:             now,
@@ -31,12 +32,12 @@ func NewNotifications(r *Registry, now func() time.Time) *Notifications {
 		suppressed:      r.Counter("alertmanager_notifications_suppressed_total", "The total number of notifications suppressed for being silenced, inhibited, outside of active time intervals or within muted time intervals.", "reason"),
 		latency:         r.Histogram("alertmanager_notification_latency_seconds", "The latency of notification requests in seconds.", []float64{1, 5, 10, 15, 20}, "integration"),
 		templatesFailed: r.Counter("tocsin_template_failures_total", "How often a message's template failed and the built-in text was put in its place.", "integration"),
-		owed:            r.Gauge("tocsin_owed_notifications", "How many notifications waited to be delivered after the last round."),
+		pending:         r.Gauge("tocsin_owed_notifications", "How many notifications waited to be delivered after the last round."),
 	}
 }
 
-// InitIntegration makes the counters of an integration, such as "email", visible as long
-// as they are 0, so that the first failure is an increase.
+// InitIntegration makes the counters of an integration, such as "email", visible
+// while they are 0, so that the first failure is an increase.
 func (n *Notifications) InitIntegration(integration string) {
 	if n == nil {
 		return
@@ -50,17 +51,16 @@ func (n *Notifications) InitIntegration(integration string) {
 	}
 }
 
-// Attempted counts a notification for an integration that is tried for the first
-// time.
+// Attempted counts a notification at its first attempt.
 func (n *Notifications) Attempted(integration string) {
 	if n != nil {
 		n.total.Add(1, integration)
 	}
 }
 
-// StartRequest counts a request to an integration and the time until the function
-// that it returns is called, which tells whether the request was accepted.
-func (n *Notifications) StartRequest(integration string) (answered func(ok bool)) {
+// StartRequest counts a request to an integration. The caller calls finish with
+// whether the request was accepted; the time in between is the latency.
+func (n *Notifications) StartRequest(integration string) (finish func(ok bool)) {
 	if n == nil {
 		return func(bool) {}
 	}
@@ -74,33 +74,33 @@ func (n *Notifications) StartRequest(integration string) (answered func(ok bool)
 	}
 }
 
-// Failed counts a notification that is not tried any more. Reason is a word from
-// a short list, not an error's text: other, clientError, serverError,
-// contextCanceled, contextDeadlineExceeded, authError or rateLimited.
+// Failed counts a notification that is not retried again. reason is other,
+// clientError, serverError, contextCanceled, contextDeadlineExceeded, authError or
+// rateLimited.
 func (n *Notifications) Failed(integration, reason string) {
 	if n != nil {
 		n.failed.Add(1, integration, reason)
 	}
 }
 
-// Suppressed counts alerts of a group that it was not notified of. Reason is
-// silence, inhibition, mute_time_interval or active_time_interval.
+// Suppressed counts the muted alerts of a notification. reason is silence,
+// inhibition, mute_time_interval or active_time_interval.
 func (n *Notifications) Suppressed(reason string, alerts int) {
 	if n != nil {
 		n.suppressed.Add(float64(alerts), reason)
 	}
 }
 
-// TemplateFailed counts a message of an integration whose template failed.
+// TemplateFailed counts a message whose template failed.
 func (n *Notifications) TemplateFailed(integration string) {
 	if n != nil {
 		n.templatesFailed.Add(1, integration)
 	}
 }
 
-// SetPending sets how many notifications wait to be delivered.
+// SetPending sets the number of notifications that wait to be delivered.
 func (n *Notifications) SetPending(count int) {
 	if n != nil {
-		n.owed.Set(float64(count))
+		n.pending.Set(float64(count))
 	}
 }
