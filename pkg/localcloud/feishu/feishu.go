@@ -104,8 +104,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	serve := func() {
-		if refused := s.accept(r, token); refused != nil {
-			refused.write(w)
+		if bad := s.accept(r, token); refused != nil {
+			bad.write(w)
 			return
 		}
 		success(w)
@@ -115,13 +115,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // accept checks a request and delivers its message.
 func (s *Server) accept(r *http.Request, token string) *apiError {
-	settings, now, refused := s.check(r, token)
-	if refused != nil {
-		return refused
+	settings, now, bad := s.check(r, token)
+	if bad != nil {
+		return bad
 	}
-	message, refused := parse(r, settings, now)
-	if refused != nil {
-		return refused
+	message, bad := parse(r, settings, now)
+	if bad != nil {
+		return bad
 	}
 	message.Token, message.At = token, now
 	s.Deliver(*message)
