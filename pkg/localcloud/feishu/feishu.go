@@ -104,7 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	serve := func() {
-		if bad := s.accept(r, token); refused != nil {
+		if bad := s.accept(r, token); bad != nil {
 			bad.write(w)
 			return
 		}

@@ -1,7 +1,6 @@
 package telegram
 
 import (
-	"errors"
 	"fmt"
 	"html"
 	"slices"
@@ -18,6 +17,14 @@ var kinds = map[string]string{
 
 // references are the named character references that Telegram knows.
 var references = []string{"&lt;", "&gt;", "&amp;", "&quot;"}
+
+// parseError is the vendor's description of wrong markup, which begins with a capital
+// letter.
+type parseError string
+
+func (e parseError) Error() string { return string(e) }
+
+func parseErrorf(format string, args ...any) error { return parseError(fmt.Sprintf(format, args...)) }
 
 // parseHTML sets the text and the entities of a text in HTML. The errors have the
 // wording of TDLib.
@@ -40,35 +47,35 @@ func (m *Message) parseHTML(source string) error {
 		end := strings.IndexByte(source[i:], '>')
 		if strings.HasPrefix(source[i:], "</") {
 			if len(open) == 0 {
-				return fmt.Errorf("Unexpected end tag at byte offset %d", i)
+				return parseErrorf("Unexpected end tag at byte offset %d", i)
 			}
 			if end < 0 {
-				return fmt.Errorf("Unclosed end tag at byte offset %d", i)
+				return parseErrorf("Unclosed end tag at byte offset %d", i)
 			}
 			name, want := strings.ToLower(strings.TrimSpace(source[i+2:i+end])), open[len(open)-1]
 			if name != "" && name != want {
-				return fmt.Errorf("Unmatched end tag at byte offset %d, expected \"</%s>\", found \"</%s>\"", i, want, name)
+				return parseErrorf("Unmatched end tag at byte offset %d, expected \"</%s>\", found \"</%s>\"", i, want, name)
 			}
 			open = open[:len(open)-1]
 			i += end + 1
 			continue
 		}
 		if end < 0 {
-			return fmt.Errorf("Unclosed start tag at byte offset %d", i)
+			return parseErrorf("Unclosed start tag at byte offset %d", i)
 		}
 		name, attributes, _ := strings.Cut(source[i+1:i+end], " ")
 		name = strings.ToLower(name)
 		if kinds[name] == "" || name == "span" && attributes != `class="tg-spoiler"` {
-			return fmt.Errorf("Unsupported start tag \"%s\" at byte offset %d", name, i)
+			return parseErrorf("Unsupported start tag \"%s\" at byte offset %d", name, i)
 		}
 		if err := m.addEntity(name, attributes); err != nil {
-			return fmt.Errorf("%w in the tag \"%s\" at byte offset %d", err, name, i)
+			return parseErrorf("%v in the tag \"%s\" at byte offset %d", err, name, i)
 		}
 		open = append(open, name)
 		i += end + 1
 	}
 	if len(open) > 0 {
-		return fmt.Errorf("Can't find end tag corresponding to start tag \"%s\"", open[len(open)-1])
+		return parseErrorf("Can't find end tag corresponding to start tag \"%s\"", open[len(open)-1])
 	}
 	m.Text = text.String()
 	return nil
@@ -85,7 +92,7 @@ func (m *Message) addEntity(name, attributes string) error {
 		return nil
 	}
 	if len(value) < 2 || value[0] != '"' && value[0] != '\'' || value[len(value)-1] != value[0] || strings.Contains(value[1:len(value)-1], value[:1]) {
-		return errors.New("Unclosed attribute value")
+		return parseErrorf("Unclosed attribute value")
 	}
 	m.addLink(html.UnescapeString(value[1 : len(value)-1]))
 	return nil
@@ -139,7 +146,7 @@ func (m *Message) parseMarkdown(source string, v2 bool) error {
 			name, rest, named := strings.Cut(source[i+1:], "](")
 			address, _, closed := strings.Cut(rest, ")")
 			if !named || !closed {
-				return fmt.Errorf("Can't find end of the entity starting at byte offset %d", i)
+				return parseErrorf("Can't find end of the entity starting at byte offset %d", i)
 			}
 			text.WriteString(strings.ReplaceAll(name, `\`, ""))
 			m.addLink(address)
@@ -148,13 +155,13 @@ func (m *Message) parseMarkdown(source string, v2 bool) error {
 			open, starts = append(open, c), append(starts, i)
 			m.Entities = append(m.Entities, entity[c])
 		case v2:
-			return fmt.Errorf("Character '%c' is reserved and must be escaped with the preceding '\\'", c)
+			return parseErrorf("Character '%c' is reserved and must be escaped with the preceding '\\'", c)
 		default:
 			text.WriteByte(c)
 		}
 	}
 	if len(open) > 0 {
-		return fmt.Errorf("Can't find end of the entity starting at byte offset %d", starts[len(starts)-1])
+		return parseErrorf("Can't find end of the entity starting at byte offset %d", starts[len(starts)-1])
 	}
 	m.Text = text.String()
 	return nil
