@@ -13,41 +13,44 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// statement is an alert and what orders it.
+// pendingAlert is an alert of an evaluation with its sort key. rule is an index,
+// those of removed rules follow the current ones.
 type pendingAlert struct {
 	group, topic string
 	rule         int
 	alert        *alert.Alert
 }
 
-// say speaks of a topic that fires, or that did and was seen to be low.
-func (v *evaluation) say(i int, s *ruleInput, old, is ActiveAlert) {
-	r := &v.rules[i]
-	data := v.data(r, s, is.Firing)
-	a := &alert.Alert{Labels: data.Labels, StartsAt: is.Since, Annotations: data.annotations(r.Rule)}
-	a.Annotations.SetNonEmpty(alert.SourceAnnotation, v.snap.Source)
-	summary := v.words.firing(r.Rule, s.group.Name, s.topic.Name, &data)
-	if !is.Firing {
-		a.StartsAt, a.EndsAt = old.Since, v.now
-		summary = v.words.ended(r.Rule, s.group.Name, s.topic.Name, &data)
+// addCurrent adds the alert of a topic with a known lag: it fires, or it did and its
+// conditions are no longer met.
+func (ev *evaluation) addCurrent(index int, in *ruleInput, old, active ActiveAlert) {
+	r := &ev.rules[index]
+	data := ev.templateData(r, in, active.Firing)
+	a := &alert.Alert{Labels: data.Labels, StartsAt: active.Since, Annotations: data.annotations(r.Rule)}
+	a.Annotations.SetNonEmpty(alert.SourceAnnotation, ev.snap.Source)
+	summary := ev.messages.firingSummary(r.Rule, in.group.Name, in.topic.Name, &data)
+	if !active.Firing {
+		a.StartsAt, a.EndsAt = old.Since, ev.now
+		summary = ev.messages.resolvedSummary(r.Rule, in.group.Name, in.topic.Name, &data)
 	}
-	if _, own := r.Annotations[alert.SummaryAnnotation]; !own {
+	if _, custom := r.Annotations[alert.SummaryAnnotation]; !custom {
 		a.SetSummary(summary)
 	}
-	if _, own := r.Annotations[alert.DescriptionAnnotation]; !own {
-		a.SetDescription(v.words.detail(data.Partitions, s.unknown))
+	if _, custom := r.Annotations[alert.DescriptionAnnotation]; !custom {
+		a.SetDescription(ev.messages.partitionDetails(data.Partitions, in.unknown))
 	}
-	for name, text := range r.Annotations {
-		a.Annotations.SetNonEmpty(name, text.Expand(data))
+	for name, template := range r.Annotations {
+		a.Annotations.SetNonEmpty(name, template.Expand(data))
 	}
-	v.said = append(v.said, pendingAlert{s.group.Name, s.topic.Name, i, a})
+	ev.pending = append(ev.pending, pendingAlert{in.group.Name, in.topic.Name, index, a})
 }
 
-// data is what is told about a topic that fires, and less of one that does not.
-func (v *evaluation) data(r *rule, s *ruleInput, firing bool) TemplateData {
+// templateData returns the data of an alert. That of an alert which does not fire
+// has the lag alone.
+func (ev *evaluation) templateData(r *rule, in *ruleInput, firing bool) TemplateData {
 	d := TemplateData{
-		Labels: v.labels(r.Alert, r.Labels, s.group.Name, s.topic.Name),
-		Value:  setting.Value(s.lag), Lag: s.lag, UnknownPartitions: s.unknown,
+		Labels: ev.alertLabels(r.Alert, r.Labels, in.group.Name, in.topic.Name),
+		Value:  setting.Value(in.lag), Lag: in.lag, UnknownPartitions: in.unknown,
 		RateIn: math.NaN(), RateOut: math.NaN(),
 	}
 	if r.MaxLag != nil {
@@ -56,24 +59,24 @@ func (v *evaluation) data(r *rule, s *ruleInput, firing bool) TemplateData {
 	if !firing {
 		return d
 	}
-	d.Partitions = worst(r.causes(s))
-	d.Lost = s.topic.lost()
-	if age, known := s.oldest(); known {
+	d.Partitions = worstPartitions(r.violatingPartitions(in))
+	d.Lost = in.topic.lost()
+	if age, known := in.oldestAge(); known {
 		d.Delay = setting.Duration(age.Truncate(time.Second))
 	}
-	m := s.motion()
-	if len(r.Status) > 0 && !slices.Contains(r.Status, m.status) {
-		m.status = s.worstState(d.Partitions) // another partition is in a worse one
+	s := in.reportedStatus()
+	if len(r.Status) > 0 && !slices.Contains(r.Status, s.State) {
+		s.State = in.worstState(d.Partitions) // the topic's worst state is not one of the rule's
 	}
-	if m.status != trend.Unknown {
-		d.Status = string(m.status)
+	if s.State != trend.Unknown {
+		d.Status = string(s.State)
 	}
-	d.GrowingFor = setting.Duration(m.growing.Truncate(time.Second))
-	d.RateIn, d.RateOut, d.Drain = m.in, m.out, alert.FormatDrain(m.drain)
+	d.GrowingFor = setting.Duration(s.GrowingFor.Truncate(time.Second))
+	d.RateIn, d.RateOut, d.Drain = s.ProduceRate, s.ConsumeRate, alert.FormatDrain(s.DrainTime)
 	return d
 }
 
-// annotations prints the data.
+// annotations returns the data as annotations.
 func (d *TemplateData) annotations(r *Rule) alert.Labels {
 	out := alert.Labels{alert.LagAnnotation: alert.FormatCount(d.Lag)}
 	if r.MaxLag != nil {
@@ -109,91 +112,142 @@ func partitionLags(partitions []Partition) []alert.PartitionLag {
 	return out
 }
 
-// causes are the partitions for which a rule fires: those that its conditions
-// speak of, or all.
-func (r *rule) causes(s *ruleInput) []Partition {
-	if len(r.others) == 0 {
-		return s.topic.Partitions
+// violatingPartitions returns the partitions that meet all conditions of a firing
+// rule that apply to a single one; all partitions if none does.
+func (r *rule) violatingPartitions(in *ruleInput) []Partition {
+	if len(r.conditions) == 0 {
+		return in.topic.Partitions
 	}
 	var out []Partition
-	for _, p := range s.topic.Partitions {
-		one := ruleInput{s.Evaluator, s.snap, s.now, s.group, &Topic{Name: s.topic.Name, Partitions: []Partition{p}}, nil}
-		if (len(r.Status) == 0 || slices.Contains(r.Status, s.state(p.ID))) &&
-			(r.MaxDelay == 0 || r.delay(&one) == met) && (!r.Lost || p.Lost > 0) {
+	for _, p := range in.topic.Partitions {
+		one := ruleInput{in.Evaluator, in.snap, in.now, in.group, &Topic{Name: in.topic.Name, Partitions: []Partition{p}}, nil}
+		if (len(r.Status) == 0 || slices.Contains(r.Status, in.partitionState(p.ID))) &&
+			(r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > 0) {
 			out = append(out, p)
 		}
 	}
 	if len(out) == 0 {
-		return s.topic.Partitions // each condition holds in another one
+		return in.topic.Partitions // different partitions meet the conditions
 	}
 	return out
 }
 
-// end speaks of an alert whose topic, group or rule is gone: there is no lag to
-// tell. Of the rule's annotations those stay that need none, but for what
-// describes the trouble.
-func (v *evaluation) end(i int, id RuleID, group, topic string, e ActiveAlert, why string, args ...any) {
-	if !e.Firing {
+// addEnded adds the end of an alert, if it fires, whose topic, group or rule is gone.
+// There is no current lag: of the rule's annotations it has those that use labels
+// only, without the description, which is about the firing alert.
+func (ev *evaluation) addEnded(index int, id RuleID, group, topic string, old ActiveAlert, summary string, args ...any) {
+	if !old.Firing {
 		return
 	}
-	a := &alert.Alert{StartsAt: e.Since, EndsAt: v.now, Annotations: alert.Labels{}}
-	if i < len(v.rules) {
-		r := &v.rules[i]
-		a.Labels = v.labels(r.Alert, r.Labels, group, topic)
-		for name, text := range r.Annotations {
-			if s, err := text.Execute(labelData{a.Labels}); err == nil && name != alert.DescriptionAnnotation {
-				a.Annotations.SetNonEmpty(name, s)
+	a := &alert.Alert{StartsAt: old.Since, EndsAt: ev.now, Annotations: alert.Labels{}}
+	if index < len(ev.rules) {
+		r := &ev.rules[index]
+		a.Labels = ev.alertLabels(r.Alert, r.Labels, group, topic)
+		for name, template := range r.Annotations {
+			if text, err := template.Execute(labelData{a.Labels}); err == nil && name != alert.DescriptionAnnotation {
+				a.Annotations.SetNonEmpty(name, text)
 			}
 		}
 	} else {
-		texts := make(map[string]setting.Template, len(id.Labels))
-		for name, text := range id.Labels {
-			t, err := setting.NewTemplate(text)
-			if err != nil {
-				t = setting.Constant(text)
-			}
-			texts[name] = t
-		}
-		a.Labels = v.labels(id.Alert, texts, group, topic)
+		a.Labels = ev.alertLabels(id.Alert, id.labelTemplates(), group, topic)
 	}
-	a.SetSummary(fmt.Sprintf(why, args...))
-	v.said = append(v.said, pendingAlert{group, topic, i, a})
+	a.SetSummary(fmt.Sprintf(summary, args...))
+	ev.pending = append(ev.pending, pendingAlert{group, topic, index, a})
 }
 
-// labels returns an alert's labels. As in Prometheus, a label that comes out
-// empty is left out.
-func (v *evaluation) labels(name string, texts map[string]setting.Template, group, topic string) alert.Labels {
-	labels := make(alert.Labels, 4+len(texts))
-	maps.Copy(labels, alert.Labels{alert.NameLabel: name, alert.ClusterLabel: v.cluster, alert.GroupLabel: group, alert.TopicLabel: topic})
-	if len(texts) == 0 {
+// labelTemplates returns the label templates of a rule that may no longer exist.
+func (id RuleID) labelTemplates() map[string]setting.Template {
+	templates := make(map[string]setting.Template, len(id.Labels))
+	for name, text := range id.Labels {
+		t, err := setting.NewTemplate(text)
+		if err != nil {
+			t = setting.Constant(text)
+		}
+		templates[name] = t
+	}
+	return templates
+}
+
+// alertLabels returns the labels of an alert. As in Prometheus, a label whose
+// template yields an empty text is left out.
+func (ev *evaluation) alertLabels(name string, templates map[string]setting.Template, group, topic string) alert.Labels {
+	labels := make(alert.Labels, 4+len(templates))
+	maps.Copy(labels, alert.Labels{alert.NameLabel: name, alert.ClusterLabel: ev.cluster, alert.GroupLabel: group, alert.TopicLabel: topic})
+	if len(templates) == 0 {
 		return labels
 	}
 	data := labelData{maps.Clone(labels)}
-	for name, text := range texts {
-		labels.SetNonEmpty(name, text.Expand(data))
+	for name, template := range templates {
+		labels.SetNonEmpty(name, template.Expand(data))
 	}
 	return labels
 }
 
-// alerts returns what was said in order, each alert once: while one of the rules
-// that make it fires, it fires.
-func (v *evaluation) alerts() []*alert.Alert {
-	slices.SortFunc(v.said, func(a, b pendingAlert) int {
+// alerts returns the pending alerts in order. Of several with the same labels it
+// returns the first that fires, or else the first.
+func (ev *evaluation) alerts() []*alert.Alert {
+	slices.SortFunc(ev.pending, func(a, b pendingAlert) int {
 		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.topic, b.topic), cmp.Compare(a.rule, b.rule))
 	})
-	out := make([]*alert.Alert, 0, len(v.said))
-	from := 0 // where the topic's alerts begin
-	for i, s := range v.said {
-		if i > 0 && (s.group != v.said[i-1].group || s.topic != v.said[i-1].topic) {
+	out := make([]*alert.Alert, 0, len(ev.pending))
+	from := 0 // start of the topic's alerts
+	for i, p := range ev.pending {
+		if i > 0 && (p.group != ev.pending[i-1].group || p.topic != ev.pending[i-1].topic) {
 			from = len(out)
 		}
-		same := slices.IndexFunc(out[from:], func(a *alert.Alert) bool { return maps.Equal(a.Labels, s.alert.Labels) })
+		same := slices.IndexFunc(out[from:], func(a *alert.Alert) bool { return maps.Equal(a.Labels, p.alert.Labels) })
 		switch {
 		case same < 0:
-			out = append(out, s.alert)
-		case !out[from+same].EndsAt.IsZero() && s.alert.EndsAt.IsZero():
-			out[from+same] = s.alert
+			out = append(out, p.alert)
+		case !out[from+same].EndsAt.IsZero() && p.alert.EndsAt.IsZero():
+			out[from+same] = p.alert
 		}
 	}
 	return out
+}
+
+const (
+	// maxHistories is how many alerts of a poll have a history: those with the
+	// highest lag. More do not fit into a message, and each is stored at every
+	// poll.
+	maxHistories = 50
+	// maxHistoryValues bounds one history.
+	maxHistoryValues = 180
+)
+
+// attachHistory adds the history of their lag to alerts.
+func attachHistory(alerts []*alert.Alert, w *trend.Window) {
+	var current []*alert.Alert
+	for _, a := range alerts {
+		if a.Annotations[alert.LagAnnotation] != "" {
+			current = append(current, a)
+		}
+	}
+	if len(current) > maxHistories {
+		slices.SortStableFunc(current, func(a, b *alert.Alert) int { return cmp.Compare(lagOf(b), lagOf(a)) })
+		current = current[:maxHistories]
+	}
+	for _, a := range current {
+		history := lagHistory(w.History(a.Labels[alert.GroupLabel], a.Labels[alert.TopicLabel]))
+		a.Annotations.SetNonEmpty(alert.LagHistoryAnnotation, history)
+	}
+}
+
+// lagOf returns the lag of an alert, 0 if a custom annotation hides it.
+func lagOf(a *alert.Alert) int64 {
+	n, _ := alert.ParseCount(a.Annotations[alert.LagAnnotation])
+	return n
+}
+
+// lagHistory returns the newest values of a history as an annotation.
+func lagHistory(h trend.History) string {
+	out := alert.LagHistory{Last: h.Last, Step: h.Step}
+	for _, v := range h.Values[max(0, len(h.Values)-maxHistoryValues):] {
+		if v < 0 {
+			out.Values = append(out.Values, math.NaN())
+		} else {
+			out.Values = append(out.Values, float64(v))
+		}
+	}
+	return out.String()
 }

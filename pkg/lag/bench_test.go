@@ -52,7 +52,7 @@ func BenchmarkPicture(b *testing.B) {
 	}
 	w := &trend.Window{}
 	for m := range 180 {
-		w.Add(at(float64(m)), trends(snap), true, false)
+		w.Add(at(float64(m)), trendGroups(snap), true, false)
 	}
 	changes, _ := chunks(nil).changes("c", w, at(180))
 	stored := chunks{{Key: changes[0].Key, Value: changes[0].Value, Version: 1}}
@@ -62,7 +62,7 @@ func BenchmarkPicture(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		w.Add(at(181), trends(snap), true, false)
+		w.Add(at(181), trendGroups(snap), true, false)
 		if _, err := stored.changes("c", w, at(181)); err != nil {
 			b.Fatal(err)
 		}

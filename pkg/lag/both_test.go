@@ -46,8 +46,8 @@ func TestBoth(t *testing.T) {
 			t.Errorf("read %d asked %s, want %s", i, got, s.want)
 		}
 		if s.err != "" {
-			if err == nil || err.Error() != s.err || cause(err, "zh") != "Kafka 协议和云 API 都读不到。协议：cause in zh；API：denied" {
-				t.Errorf("read %d: %v, %s", i, err, cause(err, "zh"))
+			if err == nil || err.Error() != s.err || errorText(err, "zh") != "Kafka 协议和云 API 都读不到。协议：cause in zh；API：denied" {
+				t.Errorf("read %d: %v, %s", i, err, errorText(err, "zh"))
 			}
 			continue
 		}

@@ -1,6 +1,7 @@
 package lag
 
 import (
+	"regexp/syntax"
 	"slices"
 	"time"
 
@@ -8,34 +9,33 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// DefaultInterval is how often serve and dev poll unless told otherwise.
+// DefaultInterval is the time between polls in serve and dev unless configured.
 const DefaultInterval = time.Minute
 
 // maxName bounds the name of a cluster, in bytes: it is part of a store's key.
 const maxName = 255
 
-// Config is the part `lag` of the configuration.
+// DefaultAllowedLag is one message for each partition: in a topic with
+// transactions the marker at the end stays unread, which no consumer reads.
+const DefaultAllowedLag = 1
+
+// Config is the section `lag` of the configuration.
 type Config struct {
 	// Interval is the time between polls in serve and dev; zero means
 	// DefaultInterval. On a platform the timer trigger decides.
 	Interval setting.Duration `yaml:"interval,omitempty"`
 	Clusters []Cluster        `yaml:"clusters,omitempty"`
-	// Rules are DefaultRules when there are none.
+	// Rules default to DefaultRules.
 	Rules []Rule `yaml:"rules,omitempty"`
-	// AllowedLag is how many unread messages of a partition count as none where
-	// time, status and growth are judged; nil means DefaultAllowedLag.
+	// AllowedLag is how many unread messages of a partition count as none in the
+	// conditions max_delay, status and growing_for; nil means DefaultAllowedLag.
 	AllowedLag *int64 `yaml:"allowed_lag,omitempty"`
-	// Burrow tells the status of a consumer as LinkedIn's Burrow does, false
+	// Burrow evaluates the status of consumers as LinkedIn's Burrow does, false
 	// alarms included.
 	Burrow bool `yaml:"burrow,omitempty"`
 }
 
-// DefaultAllowedLag is one message for each partition: in a topic with
-// transactions a group that has read everything stays behind by the marker at
-// the end, which nobody reads.
-const DefaultAllowedLag = 1
-
-// Every is the interval, or its default.
+// PollInterval returns Interval or its default.
 func (c *Config) PollInterval() time.Duration {
 	if c.Interval <= 0 {
 		return DefaultInterval
@@ -43,36 +43,36 @@ func (c *Config) PollInterval() time.Duration {
 	return c.Interval.Std()
 }
 
-// judge returns the judge of a cluster, with the rules that are for it.
-func (c *Config) judge(cluster, language string) *Evaluator {
+// evaluator returns the Evaluator of a cluster, with the rules that match it.
+func (c *Config) evaluator(cluster, language string) *Evaluator {
 	rules := c.Rules
 	if len(rules) == 0 {
 		rules = DefaultRules()
 	}
-	j := NewEvaluator(rules, cluster, language)
-	j.burrow = c.Burrow
+	e := NewEvaluator(rules, cluster, language)
+	e.burrow = c.Burrow
 	if c.AllowedLag != nil {
-		j.allowed = *c.AllowedLag
+		e.allowedLag = *c.AllowedLag
 	}
-	return j
+	return e
 }
 
-// Cluster is one Kafka whose consumer groups are watched.
+// Cluster is one Kafka cluster to monitor.
 type Cluster struct {
-	// Name is the value of the label cluster. State is kept under it: a cluster
-	// with another name is another cluster.
+	// Name is the value of the label cluster and the key of the stored state:
+	// renaming a cluster starts a new one.
 	Name string `yaml:"name"`
 	// CKafka and Kafka are the two ways to read it. With both, it is read by
-	// Kafka's protocol, and through the API while that cannot be reached.
+	// Kafka's protocol, and through the API while that fails.
 	CKafka *CKafka `yaml:"ckafka,omitempty"`
 	Kafka  *Kafka  `yaml:"kafka,omitempty"`
-	// Groups and Topics choose what is read. What they leave out is, to the
-	// rules, not there.
+	// Groups and Topics select what is read. To the rules, everything else does
+	// not exist.
 	Groups Filter `yaml:"groups,omitempty"`
 	Topics Filter `yaml:"topics,omitempty"`
 }
 
-// Validate adds what is wrong with c to f.
+// Validate adds the errors of c to f.
 func (c *Config) Validate(f *setting.Faults) {
 	seen := map[string]bool{}
 	for i := range c.Clusters {
@@ -106,4 +106,41 @@ func (c *Config) Validate(f *setting.Faults) {
 			f.In("rules", i, "match").Warnf("cluster", "%q is the name of none of the clusters", c.Rules[i].Match.Cluster)
 		}
 	}
+}
+
+// Filter selects names: those that a pattern of Include matches and none of
+// Exclude. Without Include it selects all but Exclude.
+type Filter struct {
+	Include []setting.Pattern `yaml:"include,omitempty"`
+	Exclude []setting.Pattern `yaml:"exclude,omitempty"`
+}
+
+// Match reports whether name is selected.
+func (f Filter) Match(name string) bool {
+	match := func(p setting.Pattern) bool { return p.Match(name) }
+	return (len(f.Include) == 0 || slices.ContainsFunc(f.Include, match)) && !slices.ContainsFunc(f.Exclude, match)
+}
+
+// Literals returns the selected names, each once, when every pattern of Include is
+// a literal name, so that existing names need not be listed. Otherwise ok is false.
+func (f Filter) Literals() (names []string, ok bool) {
+	for _, p := range f.Include {
+		name, ok := literal(p.String())
+		if !ok {
+			return nil, false
+		}
+		if f.Match(name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, len(f.Include) > 0
+}
+
+// literal returns the only text that an expression matches, if there is one.
+func literal(expr string) (string, bool) {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil || re.Op != syntax.OpLiteral || re.Flags&syntax.FoldCase != 0 {
+		return "", false
+	}
+	return string(re.Rune), true
 }

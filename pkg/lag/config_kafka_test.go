@@ -54,11 +54,11 @@ func TestConfigKafkaFaults(t *testing.T) {
 		`{brokers: ["b:1"], sasl: {mechanism: GSSAPI}}`:   at + `sasl.mechanism "GSSAPI" is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, AWS_MSK_IAM`,
 		`{brokers: ["b:1"], sasl: {mechanism: SCRAM-SHA-512}}`: at + "sasl.username is missing: SCRAM-SHA-512 logs in with username and password\n" +
 			at + "sasl.password is missing: SCRAM-SHA-512 logs in with username and password",
-		`{brokers: ["b:1"], sasl: {mechanism: PLAIN, username: u, password: p}}`:          "warning: " + at + "sasl.mechanism PLAIN without tls sends the password as it is: everybody on the way can read it",
+		`{brokers: ["b:1"], sasl: {mechanism: PLAIN, username: u, password: p}}`:          "warning: " + at + "sasl.mechanism PLAIN without tls sends the password unencrypted",
 		`{brokers: ["b:1"], tls: {}, sasl: {mechanism: PLAIN, username: u, password: p}}`: "",
 		`{brokers: ["b:1"], tls: {}, sasl: {mechanism: AWS_MSK_IAM}}`:                     "",
 		`{brokers: ["b:1"], sasl: {mechanism: AWS_MSK_IAM, username: u}}`: at + "sasl AWS_MSK_IAM takes its key from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN): leave username and password out\n" +
-			at + "sasl.mechanism AWS_MSK_IAM works over TLS only: add tls: {} beside sasl",
+			at + "sasl.mechanism AWS_MSK_IAM works over TLS only: add tls: {} next to sasl",
 		`{brokers: ["b:1"]}, ckafka: {instance_id: i, region: r}`: "", // both ways
 	} {
 		if _, got := load(t, "clusters: [{name: a, kafka: "+text+"}]"+aRule); got != want {

@@ -132,7 +132,7 @@ rules.0.labels.topic is set by Tocsin: choose another name
 rules.0.annotations.a b is not a name: use letters, digits and _, with a letter or _ first
 rules.0.annotations.lag is set by Tocsin: choose another name`},
 		"a label that changes": {rule(`labels: {lag_now: "{{ $value }}"}`), `
-rules.0.labels.lag_now the template cannot be used: line 1: at <.Value>: can't evaluate field Value in type lag.labelData: labels are what the alert is, so they may use $labels only`},
+rules.0.labels.lag_now the template cannot be used: line 1: at <.Value>: can't evaluate field Value in type lag.labelData: labels identify the alert, so they may use $labels only`},
 		"an annotation of nothing": {rule(`annotations: {summary: "{{ .Nope }}"}`), `
 rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.TemplateData: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 		"an endless annotation": {rule(`annotations: {summary: "{{ printf \"%70000d\" .Lag }}"}`), `

@@ -8,186 +8,179 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Failed judges a poll at now that could learn nothing: lag and its alerts stay
-// as they are, and at the second failure in a row an alert fires, with the cause
-// in words for people.
-func (j *Evaluator) EvaluateFailure(prev *ClusterState, err error, now time.Time) (*ClusterState, []*alert.Alert) {
-	v := evaluation{Evaluator: j, now: now, next: &ClusterState{}}
+// firingPolls is how many polls in a row must fail before an alert fires.
+const firingPolls = 2
+
+// EvaluateFailure evaluates a poll at now that could read nothing. Lag alerts stay
+// as they are. At the second failure in a row the alert TocsinPollFailed fires, with
+// err as its description.
+func (e *Evaluator) EvaluateFailure(prev *ClusterState, err error, now time.Time) (*ClusterState, []*alert.Alert) {
+	ev := evaluation{Evaluator: e, now: now, next: &ClusterState{}}
 	if prev != nil {
-		*v.next = *prev
+		*ev.next = *prev
 	}
-	v.next.Failures = v.failure(v.next.Failures, "", err)
-	return v.next, v.alerts()
+	ev.next.Failures = ev.countFailure(ev.next.Failures, "", err)
+	return ev.next, ev.alerts()
 }
 
-// Removed ends all that fires of a cluster that is no longer in the
-// configuration.
-func (j *Evaluator) EndAll(prev *ClusterState, now time.Time) []*alert.Alert {
+// EndAll returns the ends of all alerts that fire, for a cluster that is no longer
+// in the configuration.
+func (e *Evaluator) EndAll(prev *ClusterState, now time.Time) []*alert.Alert {
 	if prev == nil {
 		return nil
 	}
-	v := evaluation{Evaluator: j, now: now}
+	ev := evaluation{Evaluator: e, now: now}
 	for i, old := range prev.Rules {
 		for group, topics := range old.Topics {
-			for topic, e := range topics {
-				v.end(len(v.rules)+i, old.Rule, group, topic, e, v.words.clusterGone, v.cluster)
+			for topic, a := range topics {
+				ev.addEnded(len(ev.rules)+i, old.Rule, group, topic, a, ev.messages.clusterGone, ev.cluster)
 			}
 		}
 	}
-	v.recovered(prev.Failures, "", v.words.clusterGone, "")
+	ev.addRecovered(prev.Failures, "", ev.messages.clusterGone, "")
 	for group, f := range prev.GroupFailures {
-		v.recovered(f, group, "", v.words.failedGroupGone)
+		ev.addRecovered(f, group, "", ev.messages.failedGroupGone)
 	}
-	return v.alerts()
+	return ev.alerts()
 }
 
-// fewGroups is how many groups that cannot be read are told one by one. When
-// there are more, the cluster is at fault, or time ran out, and it is told once.
-const fewGroups = 3
+// maxGroupAlerts is up to how many failed groups each has its own alert. More have
+// a common cause, such as the cluster or a lack of time, and share the cluster's.
+const maxGroupAlerts = 3
 
-// failures judges what could not be read of a poll that succeeded.
-func (v *evaluation) failures(prev *ClusterState, groups map[string]*Group, complete bool) {
-	if prev == nil {
-		prev = &ClusterState{}
-	}
-	many := unread(groups)
+// evaluateFailures evaluates the errors in the snapshot of a poll that succeeded.
+func (ev *evaluation) evaluateFailures() {
+	shared := newFailedGroupsError(ev.groups)
 	var err error
 	switch {
-	case many != nil:
-		err = many
-	case v.snap.Err != nil:
-		err = &partial{v.snap.Err, func(w *messages, cause string) string { return fmt.Sprintf(w.unlisted, cause) }}
+	case shared != nil:
+		err = shared
+	case ev.snap.Err != nil:
+		err = &partialError{ev.snap.Err, func(m *messages, cause string) string { return fmt.Sprintf(m.unlisted, cause) }}
 	}
-	v.next.Failures = v.failure(prev.Failures, "", err)
-	for name, g := range groups {
-		if many != nil && g.trouble() != nil {
-			v.remember(name, prev.GroupFailures[name]) // the cluster's alert speaks for it
+	ev.next.Failures = ev.countFailure(ev.prev.Failures, "", err)
+	for name, g := range ev.groups {
+		if shared != nil && g.failure() != nil {
+			ev.next.setGroupFailures(name, ev.prev.GroupFailures[name]) // covered by the cluster's alert
 			continue
 		}
-		v.remember(name, v.failure(prev.GroupFailures[name], name, g.trouble()))
+		ev.next.setGroupFailures(name, ev.countFailure(ev.prev.GroupFailures[name], name, g.failure()))
 	}
-	for name, f := range prev.GroupFailures {
+	for name, f := range ev.prev.GroupFailures {
 		switch {
-		case groups[name] != nil:
-		case complete:
-			v.recovered(f, name, "", v.words.failedGroupGone)
+		case ev.groups[name] != nil:
+		case ev.complete:
+			ev.addRecovered(f, name, "", ev.messages.failedGroupGone)
 		default:
-			v.remember(name, f)
+			ev.next.setGroupFailures(name, f)
 		}
 	}
 }
 
-// unreadGroups is the error of a poll that could not read many of the groups.
-type unreadGroups struct {
-	failed, of int
-	first      error // of the first in order of names
-}
-
-// unread returns the error of a poll in which more than a few groups could not
-// be read, nil when it was few or none.
-func unread(groups map[string]*Group) *unreadGroups {
-	u := unreadGroups{of: len(groups)}
-	first := ""
-	for name, g := range groups {
-		err := g.trouble()
-		if err == nil {
-			continue
-		}
-		u.failed++
-		if first == "" || name < first {
-			first, u.first = name, err
-		}
+// countFailure returns the failures in a row of a group, or of the cluster if group
+// is "", after a poll with an error or with nil. It adds the alert that they fire,
+// or its end.
+func (ev *evaluation) countFailure(old PollFailures, group string, err error) PollFailures {
+	if err == nil {
+		ev.addRecovered(old, group, ev.messages.clusterRecovered, ev.messages.groupRecovered)
+		return PollFailures{}
 	}
-	if u.failed <= fewGroups {
-		return nil
+	failures := PollFailures{Polls: min(old.Polls+1, firingPolls), Since: old.Since}
+	if old.Polls == 0 {
+		failures.Since = ev.now
 	}
-	return &u
+	if !failures.firing() {
+		return failures
+	}
+	clusterSummary, groupSummary, description := ev.messages.clusterFailed, ev.messages.groupFailed, ev.messages.lagUnknown
+	partial := (*partialError)(nil)
+	if errors.As(err, &partial) {
+		clusterSummary, groupSummary, description = ev.messages.clusterPartial, ev.messages.groupPartial, ev.messages.restEvaluated
+	}
+	a := ev.addPollFailed(failures, group, clusterSummary, groupSummary)
+	a.SetDescription(fmt.Sprintf(description, errorText(err, ev.language)))
+	if partial != nil {
+		a.Annotations[alert.PartialAnnotation] = "true"
+	}
+	return failures
 }
 
-func (u *unreadGroups) Error() string { return u.Text("en") }
-
-// Text says it in a language, "zh" or "en".
-func (u *unreadGroups) Text(language string) string {
-	return fmt.Sprintf(wordsIn(language).unread, u.failed, u.of, cause(u.first, language))
+// addRecovered adds the end of the alert of failed polls, if it fires.
+func (ev *evaluation) addRecovered(old PollFailures, group, clusterSummary, groupSummary string) {
+	if old.firing() {
+		ev.addPollFailed(old, group, clusterSummary, groupSummary).EndsAt = ev.now
+	}
 }
 
-// trouble is why a group, or something about it, could not be read.
-func (g *Group) trouble() error {
+// addPollFailed adds the alert of failed polls. Its summary is one of two formats:
+// with the name of the cluster, or with those of the group and the cluster.
+func (ev *evaluation) addPollFailed(f PollFailures, group, clusterSummary, groupSummary string) *alert.Alert {
+	a := &alert.Alert{
+		Labels:   alert.Labels{alert.NameLabel: alert.PollFailedAlert, alert.ClusterLabel: ev.cluster},
+		StartsAt: f.Since,
+	}
+	if group == "" {
+		a.SetSummary(fmt.Sprintf(clusterSummary, ev.cluster))
+	} else {
+		a.Labels[alert.GroupLabel] = group
+		a.SetSummary(fmt.Sprintf(groupSummary, group, ev.cluster))
+	}
+	ev.pending = append(ev.pending, pendingAlert{group, "", -1, a})
+	return a
+}
+
+// failure returns the error of a group: that of reading it, or of a follow-up query.
+func (g *Group) failure() error {
 	if g.Err != nil {
 		return g.Err
 	}
 	return g.PartialErr
 }
 
-// partial is the error of a poll that could not learn a part of what it should.
-type partial struct {
-	err error
-	say func(w *messages, cause string) string
+// failedGroupsError is the error of a poll in which many groups failed.
+type failedGroupsError struct {
+	failed, groups int
+	first          error // of the first failed group by name
 }
 
-func (p *partial) Error() string { return p.Text("en") }
-func (p *partial) Unwrap() error { return p.err }
-
-// Text says it in a language, "zh" or "en".
-func (p *partial) Text(language string) string {
-	return p.say(wordsIn(language), cause(p.err, language))
-}
-
-func (v *evaluation) remember(group string, f PollFailures) {
-	if f == (PollFailures{}) {
-		return
-	}
-	if v.next.GroupFailures == nil {
-		v.next.GroupFailures = map[string]PollFailures{}
-	}
-	v.next.GroupFailures[group] = f
-}
-
-// failure is what becomes of a run of failures of a group, or with "" of the
-// cluster.
-func (v *evaluation) failure(was PollFailures, group string, err error) PollFailures {
-	if err == nil {
-		v.recovered(was, group, v.words.clusterBack, v.words.groupBack)
-		return PollFailures{}
-	}
-	is := PollFailures{Polls: min(was.Polls+1, 2), Since: was.Since}
-	if was.Polls == 0 {
-		is.Since = v.now
-	}
-	if is.firing() {
-		cluster, single, meanwhile := v.words.clusterFailed, v.words.groupFailed, v.words.meanwhile
-		p := (*partial)(nil)
-		if errors.As(err, &p) {
-			cluster, single, meanwhile = v.words.clusterPartly, v.words.groupPartly, v.words.partly
+// newFailedGroupsError returns the error of a poll in which more than
+// maxGroupAlerts groups failed, nil if fewer did.
+func newFailedGroupsError(groups map[string]*Group) *failedGroupsError {
+	e := failedGroupsError{groups: len(groups)}
+	first := ""
+	for name, g := range groups {
+		err := g.failure()
+		if err == nil {
+			continue
 		}
-		a := v.failed(is, group, cluster, single)
-		a.SetDescription(fmt.Sprintf(meanwhile, cause(err, v.language)))
-		if p != nil {
-			a.Annotations[alert.PartialAnnotation] = "true"
+		e.failed++
+		if first == "" || name < first {
+			first, e.first = name, err
 		}
 	}
-	return is
+	if e.failed <= maxGroupAlerts {
+		return nil
+	}
+	return &e
 }
 
-// recovered ends the alert about a run of failures, if it fires.
-func (v *evaluation) recovered(was PollFailures, group, cluster, single string) {
-	if was.firing() {
-		v.failed(was, group, cluster, single).EndsAt = v.now
-	}
+func (e *failedGroupsError) Error() string { return e.Text("en") }
+
+// Text returns the message in a language, "zh" or "en".
+func (e *failedGroupsError) Text(language string) string {
+	return fmt.Sprintf(messagesIn(language).failedGroups, e.failed, e.groups, errorText(e.first, language))
 }
 
-// failed makes the alert about a run of failures. Its summary is one of two
-// formats: of the cluster's name, or of the group's and the cluster's.
-func (v *evaluation) failed(f PollFailures, group, cluster, single string) *alert.Alert {
-	a := &alert.Alert{
-		Labels:   alert.Labels{alert.NameLabel: alert.PollFailedAlert, alert.ClusterLabel: v.cluster},
-		StartsAt: f.Since,
-	}
-	a.SetSummary(fmt.Sprintf(cluster, v.cluster))
-	if group != "" {
-		a.Labels[alert.GroupLabel] = group
-		a.SetSummary(fmt.Sprintf(single, group, v.cluster))
-	}
-	v.said = append(v.said, pendingAlert{group, "", -1, a})
-	return a
+// partialError is an error that concerns a part of a poll: the rest is evaluated.
+type partialError struct {
+	err  error
+	text func(m *messages, cause string) string
+}
+
+func (e *partialError) Error() string { return e.Text("en") }
+func (e *partialError) Unwrap() error { return e.err }
+
+// Text returns the message in a language, "zh" or "en".
+func (e *partialError) Text(language string) string {
+	return e.text(messagesIn(language), errorText(e.err, language))
 }

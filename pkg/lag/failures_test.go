@@ -158,7 +158,7 @@ func TestGroupsThatCannotBeListed(t *testing.T) {
 		}
 		mustPoll(t, w, float64(i))
 		if i == 2 {
-			want := "some of the consumer groups could not be listed: cause in en. The rest is judged as usual; alerts about what cannot be seen stay as they are."
+			want := "some of the consumer groups could not be listed: cause in en. The rest is evaluated as usual; alerts about the part that cannot be read stay as they are."
 			got := e.last(alert.PollFailedAlert).Annotations
 			if got["description"] != want || got["partial"] != "true" || got["summary"] != "The consumer lag of cluster c is not seen in full" {
 				t.Errorf("%q", got)

@@ -57,7 +57,7 @@ var (
 func find(r *Rule, snap *Snapshot, partitions ...Partition) result {
 	j := NewEvaluator([]Rule{*r}, "c", "en")
 	topic := &Topic{Name: "t", Partitions: partitions}
-	return j.rules[0].find(&ruleInput{j, snap, at(10), &Group{Name: "g"}, topic, &view{total: sum(partitions)}})
+	return j.rules[0].evaluate(&ruleInput{j, snap, at(10), &Group{Name: "g"}, topic, &topicView{lagSum: sumLag(partitions)}})
 }
 
 func TestConditions(t *testing.T) {
@@ -140,7 +140,7 @@ func TestGrowthBetween(t *testing.T) {
 		for m := range int64(8) {
 			p := part(0, 100*m, 100*m+500+tt.rise*m)
 			snap := all(of("g", p))
-			w.Add(at(float64(m)), trends(snap), true, true)
+			w.Add(at(float64(m)), trendGroups(snap), true, true)
 			snap.Trend = w
 			if m == 0 || m == 1 || m == 3 || m == 7 {
 				got = append(got, find(&Rule{GrowingFor: setting.Duration(6 * time.Minute)}, snap, p))

@@ -76,7 +76,7 @@ func TestAdvance(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for i, from := range []string{nothing, pending, "due", firing} {
-			is := tt.rule.advance(was[from], tt.rule.count(sum(topic("t", tt.seen).Partitions)), now)
+			is := tt.rule.advance(was[from], tt.rule.checkMaxLag(sumLag(topic("t", tt.seen).Partitions)), now)
 			got := nothing
 			switch {
 			case is.Firing:
@@ -277,7 +277,7 @@ func TestJudgeDoesNotChangeWhatItWasGiven(t *testing.T) {
 	j.Evaluate(state, all(Group{Name: "g", Topics: []Topic{topic("t", "0")}}), at(1))
 	j.EvaluateFailure(state, errors.New("x"), at(1))
 	j.EndAll(state, at(1))
-	(&ClusterState{}).holding(state).merge(state.Rules[0].Rule, map[string]map[string]ActiveAlert{"g": {"v": {Since: at(1)}}})
+	(&ClusterState{}).withEnded(state).mergeTopics(state.Rules[0].Rule, map[string]map[string]ActiveAlert{"g": {"v": {Since: at(1)}}})
 	if after, _ := state.Encode(); string(after) != string(before) {
 		t.Errorf("%s became %s", before, after)
 	}
@@ -301,7 +301,7 @@ func TestWorst(t *testing.T) {
 		{lags(1, 2, 3, 4, 5, 6, 7), "6:7,5:6,4:5,3:4,2:3"},
 		{lags(4, 4, 4, 4, 4, 4, 4), "0:4,1:4,2:4,3:4,4:4"},
 	} {
-		if got := alert.FormatPartitions(partitionLags(worst(tt.partitions))); got != tt.want {
+		if got := alert.FormatPartitions(partitionLags(worstPartitions(tt.partitions))); got != tt.want {
 			t.Errorf("worst = %s, want %s", got, tt.want)
 		}
 	}

@@ -80,7 +80,7 @@ func TestDelayThroughItsLife(t *testing.T) {
 		r.blind = s.blind
 		mustPoll(t, w, s.minute)
 		if s.minute == 26 {
-			want := "the age of unread messages in partition 0 of t is not known: message 7 is 3m ahead. The rest is judged as usual; alerts about what cannot be seen stay as they are."
+			want := "the age of unread messages in partition 0 of t is not known: message 7 is 3m ahead. The rest is evaluated as usual; alerts about the part that cannot be read stay as they are."
 			if got := e.last(alert.PollFailedAlert).Annotations["description"]; got != want {
 				t.Errorf("cause %q", got)
 			}

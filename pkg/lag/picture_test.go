@@ -27,11 +27,11 @@ func TestHistoryText(t *testing.T) {
 		{[]int64{1200, -1, 1300}, "1700000000/60:1200,,1300"},
 		{[]int64{-1, 0, -1}, "1700000000/60:,0,"},
 	} {
-		if got := history(trend.History{Last: last, Step: time.Minute, Values: tt.values}); got != tt.want {
+		if got := lagHistory(trend.History{Last: last, Step: time.Minute, Values: tt.values}); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.values, got, tt.want)
 		}
 	}
-	got := history(trend.History{Last: last, Step: time.Minute, Values: long})
+	got := lagHistory(trend.History{Last: last, Step: time.Minute, Values: long})
 	if n := strings.Count(got, ",") + 1; n != 180 || !strings.HasPrefix(got, "1700000000/60:20,") || !strings.HasSuffix(got, ",199") {
 		t.Errorf("%d values: %s", n, got)
 	}

@@ -1,6 +1,7 @@
 package lag
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -11,85 +12,101 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Rule is when lag becomes an alert: when all of its conditions hold. It has one
-// of MaxLag, MaxDelay, Status, GrowingFor and Lost at least.
+// Rule fires an alert for each topic of a group in which all of its conditions are
+// met. It has at least one of MaxLag, MaxDelay, Status, GrowingFor and Lost.
 type Rule struct {
 	// Alert is the value of the label alertname.
 	Alert string `yaml:"alert"`
 	Match Match  `yaml:"match,omitempty"`
-	// MaxLag is in messages, summed over a topic's partitions. It holds when the
-	// lag is greater.
+	// MaxLag is met when the lag, in messages summed over the topic's partitions,
+	// is greater.
 	MaxLag *int64 `yaml:"max_lag,omitempty"`
-	// MaxDelay holds when the oldest unread message of one of the topic's
-	// partitions is older.
+	// MaxDelay is met when the oldest unread message of a partition is older.
 	MaxDelay setting.Duration `yaml:"max_delay,omitempty"`
-	// Status holds when one of the topic's partitions is in one of these states:
-	// trend.Stalled, Stopped, Rewind or Growing.
+	// Status is met when a partition is in one of these states: trend.Stalled,
+	// Stopped, Rewind or Growing.
 	Status []trend.State `yaml:"status,omitempty"`
-	// GrowingFor holds when the lag of the topic has not fallen, and has grown,
-	// for so long.
+	// GrowingFor is met when the lag of the topic has been growing for at least
+	// this long.
 	GrowingFor setting.Duration `yaml:"growing_for,omitempty"`
-	// Lost holds when messages were deleted before the group had read them.
+	// Lost is met when messages were deleted before the group read them.
 	Lost bool `yaml:"lost,omitempty"`
-	// For is how long all of it must hold before the alert fires.
+	// For is how long the conditions must be met before the alert fires.
 	For setting.Duration `yaml:"for,omitempty"`
-	// ClearBelow, if set, keeps a firing alert until the lag is smaller than
-	// this; otherwise MaxLag ends to hold when the lag is no longer greater.
+	// ClearBelow keeps a firing alert until the lag is lower; without it, the
+	// alert resolves when the lag is at most MaxLag.
 	ClearBelow *int64 `yaml:"clear_below,omitempty"`
-	// ClearBelowDelay is the same for MaxDelay: a firing alert stays until no
-	// unread message is older than this.
+	// ClearBelowDelay does the same for MaxDelay: it keeps a firing alert until no
+	// unread message is older.
 	ClearBelowDelay setting.Duration `yaml:"clear_below_delay,omitempty"`
-	// Labels are added to the alert. They may use $labels only.
+	// Labels are added to the alert. Their templates may use $labels only.
 	Labels map[string]setting.Template `yaml:"labels,omitempty"`
-	// Annotations replace the built-in summary and description, or are added.
+	// Annotations are added to the built-in ones; summary and description replace
+	// them. Their templates may use TemplateData.
 	Annotations map[string]setting.Template `yaml:"annotations,omitempty"`
 }
 
-// Match is what a rule is for; a pattern that is not given matches everything.
+// DefaultRules returns the rules of a configuration without any. They need no
+// thresholds: they fire for consumers that have unread messages and have stopped or
+// stalled for five minutes, and at once for messages that were deleted unread.
+func DefaultRules() []Rule {
+	const forDuration = setting.Duration(5 * time.Minute)
+	return []Rule{
+		{Alert: alert.ConsumerStoppedAlert, Status: []trend.State{trend.Stopped}, For: forDuration, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.ConsumerStalledAlert, Status: []trend.State{trend.Stalled}, For: forDuration, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.MessagesLostAlert, Lost: true, Labels: severity(alert.SeverityCritical)},
+	}
+}
+
+func severity(s string) map[string]setting.Template {
+	return map[string]setting.Template{alert.SeverityLabel: setting.Constant(s)}
+}
+
+// Match selects the topics of a rule; a missing pattern matches everything.
 type Match struct {
 	Cluster       setting.Pattern `yaml:"cluster,omitempty"`
 	ConsumerGroup setting.Pattern `yaml:"consumer_group,omitempty"`
 	Topic         setting.Pattern `yaml:"topic,omitempty"`
 }
 
-// longestGrowth is how far back a trend.Window knows a topic's lag.
-const longestGrowth = 3 * time.Hour
+// maxGrowingFor is how far back a trend.Window keeps the lag of a topic.
+const maxGrowingFor = 3 * time.Hour
 
-// statuses are what Rule.Status may name.
-var statuses = []trend.State{trend.Stalled, trend.Stopped, trend.Rewind, trend.Growing}
+// ruleStates are the values of Rule.Status.
+var ruleStates = []trend.State{trend.Stalled, trend.Stopped, trend.Rewind, trend.Growing}
 
 func (r *Rule) validate(f *setting.Faults) {
 	if r.Alert == "" {
 		f.Addf("alert", "is missing: it is the name of the alert, such as KafkaConsumerLag")
 	}
-	if !r.judges() {
+	if !r.hasCondition() {
 		f.Addf("max_lag", "is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost")
 	}
 	r.validateLag(f)
 	switch {
-	case r.ClearBelowDelay == 0 || !r.judges():
+	case r.ClearBelowDelay == 0 || !r.hasCondition():
 	case r.MaxDelay == 0:
 		f.Addf("max_delay", "is missing: clear_below_delay is for rules with it")
 	case r.ClearBelowDelay > r.MaxDelay:
 		f.Addf("clear_below_delay", "must not be greater than max_delay (%v), not %v", r.MaxDelay, r.ClearBelowDelay)
 	}
-	if r.GrowingFor.Std() > longestGrowth {
-		f.Addf("growing_for", "must not be longer than %v, which is how far the history goes back", setting.Duration(longestGrowth))
+	if r.GrowingFor.Std() > maxGrowingFor {
+		f.Addf("growing_for", "must not be longer than %v, which is how far the history goes back", setting.Duration(maxGrowingFor))
 	}
 	for i, s := range r.Status {
-		if !slices.Contains(statuses, s) {
+		if !slices.Contains(ruleStates, s) {
 			f.In("status", i).Addf("", "%q is not one of stalled, stopped, rewind, growing", string(s))
 		}
 	}
-	r.validateTexts(f.In("labels"), r.Labels, labelData{sample().Labels}, reservedLabels,
-		"labels are what the alert is, so they may use $labels only")
-	r.validateTexts(f.In("annotations"), r.Annotations, sample(), reservedAnnotations,
-		"an annotation may use $labels, $value, "+dataNames)
+	r.validateTemplates(f.In("labels"), r.Labels, labelData{sampleData().Labels}, reservedLabels,
+		"labels identify the alert, so they may use $labels only")
+	r.validateTemplates(f.In("annotations"), r.Annotations, sampleData(), reservedAnnotations,
+		"an annotation may use $labels, $value, "+templateFields)
 }
 
 func (r *Rule) validateLag(f *setting.Faults) {
 	switch {
-	case r.MaxLag == nil && r.ClearBelow != nil && r.judges():
+	case r.MaxLag == nil && r.ClearBelow != nil && r.hasCondition():
 		f.Addf("max_lag", "is missing: clear_below is for rules with it")
 	case r.MaxLag == nil:
 	case *r.MaxLag < 0:
@@ -102,12 +119,12 @@ func (r *Rule) validateLag(f *setting.Faults) {
 	}
 }
 
-// judges tells that the rule has a condition.
-func (r *Rule) judges() bool {
+// hasCondition reports whether the rule has a condition.
+func (r *Rule) hasCondition() bool {
 	return r.MaxLag != nil || r.MaxDelay > 0 || len(r.Status) > 0 || r.GrowingFor > 0 || r.Lost
 }
 
-// matches tells whether the rule is for a topic of a group.
+// matches reports whether the rule applies to a topic of a group.
 func (r *Rule) matches(group, topic string) bool {
 	return r.Match.ConsumerGroup.Match(group) && r.Match.Topic.Match(topic)
 }
@@ -121,21 +138,21 @@ var (
 	}
 )
 
-func (r *Rule) validateTexts(f *setting.Faults, texts map[string]setting.Template, data any, reserved []string, allowed string) {
-	for _, key := range sortedKeys(texts) {
+func (r *Rule) validateTemplates(f *setting.Faults, templates map[string]setting.Template, data any, reserved []string, allowed string) {
+	for _, key := range sortedKeys(templates) {
 		switch {
 		case !model.LegacyValidation.IsValidLabelName(key):
 			f.Addf(key, "is not a name: use letters, digits and _, with a letter or _ first")
 		case slices.Contains(reserved, key):
 			f.Addf(key, "is set by Tocsin: choose another name")
 		}
-		if _, err := texts[key].Execute(data); err != nil {
+		if _, err := templates[key].Execute(data); err != nil {
 			f.Addf(key, "%v: %s", err, allowed)
 		}
 	}
 }
 
-// id is what makes the rule's alerts.
+// id returns the identity of the rule.
 func (r *Rule) id() RuleID {
 	id := RuleID{
 		Alert:   r.Alert,
@@ -150,5 +167,52 @@ func (r *Rule) id() RuleID {
 	return id
 }
 
-// dataNames are the fields of Data, for people.
-const dataNames = ".Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain"
+// TemplateData is the data of annotation templates.
+type TemplateData struct {
+	// Labels are the alert's, including the rule's: $labels.
+	Labels alert.Labels
+	// Value is the lag: $value.
+	Value setting.Value
+	// Lag and Threshold are in messages; Threshold is max_lag, 0 without one.
+	Lag, Threshold int64
+	// Partitions are the partitions with the highest lag, at most five, highest
+	// first.
+	Partitions []Partition
+	// UnknownPartitions is the number of partitions not counted in Lag.
+	UnknownPartitions int
+	// Delay is the least age of the oldest unread message; 0 while unknown.
+	Delay setting.Duration
+	// Status is the worst state of a partition: ok, growing, rewind, stalled or
+	// stopped; "" while unknown.
+	Status string
+	// GrowingFor is how long the lag has been growing.
+	GrowingFor setting.Duration
+	// Lost is the number of messages that were deleted unread.
+	Lost int64
+	// RateIn and RateOut are the messages produced and consumed per second; NaN
+	// while unknown.
+	RateIn, RateOut float64
+	// Drain is how long it takes at these rates until the group has caught up:
+	// "12m" or "never"; "" while unknown.
+	Drain string
+}
+
+// labelData is the data of label templates, and of annotations of an alert that
+// ended without a current lag.
+type labelData struct{ Labels alert.Labels }
+
+// sampleData returns data with which templates are validated.
+func sampleData() TemplateData {
+	return TemplateData{
+		Labels: alert.Labels{alert.NameLabel: "Lag", alert.ClusterLabel: "c", alert.GroupLabel: "g", alert.TopicLabel: "t"},
+		Value:  2001, Lag: 2001, Threshold: 2000, UnknownPartitions: 1,
+		Partitions: []Partition{{ID: 0, Committed: 1000, End: 3001, Lag: 2001, Known: true}},
+		Delay:      setting.Duration(12 * time.Minute), Status: "growing", GrowingFor: setting.Duration(time.Minute),
+		Lost: 1, RateIn: 20, RateOut: 10.5, Drain: "never",
+	}
+}
+
+// templateFields lists the fields of TemplateData for error messages.
+const templateFields = ".Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain"
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

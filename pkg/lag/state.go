@@ -14,88 +14,97 @@ import (
 	"time"
 )
 
-// State is what is remembered of a cluster between polls: what is over its
-// limit, and which reads failed. It is as large as the trouble, not as the
-// cluster. A nil State remembers nothing. Judge changes no State that it was
-// given.
+// ClusterState is the state of a cluster between polls: its pending and firing
+// alerts and its failed polls. Its size follows the number of alerts, not the size
+// of the cluster. A nil ClusterState is an empty one. Evaluators do not modify the
+// states they are given.
 type ClusterState struct {
-	// Rules holds what is pending or firing, by rule.
+	// Rules has the pending and firing alerts by rule.
 	Rules []RuleAlerts `json:"rules,omitempty"`
-	// Failure counts the polls of the whole cluster that failed in a row,
-	// Groups those of single groups.
+	// Failures are the failed polls of the whole cluster, GroupFailures those of
+	// single groups.
 	Failures      PollFailures            `json:"failure,omitzero"`
 	GroupFailures map[string]PollFailures `json:"groups,omitempty"`
-	// Unsubscribed names, by group, the topics that nobody in it reads any more.
+	// Unsubscribed are the topics, by group, from which the group has unsubscribed.
 	Unsubscribed map[string][]string `json:"unsubscribed,omitempty"`
-	// Told counts the polls that handed alerts on. The Watcher keeps it: such a
-	// poll always changes the state, so that of two at the same time one is
-	// found to be too late.
+	// AlertPolls counts the polls with alerts. It makes every such poll change the
+	// state, so that the commits of two concurrent ones conflict. The Watcher
+	// maintains it.
 	AlertPolls uint64 `json:"told,omitempty"`
 }
 
-// RuleState is what is over one rule's limit. It names the rule by what makes
-// its alerts, so that they can be ended when the rule is gone.
+// RuleAlerts are the active alerts of one rule. They include its identity, so that
+// they can be ended when the rule is gone.
 type RuleAlerts struct {
-	Rule RuleID `json:"rule"`
-	// Topics is by consumer group, then topic.
-	Topics map[string]map[string]ActiveAlert `json:"topics"`
+	Rule   RuleID       `json:"rule"`
+	Topics activeAlerts `json:"topics"`
 }
 
-// RuleID tells rules apart: one that differs in it is another rule. A new limit
-// makes no new rule.
+// activeAlerts are active alerts by consumer group, then topic.
+type activeAlerts map[string]map[string]ActiveAlert
+
+func (a activeAlerts) set(group, topic string, active ActiveAlert) {
+	if a[group] == nil {
+		a[group] = map[string]ActiveAlert{}
+	}
+	a[group][topic] = active
+}
+
+// RuleID identifies a rule by everything that identifies its alerts. A changed
+// threshold does not change it.
 type RuleID struct {
 	Alert         string            `json:"alert"`
 	Cluster       string            `json:"cluster,omitempty"`
 	ConsumerGroup string            `json:"consumer_group,omitempty"`
 	Topic         string            `json:"topic,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
-	// Repeated is how many rules before it are the same.
+	// Occurrence is the number of earlier rules with the same identity.
 	Occurrence int `json:"repeated,omitempty"`
 }
 
-// Entry is a topic that is over the limit: pending, or firing. The zero Entry is
-// a topic that is not.
+// ActiveAlert is a pending or firing alert of a topic. The zero value is an inactive
+// one.
 type ActiveAlert struct {
-	// Since is the first poll that saw it over the limit.
+	// Since is the time of the poll at which the conditions were first met.
 	Since  time.Time `json:"since"`
 	Firing bool      `json:"firing,omitempty"`
 }
 
-// Failure is a run of polls that failed.
+// PollFailures are failed polls in a row.
 type PollFailures struct {
-	// Polls is how many failed in a row; it is not counted beyond 2, at which
-	// the alert fires.
+	// Polls is their number, counted up to firingPolls.
 	Polls int       `json:"polls"`
 	Since time.Time `json:"since"`
 }
 
-func (f PollFailures) firing() bool { return f.Polls >= 2 }
+func (f PollFailures) firing() bool { return f.Polls >= firingPolls }
 
-// ErrNewerState says that the state was written by a later version of Tocsin.
+// ErrNewerState is the error of a state that a newer version of Tocsin has written.
 // It must not be overwritten.
-var ErrNewerState = errors.New("the stored state was written by a newer version of Tocsin: deploy that version again, or delete the key to start anew")
+var ErrNewerState = errors.New("the stored state was written by a newer version of Tocsin: deploy that version again, or delete the key to start over")
 
 const (
 	stateVersion = 1
-	// A store holds values of up to 1 MiB. State above largeState is
-	// compressed, which makes it about ten times smaller.
-	largeState = 256 << 10
-	// maxState bounds what is decompressed.
+	// A store takes values of up to 1 MiB. A state above compressAbove is
+	// compressed, to about a tenth.
+	compressAbove = 256 << 10
+	// maxState bounds a decompressed state.
 	maxState = 64 << 20
 )
 
+// document is the stored form of a state.
 type document struct {
 	Version int `json:"version"`
 	ClusterState
 }
 
-// Encode returns the state as it is stored. Equal states give equal bytes.
+// Encode returns the stored form of the state. Equal states have equal forms.
 func (s *ClusterState) Encode() ([]byte, error) {
 	if s == nil {
 		s = &ClusterState{}
 	}
 	data, err := json.Marshal(document{Version: stateVersion, ClusterState: *s})
-	if err != nil || len(data) <= largeState {
+	if err != nil || len(data) <= compressAbove {
 		return data, err
 	}
 	var out bytes.Buffer
@@ -109,8 +118,8 @@ func (s *ClusterState) Encode() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// DecodeState reads what Encode wrote; no bytes are a nil State. It returns
-// ErrNewerState for what a later version wrote.
+// DecodeState decodes a state from its stored form; from no bytes, a nil state. It
+// returns ErrNewerState for the form of a newer version.
 func DecodeState(data []byte) (*ClusterState, error) {
 	if len(data) == 0 {
 		return nil, nil
@@ -143,8 +152,8 @@ func DecodeState(data []byte) (*ClusterState, error) {
 	return &doc.ClusterState, nil
 }
 
-// topics returns what is known of a rule, by group and topic.
-func (s *ClusterState) topics(rule string) map[string]map[string]ActiveAlert {
+// topics returns the active alerts of the rule with a key.
+func (s *ClusterState) topics(rule string) activeAlerts {
 	if s == nil {
 		return nil
 	}
@@ -156,12 +165,12 @@ func (s *ClusterState) topics(rule string) map[string]map[string]ActiveAlert {
 	return nil
 }
 
-// empty tells that there is nothing to remember.
+// empty reports whether the state need not be stored.
 func (s *ClusterState) empty() bool {
 	return len(s.Rules) == 0 && s.Failures == PollFailures{} && len(s.GroupFailures) == 0 && len(s.Unsubscribed) == 0
 }
 
-// firing is how many alerts fire.
+// firing returns how many alerts fire.
 func (s *ClusterState) firing() int {
 	n := 0
 	if s.Failures.firing() {
@@ -174,8 +183,8 @@ func (s *ClusterState) firing() int {
 	}
 	for _, rule := range s.Rules {
 		for _, topics := range rule.Topics {
-			for _, e := range topics {
-				if e.Firing {
+			for _, a := range topics {
+				if a.Firing {
 					n++
 				}
 			}
@@ -184,7 +193,7 @@ func (s *ClusterState) firing() int {
 	return n
 }
 
-// key is the identity as one text.
+// key returns the identity as a string.
 func (id RuleID) key() string {
 	parts := []string{strconv.Itoa(id.Occurrence), id.Alert, id.Cluster, id.ConsumerGroup, id.Topic}
 	for _, name := range sortedKeys(id.Labels) {
@@ -193,61 +202,73 @@ func (id RuleID) key() string {
 	return strings.Join(parts, "\xff")
 }
 
-// holding returns s with everything that fires in old and no more in s still
-// firing: the state to keep until the ends of those alerts have been told.
-func (s *ClusterState) holding(old *ClusterState) *ClusterState {
+// withEnded returns s with the alerts that have ended since old still firing. It is
+// the state to store until the ends of those alerts have been ingested.
+func (s *ClusterState) withEnded(old *ClusterState) *ClusterState {
 	if old == nil {
 		return s
 	}
-	held := &ClusterState{Rules: slices.Clone(s.Rules), Failures: s.Failures, GroupFailures: maps.Clone(s.GroupFailures), Unsubscribed: s.Unsubscribed, AlertPolls: s.AlertPolls}
+	kept := &ClusterState{Rules: slices.Clone(s.Rules), Failures: s.Failures, GroupFailures: maps.Clone(s.GroupFailures), Unsubscribed: s.Unsubscribed, AlertPolls: s.AlertPolls}
 	if old.Failures.firing() && !s.Failures.firing() {
-		held.Failures = old.Failures
+		kept.Failures = old.Failures
 	}
 	for group, f := range old.GroupFailures {
 		if f.firing() && !s.GroupFailures[group].firing() {
-			if held.GroupFailures == nil {
-				held.GroupFailures = map[string]PollFailures{}
-			}
-			held.GroupFailures[group] = f
+			kept.setGroupFailures(group, f)
 		}
 	}
 	for _, rule := range old.Rules {
 		now := s.topics(rule.Rule.key())
-		ended := map[string]map[string]ActiveAlert{}
+		ended := activeAlerts{}
 		for group, topics := range rule.Topics {
-			for topic, e := range topics {
-				if e.Firing && !now[group][topic].Firing {
-					put(ended, group, topic, e)
+			for topic, a := range topics {
+				if a.Firing && !now[group][topic].Firing {
+					ended.set(group, topic, a)
 				}
 			}
 		}
 		if len(ended) > 0 {
-			held.merge(rule.Rule, ended)
+			kept.mergeTopics(rule.Rule, ended)
 		}
 	}
-	return held
+	return kept
 }
 
-// merge adds entries to a rule's, whose maps may be shared.
-func (s *ClusterState) merge(id RuleID, add map[string]map[string]ActiveAlert) {
+// mergeTopics adds alerts to those of a rule, whose maps may be shared.
+func (s *ClusterState) mergeTopics(id RuleID, add activeAlerts) {
 	i := slices.IndexFunc(s.Rules, func(r RuleAlerts) bool { return r.Rule.key() == id.key() })
 	if i < 0 {
 		s.Rules = append(s.Rules, RuleAlerts{Rule: id, Topics: add})
 		return
 	}
 	topics := maps.Clone(s.Rules[i].Topics)
-	for group, entries := range add {
+	for group, alerts := range add {
 		topics[group] = maps.Clone(topics[group])
-		for topic, e := range entries {
-			put(topics, group, topic, e)
+		for topic, a := range alerts {
+			topics.set(group, topic, a)
 		}
 	}
 	s.Rules[i].Topics = topics
 }
 
-func put(topics map[string]map[string]ActiveAlert, group, topic string, e ActiveAlert) {
-	if topics[group] == nil {
-		topics[group] = map[string]ActiveAlert{}
+// setUnsubscribed records the topics from which a group has unsubscribed.
+func (s *ClusterState) setUnsubscribed(group string, topics []string) {
+	if len(topics) == 0 {
+		return
 	}
-	topics[group][topic] = e
+	if s.Unsubscribed == nil {
+		s.Unsubscribed = map[string][]string{}
+	}
+	s.Unsubscribed[group] = slices.Sorted(slices.Values(topics))
+}
+
+// setGroupFailures records the failed polls of a group.
+func (s *ClusterState) setGroupFailures(group string, f PollFailures) {
+	if f == (PollFailures{}) {
+		return
+	}
+	if s.GroupFailures == nil {
+		s.GroupFailures = map[string]PollFailures{}
+	}
+	s.GroupFailures[group] = f
 }

@@ -89,7 +89,7 @@ func FuzzDecodeState(f *testing.F) {
 		for _, next := range []*ClusterState{
 			first(j.Evaluate(s, over, at(2))), first(j.Evaluate(s, &Snapshot{}, at(2))), first(j.EvaluateFailure(s, errors.New("x"), at(2))),
 		} {
-			encoded, err := next.holding(s).Encode()
+			encoded, err := next.withEnded(s).Encode()
 			if err != nil {
 				return // a time beyond what JSON holds
 			}

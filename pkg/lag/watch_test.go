@@ -215,7 +215,7 @@ func TestReadUntil(t *testing.T) {
 		"none":           {0, 0},
 	}
 	for name, tt := range tests {
-		if got := at(0).Add(tt.left).Sub(readUntil(at(0), at(0).Add(tt.left))); got != tt.reserved {
+		if got := at(0).Add(tt.left).Sub(readDeadline(at(0), at(0).Add(tt.left))); got != tt.reserved {
 			t.Errorf("%s: reserved %v, want %v", name, got, tt.reserved)
 		}
 	}

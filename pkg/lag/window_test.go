@@ -184,13 +184,13 @@ func TestDamagedWindow(t *testing.T) {
 
 func TestChunks(t *testing.T) {
 	w := &trend.Window{}
-	w.Add(at(0), trends(all(of("g", part(0, 1, 2)))), true, true)
+	w.Add(at(0), trendGroups(all(of("g", part(0, 1, 2)))), true, true)
 	changes, err := chunks(nil).changes("c", w, at(0))
 	if err != nil || len(changes) != 1 || changes[0].Key != "lagtrend/c/0000" {
 		t.Fatal(changes, err)
 	}
 	one := store.Item{Key: changes[0].Key, Value: changes[0].Value, Version: 1}
-	if got := (chunks{one}).last(); !got.Equal(at(0)) {
+	if got := (chunks{one}).lastPoll(); !got.Equal(at(0)) {
 		t.Errorf("last %v", got)
 	}
 	if _, err := (chunks{one}).window(); err != nil {

@@ -13,22 +13,18 @@ import (
 	"tocsin/pkg/store/keyspace"
 )
 
-// A cluster's window is stored beside its state, in chunks under
-// keyspace.LagTrend + cluster + "/0000" and so on. Each begins with when the window
-// took its last poll in, in unix milliseconds, and of how many chunks it is.
+// The window of a cluster is stored in chunks under keyspace.LagTrend + cluster +
+// "/0000" and so on. Each begins with the time of the last poll, in Unix
+// milliseconds, and the number of chunks.
 const (
 	chunkHeader = 8 + 2
 	maxChunks   = 1000
 )
 
-// pictureStep is how often the history of lag is stored of a cluster whose rules
-// need no more than its picture, while nothing else is stored of it.
-const pictureStep = 5 * time.Minute
-
-// chunks are the stored parts of a cluster's window, in order.
+// chunks are the stored chunks of a window, in order.
 type chunks []store.Item
 
-// window decodes the chunks; nil when there are none.
+// window decodes the chunks; it returns nil without any.
 func (c chunks) window() (*trend.Window, error) {
 	if len(c) == 0 {
 		return nil, nil
@@ -37,30 +33,30 @@ func (c chunks) window() (*trend.Window, error) {
 	for i, it := range c {
 		if len(it.Value) < chunkHeader || string(it.Value[:chunkHeader]) != string(c[0].Value[:chunkHeader]) ||
 			int(binary.BigEndian.Uint16(it.Value[8:])) != len(c) {
-			return nil, errors.New("its parts do not belong together")
+			return nil, errors.New("its chunks are not from the same poll")
 		}
 		parts[i] = it.Value[chunkHeader:]
 	}
 	return trend.Decode(parts)
 }
 
-// last is when the window took its last poll in, zero without one.
-func (c chunks) last() time.Time {
+// lastPoll returns the time of the last poll in the window, zero without one.
+func (c chunks) lastPoll() time.Time {
 	if len(c) == 0 || len(c[0].Value) < chunkHeader {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(c[0].Value)))
 }
 
-// changes are what stores a window in place of the chunks, as long as nobody else
-// has changed them.
+// changes returns the changes that replace the chunks by a window, on condition
+// that they are unchanged.
 func (c chunks) changes(cluster string, w *trend.Window, now time.Time) ([]store.Change, error) {
 	parts, err := w.Encode()
 	if err != nil {
-		return nil, fmt.Errorf("encode the window of lag: %w", err)
+		return nil, fmt.Errorf("encode lag window: %w", err)
 	}
 	if len(parts) > maxChunks {
-		return nil, fmt.Errorf("the window of lag has %d parts, %d at most can be stored: narrow the cluster's groups and topics", len(parts), maxChunks)
+		return nil, fmt.Errorf("the lag window has %d chunks, at most %d can be stored: restrict the cluster's groups and topics", len(parts), maxChunks)
 	}
 	var out []store.Change
 	for i := range max(len(parts), len(c)) {
@@ -80,34 +76,34 @@ func (c chunks) changes(cluster string, w *trend.Window, now time.Time) ([]store
 	return out, nil
 }
 
-// stored is what is stored of a cluster.
-type stored struct {
+// storedCluster is the stored data of a cluster.
+type storedCluster struct {
 	state  store.Item
 	window chunks
 }
 
-// load returns what is stored of all clusters by name, those that are no longer
-// configured too.
-func (w *Watcher) load(ctx context.Context) (map[string]*stored, error) {
+// loadStored returns the stored data of all clusters by name, including those that
+// are no longer configured.
+func (w *Watcher) loadStored(ctx context.Context) (map[string]*storedCluster, error) {
 	const page = 100
-	all := map[string]*stored{}
-	of := func(cluster string) *stored {
+	all := map[string]*storedCluster{}
+	get := func(cluster string) *storedCluster {
 		if all[cluster] == nil {
-			all[cluster] = &stored{state: store.Item{Key: keyspace.Lag + cluster}}
+			all[cluster] = &storedCluster{state: store.Item{Key: keyspace.Lag + cluster}}
 		}
 		return all[cluster]
 	}
 	for after := ""; ; {
 		items, err := w.Store.List(ctx, keyspace.LagAll, after, page)
 		if err != nil {
-			return nil, fmt.Errorf("read the state of lag: %w", err)
+			return nil, fmt.Errorf("read lag state: %w", err)
 		}
 		for _, it := range items {
 			after = it.Key
 			if cluster, ok := strings.CutPrefix(it.Key, keyspace.Lag); ok {
-				of(cluster).state = it
-			} else if cluster, ok := chunkOf(it.Key); ok {
-				of(cluster).window = append(of(cluster).window, it)
+				get(cluster).state = it
+			} else if cluster, ok := clusterOfChunk(it.Key); ok {
+				get(cluster).window = append(get(cluster).window, it)
 			}
 		}
 		if len(items) < page {
@@ -116,8 +112,8 @@ func (w *Watcher) load(ctx context.Context) (map[string]*stored, error) {
 	}
 }
 
-// chunkOf returns the cluster of a chunk's key.
-func chunkOf(key string) (cluster string, ok bool) {
+// clusterOfChunk returns the cluster of a chunk's key.
+func clusterOfChunk(key string) (cluster string, ok bool) {
 	rest, ok := strings.CutPrefix(key, keyspace.LagTrend)
 	if !ok {
 		return "", false
@@ -126,7 +122,20 @@ func chunkOf(key string) (cluster string, ok bool) {
 	return rest[:max(i, 0)], i >= 0
 }
 
-// LoadWindow returns the stored window of a cluster; nil when there is none.
+// LoadState returns the stored state of a cluster, nil if there is none.
+func LoadState(ctx context.Context, st store.Store, cluster string) (*ClusterState, error) {
+	items, err := st.Get(ctx, keyspace.Lag+cluster)
+	if err != nil {
+		return nil, fmt.Errorf("read the state of cluster %s: %w", cluster, err)
+	}
+	state, err := DecodeState(items[0].Value)
+	if err != nil {
+		return nil, fmt.Errorf("read the state of cluster %s (%s): %w", cluster, items[0].Key, err)
+	}
+	return state, nil
+}
+
+// LoadWindow returns the stored window of a cluster, nil if there is none.
 func LoadWindow(ctx context.Context, st store.Store, cluster string) (*trend.Window, error) {
 	items, err := st.List(ctx, keyspace.LagTrend+cluster+"/", "", maxChunks)
 	if err != nil {
@@ -134,7 +143,7 @@ func LoadWindow(ctx context.Context, st store.Store, cluster string) (*trend.Win
 	}
 	var c chunks
 	for _, it := range items {
-		if of, ok := chunkOf(it.Key); ok && of == cluster {
+		if owner, ok := clusterOfChunk(it.Key); ok && owner == cluster {
 			c = append(c, it)
 		}
 	}

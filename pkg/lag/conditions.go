@@ -1,0 +1,365 @@
+package lag
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"tocsin/pkg/lag/trend"
+)
+
+// result is the result of evaluating a condition. The results are ordered: a rule's
+// is the least of its conditions', and that of a condition which a single
+// partition can meet is the greatest of the partitions'.
+type result uint8
+
+const (
+	notMet     result = iota
+	hysteresis        // not met, but a firing alert stays
+	unknown
+	met
+)
+
+// advance returns the alert of a topic after a poll at now.
+//
+//	result      inactive  pending            firing
+//	unknown     inactive  pending            firing
+//	met         pending*  pending or firing  firing
+//	hysteresis  inactive  inactive           firing
+//	notMet      inactive  inactive           ends
+//
+// (*) firing at once without `for`. A pending alert fires when `for` has passed
+// since it became pending, however many polls were late or missed.
+func (r *Rule) advance(old ActiveAlert, res result, now time.Time) ActiveAlert {
+	switch res {
+	case unknown:
+		return old
+	case met:
+		if old.Since.IsZero() {
+			old.Since = now
+		}
+		old.Firing = old.Firing || now.Sub(old.Since) >= r.For.Std()
+		return old
+	case hysteresis:
+		if old.Firing {
+			return old
+		}
+	}
+	return ActiveAlert{}
+}
+
+// ruleInput is a topic of a group on which rules are evaluated.
+type ruleInput struct {
+	*Evaluator
+	snap  *Snapshot
+	now   time.Time
+	group *Group
+	topic *Topic
+	*topicView
+}
+
+// topicView holds what several rules need of a topic.
+type topicView struct {
+	lagSum
+	cachedStatus *trend.TopicStatus // evaluated on first use
+}
+
+func newTopicViews(topics []Topic) []topicView {
+	out := make([]topicView, len(topics))
+	for i := range topics {
+		out[i].lagSum = sumLag(topics[i].Partitions)
+	}
+	return out
+}
+
+// lagSum is the lag of a topic.
+type lagSum struct {
+	lag            int64 // of the known partitions
+	known, unknown int   // numbers of partitions
+	uncommitted    int   // of the unknown ones, those without a commit
+}
+
+func sumLag(partitions []Partition) lagSum {
+	var s lagSum
+	for i := range partitions {
+		p := &partitions[i]
+		if !p.Known {
+			s.unknown++
+			if p.Reason == NoCommit {
+				s.uncommitted++
+			}
+			continue
+		}
+		s.known++
+		s.lag += min(max(p.Lag, 0), math.MaxInt64-s.lag)
+	}
+	return s
+}
+
+// lost returns how many messages of the topic were deleted unread.
+func (t *Topic) lost() (sum int64) {
+	for i := range t.Partitions {
+		sum += min(max(t.Partitions[i].Lost, 0), math.MaxInt64-sum)
+	}
+	return sum
+}
+
+// evaluate evaluates all conditions of a rule.
+func (r *rule) evaluate(in *ruleInput) result {
+	if in.known == 0 {
+		return unknown
+	}
+	res := met
+	if r.MaxLag != nil {
+		res = r.checkMaxLag(in.lagSum)
+	}
+	for _, check := range r.conditions {
+		if res == notMet {
+			break
+		}
+		res = min(res, check(r.Rule, in))
+	}
+	return res
+}
+
+// otherConditions returns the conditions of a rule except MaxLag, the cheap ones
+// first.
+func (r *Rule) otherConditions() (checks []func(*Rule, *ruleInput) result) {
+	if r.Lost {
+		checks = append(checks, (*Rule).checkLost)
+	}
+	if r.MaxDelay > 0 {
+		checks = append(checks, (*Rule).checkMaxDelay)
+	}
+	if r.GrowingFor > 0 {
+		checks = append(checks, (*Rule).checkGrowingFor)
+	}
+	if len(r.Status) > 0 {
+		checks = append(checks, (*Rule).checkStatus)
+	}
+	return checks
+}
+
+// checkMaxLag checks MaxLag. With some partitions unknown, the lag is at least that
+// of the known ones:
+//
+//	no partition known                        unknown
+//	> max_lag                                 met
+//	otherwise, some partitions unknown        unknown
+//	>= clear_below, where set, to max_lag     hysteresis
+//	lower                                     notMet
+//
+// A partition without a commit counts as known without lag when another one has a
+// commit: it may never get one, and the alert would never resolve.
+func (r *Rule) checkMaxLag(s lagSum) result {
+	switch {
+	case s.known == 0:
+		return unknown
+	case s.lag > *r.MaxLag:
+		return met
+	case s.unknown > s.uncommitted:
+		return unknown
+	case r.ClearBelow != nil && s.lag >= *r.ClearBelow:
+		return hysteresis
+	default:
+		return notMet
+	}
+}
+
+// checkLost checks Lost.
+func (r *Rule) checkLost(in *ruleInput) result {
+	return in.anyPartition(func(p *Partition) result {
+		switch {
+		case p.Lost > 0:
+			return met
+		case in.snap.StartOffsetUnknown:
+			return unknown
+		default:
+			return notMet
+		}
+	})
+}
+
+// checkMaxDelay checks MaxDelay on the bounds of the oldest unread message's age:
+//
+//	at least above max_delay          met
+//	at most clear_below_delay         notMet
+//	between the two                   hysteresis
+//	bounds on both sides of a limit   unknown
+func (r *Rule) checkMaxDelay(in *ruleInput) result {
+	limit := r.MaxDelay.Std()
+	low := limit
+	if r.ClearBelowDelay > 0 {
+		low = r.ClearBelowDelay.Std()
+	}
+	return in.anyPartition(func(p *Partition) result {
+		switch {
+		case p.Lag <= in.allowedLag:
+			return notMet
+		case p.Age == nil || !p.Age.Known:
+			return unknown
+		case p.Age.AtLeast > limit:
+			return met
+		case p.Age.AtMost <= low:
+			return notMet
+		case p.Age.AtMost <= limit:
+			return hysteresis
+		default:
+			return unknown
+		}
+	})
+}
+
+// checkGrowingFor checks GrowingFor. A lag that has been growing for a shorter time
+// does not resolve the alert.
+func (r *Rule) checkGrowingFor(in *ruleInput) result {
+	if in.snap.Trend == nil {
+		return unknown
+	}
+	unreadable := func(p Partition) bool { return !p.Known && p.Reason != NoCommit }
+	switch s := in.topicStatus(); {
+	case s.GrowingFor >= r.GrowingFor.Std():
+		return met
+	case s.GrowingFor > 0:
+		return hysteresis
+	case math.IsNaN(s.ProduceRate), slices.ContainsFunc(in.topic.Partitions, unreadable):
+		return unknown
+	default:
+		return notMet
+	}
+}
+
+// checkStatus checks Status: whether a partition is in one of its states.
+func (r *Rule) checkStatus(in *ruleInput) result {
+	if in.snap.Trend == nil {
+		return unknown
+	}
+	if !in.burrow {
+		// The topic's state is that of its worst partition.
+		switch state := in.topicStatus().State; {
+		case slices.Contains(r.Status, state):
+			return met
+		case state == trend.OK:
+			return notMet
+		case state == trend.Unknown: // worse than OK, and no partition is in a worse one
+			return unknown
+		}
+	}
+	return in.anyPartition(func(p *Partition) result {
+		switch state := in.partitionState(p.ID); {
+		case slices.Contains(r.Status, state):
+			return met
+		case state == trend.Unknown:
+			return unknown
+		default:
+			return notMet
+		}
+	})
+}
+
+// anyPartition returns the greatest result of check over the topic's partitions.
+// One that is not known is unknown; one without a commit is left out if there are
+// others, because it may never get one.
+func (in *ruleInput) anyPartition(check func(*Partition) result) result {
+	res, checked := notMet, false
+	for i := range in.topic.Partitions {
+		p := &in.topic.Partitions[i]
+		switch {
+		case p.Known:
+			res, checked = max(res, check(p)), true
+		case p.Reason != NoCommit:
+			res, checked = max(res, unknown), true
+		}
+		if res == met {
+			break
+		}
+	}
+	if !checked {
+		return unknown
+	}
+	return res
+}
+
+// oldestAge returns the greatest lower bound of the age of an unread message. It is
+// not known when no age was queried, or none could be.
+func (in *ruleInput) oldestAge() (age time.Duration, known bool) {
+	for i := range in.topic.Partitions {
+		if a := in.topic.Partitions[i].Age; a != nil && a.Known {
+			age, known = max(age, a.AtLeast), true
+		}
+	}
+	return age, known
+}
+
+// topicStatus returns the status of the topic in the window.
+func (in *ruleInput) topicStatus() *trend.TopicStatus {
+	if in.cachedStatus == nil {
+		s := in.snap.Trend.Topic(in.group.Name, in.topic.Name, in.allowedLag)
+		s.State = in.refineState(s.State)
+		in.cachedStatus = &s
+	}
+	return in.cachedStatus
+}
+
+// reportedStatus returns the status of the topic for alerts and tables: with the
+// state by Burrow's rules if those are configured, and unknown without a window.
+func (in *ruleInput) reportedStatus() trend.PartitionStatus {
+	if in.snap.Trend == nil {
+		return trend.PartitionStatus{State: trend.Unknown, ProduceRate: math.NaN(), ConsumeRate: math.NaN(), DrainTime: -1}
+	}
+	s := in.topicStatus().PartitionStatus
+	if in.burrow {
+		s.State = in.worstState(in.topic.Partitions)
+	}
+	return s
+}
+
+// partitionState returns the consumer's state in one partition.
+func (in *ruleInput) partitionState(id int32) trend.State {
+	w := in.snap.Trend
+	switch {
+	case w == nil:
+		return trend.Unknown
+	case in.burrow:
+		return burrowStates[w.Burrow(in.group.Name, in.topic.Name, id, in.allowedLag, in.now)]
+	default:
+		return in.refineState(w.Partition(in.group.Name, in.topic.Name, id, in.allowedLag).State)
+	}
+}
+
+// refineState turns stalled into stopped for a group without members. The window
+// does not know that if it took the poll in before the group was described.
+func (in *ruleInput) refineState(state trend.State) trend.State {
+	if state == trend.Stalled && members(in.group) == trend.NoMembers {
+		return trend.Stopped
+	}
+	return state
+}
+
+// burrowStates maps Burrow's statuses to the states of rules.
+var burrowStates = [...]trend.State{
+	trend.BurrowNotFound: trend.Unknown,
+	trend.BurrowOK:       trend.OK,
+	trend.BurrowWarn:     trend.Growing,
+	trend.BurrowErr:      trend.Stalled, // of groups only
+	trend.BurrowStop:     trend.Stopped,
+	trend.BurrowStall:    trend.Stalled,
+	trend.BurrowRewind:   trend.Rewind,
+}
+
+// worstState returns the worst state among partitions of the topic.
+func (in *ruleInput) worstState(partitions []Partition) trend.State {
+	worst := trend.Unknown
+	for _, p := range partitions {
+		if state := in.partitionState(p.ID); stateRank(state) > stateRank(worst) {
+			worst = state
+		}
+	}
+	return worst
+}
+
+// stateRank orders states by severity. Unlike in a trend.TopicStatus, OK outranks
+// Unknown: the state is reported when a single partition has one.
+func stateRank(s trend.State) int {
+	return slices.Index([]trend.State{trend.Unknown, trend.OK, trend.Growing, trend.Rewind, trend.Stalled, trend.Stopped}, s)
+}

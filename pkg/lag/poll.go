@@ -1,0 +1,179 @@
+package lag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tocsin/pkg/lag/trend"
+)
+
+// Poller reads one cluster and makes the follow-up queries that its rules need: the
+// age of unread messages, and the members of groups that seem to have stalled.
+type Poller struct {
+	Config  *Config
+	Cluster string
+	Reader  Reader
+	// State and Window are those after the last poll; nil for none. Poll adds its
+	// snapshot to the Window.
+	State  *ClusterState
+	Window *trend.Window
+	// AllAges queries the age of unread messages in all partitions, not only in
+	// those for which a rule has max_delay.
+	AllAges bool
+}
+
+// Poll reads the cluster. Its error is the Reader's. An error of a follow-up query
+// is in the PartialErr of its Group.
+func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
+	read, err := p.Reader.Read(ctx)
+	if err == nil && read == nil {
+		err = errors.New("the reader returned nothing")
+	}
+	if err != nil {
+		return nil, err
+	}
+	snap := *read
+	reader := snap.Reader
+	if reader == nil {
+		reader = p.Reader
+	}
+	e := p.Config.evaluator(p.Cluster, "")
+	if p.Window != nil {
+		// The window needs the members of groups that had stalled before, and
+		// shows which groups have stalled now.
+		d, ok := reader.(Describer)
+		if ok {
+			p.describeStalled(ctx, e, d, &snap)
+		}
+		p.Window.Add(now, trendGroups(&snap), snap.Complete && snap.Err == nil, true)
+		if ok {
+			p.describeStalled(ctx, e, d, &snap)
+		}
+		snap.Trend = p.Window
+	}
+	p.queryAges(ctx, e, reader, &snap, now)
+	return &snap, nil
+}
+
+// needsWindow reports whether the rules need the window for more than the history of
+// alerts. An AgeReader makes it unnecessary for max_delay; a cluster that is read in
+// two ways has none.
+func (e *Evaluator) needsWindow(r Reader) bool {
+	_, readsAges := r.(AgeReader)
+	for i := range e.rules {
+		switch r := &e.rules[i]; {
+		case len(r.Status) > 0, r.GrowingFor > 0, r.MaxDelay > 0 && !readsAges:
+			return true
+		}
+	}
+	return false
+}
+
+// describeStalled describes the groups that have stalled according to the window,
+// and those with topics from which they had unsubscribed, unless that was done
+// already in this poll.
+func (p *Poller) describeStalled(ctx context.Context, e *Evaluator, d Describer, snap *Snapshot) {
+	var indexes []int
+	for i := range snap.Groups {
+		g := &snap.Groups[i]
+		if g.State == "" && g.PartialErr == nil && (len(p.unsubscribed(g.Name)) > 0 || e.hasStalled(p.Window, g)) {
+			indexes = append(indexes, i)
+		}
+	}
+	if len(indexes) == 0 {
+		return
+	}
+	groups := make([]Group, len(indexes))
+	for n, i := range indexes {
+		groups[n] = snap.Groups[i]
+	}
+	err := d.Describe(ctx, groups)
+	for n, i := range indexes {
+		g := &groups[n]
+		if g.State == "" {
+			p.setUndescribed(g, err)
+		}
+		snap.Groups[i] = *g
+	}
+}
+
+// setUndescribed completes a group that Describe left unchanged. Without an error
+// the group is unknown to the cluster; with one, its last known subscriptions stay.
+func (p *Poller) setUndescribed(g *Group, err error) {
+	if err == nil {
+		g.State = "Dead"
+		return
+	}
+	for t := range g.Topics {
+		topic := &g.Topics[t]
+		topic.Unsubscribed = slices.Contains(p.unsubscribed(g.Name), topic.Name)
+	}
+	g.PartialErr = &partialError{err, func(m *messages, cause string) string { return fmt.Sprintf(m.undescribed, cause) }}
+}
+
+// unsubscribed returns the topics from which a group had unsubscribed at the last
+// poll.
+func (p *Poller) unsubscribed(group string) []string {
+	if p.State == nil {
+		return nil
+	}
+	return p.State.Unsubscribed[group]
+}
+
+// hasStalled reports whether a group, according to the window, has unread messages
+// in a topic and does not commit.
+func (e *Evaluator) hasStalled(w *trend.Window, g *Group) bool {
+	for t := range g.Topics {
+		topic := &g.Topics[t]
+		lags := func(p Partition) bool { return p.Known && p.Lag > e.allowedLag }
+		if !slices.ContainsFunc(topic.Partitions, lags) {
+			continue
+		}
+		if s := w.Topic(g.Name, topic.Name, e.allowedLag).State; s == trend.Stalled || s == trend.Stopped {
+			return true
+		}
+	}
+	return false
+}
+
+// trendGroups converts the groups of a snapshot for a Window.
+func trendGroups(snap *Snapshot) []trend.Group {
+	n := 0
+	for i := range snap.Groups {
+		for _, t := range snap.Groups[i].Topics {
+			n += len(t.Partitions)
+		}
+	}
+	partitions := make([]trend.Partition, 0, n)
+	out := make([]trend.Group, len(snap.Groups))
+	for i := range snap.Groups {
+		g := &snap.Groups[i]
+		out[i] = trend.Group{Name: g.Name, Members: members(g), Complete: g.Complete && g.Err == nil, Topics: make([]trend.Topic, len(g.Topics))}
+		for t := range g.Topics {
+			topic, from := &g.Topics[t], len(partitions)
+			for _, p := range topic.Partitions {
+				converted := trend.Partition{ID: p.ID}
+				if p.Known {
+					converted = trend.Partition{ID: p.ID, Committed: p.Committed, End: p.End, Start: p.Start, Lag: p.Lag, Known: true}
+				}
+				partitions = append(partitions, converted)
+			}
+			out[i].Topics[t] = trend.Topic{Name: topic.Name, Unsubscribed: topic.Unsubscribed, Partitions: partitions[from:len(partitions):len(partitions)]}
+		}
+	}
+	return out
+}
+
+func members(g *Group) trend.Members {
+	switch {
+	case g.State == "":
+		return trend.MembersUnknown
+	case len(g.Members) == 0:
+		return trend.NoMembers
+	default:
+		return trend.HasMembers
+	}
+}
