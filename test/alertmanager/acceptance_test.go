@@ -1,17 +1,17 @@
 package alertmanager
 
 import (
-	"bufio"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	// What the suites stand on.
+	// Packages that the suites import.
 	_ "github.com/prometheus/alertmanager/test/cli"
 	_ "github.com/prometheus/alertmanager/test/with_api_v2"
+
+	"tocsin/pkg/store/redis/redistest"
 )
 
 const upstreamModule = "github.com/prometheus/alertmanager"
@@ -31,7 +31,8 @@ func TestAcceptance(t *testing.T) {
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	redis := startRedis(t)
+	server := redistest.Start(t, "--databases", "1000", "--appendonly", "no")
+	redis := []string{"SHIM_REDIS=" + server.Addr, "SHIM_STATE=" + t.TempDir()} // tells the shim to use it
 	for _, c := range []struct {
 		name, suite string
 		env         []string
@@ -66,32 +67,4 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) st
 		t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
 	return string(out)
-}
-
-// startRedis starts a redis-server with many databases, and returns what tells
-// the shim of it.
-func startRedis(t *testing.T) (env []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.CommandContext(t.Context(), "redis-server", "--bind", "127.0.0.1", "--port", port, "--databases", "1000", "--dir", t.TempDir(), "--save", "")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("redis-server: %v", err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			return []string{"SHIM_REDIS=" + addr, "SHIM_STATE=" + t.TempDir()}
-		}
-	}
-	t.Fatal("redis-server does not start")
-	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -25,6 +24,7 @@ import (
 	"tocsin/pkg/localcloud/dingtalk"
 	"tocsin/pkg/localcloud/scf"
 	"tocsin/pkg/localcloud/smtp"
+	"tocsin/pkg/store/redis/redistest"
 )
 
 const hostsConfig = `
@@ -118,7 +118,7 @@ func TestHostsOnRedis(t *testing.T) {
 		return path
 	}
 	env := map[string]string{
-		"TOCSIN_CONFIG": write("tocsin.yaml", strings.NewReplacer("<redis>", startRedis(t), "<dingtalk>", cloud.DingTalkURL).Replace(hostsConfig), 0o600),
+		"TOCSIN_CONFIG": write("tocsin.yaml", strings.NewReplacer("<redis>", redistest.Start(t).Addr, "<dingtalk>", cloud.DingTalkURL).Replace(hostsConfig), 0o600),
 		"SSL_CERT_FILE": write("ca.pem", string(cloud.Network.CAPEM()), 0o600), "SSL_CERT_DIR": dir,
 		"AGENT_TOKEN": agentToken, "DINGTALK_TOKEN": "robot-token",
 	}
@@ -240,33 +240,4 @@ func TestHostsOnRedis(t *testing.T) {
 	if !slices.Equal(l.numbers, want) {
 		t.Errorf("arrived %d, want each number once and in order", l.numbers)
 	}
-}
-
-// startRedis starts a redis-server and returns its address.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	free.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("these tests need redis-server, which ./scripts/test installs: %v", err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "eady to accept connections") {
-			go io.Copy(io.Discard, out)
-			return addr
-		}
-	}
-	t.Fatal("redis-server does not start")
-	return ""
 }
