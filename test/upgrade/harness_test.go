@@ -35,7 +35,6 @@ import (
 
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/localcloud"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/localcloud/wecom"
@@ -238,13 +237,18 @@ func (in *instance) tick(t *testing.T, now time.Time) (sent, pending int) {
 	return sent, pending
 }
 
-func (a *application) deadLetters(t *testing.T) []dispatch.DeadLetter {
+// deadLetters returns the ids of the dead letters and a line about each.
+func (a *application) deadLetters(t *testing.T) (ids, lines []string) {
 	t.Helper()
 	letters, err := a.DeadLetters(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return letters
+	for _, l := range letters {
+		ids = append(ids, l.ID)
+		lines = append(lines, fmt.Sprintf("%s %s %s %s %q", l.Receiver, l.Channel, l.Alerts[0].Name(), l.Since.Format(time.TimeOnly), l.Cause))
+	}
+	return ids, lines
 }
 
 func (a *application) resend(t *testing.T, id string) {
