@@ -8,12 +8,12 @@ import (
 func TestBox(t *testing.T) {
 	var b Box[string]
 	b.Deliver("a")
-	var told []string
-	b.OnMessage(func(m string) { told = append(told, m); b.Inbox() }) // holds no lock
+	var seen []string
+	b.OnMessage(func(m string) { seen = append(seen, m); b.Inbox() }) // must not hold a lock
 	b.Deliver("b")
 	got := b.Inbox()
 	got[0] = "x"
-	if !slices.Equal(told, []string{"b"}) || !slices.Equal(b.Inbox(), []string{"a", "b"}) {
-		t.Errorf("told %q, inbox %q", told, b.Inbox())
+	if !slices.Equal(seen, []string{"b"}) || !slices.Equal(b.Inbox(), []string{"a", "b"}) {
+		t.Errorf("got %q from OnMessage and inbox %q, want [b] and [a b]", seen, b.Inbox())
 	}
 }
