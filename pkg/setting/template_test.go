@@ -54,7 +54,7 @@ func TestTemplateErrors(t *testing.T) {
 			if err == nil {
 				var output string
 				if output, err = tmpl.Execute(onWeb1); output != "" {
-					t.Errorf("Execute: got %d bytes beside the error, want none", len(output))
+					t.Errorf("Execute: got %d bytes with the error, want none", len(output))
 				}
 				if got := tmpl.Expand(onWeb1); err != nil && got != "<error expanding template: "+err.Error()+">" {
 					t.Errorf("Expand: got %q, want the error %q as text", got, err)

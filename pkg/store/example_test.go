@@ -56,7 +56,7 @@ func ExampleStore_lease() {
 	fmt.Println("due again at", next.Format(time.TimeOnly))
 	// Output:
 	// first instance: <nil>
-	// second instance: store: changed meanwhile: "owed/1"
+	// second instance: store: conflict: "owed/1"
 	// due again at 12:01:00
 }
 

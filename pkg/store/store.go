@@ -10,7 +10,7 @@ import (
 var (
 	// ErrConflict is wrapped by the error of a Commit when a key does not have the
 	// version that its condition expects. Nothing was written.
-	ErrConflict = errors.New("store: changed meanwhile")
+	ErrConflict = errors.New("store: conflict")
 	// ErrUnavailable is wrapped by every error which means that the store cannot
 	// be reached or cannot write at the moment. The caller may try again later.
 	ErrUnavailable = errors.New("store: unavailable")
