@@ -9,9 +9,10 @@ import (
 	"tocsin/pkg/humanize"
 )
 
-// valueAxis returns the marks of an axis that begins at 0 and reaches top: 1, 2
-// or 5 times a power of ten apart, and at most so many besides 0.
-func valueAxis(top float64, most int) (step float64, marks int) {
+// valueAxis returns the distance of the ticks of an axis from 0 to at least top,
+// and how many there are besides 0, at most most. The distance is 1, 2 or 5 times a
+// power of ten.
+func valueAxis(top float64, most int) (step float64, ticks int) {
 	step = 1
 	for i := 0; step*float64(most) < top; i++ {
 		step = [...]float64{2, 5, 10}[i%3] * math.Pow10(i/3)
@@ -19,8 +20,8 @@ func valueAxis(top float64, most int) (step float64, marks int) {
 	return step, max(int(math.Ceil(top/step)), 1)
 }
 
-// short prints a value for a mark of an axis: 500, 2k, 1.5M.
-func short(v float64) string {
+// formatTick formats a value for a tick: 500, 2k, 1.5M.
+func formatTick(v float64) string {
 	for _, unit := range []struct {
 		size float64
 		name string
@@ -32,29 +33,29 @@ func short(v float64) string {
 	return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
 }
 
-// grouped prints a value in full: 12,345.
-func grouped(v float64) string {
+// formatValue formats a value in full: 12,345.
+func formatValue(v float64) string {
 	if v < 1000 {
-		return short(v)
+		return formatTick(v)
 	}
 	return humanize.Int(int64(math.Round(v)))
 }
 
-// timeSteps are the distances that marks of time may have.
+// timeSteps are the distances that ticks of the time axis may have.
 var timeSteps = [...]time.Duration{
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
-// tick is a mark of the axis of time.
-type tick struct {
-	place float64
-	label string
+// timeTick is a tick of the time axis.
+type timeTick struct {
+	position float64
+	label    string
 }
 
-// ticks returns at most count marks at round times of the day in the series'
-// zone, or at midnights when it is longer than a few days.
-func (s *Series) ticks(count int) []tick {
+// timeTicks returns at most count ticks at round times of the day in the series'
+// zone, or at midnights if it is longer than a few days.
+func (s *Series) timeTicks(count int) []timeTick {
 	zone := s.Zone
 	if zone == nil {
 		zone = time.UTC
@@ -72,18 +73,21 @@ func (s *Series) ticks(count int) []tick {
 	}
 	_, offset := s.Last.In(zone).Zone()
 	local := time.Duration(offset) * time.Second
-	var out []tick
+	var ticks []timeTick
 	for t := begin.Add(local).Truncate(step).Add(-local); !t.After(s.Last); t = t.Add(step) {
 		if !t.Before(begin) {
-			out = append(out, tick{s.place(t), t.In(zone).Format(layout)})
+			ticks = append(ticks, timeTick{s.position(t), t.In(zone).Format(layout)})
 		}
 	}
-	return out
+	return ticks
 }
 
-// ascii leaves of a title what a picture can show, and cuts it to so many
-// characters. Its end stays, because a topic comes after its group.
-func ascii(s string, most int) string {
+const ellipsis = "..."
+
+// fitTitle replaces the characters of a title that cannot be drawn by question
+// marks and shortens it to most characters. It keeps the end, where the topic
+// follows the group.
+func fitTitle(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
@@ -93,11 +97,9 @@ func ascii(s string, most int) string {
 	switch {
 	case len(s) <= most:
 		return s
-	case most <= len(dots):
+	case most <= len(ellipsis):
 		return ""
 	default:
-		return dots + s[len(s)-most+len(dots):]
+		return ellipsis + s[len(s)-most+len(ellipsis):]
 	}
 }
-
-const dots = "..."

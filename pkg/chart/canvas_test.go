@@ -13,8 +13,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// Every character is drawn, and advances, as the font library does it.
-func TestText(t *testing.T) {
+// Every character has the pixels and the advance that the font library gives it.
+func TestGlyphsMatchTheFont(t *testing.T) {
 	f, err := opentype.Parse(gomedium.TTF)
 	if err != nil {
 		t.Fatal(err)
@@ -35,28 +35,27 @@ func TestText(t *testing.T) {
 		d.DrawString(string(r))
 		width := c.text(string(r), 20, 25, left, white)
 		if advance := d.Dot.X.Round() - 20; !bytes.Equal(c.image.Pix, want.Pix) || width != float64(advance) {
-			t.Errorf("%q looks otherwise, or advances %v pixels, want %d", r, width, advance)
+			t.Errorf("%q: got other pixels, or width %v, want those of the font and %d", r, width, advance)
 		}
 	}
 }
 
-// A text ends where it is anchored at its right, and what is no ASCII is a
-// question mark.
-func TestAnchors(t *testing.T) {
+// A text is placed by its anchor. A character that is not ASCII is a question mark.
+func TestTextAnchor(t *testing.T) {
 	for _, tt := range []struct {
 		text, as string
 		x        float64
 		anchor   int
-	}{{"iW?", "iW?", 50, right}, {"iW?", "iW?", 50, centre}, {"积", "?", 10, left}} {
+	}{{"iW?", "iW?", 50, right}, {"iW?", "iW?", 50, center}, {"积", "?", 10, left}} {
 		a, err := newCanvas(image.Rect(0, 0, 100, 40), image.Rectangle{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		b, _ := newCanvas(a.image.Rect, image.Rectangle{})
-		width := a.text(tt.text, tt.x, 25, tt.anchor, bright)
-		b.text(tt.as, tt.x-width*float64(tt.anchor)/2, 25, left, bright)
-		if !bytes.Equal(a.image.Pix, b.image.Pix) || bytes.Count(a.image.Pix, []byte{bright.R, bright.G, bright.B}) == 0 {
-			t.Errorf("%q by its place %d looks otherwise", tt.text, tt.anchor)
+		width := a.text(tt.text, tt.x, 25, tt.anchor, titleColor)
+		b.text(tt.as, tt.x-width*float64(tt.anchor)/2, 25, left, titleColor)
+		if !bytes.Equal(a.image.Pix, b.image.Pix) || bytes.Count(a.image.Pix, []byte{titleColor.R, titleColor.G, titleColor.B}) == 0 {
+			t.Errorf("%q with anchor %d: got other pixels than %q at the left edge", tt.text, tt.anchor, tt.as)
 		}
 	}
 }

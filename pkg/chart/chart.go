@@ -1,12 +1,22 @@
-// Package chart draws how a consumer's lag went over the last hours: as a PNG for
-// channels that carry pictures, and as text for a terminal. What is not known is a
-// gap, never a zero.
+// Package chart draws the lag of a consumer over the last hours: as a PNG for
+// channels that can send images, and as text for a terminal. Unknown values are
+// gaps, never zeros.
 //
-// The picture is drawn on the standard library's image, with characters that were
-// drawn before (glyphs). A chart library (go-analyze/charts v0.6.0) draws no line
-// at a given value, no shaded span and no axis of time, and makes a function 2.5 MB
-// larger; and what such a library and its fonts do when a process starts, every
-// function would do that never draws.
+// The PNG is drawn with the standard library's image packages. A chart library
+// (go-analyze/charts v0.6.0) draws no line at a given value, no shaded span and no
+// time axis, and makes a function 2.5 MB larger.
+//
+// The glyphs are a sheet that the command glyphs renders from Go's own font with
+// golang.org/x/image/font. Using such a font directly starts as fast, but every
+// function contains the package and would become larger. Measured with the lag
+// function of 16.2 MB (linux/amd64, 300 starts each, interleaved):
+//
+//	                         glyph sheet  inconsolata 8x16  opentype with gomedium
+//	binary                   0            + 49 KB           + 430 KB
+//	binary, compressed       0            + 5 KB            + 164 KB
+//	exec to first response   4.1 ms       4.1 ms            4.2 ms
+//	before the first chart   0.15 ms      0                 0.003 ms
+//	height of the text       19 px        16 px             19 px
 package chart
 
 import (
@@ -16,32 +26,33 @@ import (
 	"time"
 )
 
-// MaxValues is how many values a series may have: a day of minutes.
+// MaxValues is the largest number of values of a series: a day of minutes.
 const MaxValues = 1440
 
-// Series is a value over time, one for each step.
+// Series is a value over time.
 type Series struct {
-	// Title says what is drawn, in ASCII: any other character is drawn as "?".
+	// Title is shown above the chart. Characters that are not ASCII are shown as
+	// "?".
 	Title string
-	// Last is the time of the last value, and Step the time between two.
+	// Last is the time of the last value, Step the time between two values.
 	Last time.Time
 	Step time.Duration
-	// Values are in order of time, from 0 to 1e18. NaN, or any other, is a value
-	// that is not known.
+	// Values are in order of time, each from 0 to 1e18. NaN, and any other value,
+	// is unknown.
 	Values []float64
 	// Threshold is drawn as a dashed line; NaN for none.
 	Threshold float64
-	// From and To are when an alert fired: that time is shaded. From is zero when
-	// none did, To while it still does.
+	// From and To are when an alert started and ended: the time in between is
+	// shaded. From is zero without an alert, To while it fires.
 	From, To time.Time
-	// Zone is what times are printed in; nil is UTC.
+	// Zone is the time zone of the labels; nil is UTC.
 	Zone *time.Location
 }
 
-// ErrEmpty is returned for a series of which no value is known.
+// ErrEmpty is returned for a series without a known value.
 var ErrEmpty = errors.New("no value is known")
 
-// KnownValues counts the values that are known.
+// KnownValues returns the number of known values.
 func (s *Series) KnownValues() int {
 	n := 0
 	for _, v := range s.Values {
@@ -52,36 +63,36 @@ func (s *Series) KnownValues() int {
 	return n
 }
 
-// begin is the time of the first value; a lone value has the step before it to
-// itself.
+// begin returns the time at the left edge: that of the first value, or one step
+// before a single value.
 func (s *Series) begin() time.Time {
 	return s.Last.Add(-time.Duration(max(len(s.Values)-1, 1)) * s.Step)
 }
 
-// place is where in the time of the series t is: 0 at its beginning, 1 at its
+// position returns where t is on the time axis: 0 at its left end, 1 at its right
 // end.
-func (s *Series) place(t time.Time) float64 {
+func (s *Series) position(t time.Time) float64 {
 	return float64(t.Sub(s.begin())) / float64(s.Last.Sub(s.begin()))
 }
 
-// at is the place of the value i.
-func (s *Series) at(i int) float64 {
-	return s.place(s.Last.Add(-time.Duration(len(s.Values)-1-i) * s.Step))
+// positionOf returns the position of the i-th value.
+func (s *Series) positionOf(i int) float64 {
+	return s.position(s.Last.Add(-time.Duration(len(s.Values)-1-i) * s.Step))
 }
 
-// fired returns the part of the series in which the alert fired, as places.
-func (s *Series) fired() (from, to float64, ok bool) {
+// firing returns the positions between which the alert fired.
+func (s *Series) firing() (from, to float64, ok bool) {
 	if s.From.IsZero() {
 		return 0, 0, false
 	}
-	from, to = max(s.place(s.From), 0), 1
+	from, to = max(s.position(s.From), 0), 1
 	if !s.To.IsZero() {
-		to = min(s.place(s.To), 1)
+		to = min(s.position(s.To), 1)
 	}
 	return from, to, from < to
 }
 
-// top returns the largest value or threshold, and the error for a series that
+// top returns the largest value or threshold, or the error for a series that
 // cannot be drawn.
 func (s *Series) top() (float64, error) {
 	if s.Step <= 0 || len(s.Values) > MaxValues {
@@ -102,5 +113,5 @@ func (s *Series) top() (float64, error) {
 	return top, nil
 }
 
-// known tells that v can be drawn.
+// known reports whether v can be drawn.
 func known(v float64) bool { return v >= 0 && v <= 1e18 }

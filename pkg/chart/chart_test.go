@@ -13,25 +13,26 @@ import (
 
 var unknown = math.NaN()
 
-// A series that cannot be drawn is an error, not an empty picture.
-func TestRefuses(t *testing.T) {
+func TestInvalidSeries(t *testing.T) {
 	for name, tt := range map[string]struct {
 		series chart.Series
 		empty  bool
 	}{
-		"nothing":       {chart.Series{Step: time.Minute}, true},
-		"all unknown":   {chart.Series{Step: time.Minute, Values: []float64{unknown, -1, math.Inf(1), 1e19}}, true},
-		"no step":       {chart.Series{Values: []float64{1}}, false},
-		"far too many":  {chart.Series{Step: time.Minute, Values: make([]float64, chart.MaxValues+1)}, false},
-		"negative step": {chart.Series{Step: -1, Values: []float64{1}}, false},
+		"no values":       {chart.Series{Step: time.Minute}, true},
+		"unknown values":  {chart.Series{Step: time.Minute, Values: []float64{unknown, -1, math.Inf(1), 1e19}}, true},
+		"no step":         {chart.Series{Values: []float64{1}}, false},
+		"too many values": {chart.Series{Step: time.Minute, Values: make([]float64, chart.MaxValues+1)}, false},
+		"negative step":   {chart.Series{Step: -1, Values: []float64{1}}, false},
 	} {
-		picture, err := chart.PNG(tt.series)
-		if err == nil || picture != nil || errors.Is(err, chart.ErrEmpty) != tt.empty {
-			t.Errorf("%s: %d bytes, %v", name, len(picture), err)
-		}
-		if text := chart.Text(tt.series, 100, 10); err != nil && text != err.Error()+"\n" {
-			t.Errorf("%s: %q", name, text)
-		}
+		t.Run(name, func(t *testing.T) {
+			image, err := chart.PNG(tt.series)
+			if err == nil || image != nil || errors.Is(err, chart.ErrEmpty) != tt.empty {
+				t.Fatalf("PNG: got %d bytes, %v, want an error, ErrEmpty: %v", len(image), err, tt.empty)
+			}
+			if got, want := chart.Text(tt.series, 100, 10), err.Error()+"\n"; got != want {
+				t.Errorf("Text: got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
@@ -46,17 +47,17 @@ func FuzzDraw(f *testing.F) {
 			return
 		}
 		s := chart.Series{Title: text, Last: h.Last, Step: h.Step, Values: h.Values, Threshold: threshold, From: time.Unix(from, 0)}
-		picture, err := chart.PNG(s)
-		if err != nil && !errors.Is(err, chart.ErrEmpty) || len(picture) > 60<<10 {
-			t.Errorf("%d bytes, %v", len(picture), err)
+		image, err := chart.PNG(s)
+		if err != nil && !errors.Is(err, chart.ErrEmpty) || len(image) > 60<<10 {
+			t.Errorf("PNG: got %d bytes, %v, want at most 60 KB or ErrEmpty", len(image), err)
 		}
 		lines := strings.Split(strings.TrimSuffix(chart.Text(s, width, height), "\n"), "\n")
 		if err == nil && len(lines) != min(max(height, 6), 100) {
-			t.Errorf("%d lines, asked for %d", len(lines), height)
+			t.Errorf("Text: got %d lines, want %d within the limits", len(lines), height)
 		}
 		for _, line := range lines {
 			if n := len([]rune(line)); n > min(max(width, 24), 500) {
-				t.Errorf("a line of %d, asked for %d", n, width)
+				t.Errorf("Text: got a line of %d characters, want %d at most within the limits", n, width)
 			}
 		}
 	})

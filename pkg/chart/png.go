@@ -8,144 +8,143 @@ import (
 	"image/png"
 )
 
-// Size of the picture in pixels, and the part of it that has the axes as its left
-// and lower edge.
-const (
-	Width, Height = 600, 300
+// Width and Height are the size of the image in pixels.
+const Width, Height = 600, 300
 
+const (
+	// The edges of the plot; the left and lower ones are the axes.
 	plotLeft, plotRight = 70, 574
 	plotTop, plotBottom = 48, 262
-	// thick is how thick the curve is; it ends in a dot of that radius.
-	thick = 3
+	// curveWidth is also the radius of the dot at the curve's end.
+	curveWidth = 3
 )
 
-// Dark, because alerts are read at night; the contrast of everything that is to
-// be read is above 7:1.
+// The colors are dark, as alerts are read at night. All text has a contrast above
+// 7:1.
 var (
-	background = color.RGBA{0x14, 0x17, 0x1c, 0xff}
-	gridColor  = color.RGBA{0x2e, 0x34, 0x3d, 0xff}
-	soft       = color.RGBA{0xb4, 0xbc, 0xc8, 0xff}
-	bright     = color.RGBA{0xf2, 0xf4, 0xf7, 0xff}
-	curve      = color.RGBA{0x5c, 0xb3, 0xff, 0xff}
-	area       = color.RGBA{0x16, 0x2c, 0x40, 0x40} // premultiplied
-	limit      = color.RGBA{0xff, 0xc2, 0x47, 0xff}
-	firing     = color.RGBA{0x48, 0x12, 0x12, 0x48} // premultiplied
-	firingEdge = color.RGBA{0xff, 0x6b, 0x6b, 0xff}
+	background  = color.RGBA{0x14, 0x17, 0x1c, 0xff}
+	gridColor   = color.RGBA{0x2e, 0x34, 0x3d, 0xff}
+	labelColor  = color.RGBA{0xb4, 0xbc, 0xc8, 0xff}
+	titleColor  = color.RGBA{0xf2, 0xf4, 0xf7, 0xff}
+	curveColor  = color.RGBA{0x5c, 0xb3, 0xff, 0xff}
+	areaColor   = color.RGBA{0x16, 0x2c, 0x40, 0x40} // premultiplied
+	limitColor  = color.RGBA{0xff, 0xc2, 0x47, 0xff}
+	firingColor = color.RGBA{0x48, 0x12, 0x12, 0x48} // premultiplied
+	firingStart = color.RGBA{0xff, 0x6b, 0x6b, 0xff}
 )
 
-// PNG draws the series, 600 pixels wide and 300 high and less than 60 KB. The
-// same series gives the same bytes. The error is ErrEmpty, or tells of a series
-// out of its bounds.
+// PNG draws the series as an image of Width by Height pixels and less than 60 KB.
+// The same series has the same bytes. The error is ErrEmpty, or that of a series
+// without a step or with more than MaxValues values.
 func PNG(s Series) ([]byte, error) {
 	top, err := s.top()
 	if err != nil {
 		return nil, err
 	}
-	// The curve may touch the edges of the plot.
-	pane := image.Rect(plotLeft, plotTop, plotRight, plotBottom).Inset(-thick - 1)
-	c, err := newCanvas(image.Rect(0, 0, Width, Height), pane)
+	// The curve may overlap the edges of the plot.
+	maskBounds := image.Rect(plotLeft, plotTop, plotRight, plotBottom).Inset(-curveWidth - 1)
+	c, err := newCanvas(image.Rect(0, 0, Width, Height), maskBounds)
 	if err != nil {
 		return nil, err
 	}
-	step, marks := valueAxis(top, 4)
-	d := &drawing{Series: &s, canvas: c, end: step * float64(marks)}
-	from, to, fired := s.fired()
-	if fired {
-		c.rect(d.x(from), plotTop, d.x(to), plotBottom, firing)
+	step, ticks := valueAxis(top, 4)
+	p := &pngChart{Series: &s, canvas: c, axisEnd: step * float64(ticks)}
+	from, to, firing := s.firing()
+	if firing {
+		c.rect(p.x(from), plotTop, p.x(to), plotBottom, firingColor)
 	}
-	d.axes(step, marks)
-	runs := d.runs()
-	for _, run := range runs {
-		c.under(run, plotBottom)
+	p.drawAxes(step, ticks)
+	curves := p.curves()
+	for _, points := range curves {
+		c.areaBelow(points, plotBottom)
 	}
-	c.paint(area)
-	if fired && s.place(s.From) >= 0 {
-		c.rect(d.x(from)-1, plotTop, d.x(from)+1, plotBottom, firingEdge)
+	c.paint(areaColor)
+	if firing && s.position(s.From) >= 0 {
+		c.rect(p.x(from)-1, plotTop, p.x(from)+1, plotBottom, firingStart)
 	}
-	for _, run := range runs {
-		c.line(run, thick)
+	for _, points := range curves {
+		c.curve(points, curveWidth)
 	}
 	if v := s.Values[len(s.Values)-1]; known(v) {
-		c.dot(point{d.x(1), d.y(v)}, thick)
+		c.dot(point{p.x(1), p.y(v)}, curveWidth)
 	}
-	c.paint(curve)
+	c.paint(curveColor)
 	if known(s.Threshold) {
-		y := d.y(s.Threshold)
+		y := p.y(s.Threshold)
 		for x := float64(plotLeft); x < plotRight; x += 14 {
-			c.rect(x, y-1, min(x+8, plotRight), y+1, limit)
+			c.rect(x, y-1, min(x+8, plotRight), y+1, limitColor)
 		}
 	}
-	d.caption()
+	p.drawHeading()
 
 	var out bytes.Buffer
 	if err := png.Encode(&out, c.image); err != nil {
-		return nil, fmt.Errorf("encode the picture: %w", err)
+		return nil, fmt.Errorf("encode the chart: %w", err)
 	}
 	return out.Bytes(), nil
 }
 
-// drawing is a series on its canvas.
-type drawing struct {
+// pngChart is a series on a canvas.
+type pngChart struct {
 	*Series
 	*canvas
-	end float64 // of the axis of values
+	axisEnd float64 // the largest value of the axis
 }
 
-// x is where a place in the series' time is, in pixels, and y where a value is.
-func (d *drawing) x(place float64) float64 {
-	return plotLeft + float64(place*(plotRight-plotLeft))
+// x returns the pixel of a position on the time axis, y that of a value.
+func (p *pngChart) x(position float64) float64 {
+	return plotLeft + float64(position*(plotRight-plotLeft))
 }
 
-func (d *drawing) y(v float64) float64 {
-	return plotBottom - float64(v/d.end*(plotBottom-plotTop))
+func (p *pngChart) y(v float64) float64 {
+	return plotBottom - float64(v/p.axisEnd*(plotBottom-plotTop))
 }
 
-// axes draws the grid and the marks of values and times.
-func (d *drawing) axes(step float64, marks int) {
-	for i := range marks + 1 {
+// drawAxes draws the grid and the ticks of both axes.
+func (p *pngChart) drawAxes(step float64, ticks int) {
+	for i := range ticks + 1 {
 		v := step * float64(i)
-		d.rect(plotLeft, d.y(v)-0.5, plotRight, d.y(v)+0.5, gridColor)
-		d.text(short(v), plotLeft-8, d.y(v)+6, right, soft)
+		p.rect(plotLeft, p.y(v)-0.5, plotRight, p.y(v)+0.5, gridColor)
+		p.text(formatTick(v), plotLeft-8, p.y(v)+6, right, labelColor)
 	}
-	for _, t := range d.ticks(6) {
-		d.rect(d.x(t.place)-0.5, plotBottom, d.x(t.place)+0.5, plotBottom+6, soft)
-		d.text(t.label, d.x(t.place), plotBottom+26, centre, soft)
+	for _, t := range p.timeTicks(6) {
+		p.rect(p.x(t.position)-0.5, plotBottom, p.x(t.position)+0.5, plotBottom+6, labelColor)
+		p.text(t.label, p.x(t.position), plotBottom+26, center, labelColor)
 	}
 }
 
-// runs returns the points of the values that are known, in pieces without a gap.
-func (d *drawing) runs() (runs [][]point) {
-	var run []point
-	for i, v := range d.Values {
+// curves returns the points of the known values; a gap begins another curve.
+func (p *pngChart) curves() (curves [][]point) {
+	var points []point
+	for i, v := range p.Values {
 		if known(v) {
-			run = append(run, point{d.x(d.at(i)), d.y(v)})
-		} else if run != nil {
-			runs, run = append(runs, run), nil
+			points = append(points, point{p.x(p.positionOf(i)), p.y(v)})
+		} else if points != nil {
+			curves, points = append(curves, points), nil
 		}
 	}
-	if run != nil {
-		runs = append(runs, run)
+	if points != nil {
+		curves = append(curves, points)
 	}
-	return runs
+	return curves
 }
 
-// caption writes the line above the plot: the title, and on the right the last
-// value and the threshold.
-func (d *drawing) caption() {
-	const base, margin, longest = 30, 14, 100 // longest: characters that may fit
+// drawHeading draws the title, and on the right the last value and the threshold.
+func (p *pngChart) drawHeading() {
+	const base, margin, maxTitle = 30, 14, 100 // maxTitle is in characters
 	edge := float64(plotRight)
-	if known(d.Threshold) {
-		edge -= d.text("/ "+grouped(d.Threshold), edge, base, right, limit) + 6
+	if known(p.Threshold) {
+		edge -= p.text("/ "+formatValue(p.Threshold), edge, base, right, limitColor) + 6
 	}
 	last := "unknown"
-	if v := d.Values[len(d.Values)-1]; known(v) {
-		last = grouped(v)
+	if v := p.Values[len(p.Values)-1]; known(v) {
+		last = formatValue(v)
 	}
-	edge -= d.text(last, edge, base, right, bright) + margin
-	title := ascii(d.Title, longest) // once: it may be a megabyte
+	edge -= p.text(last, edge, base, right, titleColor) + margin
+	title := fitTitle(p.Title, maxTitle) // it may be very long
 	for most := len(title); most > 0; most-- {
-		if t := ascii(title, most); margin+d.glyphs.width(t) <= edge {
-			d.text(t, margin, base, left, bright)
+		if t := fitTitle(title, most); margin+p.glyphs.width(t) <= edge {
+			p.text(t, margin, base, left, titleColor)
 			return
 		}
 	}

@@ -23,25 +23,25 @@ var (
 	edge  = color.RGBA{0xff, 0x6b, 0x6b, 0xff}
 )
 
-// draw returns the picture of a series.
-func drawn(t *testing.T, s chart.Series) image.Image {
+// decodePNG draws a series and decodes the image.
+func decodePNG(t *testing.T, s chart.Series) image.Image {
 	t.Helper()
 	b, err := chart.PNG(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := chart.PNG(s); !bytes.Equal(b, again) {
-		t.Error("drawn again it has other bytes")
+		t.Error("second call: got other bytes, want the same")
 	}
 	if len(b) > 60<<10 {
-		t.Errorf("%d bytes, more than 60 KB", len(b))
+		t.Errorf("got %d bytes, want 60 KB at most", len(b))
 	}
 	m, err := png.Decode(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Bounds() != image.Rect(0, 0, 600, 300) {
-		t.Errorf("bounds %v", m.Bounds())
+	if got, want := m.Bounds(), image.Rect(0, 0, chart.Width, chart.Height); got != want {
+		t.Errorf("got bounds %v, want %v", got, want)
 	}
 	return m
 }
@@ -50,8 +50,8 @@ func at(m image.Image, x, y int) color.RGBA { return color.RGBAModel.Convert(m.A
 
 // Five minutes are 504 pixels from 70 to 574, one value each 126; 0 to 100 are
 // 214 pixels from 262 up to 48.
-func TestPlaces(t *testing.T) {
-	m := drawn(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{50, 50, unknown, 50, 50},
+func TestPNGPositions(t *testing.T) {
+	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{50, 50, unknown, 50, 50},
 		Threshold: 100, From: last.Add(-90 * time.Second), To: last.Add(-30 * time.Second)})
 	for _, tt := range []struct {
 		name string
@@ -60,71 +60,71 @@ func TestPlaces(t *testing.T) {
 	}{
 		{"the curve at the middle of the axis", 130, 155, blue},
 		{"the curve before the gap", 194, 155, blue},
-		{"only the grid in the gap", 322, 155, grid},
-		{"nothing under the gap", 322, 200, back},
+		{"the grid in the gap", 322, 155, grid},
+		{"the background below the gap", 322, 200, back},
 		{"the curve after the gap", 452, 155, blue},
 		{"a dash of the threshold", 72, 48, amber},
-		{"between two dashes there is the grid", 80, 48, grid},
+		{"the grid between two dashes", 80, 48, grid},
 		{"the next dash", 86, 47, amber},
 		{"above the threshold", 72, 46, back},
 		{"below the threshold", 72, 49, back},
-		{"before it fired", 380, 100, back},
-		{"when it began to fire", 385, 100, edge}, // 70 + 504*5/8
-		{"when it was over", 512, 100, back},      // 70 + 504*7/8 = 511
+		{"before the alert", 380, 100, back},
+		{"the start of the alert", 385, 100, edge}, // 70 + 504*5/8
+		{"the end of the alert", 512, 100, back},   // 70 + 504*7/8 = 511
 	} {
 		if got := at(m, tt.x, tt.y); got != tt.want {
-			t.Errorf("%s: (%d, %d) is %v, want %v", tt.name, tt.x, tt.y, got, tt.want)
+			t.Errorf("%s: got %v at (%d, %d), want %v", tt.name, got, tt.x, tt.y, tt.want)
 		}
 	}
-	if under := at(m, 130, 200); under == back || under.B < under.R {
-		t.Errorf("below the curve it is %v", under)
+	if c := at(m, 130, 200); c == back || c.B < c.R {
+		t.Errorf("below the curve: got %v, want a shade of blue", c)
 	}
 	for _, x := range []int{390, 420, 508} {
 		if c := at(m, x, 100); c.R < 2*c.B || c.R < 0x40 {
-			t.Errorf("the time in which it fired is %v at %d", c, x)
+			t.Errorf("during the alert: got %v at %d, want a shade of red", c, x)
 		}
 	}
 }
 
-// Without a threshold and an alert there is neither line nor shade.
-func TestPlain(t *testing.T) {
-	m := drawn(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0, 100}, Threshold: math.NaN()})
+// Without a threshold and an alert there is no dashed line and no shade.
+func TestPNGWithoutAlert(t *testing.T) {
+	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0, 100}, Threshold: math.NaN()})
 	for x := 70; x < 574; x++ {
 		for y := 40; y < 262; y++ {
 			if c := at(m, x, y); c == amber || int(c.R) > int(c.B)+8 {
-				t.Fatalf("(%d, %d) is %v", x, y, c)
+				t.Fatalf("got %v at (%d, %d), want neither amber nor red", c, x, y)
 			}
 		}
 	}
 }
 
-// An alert that began before the picture and still fires shades all of it.
-func TestFiringAllAlong(t *testing.T) {
-	m := drawn(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0}, Threshold: math.NaN(), From: last.Add(-time.Hour)})
+// An alert that started before the series and still fires shades the whole plot.
+func TestPNGWithLongAlert(t *testing.T) {
+	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0}, Threshold: math.NaN(), From: last.Add(-time.Hour)})
 	for _, x := range []int{70, 71, 300, 573} {
 		if c := at(m, x, 100); c.R < 0x40 || c == edge {
-			t.Errorf("it is %v at %d", c, x)
+			t.Errorf("got %v at %d, want a shade of red", c, x)
 		}
 	}
 	if c := at(m, 576, 100); c != back {
-		t.Errorf("beside the plot it is %v", c)
+		t.Errorf("outside the plot: got %v, want %v", c, back)
 	}
 }
 
-// One value is a dot, and so is one between two gaps.
-func TestLoneValues(t *testing.T) {
-	m := drawn(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{1}, Threshold: math.NaN()})
+// A single value is a dot, and so is one between two gaps.
+func TestPNGWithSingleValue(t *testing.T) {
+	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{1}, Threshold: math.NaN()})
 	if c := at(m, 573, 48); c != blue {
-		t.Errorf("one value is %v", c)
+		t.Errorf("single value: got %v, want %v", c, blue)
 	}
-	m = drawn(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{unknown, 1, unknown}, Threshold: math.NaN()})
+	m = decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{unknown, 1, unknown}, Threshold: math.NaN()})
 	if c := at(m, 322, 48); c != blue {
-		t.Errorf("one between gaps is %v", c)
+		t.Errorf("value between gaps: got %v, want %v", c, blue)
 	}
 }
 
-// The worst that can be drawn is within the limit: noise, gaps and letters.
-func TestSize(t *testing.T) {
+// The largest images, of noise with gaps and a long title, are within the limit.
+func TestPNGSize(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, gaps := range []float64{0, 0.1, 0.5} {
 		s := chart.Series{Last: last, Step: time.Minute, Threshold: 5e5, From: last.Add(-12 * time.Hour), Title: "W@#%&8 积压 W@#%&8 W@#%&8 W@#%&8 W@#%&8 W@#%&8"}
@@ -135,7 +135,7 @@ func TestSize(t *testing.T) {
 			}
 			s.Values = append(s.Values, v)
 		}
-		drawn(t, s)
+		decodePNG(t, s)
 	}
 }
 

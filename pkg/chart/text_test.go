@@ -9,10 +9,10 @@ import (
 	"tocsin/pkg/chart"
 )
 
-// Three rows of four dots are 12 levels for 0 to 100: 100 fills all, 50 six, and
-// the threshold 60 is in the eighth, two dots on and two off. Forty dots are four
-// minutes: the second value is in the 10th and 11th, the fourth in the 30th, and
-// the alert fires from the 21st.
+// Three rows of four dots are 12 levels from 0 to 100: 100 fills all of them, 50
+// six, and the threshold 60 is in the eighth, two dots on and two off. Forty dots
+// are four minutes: the second value is in the 10th and 11th, the fourth in the
+// 30th, and the alert fires from the 21st on.
 func TestText(t *testing.T) {
 	s := chart.Series{Title: "group / topic", Last: last, Step: time.Minute, Values: []float64{100, 100, unknown, 50, 50},
 		Threshold: 60, From: last.Add(-2 * time.Minute), Zone: time.FixedZone("", 8*3600)}
@@ -26,40 +26,39 @@ func TestText(t *testing.T) {
 		"",
 	}, "\n")
 	if got := chart.Text(s, 25, 6); got != want {
-		t.Errorf("\n%s\nwant\n%s", got, want)
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
-// A zero has its dot; what is not known has none. Sizes that are too small are
-// made larger.
-func TestTextZero(t *testing.T) {
+// A zero has a dot, an unknown value has none. A size that is too small is raised.
+func TestTextWithZeros(t *testing.T) {
 	s := chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0, unknown, 0, 0}, Threshold: math.NaN()}
 	lines := strings.Split(chart.Text(s, 0, 0), "\n")
 	if len(lines) != 7 || len(lines[0]) != 24 || strings.TrimSpace(lines[0]) != "0" {
-		t.Fatalf("%q", lines)
+		t.Fatalf("got %q, want 7 lines, the first of 24 characters with the value 0", lines)
 	}
 	if lines[1] != "1 +" || lines[2] != "  |" {
-		t.Errorf("%q", lines)
+		t.Errorf("got %q, want empty rows above the zeros", lines)
 	}
 	// 21 characters are 42 dots: up to the 11th, which has 10.5, and from the 32nd.
 	if want := "0 +⣀⣀⣀⣀⣀⡀         ⢀⣀⣀⣀⣀⣀"; lines[3] != want {
-		t.Errorf("%q, want %q", lines[3], want)
+		t.Errorf("got %q, want %q", lines[3], want)
 	}
 }
 
-// A title that is too long loses its beginning, and what is not ASCII is shown as
-// that.
+// A title that is too long loses its beginning. Characters that are not ASCII are
+// question marks.
 func TestTextTitle(t *testing.T) {
 	s := chart.Series{Title: "消费组 / order-created", Last: last, Step: time.Minute, Values: []float64{12345}, Threshold: math.NaN()}
 	for width, want := range map[int]string{40: "??? / order-created               12,345", 24: "...order-created  12,345"} {
 		if got, _, _ := strings.Cut(chart.Text(s, width, 8), "\n"); got != want {
-			t.Errorf("%q, want %q", got, want)
+			t.Errorf("width %d: got %q, want %q", width, got, want)
 		}
 	}
 }
 
-// Marks of time are at round times of the day where the reader is.
-func TestTimes(t *testing.T) {
+// Ticks of the time axis are at round times of the day in the zone of the series.
+func TestTimeTicks(t *testing.T) {
 	zone := time.FixedZone("", 5*3600+1800)
 	for _, tt := range []struct {
 		step time.Duration
@@ -75,13 +74,13 @@ func TestTimes(t *testing.T) {
 		s := chart.Series{Last: last, Step: tt.step, Values: make([]float64, tt.n), Threshold: math.NaN(), Zone: zone}
 		lines := strings.Split(strings.TrimSpace(chart.Text(s, 63, 8)), "\n")
 		if got := strings.Join(strings.Fields(lines[len(lines)-1]), " "); got != tt.want {
-			t.Errorf("%d of %v: %s, want %s", tt.n, tt.step, got, tt.want)
+			t.Errorf("%d values every %v: got %s, want %s", tt.n, tt.step, got, tt.want)
 		}
 	}
 }
 
-// Marks of values are 1, 2 or 5 times a power of ten.
-func TestMarks(t *testing.T) {
+// Ticks of the value axis are 1, 2 or 5 times a power of ten apart.
+func TestValueTicks(t *testing.T) {
 	for top, want := range map[float64]string{
 		0: "1 0", 1: "1 0", 3: "3 2 1 0", 7: "8 6 4 2 0", 45: "50 40 30 20 10 0", 101: "150 100 50 0", 2000: "2k 1.5k 1k 500 0",
 		12345: "15k 10k 5k 0", 2.5e6: "2.5M 2M 1.5M 1M 500k 0", 4e9: "4B 3B 2B 1B 0", 7e12: "8T 6T 4T 2T 0", 1e18: "1000000T 800000T 600000T 400000T 200000T 0",
@@ -94,7 +93,7 @@ func TestMarks(t *testing.T) {
 			}
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("up to %v: %s, want %s", top, got, want)
+			t.Errorf("up to %v: got %s, want %s", top, got, want)
 		}
 	}
 }

@@ -1,11 +1,11 @@
-// Glyphs makes glyphs.png, the characters that pictures are labelled with, so
-// that no function has a font to parse or the code for it: run it with go
-// generate ./pkg/chart when they are to look different.
+// Command glyphs renders glyphs.png, the characters of the charts, so that no
+// function contains a font or the code to parse one. Run it with go generate
+// ./pkg/chart after a change of the font or its size.
 //
-// The characters of ASCII from the space to the tilde stand side by side, as grey
-// as they cover each pixel. In the row above them a white pixel is where a cell
-// begins; a last one ends the row. Cells are wider than what their characters
-// advance by Margin pixels on either side, for what hangs over.
+// The sheet has the ASCII characters from the space to the tilde side by side, each
+// pixel as bright as it is covered. A white pixel in the row above them marks the
+// left edge of each cell; the last one marks the end. A cell is wider than the
+// advance of its character by a margin on either side, for overhanging parts.
 package main
 
 import (
@@ -24,10 +24,10 @@ import (
 )
 
 const (
-	// size is in pixels: about 12 points where the picture fills a phone's screen.
+	// size is in pixels: about 12 points when the image fills a phone's screen.
 	size   = 19
 	margin = 2
-	// ascent and descent are where the tallest characters end, from the base line.
+	// ascent and descent are those of the tallest characters.
 	ascent, descent = 18, 6
 )
 
@@ -45,29 +45,29 @@ func main() {
 func sheet() ([]byte, error) {
 	f, err := opentype.Parse(gomedium.TTF)
 	if err != nil {
-		return nil, fmt.Errorf("read the font: %w", err)
+		return nil, fmt.Errorf("parse the font: %w", err)
 	}
 	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
-		return nil, fmt.Errorf("size the font: %w", err)
+		return nil, fmt.Errorf("create the face: %w", err)
 	}
-	begins := []int{0}
+	edges := []int{0}
 	for c := ' '; c <= '~'; c++ {
 		advance, ok := face.GlyphAdvance(c)
 		if !ok {
 			return nil, fmt.Errorf("the font has no %q", c)
 		}
-		begins = append(begins, begins[len(begins)-1]+advance.Round()+2*margin)
+		edges = append(edges, edges[len(edges)-1]+advance.Round()+2*margin)
 	}
-	m := image.NewGray(image.Rect(0, 0, begins[len(begins)-1]+1, 1+ascent+descent))
-	for i, x := range begins {
+	m := image.NewGray(image.Rect(0, 0, edges[len(edges)-1]+1, 1+ascent+descent))
+	for i, x := range edges {
 		m.SetGray(x, 0, color.Gray{0xff})
 		if c := ' ' + rune(i); c <= '~' {
-			place, mask, from, _, _ := face.Glyph(fixed.P(x+margin, 1+ascent), c)
-			if cell := image.Rect(x, 1, begins[i+1], m.Rect.Max.Y); !place.In(cell) {
-				return nil, fmt.Errorf("%q at %v is larger than its cell %v", c, place, cell)
+			target, mask, from, _, _ := face.Glyph(fixed.P(x+margin, 1+ascent), c)
+			if cell := image.Rect(x, 1, edges[i+1], m.Rect.Max.Y); !target.In(cell) {
+				return nil, fmt.Errorf("%q at %v is larger than its cell %v", c, target, cell)
 			}
-			draw.DrawMask(m, place, image.White, image.Point{}, mask, from, draw.Over)
+			draw.DrawMask(m, target, image.White, image.Point{}, mask, from, draw.Over)
 		}
 	}
 	var out bytes.Buffer

@@ -6,12 +6,13 @@ import (
 	"testing"
 )
 
-func TestSheetIsTheOneInUse(t *testing.T) {
+// The committed sheet is the one that the command renders.
+func TestSheetIsCurrent(t *testing.T) {
 	want, err := sheet()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile("../glyphs.png"); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("glyphs.png is another one, %v: go generate ./pkg/chart", err)
+		t.Errorf("got another glyphs.png, %v: run go generate ./pkg/chart", err)
 	}
 }
