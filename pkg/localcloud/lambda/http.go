@@ -16,62 +16,62 @@ import (
 	"strings"
 )
 
-// HTTPTrigger is a way by which AWS lets HTTP in to a function.
+// HTTPTrigger is a kind of HTTP trigger.
 type HTTPTrigger int
 
 const (
-	// FunctionURL is a Lambda function URL that does not stream.
+	// FunctionURL is a Lambda function URL without response streaming.
 	FunctionURL HTTPTrigger = iota
 	// HTTPAPI is an API Gateway HTTP API, payload format 2.0, with the stage
 	// [Stage]. It unescapes paths.
 	HTTPAPI
-	// RESTAPI is an API Gateway REST API with the stage [Stage], whose
-	// binaryMediaTypes are */*, so that every body is base64.
+	// RESTAPI is an API Gateway REST API with the stage [Stage] and the
+	// binaryMediaTypes */*, so that every body is in base64.
 	RESTAPI
-	// ALB is an Application Load Balancer that has the function as its target.
+	// ALB is an Application Load Balancer with the function as its target.
 	ALB
-	// ALBMultiValue is the same with lambda.multi_value_headers.enabled.
+	// ALBMultiValue is an ALB with lambda.multi_value_headers.enabled.
 	ALBMultiValue
 )
 
-// Stage is the stage of the APIs. It is the first part of their paths.
+// Stage is the stage of the APIs, the first element of their paths.
 const Stage = "prod"
 
-// Largest bodies of requests in bytes. The event that a body becomes part of may
-// not be larger than maxBody either.
+// maxALBBody is the size limit of a load balancer's request and response bodies
+// in bytes. The event made from a request is also limited to maxBody.
 const maxALBBody = 1 << 20
 
-// errAnswer is an answer from which a front cannot make a response.
-var errResponse = errors.New("the function's answer is not what this front takes")
+// errResponse is the error for a response that a trigger does not accept.
+var errResponse = errors.New("the trigger does not accept the function's response")
 
-// Serve opens a front to the function, a listener on the loopback, and returns
-// its URL, without a slash at the end. It is open until the function is closed.
+// Serve opens an HTTP trigger, a listener on the loopback, and returns its URL
+// without a slash at the end. It is open until the function is closed.
 //
-// A front answers as the real one does when something is wrong: 413 for a
-// request that is too large, and 502 (HTTP API: 500) when the function fails or
-// answers what the front does not understand.
-func (f *Function) Serve(front HTTPTrigger) string {
+// A trigger responds to errors as the real one does: with 413 to a request that
+// is too large, and with 502 (HTTP API: 500) when the function fails or its
+// response is invalid.
+func (f *Function) Serve(trigger HTTPTrigger) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.serveHTTP(w, r, front)
+		f.serveHTTP(w, r, trigger)
 	}))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.triggers = append(f.triggers, s)
-	if front.hasStage() {
+	if trigger.hasStage() {
 		return s.URL + "/" + Stage
 	}
 	return s.URL
 }
 
-func (front HTTPTrigger) hasStage() bool { return front == HTTPAPI || front == RESTAPI }
+func (trigger HTTPTrigger) hasStage() bool { return trigger == HTTPAPI || trigger == RESTAPI }
 
-func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPTrigger) {
-	if _, ok := cutStage(r.URL.EscapedPath()); front.hasStage() && !ok {
+func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, trigger HTTPTrigger) {
+	if _, ok := cutStage(r.URL.EscapedPath()); trigger.hasStage() && !ok {
 		writeError(w, http.StatusNotFound, "Not Found")
 		return
 	}
 	limit := int64(maxBody)
-	if front == ALB || front == ALBMultiValue {
+	if trigger == ALB || trigger == ALBMultiValue {
 		limit = maxALBBody
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
@@ -79,7 +79,7 @@ func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPT
 		writeError(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return
 	}
-	event, err := json.Marshal(f.httpEvent(r, body, front))
+	event, err := json.Marshal(f.httpEvent(r, body, trigger))
 	if err != nil {
 		writeError(w, http.StatusInternalServerError, err.Error())
 		return
@@ -89,50 +89,51 @@ func (f *Function) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPT
 		return
 	}
 
-	// A client that goes away does not stop the function.
-	answer, err := f.Invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
+	// The function continues when the client disconnects.
+	result, err := f.Invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
 	if err == nil {
-		err = writeResponse(w, answer, front)
+		err = writeResponse(w, result, trigger)
 	}
 	if err != nil {
 		status := http.StatusBadGateway
-		if front == HTTPAPI {
+		if trigger == HTTPAPI {
 			status = http.StatusInternalServerError
 		}
 		writeError(w, status, "Internal Server Error")
 	}
 }
 
-// refuse answers in the function's place.
+// writeError writes a response of the trigger itself.
 func writeError(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"message": message}) // the client may be gone
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message}) // the client may have disconnected
 }
 
-// event is what the function is sent.
-func (f *Function) httpEvent(r *http.Request, body []byte, front HTTPTrigger) any {
+// httpEvent returns the event for a request.
+func (f *Function) httpEvent(r *http.Request, body []byte, trigger HTTPTrigger) any {
 	addForwarded(r)
-	switch front {
+	switch trigger {
 	case FunctionURL, HTTPAPI:
-		return f.eventV2(r, body, front)
+		return f.eventV2(r, body, trigger)
 	case RESTAPI:
 		return f.eventV1(r, body)
 	}
-	return f.eventALB(r, body, front)
+	return f.eventALB(r, body, trigger)
 }
 
-// respond writes the function's answer, or nothing when it is wrong.
-func writeResponse(w http.ResponseWriter, answer []byte, front HTTPTrigger) error {
+// writeResponse writes the response of the function. It returns an error, and
+// writes nothing, if the response is invalid.
+func writeResponse(w http.ResponseWriter, result []byte, trigger HTTPTrigger) error {
 	var res *response
 	var err error
-	switch front {
+	switch trigger {
 	case FunctionURL, HTTPAPI:
-		res, err = parseV2(answer)
+		res, err = parseV2(result)
 	case RESTAPI:
-		res, err = parseV1(answer)
+		res, err = parseV1(result)
 	default:
-		res, err = parseALB(answer, front)
+		res, err = parseALB(result, trigger)
 	}
 	if err != nil {
 		return err
@@ -140,24 +141,24 @@ func writeResponse(w http.ResponseWriter, answer []byte, front HTTPTrigger) erro
 	if res.status < 200 || res.status > 599 {
 		return fmt.Errorf("%w: status code %d", errResponse, res.status)
 	}
-	// The front has connections and lengths of its own.
-	for _, own := range []string{"Connection", "Content-Length", "Transfer-Encoding"} {
-		res.header.Del(own)
+	// These are for the connection to the trigger, which sets its own.
+	for _, name := range []string{"Connection", "Content-Length", "Transfer-Encoding"} {
+		res.header.Del(name)
 	}
 	maps.Copy(w.Header(), res.header)
 	w.WriteHeader(res.status)
-	_, _ = w.Write(res.body) // the client may be gone
+	_, _ = w.Write(res.body) // the client may have disconnected
 	return nil
 }
 
-// response is what a front makes of an answer.
+// response is the HTTP response that a trigger makes from that of the function.
 type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// beneathStage is the path beneath the stage.
+// cutStage removes the stage from the front of a path.
 func cutStage(path string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(path, "/"+Stage)
 	if rest == "" {
@@ -166,8 +167,8 @@ func cutStage(path string) (rest string, ok bool) {
 	return rest, ok && rest[0] == '/'
 }
 
-// addForwarded adds the headers that each front adds, and Host, which net/http
-// keeps elsewhere.
+// addForwarded adds the headers that all triggers add, and Host, which net/http
+// keeps apart.
 func addForwarded(r *http.Request) {
 	r.Header.Set("Host", r.Host)
 	ip := clientIP(r)
@@ -181,18 +182,19 @@ func addForwarded(r *http.Request) {
 }
 
 func clientIP(r *http.Request) string {
-	host, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes it right
+	host, _, _ := net.SplitHostPort(r.RemoteAddr) // always valid in a server
 	return host
 }
 
-// isText tells the bodies that are sent as they are; everything else is base64,
-// forms too (ELB documentation; measured for HTTP APIs).
+// isTextType reports whether bodies of a content type are sent as text. All
+// others are base64, including forms (ELB documentation; measured for HTTP
+// APIs).
 func isTextType(contentType string) bool {
 	t, _, _ := mime.ParseMediaType(contentType)
 	return strings.HasPrefix(t, "text/") || slices.Contains([]string{"application/json", "application/javascript", "application/xml"}, t)
 }
 
-// lower is a copy of h under lower-case names.
+// lowerCaseNames returns the headers with lower-case names.
 func lowerCaseNames(h http.Header) map[string][]string {
 	out := make(map[string][]string, len(h))
 	for name, values := range h {
@@ -201,7 +203,7 @@ func lowerCaseNames(h http.Header) map[string][]string {
 	return out
 }
 
-// last has the last value of each name.
+// lastValues returns the last value of each name.
 func lastValues(all map[string][]string) map[string]string {
 	out := make(map[string]string, len(all))
 	for name, values := range all {
@@ -210,7 +212,7 @@ func lastValues(all map[string][]string) map[string]string {
 	return out
 }
 
-// joined has the values of each name with commas between them.
+// joinValues returns the values of each name, joined by commas.
 func joinValues(all map[string][]string) map[string]string {
 	out := make(map[string]string, len(all))
 	for name, values := range all {
@@ -219,7 +221,7 @@ func joinValues(all map[string][]string) map[string]string {
 	return out
 }
 
-// orNil is q, or nil so that an empty one becomes null.
+// nilIfEmpty returns q, or nil if it is empty, which is null in JSON.
 func nilIfEmpty(q url.Values) url.Values {
 	if len(q) == 0 {
 		return nil

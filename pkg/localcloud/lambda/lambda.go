@@ -1,6 +1,7 @@
-// Package lambda is AWS Lambda on one machine: it starts a built function and
-// serves it the Runtime API, version 2018-06-01, as Lambda does for the runtime
-// provided.al2023. HTTP reaches the function through each of AWS's fronts.
+// Package lambda emulates AWS Lambda on one machine. It starts a built function
+// and serves it the Runtime API, version 2018-06-01, as Lambda does for the
+// runtime provided.al2023. HTTP requests reach the function through each kind
+// of AWS's HTTP triggers.
 package lambda
 
 import (
@@ -22,43 +23,45 @@ import (
 	"tocsin/pkg/localcloud/instance"
 )
 
-// Options say how a function is deployed.
+// Options configure the deployment of a function.
 type Options struct {
 	// Binary is the path of the built function.
 	Binary string
-	// Dir is the directory that the code was unpacked to; default the binary's.
+	// Dir is the working directory, by default that of the binary.
 	Dir string
-	// Name is the function's name; default "function".
+	// Name is the name of the function, by default "function".
 	Name string
-	// Env holds the environment variables of the function's configuration.
+	// Env has the environment variables of the function's configuration.
 	Env map[string]string
-	// Timeout is the function's time limit; default 60 s.
+	// Timeout is the time limit of an event, by default 60 s.
 	Timeout time.Duration
-	// Log receives a copy of what the function writes; default nobody.
+	// Log, if set, receives a copy of the function's output.
 	Log io.Writer
 }
 
-// InvokeOptions says how one event is sent.
+// InvokeOptions configure the invocation for one event.
 type InvokeOptions struct {
-	// RequestID is the platform's name for the event; default "request-1" and so on.
+	// RequestID identifies the event, by default "request-1" and so on.
 	RequestID string
-	// Deadline is when the function is killed; default after Options.Timeout.
+	// Deadline is when the function is killed, by default after
+	// Options.Timeout.
 	Deadline time.Time
 }
 
-// Error is what the function answered instead of a result.
+// Error is the error that the function returned.
 type Error struct {
 	Type       string          `json:"errorType"`
 	Message    string          `json:"errorMessage"`
-	StackTrace json.RawMessage `json:"stackTrace"` // nil when there was none
+	StackTrace json.RawMessage `json:"stackTrace"` // nil without one
 }
 
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
-// ErrTimeout is the outcome of an event that was not answered by its deadline.
-var ErrTimeout = errors.New("the event was not answered by its deadline")
+// ErrTimeout is returned for an event without a response by its deadline.
+var ErrTimeout = errors.New("the function did not respond by the deadline")
 
-// maxBody is the largest answer in bytes (Lambda quotas: 6 MB, synchronous).
+// maxBody is the size limit of responses in bytes (Lambda quotas: 6 MB,
+// synchronous).
 const maxBody = 6 << 20
 
 // Function is a running instance.
@@ -73,7 +76,8 @@ type Function struct {
 	triggers []*httptest.Server
 }
 
-// Start starts the function. It does not wait for it: the first event does.
+// Start starts a function. It does not wait until the function is ready; the
+// first event does.
 func Start(o Options) (*Function, error) {
 	o.Dir = cmp.Or(o.Dir, filepath.Dir(o.Binary))
 	o.Name = cmp.Or(o.Name, "function")
@@ -101,7 +105,7 @@ func Start(o Options) (*Function, error) {
 	return f, nil
 }
 
-// api is the Runtime API as the function sees it.
+// runtimeAPI returns the handler of the Runtime API.
 func (f *Function) runtimeAPI() http.Handler {
 	const base = "/2018-06-01/runtime/"
 	mux := http.NewServeMux()
@@ -119,7 +123,7 @@ func (f *Function) serveNext(w http.ResponseWriter, r *http.Request) {
 	for name, value := range e.Header {
 		w.Header().Set(name, value)
 	}
-	_, _ = w.Write(e.Payload) // if it does not arrive, the event times out
+	_, _ = w.Write(e.Payload) // if it is lost, the event times out
 }
 
 func (f *Function) serveResult(failed bool) http.HandlerFunc {
@@ -137,9 +141,9 @@ func (f *Function) serveResult(failed bool) http.HandlerFunc {
 	}
 }
 
-// Invoke sends one event and returns the answer, or an [*Error] that the
-// function answered. An event that is not answered by its deadline is
-// [ErrTimeout]; the process is gone then.
+// Invoke sends one event and returns the response, or an [*Error] that the
+// function returned. For an event without a response by its deadline it kills
+// the process and returns [ErrTimeout].
 func (f *Function) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]byte, error) {
 	in.RequestID = cmp.Or(in.RequestID, fmt.Sprintf("request-%d", f.count.Add(1)))
 	if in.Deadline.IsZero() {
@@ -147,7 +151,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte, in InvokeOptions)
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, in.Deadline, ErrTimeout)
 	defer cancel()
-	a, err := f.queue.Invoke(ctx, f.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
+	result, err := f.queue.Invoke(ctx, f.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
 		"Lambda-Runtime-Aws-Request-Id":       in.RequestID,
 		"Lambda-Runtime-Deadline-Ms":          strconv.FormatInt(in.Deadline.UnixMilli(), 10),
 		"Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:" + f.Name,
@@ -160,24 +164,24 @@ func (f *Function) Invoke(ctx context.Context, payload []byte, in InvokeOptions)
 		}
 		return nil, err
 	}
-	if !a.Failed {
-		return a.Body, nil
+	if !result.Failed {
+		return result.Body, nil
 	}
 	e := new(Error)
-	if err := json.Unmarshal(a.Body, e); err != nil {
-		return nil, fmt.Errorf("the function answered an error that is no JSON: %w", err)
+	if err := json.Unmarshal(result.Body, e); err != nil {
+		return nil, fmt.Errorf("parse the function's error: %w", err)
 	}
 	return nil, e
 }
 
-// Output returns what the function wrote; it is complete after Close.
+// Output returns the output of the function. It is complete after Close.
 func (f *Function) Output() string { return f.instance.Output() }
 
-// PeakMemory returns the most memory that the function has held so far, in
-// bytes; it is not known after Close.
+// PeakMemory returns the peak memory of the function in bytes. It is not known
+// after Close.
 func (f *Function) PeakMemory() (int64, error) { return f.instance.PeakMemory() }
 
-// Close kills the function, and closes the fronts to it.
+// Close kills the function and closes its HTTP triggers.
 func (f *Function) Close() {
 	f.instance.Close()
 	f.server.Close()

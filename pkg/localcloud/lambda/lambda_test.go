@@ -15,28 +15,29 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// TestMain is the function when the emulated platform starts the test binary as
-// one, with AWS's own library.
+// TestMain runs the function, with AWS's own library, when the emulated
+// platform starts the test binary.
 func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
-		if os.Getenv("MIRROR") != "" {
-			lambda.Start(mirror)
+		if os.Getenv("ECHO") != "" {
+			lambda.Start(echoBody)
 		}
-		lambda.Start(handle)
+		lambda.Start(handleEvent)
 	}
 	os.Exit(m.Run())
 }
 
-// handle answers with what a function can see, or does as the event's Do says.
-func handle(ctx context.Context, e struct{ Do string }) (map[string]any, error) {
+// handleEvent returns the environment of the function, or does what the event
+// asks for.
+func handleEvent(ctx context.Context, e struct{ Do string }) (map[string]any, error) {
 	switch e.Do {
 	case "fail":
-		return nil, errors.New("failed as asked")
+		return nil, errors.New("requested failure")
 	case "panic":
-		panic("panicked as asked")
+		panic("requested panic")
 	case "hang":
 		select {}
-	case "stranger":
+	case "unknown id":
 		res, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/invocation/other/response", "", strings.NewReader("{}"))
 		if err != nil {
 			return nil, err
@@ -65,7 +66,7 @@ func start(t *testing.T) *Function {
 	return f
 }
 
-func TestWithAWSsLibrary(t *testing.T) {
+func TestInvoke(t *testing.T) {
 	t.Setenv("HOME", "/leaks")
 	f := start(t)
 	deadline := time.Now().Add(50 * time.Second)
@@ -76,12 +77,12 @@ func TestWithAWSsLibrary(t *testing.T) {
 		}
 		want := fmt.Sprintf(`{"arn":"arn:aws:lambda:us-east-1:123456789012:function:probe","deadline":%d,"home":"","id":%q,"name":"probe","own":"mine"}`, deadline.UnixMilli(), id)
 		if got := strings.TrimSpace(string(body)); got != want {
-			t.Errorf("the function saw\n%s, want\n%s", got, want)
+			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	}
-	body, err := f.Invoke(t.Context(), []byte(`{"Do":"stranger"}`), InvokeOptions{})
+	body, err := f.Invoke(t.Context(), []byte(`{"Do":"unknown id"}`), InvokeOptions{})
 	if got := strings.TrimSpace(string(body)); err != nil || got != `{"status":400}` {
-		t.Errorf("answering a request that is not open: %s, %v", got, err)
+		t.Errorf("response for an unknown request id: got %s, error %v; want status 400", got, err)
 	}
 }
 
@@ -90,46 +91,45 @@ func TestPeakMemory(t *testing.T) {
 	if _, err := f.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	// A Go program that serves has a few megabytes.
 	if got, err := f.PeakMemory(); err != nil || got < 1<<20 || got > 1<<30 {
-		t.Errorf("peak memory is %d bytes, %v", got, err)
+		t.Errorf("got %d bytes, error %v; want a few megabytes", got, err)
 	}
 	f.Close()
 	if got, err := f.PeakMemory(); err == nil {
-		t.Errorf("after its end the process has %d bytes", got)
+		t.Errorf("after Close: got %d bytes, want an error", got)
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestInvokeErrors(t *testing.T) {
 	f := start(t)
 	_, err := f.Invoke(t.Context(), []byte(`{"Do":"fail"}`), InvokeOptions{})
 	var got *Error
-	if !errors.As(err, &got) || got.Type != "errorString" || got.Message != "failed as asked" || got.StackTrace != nil {
-		t.Errorf("got %#v", err)
+	if !errors.As(err, &got) || got.Type != "errorString" || got.Message != "requested failure" || got.StackTrace != nil {
+		t.Errorf("got %#v, want an errorString without a stack trace", err)
 	}
 	_, err = f.Invoke(t.Context(), []byte(`{"Do":"panic"}`), InvokeOptions{})
-	if !errors.As(err, &got) || got.Message != "panicked as asked" || !json.Valid(got.StackTrace) {
-		t.Errorf("got %#v", err)
+	if !errors.As(err, &got) || got.Message != "requested panic" || !json.Valid(got.StackTrace) {
+		t.Errorf("got %#v, want the panic with a stack trace", err)
 	}
 	// AWS's library exits after a panic.
 	if _, err = f.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "exit status 1") {
-		t.Errorf("after a panic: %v", err)
+		t.Errorf("after a panic: got error %v, want exit status 1", err)
 	}
 }
 
-func TestDeadlineKills(t *testing.T) {
+func TestInvokeKillsAtDeadline(t *testing.T) {
 	f := start(t)
 	_, err := f.Invoke(t.Context(), []byte(`{"Do":"hang"}`), InvokeOptions{Deadline: time.Now().Add(50 * time.Millisecond)})
 	if !errors.Is(err, ErrTimeout) {
-		t.Errorf("got %v", err)
+		t.Errorf("got error %v, want %v", err, ErrTimeout)
 	}
 	if _, err := f.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Errorf("after the deadline the process lives: %v", err)
+		t.Errorf("after the deadline: got error %v, want a killed process", err)
 	}
 }
 
-func TestStartOfNothing(t *testing.T) {
+func TestStartFails(t *testing.T) {
 	if _, err := Start(Options{Binary: "/nowhere/bootstrap"}); err == nil {
-		t.Error("started")
+		t.Error("got no error, want one")
 	}
 }

@@ -15,11 +15,12 @@ import (
 	"tocsin/pkg/localcloud/instance"
 )
 
-// maxBody is the largest event or answer in bytes (document/product/583/11637).
+// maxBody is the size limit of events and responses in bytes
+// (document/product/583/11637).
 const maxBody = 6 << 20
 
-// Custom is an instance of the runtime CustomRuntime: the function polls an HTTP
-// interface of the platform's (document/product/583/47274).
+// Custom is an instance with the runtime CustomRuntime: the function polls an
+// HTTP interface of the platform (document/product/583/47274).
 type Custom struct {
 	*deployment
 	instance *instance.Instance
@@ -30,8 +31,8 @@ type Custom struct {
 	readyOnce sync.Once
 }
 
-// StartCustom starts the function and returns once it has said that it is
-// ready. ctx bounds the start only.
+// StartCustom starts a function and returns once it reports that it is ready.
+// ctx bounds the start only.
 func StartCustom(ctx context.Context, o Options) (*Custom, error) {
 	c := &Custom{deployment: newDeployment(o), queue: instance.NewEventQueue(), ready: make(chan struct{})}
 	mux := http.NewServeMux()
@@ -58,7 +59,7 @@ func StartCustom(ctx context.Context, o Options) (*Custom, error) {
 	case <-c.instance.Done():
 		err = c.instance.Wait()
 	case <-ctx.Done():
-		err = fmt.Errorf("waiting for the function to be ready: %w", context.Cause(ctx))
+		err = fmt.Errorf("wait for the function to be ready: %w", context.Cause(ctx))
 	}
 	c.Close()
 	return nil, err
@@ -72,7 +73,7 @@ func (c *Custom) serveNext(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-c.ready:
 	default:
-		http.Error(w, "not initialised: POST /runtime/init/ready first", http.StatusForbidden)
+		http.Error(w, "not initialized: POST /runtime/init/ready first", http.StatusForbidden)
 		return
 	}
 	e, ok := c.queue.Next(r.Context())
@@ -82,7 +83,7 @@ func (c *Custom) serveNext(w http.ResponseWriter, r *http.Request) {
 	for name, value := range e.Header {
 		w.Header().Set(name, value)
 	}
-	_, _ = w.Write(e.Payload) // if it does not arrive, the event times out
+	_, _ = w.Write(e.Payload) // if it is lost, the event times out
 }
 
 func (c *Custom) serveResult(failed bool) http.HandlerFunc {
@@ -93,23 +94,23 @@ func (c *Custom) serveResult(failed bool) http.HandlerFunc {
 			return
 		}
 		if !c.queue.Respond("", instance.Result{Body: body, Failed: failed}) {
-			http.Error(w, "no event is waiting for an answer", http.StatusBadRequest)
+			http.Error(w, "no event is waiting for a response", http.StatusBadRequest)
 		}
 	}
 }
 
-// Invoke sends one event and returns the answer, or an [*Error] that the
-// function answered. An event that is not answered by its deadline is
-// [ErrTimeout]; the process is gone then. The runtime is not told the deadline,
-// only the time limit; how it would be given a new environment is not known, so
-// Invoke.Environment is refused.
+// Invoke sends one event and returns the response, or an [*Error] that the
+// function returned. For an event without a response by its deadline it kills
+// the process and returns [ErrTimeout]. The runtime does not get the deadline,
+// only the time limit. How it would get new environment variables is not
+// documented, so InvokeOptions.Environment is rejected.
 func (c *Custom) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]byte, error) {
 	if in.Environment != nil {
-		return nil, errors.New("the custom runtime's environment is that of Options.Env")
+		return nil, errors.New("the custom runtime takes environment variables only from Options.Env")
 	}
 	ctx, cancel, in := c.withDefaults(ctx, in)
 	defer cancel()
-	a, err := c.queue.Invoke(ctx, c.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
+	result, err := c.queue.Invoke(ctx, c.instance, &instance.Event{ID: in.RequestID, Payload: payload, Header: map[string]string{
 		"request_id":         in.RequestID,
 		"memory_limit_in_mb": "128",
 		"time_limit_in_ms":   strconv.FormatInt(c.Timeout.Milliseconds(), 10),
@@ -120,13 +121,13 @@ func (c *Custom) Invoke(ctx context.Context, payload []byte, in InvokeOptions) (
 		}
 		return nil, err
 	}
-	if a.Failed {
-		return nil, customError(a.Body)
+	if result.Failed {
+		return nil, customError(result.Body)
 	}
-	return a.Body, nil
+	return result.Body, nil
 }
 
-// customError reads an error answer. The platform takes any text for one.
+// customError parses an error response. The platform accepts any text.
 func customError(body []byte) *Error {
 	var e struct {
 		Type    string          `json:"errorType"`
@@ -139,10 +140,10 @@ func customError(body []byte) *Error {
 	return &Error{Type: e.Type, Message: e.Message, HasStack: e.Stack != nil}
 }
 
-// Output returns what the function wrote; it is complete after Close.
+// Output returns the output of the function. It is complete after Close.
 func (c *Custom) Output() string { return c.instance.Output() }
 
-// Close kills the function, and closes the fronts to it.
+// Close kills the function and closes its HTTP triggers.
 func (c *Custom) Close() {
 	c.instance.Close()
 	c.server.Close()

@@ -13,15 +13,15 @@ import (
 	"tocsin/pkg/localcloud/instance"
 )
 
-// Go1 is an instance of the runtime Go1: the function listens, and the platform
-// calls it by net/rpc with gob.
+// Go1 is an instance with the runtime Go1: the function listens, and the
+// platform calls it with net/rpc and gob.
 type Go1 struct {
 	*deployment
 	instance *instance.Instance
 	client   *rpc.Client
 }
 
-// The messages of the wire. gob matches fields by name.
+// The messages of the protocol. gob matches fields by name.
 type (
 	pingRequest   struct{}
 	pingResponse  struct{}
@@ -57,8 +57,8 @@ type (
 	}
 )
 
-// StartGo1 starts the function and returns once it answers a ping. ctx bounds the
-// start only.
+// StartGo1 starts a function and returns once it responds to a ping. ctx bounds
+// the start only.
 func StartGo1(ctx context.Context, o Options) (*Go1, error) {
 	d := newDeployment(o)
 	port, err := freePort()
@@ -78,12 +78,11 @@ func StartGo1(ctx context.Context, o Options) (*Go1, error) {
 	return g, nil
 }
 
-// freePort finds a port for the function to listen on: its runtime takes one and
-// tells none.
+// freePort returns a free port for the function: its runtime must be given one.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
+		return "", fmt.Errorf("find a free port: %w", err)
 	}
 	defer l.Close()
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
@@ -91,8 +90,8 @@ func freePort() (string, error) {
 
 // connect dials until the function listens.
 func (g *Go1) connect(ctx context.Context, addr string) error {
-	again := time.NewTicker(500 * time.Microsecond)
-	defer again.Stop()
+	retry := time.NewTicker(500 * time.Microsecond)
+	defer retry.Stop()
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		if err == nil {
@@ -100,26 +99,26 @@ func (g *Go1) connect(ctx context.Context, addr string) error {
 			return g.call(ctx, "Function.Ping", &pingRequest{}, &pingResponse{})
 		}
 		select {
-		case <-again.C:
+		case <-retry.C:
 		case <-g.instance.Done():
 			return g.instance.Wait()
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the function to listen: %w", context.Cause(ctx))
+			return fmt.Errorf("wait for the function to listen: %w", context.Cause(ctx))
 		}
 	}
 }
 
-// call calls a method; the end of the process or of ctx ends the wait.
+// call calls a method. It returns early when the process or ctx ends.
 func (g *Go1) call(ctx context.Context, method string, args, reply any) error {
 	call := g.client.Go(method, args, reply, make(chan *rpc.Call, 1))
 	done := call.Done
 	for {
 		select {
 		case <-done:
-			if answered := rpc.ServerError(""); call.Error == nil || errors.As(call.Error, &answered) {
+			if serverError := rpc.ServerError(""); call.Error == nil || errors.As(call.Error, &serverError) {
 				return call.Error
 			}
-			done = nil // the connection broke, so the process is about to end
+			done = nil // the connection is lost, so the process is about to end
 		case <-g.instance.Done():
 			return g.instance.Wait()
 		case <-ctx.Done():
@@ -128,9 +127,9 @@ func (g *Go1) call(ctx context.Context, method string, args, reply any) error {
 	}
 }
 
-// Invoke sends one event and returns the answer, or an [*Error] that the
-// function answered. An event that is not answered by its deadline is
-// [ErrTimeout]; the process is gone then.
+// Invoke sends one event and returns the response, or an [*Error] that the
+// function returned. For an event without a response by its deadline it kills
+// the process and returns [ErrTimeout].
 func (g *Go1) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]byte, error) {
 	ctx, cancel, in := g.withDefaults(ctx, in)
 	defer cancel()
@@ -165,12 +164,12 @@ func (g *Go1) Invoke(ctx context.Context, payload []byte, in InvokeOptions) ([]b
 	return res.Payload, nil
 }
 
-// Output returns what the function wrote; it is complete after Close.
+// Output returns the output of the function. It is complete after Close.
 func (g *Go1) Output() string { return g.instance.Output() }
 
-// Close kills the function, and closes the fronts to it.
+// Close kills the function and closes its HTTP triggers.
 func (g *Go1) Close() {
 	g.instance.Close()
-	_ = g.client.Close() // the other end is gone already
+	_ = g.client.Close() // fails, since the process has ended
 	g.closeTriggers()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -13,35 +15,35 @@ import (
 	"strings"
 )
 
-// HTTPTrigger is a way by which Tencent Cloud lets HTTP in to a function.
+// HTTPTrigger is a kind of HTTP trigger.
 type HTTPTrigger int
 
 const (
 	// FunctionURL is a function URL (document/product/583/96099). Its events
-	// have no place for what is no text.
+	// cannot hold binary bodies.
 	FunctionURL HTTPTrigger = iota
 	// APIGateway is an API gateway with integrated responses
-	// (document/product/583/12513), which is set to send as base64 what is no
-	// text (document/product/628/51799).
+	// (document/product/583/12513) that is configured to encode binary bodies
+	// in base64 (document/product/628/51799).
 	APIGateway
 )
 
-// Serve opens a front to the function, a listener on the loopback, and returns
-// its URL, without a slash at the end. It is open until the function is closed.
-// A function has one event at a time, from all its fronts.
+// Serve opens an HTTP trigger, a listener on the loopback, and returns its URL
+// without a slash at the end. It is open until the function is closed. The
+// function gets one event at a time from all triggers.
 //
-// A front answers 413 to a request that is too large. What the real ones answer
-// when a function fails is not documented; these answer 502.
-func (g *Go1) Serve(front HTTPTrigger) string { return g.serve(front, g.Invoke) }
+// A trigger responds with 413 to a request that is too large. The response to a
+// failure of the function is not documented; here it is 502.
+func (g *Go1) Serve(trigger HTTPTrigger) string { return g.serve(trigger, g.Invoke) }
 
-// Serve opens a front to the function, as [Go1.Serve] does.
-func (c *Custom) Serve(front HTTPTrigger) string { return c.serve(front, c.Invoke) }
+// Serve opens an HTTP trigger; see [Go1.Serve].
+func (c *Custom) Serve(trigger HTTPTrigger) string { return c.serve(trigger, c.Invoke) }
 
 type invoker func(context.Context, []byte, InvokeOptions) ([]byte, error)
 
-func (d *deployment) serve(front HTTPTrigger, invoke invoker) string {
+func (d *deployment) serve(trigger HTTPTrigger, invoke invoker) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.serveHTTP(w, r, front, invoke)
+		d.serveHTTP(w, r, trigger, invoke)
 	}))
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,13 +59,13 @@ func (d *deployment) closeTriggers() {
 	}
 }
 
-func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, front HTTPTrigger, invoke invoker) {
+func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, trigger HTTPTrigger, invoke invoker) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
-	event, err := json.Marshal(httpEvent(r, body, front))
+	event, err := json.Marshal(httpEvent(r, body, trigger))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -74,20 +76,20 @@ func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, front HTT
 	}
 
 	d.invoking.Lock()
-	// A client that goes away does not stop the function.
-	answer, err := invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
+	// The function continues when the client disconnects.
+	response, err := invoke(context.WithoutCancel(r.Context()), event, InvokeOptions{})
 	d.invoking.Unlock()
 	if err == nil {
-		err = writeResponse(w, answer, front)
+		err = writeResponse(w, response, trigger)
 	}
 	if err != nil {
 		http.Error(w, "the function failed", http.StatusBadGateway)
 	}
 }
 
-// httpEvent is what the function is sent.
-func httpEvent(r *http.Request, body []byte, front HTTPTrigger) map[string]any {
-	client, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes it right
+// httpEvent returns the event for a request.
+func httpEvent(r *http.Request, body []byte, trigger HTTPTrigger) map[string]any {
+	client, _, _ := net.SplitHostPort(r.RemoteAddr) // always valid in a server
 	header := map[string]string{}
 	for name, values := range r.Header {
 		header[strings.ToLower(name)] = strings.Join(values, ", ")
@@ -100,7 +102,7 @@ func httpEvent(r *http.Request, body []byte, front HTTPTrigger) map[string]any {
 		"queryString": queryParameters(r),
 		"body":        string(body),
 	}
-	if front == FunctionURL {
+	if trigger == FunctionURL {
 		return e
 	}
 
@@ -124,20 +126,76 @@ func httpEvent(r *http.Request, body []byte, front HTTPTrigger) map[string]any {
 	return e
 }
 
-// query has a text for a parameter with one value, a list for one with several,
-// and true for one without.
+// queryParameters returns the parameters of the query: a string for one value,
+// a list for several, and true for a parameter without a value.
 func queryParameters(r *http.Request) map[string]any {
-	bare := strings.Split(r.URL.RawQuery, "&")
+	withoutValue := strings.Split(r.URL.RawQuery, "&")
 	out := map[string]any{}
 	for name, values := range r.URL.Query() {
 		switch {
 		case len(values) > 1:
 			out[name] = values
-		case slices.Contains(bare, name):
+		case slices.Contains(withoutValue, name):
 			out[name] = true
 		default:
 			out[name] = values[0]
 		}
 	}
 	return out
+}
+
+// integratedResponse is an integrated response (document/product/583/12513).
+type integratedResponse struct {
+	StatusCode      int                     `json:"statusCode"`
+	Headers         map[string]headerValues `json:"headers"`
+	Body            string                  `json:"body"`
+	IsBase64Encoded bool                    `json:"isBase64Encoded"`
+}
+
+// headerValues are the values of a header: in JSON a string, or a list of
+// strings.
+type headerValues []string
+
+func (v *headerValues) UnmarshalJSON(b []byte) error {
+	if b[0] == '[' {
+		return json.Unmarshal(b, (*[]string)(v))
+	}
+	*v = headerValues{""}
+	return json.Unmarshal(b, &(*v)[0])
+}
+
+// writeResponse writes the response of the function. It returns an error, and
+// writes nothing, if the response is invalid.
+func writeResponse(w http.ResponseWriter, text []byte, trigger HTTPTrigger) error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(text, &keys); trigger == FunctionURL && json.Valid(text) && (err != nil || keys["statusCode"] == nil) {
+		// Without a status code, the response is the body (583/96099).
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(text) // the client may have disconnected
+		return nil
+	}
+	var a integratedResponse
+	if err := json.Unmarshal(text, &a); err != nil {
+		return fmt.Errorf("parse the response: %w", err)
+	}
+	if a.StatusCode < 200 || a.StatusCode > 599 {
+		return errors.New("the response has no valid status code")
+	}
+	body := []byte(a.Body)
+	if a.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(a.Body); err != nil {
+			return fmt.Errorf("decode the body: %w", err)
+		}
+	}
+	for name, values := range a.Headers {
+		w.Header()[http.CanonicalHeaderKey(name)] = values
+	}
+	// These are for the connection to the trigger, which sets its own.
+	for _, name := range []string{"Connection", "Content-Length", "Transfer-Encoding"} {
+		w.Header().Del(name)
+	}
+	w.WriteHeader(a.StatusCode)
+	_, _ = w.Write(body) // the client may have disconnected
+	return nil
 }

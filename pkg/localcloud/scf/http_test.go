@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// mirror is a function that answers with what its request's body says, and the
-// path /event with the event itself as the body.
-func mirror(event json.RawMessage) (json.RawMessage, error) {
+// echoBody is a function that returns the body of its request as the response.
+// For the path /event, the event itself is the body.
+func echoBody(event json.RawMessage) (json.RawMessage, error) {
 	var e struct {
 		Path, Body      string
 		IsBase64Encoded bool
@@ -30,24 +30,24 @@ func mirror(event json.RawMessage) (json.RawMessage, error) {
 		body, _ = base64.StdEncoding.DecodeString(e.Body)
 	}
 	if string(body) == "fail" {
-		return nil, errors.New("secret of the failure")
+		return nil, errors.New("secret error text")
 	}
 	return body, nil
 }
 
-func startMirror(t *testing.T, front HTTPTrigger) string {
+func startEcho(t *testing.T, trigger HTTPTrigger) string {
 	t.Helper()
-	o := options(t)
-	o.Name = "mirror"
+	o := testOptions(t)
+	o.Name = "echo"
 	g, err := StartGo1(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
-	return g.Serve(front)
+	return g.Serve(trigger)
 }
 
-func send(t *testing.T, url, contentType, body string) (*http.Response, string) {
+func post(t *testing.T, url, contentType, body string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
 	if err != nil {
@@ -68,88 +68,91 @@ func send(t *testing.T, url, contentType, body string) (*http.Response, string) 
 	return res, string(b)
 }
 
-func TestEvents(t *testing.T) {
+func TestHTTPEvents(t *testing.T) {
 	for name, c := range map[string]struct {
-		front             HTTPTrigger
+		trigger           HTTPTrigger
 		contentType, body string
 		want              string
 	}{
-		"function url": {FunctionURL, "application/json", "{}", `{
+		"function URL": {FunctionURL, "application/json", "{}", `{
 			"httpMethod":"POST", "path":"/event/a%2Fb", "queryString":{"a":"1","b":["2","3 &"],"bare":true,"empty":""}, "body":"{}",
 			"isBase64Encoded":null, "requestContext":null}`},
-		"api gateway": {APIGateway, "application/json", "{}", `{
+		"API gateway": {APIGateway, "application/json", "{}", `{
 			"httpMethod":"POST", "path":"/event/a%2Fb", "queryString":{"a":"1","b":["2","3 &"],"bare":true,"empty":""}, "body":"{}", "isBase64Encoded":false}`},
-		"api gateway, binary": {APIGateway, "application/octet-stream", "\xff", `{"body":"/w==", "isBase64Encoded":true}`},
+		"API gateway, binary body": {APIGateway, "application/octet-stream", "\xff", `{"body":"/w==", "isBase64Encoded":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, body := send(t, startMirror(t, c.front)+"/event/a%2Fb?a=1&b=2&b=3+%26&bare&empty=", c.contentType, c.body)
+			res, body := post(t, startEcho(t, c.trigger)+"/event/a%2Fb?a=1&b=2&b=3+%26&bare&empty=", c.contentType, c.body)
 			var event, want map[string]any
 			if err := json.Unmarshal([]byte(body), &event); err != nil {
-				t.Fatalf("%s %s: %v", res.Status, body, err)
+				t.Fatalf("got %s, body %s, error %v; want the event", res.Status, body, err)
 			}
 			if err := json.Unmarshal([]byte(c.want), &want); err != nil {
 				t.Fatal(err)
 			}
 			for key, v := range want {
 				if !reflect.DeepEqual(event[key], v) {
-					t.Errorf("%s is %v, want %v", key, event[key], v)
+					t.Errorf("%s: got %v, want %v", key, event[key], v)
 				}
 			}
 			header, _ := event["headers"].(map[string]any)
 			if header["host"] != "hooks.example.com" || header["content-type"] != c.contentType {
-				t.Errorf("headers %v", header)
+				t.Errorf("headers: got %v, want the host and content type %s", header, c.contentType)
 			}
-			// What the client says its address is reaches the function nowhere.
+			// The client must not be able to set its own address.
 			client := header["x-scf-remote-addr"]
-			if c.front == APIGateway {
+			if c.trigger == APIGateway {
 				context, _ := event["requestContext"].(map[string]any)
 				client = context["sourceIp"]
 			}
 			if client != "127.0.0.1" || strings.Contains(body, "6.6.6.6") {
-				t.Errorf("client is %v in %s", client, body)
+				t.Errorf("client address: got %v in %s, want 127.0.0.1", client, body)
 			}
 		})
 	}
 }
 
-func TestAnswers(t *testing.T) {
-	urls := map[string]string{"url": startMirror(t, FunctionURL), "apigw": startMirror(t, APIGateway)}
+func TestHTTPResponses(t *testing.T) {
+	urls := map[string]string{"function URL": startEcho(t, FunctionURL), "API gateway": startEcho(t, APIGateway)}
 	const failed = "the function failed\n"
 	for _, c := range []struct {
-		front, answer string
-		status        int
-		body          string
-		x             []string
+		trigger, response string
+		status            int
+		body              string
+		x                 []string // header X
 	}{
-		{"url", `{"statusCode":201,"headers":{"x":"1, 2"},"body":"a"}`, 201, "a", []string{"1, 2"}},
-		{"url", `{"statusCode":200,"headers":{"x":["1","2"]},"body":"/w==","isBase64Encoded":true}`, 200, "\xff", []string{"1", "2"}},
-		{"url", `{"alerts":1}`, 200, `{"alerts":1}`, nil},
-		{"url", `[1]`, 200, `[1]`, nil},
-		{"url", `{"statusCode":"200"}`, 502, failed, nil},
-		{"url", `{"statusCode":200,"headers":{"x":1}}`, 502, failed, nil},
-		{"url", `{"statusCode":200,"body":"*","isBase64Encoded":true}`, 502, failed, nil},
-		{"url", `{"statusCode":1000}`, 502, failed, nil},
-		{"url", `fail`, 502, failed, nil},
-		{"apigw", `{"statusCode":201,"headers":{"x":["1","2"]},"body":"a"}`, 201, "a", []string{"1", "2"}},
-		{"apigw", `{"alerts":1}`, 502, failed, nil},
+		{"function URL", `{"statusCode":201,"headers":{"x":"1, 2"},"body":"a"}`, 201, "a", []string{"1, 2"}},
+		{"function URL", `{"statusCode":200,"headers":{"x":["1","2"]},"body":"/w==","isBase64Encoded":true}`, 200, "\xff", []string{"1", "2"}},
+		{"function URL", `{"alerts":1}`, 200, `{"alerts":1}`, nil},
+		{"function URL", `[1]`, 200, `[1]`, nil},
+		{"function URL", `{"statusCode":"200"}`, 502, failed, nil},
+		{"function URL", `{"statusCode":200,"headers":{"x":1}}`, 502, failed, nil},
+		{"function URL", `{"statusCode":200,"body":"*","isBase64Encoded":true}`, 502, failed, nil},
+		{"function URL", `{"statusCode":1000}`, 502, failed, nil},
+		{"function URL", `fail`, 502, failed, nil},
+		{"API gateway", `{"statusCode":201,"headers":{"x":["1","2"]},"body":"a"}`, 201, "a", []string{"1", "2"}},
+		{"API gateway", `{"alerts":1}`, 502, failed, nil},
 	} {
-		res, body := send(t, urls[c.front]+"/", "text/plain", c.answer)
-		if res.StatusCode != c.status || body != c.body || !reflect.DeepEqual(res.Header.Values("X"), c.x) {
-			t.Errorf("%s: %s becomes %s %q with %q", c.front, c.answer, res.Status, body, res.Header.Values("X"))
-		}
+		t.Run(c.trigger+" "+c.response, func(t *testing.T) {
+			res, body := post(t, urls[c.trigger]+"/", "text/plain", c.response)
+			if res.StatusCode != c.status || body != c.body || !reflect.DeepEqual(res.Header.Values("X"), c.x) {
+				t.Errorf("got %s, body %q, X %q; want %d, %q, %q", res.Status, body, res.Header.Values("X"), c.status, c.body, c.x)
+			}
+		})
 	}
-	for _, size := range []int{6<<20 + 1, 6<<20 - 10} { // the body, and the event around it
-		if res, _ := send(t, urls["url"]+"/", "text/plain", strings.Repeat("x", size)); res.StatusCode != 413 {
-			t.Errorf("%d bytes: %s", size, res.Status)
-		}
+	for name, size := range map[string]int{"body too large": 6<<20 + 1, "event too large": 6<<20 - 10} {
+		t.Run(name, func(t *testing.T) {
+			if res, _ := post(t, urls["function URL"]+"/", "text/plain", strings.Repeat("x", size)); res.StatusCode != 413 {
+				t.Errorf("got %s, want 413", res.Status)
+			}
+		})
 	}
 }
 
-// TestFrontOfCustom: the other runtime has the same fronts.
-func TestFrontOfCustom(t *testing.T) {
+func TestHTTPTriggerOfCustomRuntime(t *testing.T) {
 	c := startCustom(t)
-	res, body := send(t, c.Serve(FunctionURL)+"/", "text/plain", "")
+	res, body := post(t, c.Serve(FunctionURL)+"/", "text/plain", "")
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"own":"mine"`) {
-		t.Errorf("%s %s", res.Status, body)
+		t.Errorf("got %s, body %s; want 200 and the function's environment", res.Status, body)
 	}
 }

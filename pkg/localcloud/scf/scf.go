@@ -1,11 +1,11 @@
-// Package scf is Tencent Cloud SCF on one machine: it starts a built function
-// and sends it events over the wires that SCF uses, for the runtimes Go1 and
-// CustomRuntime. HTTP reaches the function through a function URL or an API
-// gateway.
+// Package scf emulates Tencent Cloud SCF on one machine. It starts a built
+// function and sends it events over the interfaces of the runtimes Go1 and
+// CustomRuntime. HTTP requests reach the function through a function URL or an
+// API gateway.
 //
-// It is as strict as the platform, and where the documentation leaves a choice,
-// stricter: a Go1 function's own environment variables come with each event only,
-// and an event that outlives its deadline costs the process its life.
+// It is as strict as the platform, and stricter where the documentation leaves
+// a choice: a Go1 function gets its configured environment variables only with
+// each event, and its process is killed when an event exceeds its deadline.
 package scf
 
 import (
@@ -22,56 +22,57 @@ import (
 	"time"
 )
 
-// Options say how a function is deployed.
+// Options configure the deployment of a function.
 type Options struct {
 	// Binary is the path of the built function.
 	Binary string
-	// Dir is the directory that the code was unpacked to; default the binary's.
+	// Dir is the working directory, by default that of the binary.
 	Dir string
-	// Name is the function's name; default "function".
+	// Name is the name of the function, by default "function".
 	Name string
-	// Env holds the environment variables of the function's configuration.
+	// Env has the environment variables of the function's configuration.
 	Env map[string]string
-	// Timeout is the function's time limit; default 60 s.
+	// Timeout is the time limit of an event, by default 60 s.
 	Timeout time.Duration
-	// Log receives a copy of what the function writes; default nobody.
+	// Log, if set, receives a copy of the function's output.
 	Log io.Writer
 }
 
-// InvokeOptions says how one event is sent.
+// InvokeOptions configure the invocation for one event.
 type InvokeOptions struct {
-	// RequestID is the platform's name for the event; default "request-1" and so on.
+	// RequestID identifies the event, by default "request-1" and so on.
 	RequestID string
-	// Deadline is when the function is killed; default after Options.Timeout.
-	// The Unix epoch sends no deadline at all.
+	// Deadline is when the function is killed, by default after
+	// Options.Timeout. With the Unix epoch, no deadline is sent.
 	Deadline time.Time
-	// Environment is added to the variables that come with this event: how SCF
-	// hands over the run role's temporary keys. Go1 only.
+	// Environment is added to the environment variables that are sent with
+	// this event, as SCF does with the temporary credentials of the function's
+	// role. Go1 only.
 	Environment map[string]string
 }
 
-// Error is what the function answered instead of a result.
+// Error is the error that the function returned.
 type Error struct {
 	Type    string
 	Message string
-	// Stack tells that the answer carried a stack trace.
+	// HasStack is whether it came with a stack trace.
 	HasStack bool
-	// ShouldExit is the runtime's wish to be replaced.
+	// ShouldExit is whether the runtime asks to be replaced.
 	ShouldExit bool
 }
 
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
-// ErrTimeout is the outcome of an event that was not answered by its deadline.
-var ErrTimeout = errors.New("the event was not answered by its deadline")
+// ErrTimeout is returned for an event without a response by its deadline.
+var ErrTimeout = errors.New("the function did not respond by the deadline")
 
-// deployment is Options with the defaults filled in, and what both runtimes have
-// in common.
+// deployment is the common part of both runtimes: Options with defaults, and
+// HTTP triggers.
 type deployment struct {
 	Options
 	count atomic.Int64
 
-	invoking sync.Mutex // of the event that the function has from a front
+	invoking sync.Mutex // held while an event from a trigger is processed
 
 	mu       sync.Mutex
 	triggers []*httptest.Server
@@ -84,8 +85,8 @@ func newDeployment(o Options) *deployment {
 	return &deployment{Options: o}
 }
 
-// event fills in what in leaves open. The context ends at the deadline with
-// ErrTimeout as its cause.
+// withDefaults returns in with defaults, and a context that ends at the
+// deadline with ErrTimeout as its cause.
 func (d *deployment) withDefaults(ctx context.Context, in InvokeOptions) (context.Context, context.CancelFunc, InvokeOptions) {
 	in.RequestID = cmp.Or(in.RequestID, fmt.Sprintf("request-%d", d.count.Add(1)))
 	end := time.Now().Add(d.Timeout)
@@ -98,7 +99,7 @@ func (d *deployment) withDefaults(ctx context.Context, in InvokeOptions) (contex
 	return ctx, cancel, in
 }
 
-// builtin are the variables that SCF itself sets (document/product/583/14570,
+// builtinEnv returns the variables that SCF sets (document/product/583/14570,
 // 583/32748).
 func (d *deployment) builtinEnv() map[string]string {
 	return map[string]string{
@@ -116,7 +117,7 @@ func (d *deployment) builtinEnv() map[string]string {
 	}
 }
 
-// with returns a map that holds all of these, later ones winning.
+// mergeMaps returns a map with all entries; later ones take precedence.
 func mergeMaps(all ...map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, m := range all {

@@ -16,42 +16,44 @@ import (
 	"github.com/tencentyun/scf-go-lib/functioncontext"
 )
 
-// TestMain is the function when the emulated platform starts the test binary as
-// one: Tencent's own library for Go1, and the documented loop for CustomRuntime.
+// TestMain runs the function when the emulated platform starts the test binary:
+// with Tencent's own library for Go1, and the documented loop for
+// CustomRuntime.
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv("SCF_RUNTIME_API") != "":
 		pollingFunction()
-	case os.Getenv("_LAMBDA_SERVER_PORT") != "" && strings.HasSuffix(os.Getenv("SCF_FUNCTIONNAME"), "mirror"):
-		cloudfunction.Start(mirror)
+	case os.Getenv("_LAMBDA_SERVER_PORT") != "" && strings.HasSuffix(os.Getenv("SCF_FUNCTIONNAME"), "echo"):
+		cloudfunction.Start(echoBody)
 	case os.Getenv("_LAMBDA_SERVER_PORT") != "":
-		cloudfunction.Start(handle)
+		cloudfunction.Start(handleEvent)
 	default:
 		os.Exit(m.Run())
 	}
 }
 
-// handle answers with what a function can see, or does as the event's Do says.
-func handle(ctx context.Context, e struct{ Do string }) (map[string]any, error) {
+// handleEvent returns the environment of the function, or does what the event
+// asks for.
+func handleEvent(ctx context.Context, e struct{ Do string }) (map[string]any, error) {
 	switch e.Do {
 	case "fail":
-		return nil, errors.New("failed as asked")
+		return nil, errors.New("requested failure")
 	case "panic":
-		panic("panicked as asked")
+		panic("requested panic")
 	case "exit":
-		fmt.Println("last words")
+		fmt.Println("last output")
 		os.Exit(3)
 	case "hang":
 		select {}
 	}
-	seen := map[string]any{"token": os.Getenv("TENCENTCLOUD_SESSIONTOKEN"), "own": os.Getenv("OWN"), "home": os.Getenv("HOME")}
+	values := map[string]any{"token": os.Getenv("TENCENTCLOUD_SESSIONTOKEN"), "own": os.Getenv("OWN"), "home": os.Getenv("HOME")}
 	if d, ok := ctx.Deadline(); ok {
-		seen["deadline"] = d.UnixMilli()
+		values["deadline"] = d.UnixMilli()
 	}
 	if c, ok := functioncontext.FromContext(ctx); ok {
-		seen["id"], seen["name"], seen["limit"] = c.RequestID, c.FunctionName, c.TimeLimitInMs
+		values["id"], values["name"], values["limit"] = c.RequestID, c.FunctionName, c.TimeLimitInMs
 	}
-	return seen, nil
+	return values, nil
 }
 
 func pollingFunction() {
@@ -64,7 +66,7 @@ func pollingFunction() {
 		}
 	}
 	if res, err := http.Get(base + "invocation/next"); err != nil || res.StatusCode == http.StatusOK {
-		fmt.Println("an event before ready", err)
+		fmt.Println("got an event before init/ready, error", err)
 		os.Exit(1)
 	}
 	post("init/ready", " ")
@@ -76,18 +78,18 @@ func pollingFunction() {
 		event, _ := io.ReadAll(res.Body)
 		var e struct{ Do string }
 		_ = json.Unmarshal(event, &e)
-		seen, err := handle(context.Background(), e)
+		values, err := handleEvent(context.Background(), e)
 		if err != nil {
 			post("invocation/error", err.Error())
 			continue
 		}
-		seen["id"], seen["limit"] = res.Header.Get("request_id"), res.Header.Get("time_limit_in_ms")
-		body, _ := json.Marshal(seen)
+		values["id"], values["limit"] = res.Header.Get("request_id"), res.Header.Get("time_limit_in_ms")
+		body, _ := json.Marshal(values)
 		post("invocation/response", string(body))
 	}
 }
 
-func options(t *testing.T) Options {
+func testOptions(t *testing.T) Options {
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +99,7 @@ func options(t *testing.T) Options {
 
 func startGo1(t *testing.T) *Go1 {
 	t.Helper()
-	g, err := StartGo1(t.Context(), options(t))
+	g, err := StartGo1(t.Context(), testOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,7 @@ func startGo1(t *testing.T) *Go1 {
 
 func startCustom(t *testing.T) *Custom {
 	t.Helper()
-	c, err := StartCustom(t.Context(), options(t))
+	c, err := StartCustom(t.Context(), testOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,28 +117,28 @@ func startCustom(t *testing.T) *Custom {
 	return c
 }
 
-func decode(t *testing.T, body []byte, err error) map[string]any {
+func decodeObject(t *testing.T, body []byte, err error) map[string]any {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var seen map[string]any
-	if err := json.Unmarshal(body, &seen); err != nil {
-		t.Fatalf("answer %q: %v", body, err)
+	var values map[string]any
+	if err := json.Unmarshal(body, &values); err != nil {
+		t.Fatalf("response %q: %v", body, err)
 	}
-	return seen
+	return values
 }
 
-func expect(t *testing.T, seen map[string]any, want map[string]any) {
+func checkValues(t *testing.T, values map[string]any, want map[string]any) {
 	t.Helper()
 	for k, v := range want {
-		if fmt.Sprint(seen[k]) != fmt.Sprint(v) {
-			t.Errorf("%s: the function saw %v, want %v", k, seen[k], v)
+		if fmt.Sprint(values[k]) != fmt.Sprint(v) {
+			t.Errorf("%s: got %v, want %v", k, values[k], v)
 		}
 	}
 }
 
-func TestGo1WithTencentsLibrary(t *testing.T) {
+func TestGo1Environment(t *testing.T) {
 	t.Setenv("HOME", "/leaks")
 	g := startGo1(t)
 	deadline := time.Now().Add(40 * time.Second)
@@ -145,64 +147,67 @@ func TestGo1WithTencentsLibrary(t *testing.T) {
 			RequestID: "id-" + token, Deadline: deadline,
 			Environment: map[string]string{"TENCENTCLOUD_SESSIONTOKEN": token},
 		})
-		seen := decode(t, body, err)
-		expect(t, seen, map[string]any{"token": token, "own": "mine", "home": "", "id": "id-" + token, "name": "probe", "limit": 50000})
-		if got := int64(seen["deadline"].(float64)); got != deadline.UnixMilli() {
-			t.Errorf("deadline is %d, want %d", got, deadline.UnixMilli())
+		values := decodeObject(t, body, err)
+		checkValues(t, values, map[string]any{"token": token, "own": "mine", "home": "", "id": "id-" + token, "name": "probe", "limit": 50000})
+		if got := int64(values["deadline"].(float64)); got != deadline.UnixMilli() {
+			t.Errorf("deadline: got %d, want %d", got, deadline.UnixMilli())
 		}
 	}
 }
 
-func TestGo1EpochDeadlineHasExpired(t *testing.T) {
+func TestGo1SendsEpochDeadline(t *testing.T) {
 	g := startGo1(t)
 	body, err := g.Invoke(t.Context(), []byte(`{}`), InvokeOptions{Deadline: time.Unix(0, 0)})
-	expect(t, decode(t, body, err), map[string]any{"deadline": 0})
+	checkValues(t, decodeObject(t, body, err), map[string]any{"deadline": 0})
 }
 
 func TestGo1Errors(t *testing.T) {
 	g := startGo1(t)
 	for _, c := range []struct {
+		name  string
 		event string
 		want  Error
 	}{
-		{`{"Do":"fail"}`, Error{Type: "errorString", Message: "failed as asked"}},
-		{`{"Do":"panic"}`, Error{Type: "string", Message: "panicked as asked", HasStack: true, ShouldExit: true}},
-		{`{"Do":`, Error{Type: "SyntaxError", Message: "unexpected end of JSON input"}},
+		{"error", `{"Do":"fail"}`, Error{Type: "errorString", Message: "requested failure"}},
+		{"panic", `{"Do":"panic"}`, Error{Type: "string", Message: "requested panic", HasStack: true, ShouldExit: true}},
+		{"invalid event", `{"Do":`, Error{Type: "SyntaxError", Message: "unexpected end of JSON input"}},
 	} {
-		_, err := g.Invoke(t.Context(), []byte(c.event), InvokeOptions{})
-		var got *Error
-		if !errors.As(err, &got) || *got != c.want {
-			t.Errorf("%s: %#v, want %#v", c.event, err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			_, err := g.Invoke(t.Context(), []byte(c.event), InvokeOptions{})
+			var got *Error
+			if !errors.As(err, &got) || *got != c.want {
+				t.Errorf("got error %#v, want %#v", err, c.want)
+			}
+		})
 	}
 	body, err := g.Invoke(t.Context(), []byte(`{}`), InvokeOptions{})
-	expect(t, decode(t, body, err), map[string]any{"own": "mine"}) // it lives on
+	checkValues(t, decodeObject(t, body, err), map[string]any{"own": "mine"}) // the process continues
 }
 
-func TestCustom(t *testing.T) {
+func TestCustomRuntime(t *testing.T) {
 	t.Setenv("HOME", "/leaks")
 	c := startCustom(t)
 	body, err := c.Invoke(t.Context(), []byte(`{}`), InvokeOptions{RequestID: "id-1"})
-	expect(t, decode(t, body, err), map[string]any{"own": "mine", "home": "", "id": "id-1", "limit": "50000"})
+	checkValues(t, decodeObject(t, body, err), map[string]any{"own": "mine", "home": "", "id": "id-1", "limit": "50000"})
 
 	_, err = c.Invoke(t.Context(), []byte(`{"Do":"fail"}`), InvokeOptions{})
 	var got *Error
-	if want := (Error{Message: "failed as asked"}); !errors.As(err, &got) || *got != want {
-		t.Errorf("%#v, want %#v", err, want)
+	if want := (Error{Message: "requested failure"}); !errors.As(err, &got) || *got != want {
+		t.Errorf("got error %#v, want %#v", err, want)
 	}
 	if _, err := c.Invoke(t.Context(), []byte(`{}`), InvokeOptions{Environment: map[string]string{}}); err == nil {
-		t.Error("a new environment was taken")
+		t.Error("InvokeOptions.Environment: got no error, want one")
 	}
 }
 
-// platform is what both runtimes offer.
+// platform is the common interface of both runtimes.
 type platform interface {
 	Invoke(context.Context, []byte, InvokeOptions) ([]byte, error)
 	Output() string
 	Close()
 }
 
-func TestDeath(t *testing.T) {
+func TestProcessEnds(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) platform{
 		"go1":    func(t *testing.T) platform { return startGo1(t) },
 		"custom": func(t *testing.T) platform { return startCustom(t) },
@@ -210,24 +215,24 @@ func TestDeath(t *testing.T) {
 		t.Run(name+"/exit", func(t *testing.T) {
 			p := start(t)
 			_, err := p.Invoke(t.Context(), []byte(`{"Do":"exit"}`), InvokeOptions{})
-			if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "last words") {
-				t.Errorf("got %v", err)
+			if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "last output") {
+				t.Errorf("got error %v, want the exit status and the last output", err)
 			}
 			if _, err := p.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil {
-				t.Error("a dead function answered")
+				t.Error("after the exit: got no error, want one")
 			}
-			if got := p.Output(); got != "last words\n" {
-				t.Errorf("output %q", got)
+			if got := p.Output(); got != "last output\n" {
+				t.Errorf("output: got %q, want the last output", got)
 			}
 		})
 		t.Run(name+"/deadline", func(t *testing.T) {
 			p := start(t)
 			_, err := p.Invoke(t.Context(), []byte(`{"Do":"hang"}`), InvokeOptions{Deadline: time.Now().Add(50 * time.Millisecond)})
 			if !errors.Is(err, ErrTimeout) {
-				t.Errorf("got %v", err)
+				t.Errorf("got error %v, want %v", err, ErrTimeout)
 			}
 			if _, err := p.Invoke(t.Context(), []byte(`{}`), InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "killed") {
-				t.Errorf("after the deadline the process lives: %v", err)
+				t.Errorf("after the deadline: got error %v, want a killed process", err)
 			}
 		})
 		t.Run(name+"/cancel", func(t *testing.T) {
@@ -235,20 +240,20 @@ func TestDeath(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			if _, err := p.Invoke(ctx, []byte(`{"Do":"hang"}`), InvokeOptions{}); !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v", err)
+				t.Errorf("got error %v, want %v", err, context.Canceled)
 			}
 		})
 	}
 }
 
-func TestStartOfSomethingElse(t *testing.T) {
+func TestStartFails(t *testing.T) {
 	for _, binary := range []string{"/nowhere/main", "/bin/false"} {
 		o := Options{Binary: binary}
 		if _, err := StartGo1(t.Context(), o); err == nil {
-			t.Errorf("%s started as Go1", binary)
+			t.Errorf("StartGo1(%s): got no error, want one", binary)
 		}
 		if _, err := StartCustom(t.Context(), o); err == nil {
-			t.Errorf("%s started as CustomRuntime", binary)
+			t.Errorf("StartCustom(%s): got no error, want one", binary)
 		}
 	}
 }
