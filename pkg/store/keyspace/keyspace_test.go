@@ -13,8 +13,8 @@ import (
 	"tocsin/pkg/store"
 )
 
-// kinds returns the constants of keyspace.go that are prefixes of a kind, by name.
-func kinds(t *testing.T) map[string]string {
+// constants returns the constants of keyspace.go by name.
+func constants(t *testing.T) map[string]string {
 	t.Helper()
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, "keyspace.go", nil, 0)
@@ -35,7 +35,7 @@ func kinds(t *testing.T) map[string]string {
 }
 
 func TestKinds(t *testing.T) {
-	all := kinds(t)
+	all := constants(t)
 	single := func(key string) bool { return strings.HasPrefix(key, Meta) && key != Meta }
 	t.Run("every prefix ends with its only slash", func(t *testing.T) {
 		for name, prefix := range all {
