@@ -2,7 +2,6 @@ package feishu
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -22,53 +21,6 @@ func topics(n int) []*alert.Alert {
 		out[i] = notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour)
 	}
 	return out
-}
-
-// Nine hundred topics do not fit into one card. Each part keeps the limit, and
-// each topic is said once, the worst first.
-func TestSplit(t *testing.T) {
-	for _, limit := range []int{20000, 10000} {
-		g := newGroup(t, "zh")
-		sizes := g.measure()
-		n := notifytest.Notification(topics(900)...)
-		n.HalfSize = limit == 10000
-		messages := g.say(t, g.notifier(t, Config{}), n)
-		next := 0
-		for i, m := range g.Inbox() {
-			if size := (*sizes)[i]; size > limit || i+1 < len(messages) && size < limit*8/10 {
-				t.Errorf("part %d has %d bytes", i+1, size)
-			}
-			unit := fmt.Sprintf("%d/%d", i+1, len(messages))
-			if !strings.HasSuffix(m.Title, "（900 个 topic） ("+unit+")") || messages[i].Units[0] != unit || m.Color != "orange" {
-				t.Errorf("part %d: %s, units %v", i+1, m.Title, messages[i].Units)
-			}
-			for line := range strings.SplitSeq(m.Content, "\n") {
-				if strings.HasPrefix(line, "**topic-") {
-					if want := fmt.Sprintf("**topic-%03d** ", next); !strings.HasPrefix(line, want) {
-						t.Errorf("%q, want %s", line, want)
-					}
-					next++
-				}
-			}
-		}
-		if next != 900 || len(messages) < 2 {
-			t.Errorf("%d topics said in %d cards", next, len(messages))
-		}
-		n.AcceptedUnits = []string{messages[0].Units[0]}
-		if rest, err := g.notifier(t, Config{}).Messages(n); err != nil || len(rest) != len(messages)-1 || rest[0].Units[0] != messages[1].Units[0] {
-			t.Errorf("%d messages left, %v", len(rest), err)
-		}
-	}
-}
-
-// measure notes how long the bodies of requests are.
-func (g *group) measure() *[]int {
-	sizes := &[]int{}
-	g.Inject(1000, func(_ http.ResponseWriter, r *http.Request, next func()) {
-		*sizes = append(*sizes, int(r.ContentLength))
-		next()
-	})
-	return sizes
 }
 
 // Alerts that are each too long for a card, by characters that JSON or markdown

@@ -102,6 +102,9 @@ type Variant[C ChannelConfig] struct {
 	Change func(C)
 	// HalfSize checks the message that follows one that was too long.
 	HalfSize bool
+	// BeforeSend is called before every message, after the vendor's. It may make
+	// the fake refuse the first form of a message.
+	BeforeSend func(v *Vendor[C])
 	// Splits marks a variant with the built-in text, whose splitting is checked
 	// as well.
 	Splits bool
