@@ -153,7 +153,7 @@ func TestPayload(t *testing.T) {
 // that a client makes a link of.
 func TestShrink(t *testing.T) {
 	g := newGroup(t, "zh")
-	n := notifytest.Notification(disk()...)
+	n := notifytest.Notification(notifytest.DiskAlert(disk)...)
 	n.Alerts[0].Annotations["description"] = "see http://evil.example.com/x_1"
 	n.HalfSize = true
 	notifytest.SendAll(t, g.notifier(t, Config{Message: "**[own](https://evil.example.com)**", Title: "own", At: At{Mobiles: []string{"13800000000"}}}), n)
@@ -176,7 +176,7 @@ mountpoint：/data`
 func TestDigest(t *testing.T) {
 	for language, note := range map[string]string{"zh": "合并了 25 条", "en": "in place of 25"} {
 		g := newGroup(t, language)
-		n := notifytest.Notification(append(disk(), notifytest.OneTopic()...)...)
+		n := notifytest.Notification(append(notifytest.DiskAlert(disk), notifytest.OneTopic()...)...)
 		n.Merged = 25
 		messages := notifytest.SendAll(t, g.notifier(t, Config{}), n)
 		if m := g.Inbox()[0]; len(messages) != 1 || !strings.Contains(m.Text, note) || !strings.Contains(m.Text, "DiskFull") || !strings.Contains(m.Text, "12,345") {

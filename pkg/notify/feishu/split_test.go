@@ -32,7 +32,7 @@ func TestTooLong(t *testing.T) {
 		for _, config := range []Config{{}, {Message: own}, {Message: strings.Repeat(char, 50000)}, {Message: strings.Repeat(char+"\n", 9000), Title: strings.Repeat(char, 3000)}} {
 			g := newGroup(t, "zh")
 			config.At = At{OpenIDs: []string{member}, All: true}
-			to, a := g.notifier(t, config), disk()[0]
+			to, a := g.notifier(t, config), notifytest.DiskAlert(disk)[0]
 			a.Annotations["text"] = strings.Repeat(char, 30000)
 			for i := range 60 {
 				a.Annotations[fmt.Sprintf("note-%02d", i)] = strings.Repeat(char, 3000)

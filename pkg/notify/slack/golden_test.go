@@ -7,66 +7,30 @@ import (
 	"tocsin/pkg/notify/notifytest"
 )
 
-func disk() []*alert.Alert {
-	return notifytest.DiskAlert(alert.Labels{
-		"summary":     "/data > 95% & rising",
-		"runbook_url": "https://wiki.example.com/disk|x",
-	})
-}
-
-var scenes = []notifytest.Scene{
-	{Name: "one-topic-firing", Alerts: notifytest.OneTopic(),
-		WantBoth: []string{"12,345", "2,000", "order_created_*", "order-worker", "#3 5,000 · #7 4,100", "11-20 23:05:10", "<https://alerts.example.com/?a=1&amp;b=2|"},
-		WantZH:   []string{"[告警] 消费积压 · orders / order-worker / order_created_*", "5 分钟"},
-		WantEN:   []string{"[FIRING]", "5m"}},
-	{Name: "one-topic-resolved", Alerts: notifytest.OneTopicResolved(),
-		WantBoth: []string{"1,200", "order_created_*", "11-20 23:10:10"},
-		WantZH:   []string{"[恢复]", "持续了 5 分钟"},
-		WantEN:   []string{"[RESOLVED]", "after 5m"}},
-	{Name: "few-topics-firing", Alerts: notifytest.FewTopics(),
-		WantBoth: []string{"42,345", "30,000", "12,345"},
-		WantZH:   []string{"（2 个 topic）", "1 小时 5 分钟", "最多的是 order_paid"},
-		WantEN:   []string{"(2 topics)", "1h 5m", "most of them in order_paid"}},
-	{Name: "many-topics-firing", Alerts: notifytest.ManyTopics(),
-		WantBoth: []string{"357,000", "90,000", "22,000"},
-		WantZH:   []string{"（7 个 topic）", "最多的是 orders-b"},
-		WantEN:   []string{"(7 topics)", "most of them in orders-b"}},
-	{Name: "generic-firing", Alerts: disk(),
-		WantBoth: []string{"DiskFull", "/data &gt; 95% &amp; rising", "11-19 21:10:10", "<https://wiki.example.com/disk%7Cx|", "<http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&amp;g0.tab=1|"},
-		WantZH:   []string{"1 天 2 小时"},
-		WantEN:   []string{"1d 2h"}},
-	{Name: "generic-resolved", Alerts: notifytest.Resolved(disk()...),
-		WantBoth: []string{"DiskFull"},
-		WantZH:   []string{"持续了 1 天 2 小时"},
-		WantEN:   []string{"after 1d 2h"}},
-	{Name: "mixed-states", Alerts: notifytest.MixedStates(),
-		WantBoth: []string{"12,345", "1,200"},
-		WantZH:   []string{"（1 个 topic，另有 1 个已恢复）"},
-		WantEN:   []string{"(1 topic, 1 more resolved)"}},
-}
-
-// colours are those beside the messages.
-var colours = map[string]string{
-	"one-topic-firing":   "warning",
-	"one-topic-resolved": "good",
-	"few-topics-firing":  "warning",
-	"many-topics-firing": "warning",
-	"generic-firing":     "danger",
-	"generic-resolved":   "good",
-	"mixed-states":       "warning",
-}
-
 func TestGolden(t *testing.T) {
+	disk := alert.Labels{"summary": "/data > 95% & rising", "runbook_url": "https://wiki.example.com/disk|x"}
+	scenes := notifytest.ChatScenes(disk, map[string][]string{
+		"one-topic-firing":   {"order_created_*", "<https://alerts.example.com/?a=1&amp;b=2|"},
+		"one-topic-resolved": {"order_created_*"},
+		"few-topics-firing":  {" order_paid"},
+		"generic-firing": {"/data &gt; 95% &amp; rising", "<https://wiki.example.com/disk%7Cx|",
+			"<http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&amp;g0.tab=1|"},
+	})
+	colors := map[string]string{"one-topic-resolved": "good", "generic-firing": "danger", "generic-resolved": "good"}
 	notifytest.Golden(t, "txt", scenes, func(t *testing.T, language string, s notifytest.Scene) string {
 		c := newChannel(t, language)
 		c.say(t, c.notifier(t, Config{}), notifytest.Notification(s.Alerts...))
 		inbox := c.Inbox()
 		if len(inbox) != 1 || len(inbox[0].Attachments) != 1 {
-			t.Fatalf("%+v", inbox)
+			t.Fatalf("got %+v, want one message with one attachment", inbox)
+		}
+		color, ok := colors[s.Name]
+		if !ok {
+			color = "warning"
 		}
 		a := inbox[0].Attachments[0]
-		if a.Color != colours[s.Name] || a.Fallback != a.Title || len(a.Mrkdwn) != 0 {
-			t.Errorf("%+v", a)
+		if a.Color != color || a.Fallback != a.Title || len(a.Mrkdwn) != 0 {
+			t.Errorf("got %+v, want color %s, the title as fallback, and no mrkdwn", a, color)
 		}
 		return a.Title + "\n" + a.Text
 	})

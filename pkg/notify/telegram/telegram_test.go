@@ -16,42 +16,18 @@ import (
 	"tocsin/pkg/notify/notifytest"
 )
 
-func disk() []*alert.Alert {
-	return notifytest.DiskAlert(alert.Labels{
+func TestGolden(t *testing.T) {
+	disk := alert.Labels{
 		"summary":     "/data > 95% & rising",
 		"description": "ask @ops_team\n  VALUE = 96.2",
 		"runbook_url": "https://wiki.example.com/disk_(full)?a=1&b=2",
+	}
+	scenes := notifytest.ChatScenes(disk, map[string][]string{
+		"one-topic-firing":  {"order_created_*"},
+		"few-topics-firing": {"<b>order_paid</b> ", "<b>order_created_*</b> "},
+		"generic-firing": {"/data &gt; 95% &amp; rising", "ask ＠ops_team", `<a href="https://wiki.example.com/disk_%28full%29?a=1&amp;b=2">`,
+			`<a href="http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&amp;g0.tab=1">`},
 	})
-}
-
-var scenes = []notifytest.Scene{
-	{Name: "one-topic-firing", Alerts: notifytest.OneTopic(),
-		WantBoth: []string{"12,345", "2,000", "order_created_*", "order-worker", "#3 5,000 · #7 4,100", "11-20 23:05:10"},
-		WantZH:   []string{"[告警] 消费积压 · orders / order-worker / order_created_*", "5 分钟"},
-		WantEN:   []string{"[FIRING]", "5m"}},
-	{Name: "one-topic-resolved", Alerts: notifytest.OneTopicResolved(),
-		WantBoth: []string{"1,200", "11-20 23:05:10", "11-20 23:10:10"},
-		WantZH:   []string{"[恢复]", "持续了 5 分钟"},
-		WantEN:   []string{"[RESOLVED]", "after 5m"}},
-	{Name: "few-topics-firing", Alerts: notifytest.FewTopics(),
-		WantBoth: []string{"42,345", "<b>order_paid</b> ", "<b>order_created_*</b> "},
-		WantZH:   []string{"（2 个 topic）", "1 小时 5 分钟"},
-		WantEN:   []string{"(2 topics)", "1h 5m"}},
-	{Name: "many-topics-firing", Alerts: notifytest.ManyTopics(),
-		WantBoth: []string{"357,000", "90,000", "22,000"},
-		WantZH:   []string{"（7 个 topic）", "最多的是 orders-b"},
-		WantEN:   []string{"(7 topics)", "most of them in orders-b"}},
-	{Name: "generic-firing", Alerts: disk(),
-		WantBoth: []string{"DiskFull", "/data &gt; 95% &amp; rising", "ask ＠ops_team", `<a href="https://wiki.example.com/disk_%28full%29?a=1&amp;b=2">`, `<a href="http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&amp;g0.tab=1">`},
-		WantZH:   []string{"1 天 2 小时"},
-		WantEN:   []string{"1d 2h"}},
-	{Name: "mixed-states", Alerts: notifytest.MixedStates(),
-		WantBoth: []string{"12,345", "1,200"},
-		WantZH:   []string{"（1 个 topic，另有 1 个已恢复）"},
-		WantEN:   []string{"(1 topic, 1 more resolved)"}},
-}
-
-func TestGolden(t *testing.T) {
 	notifytest.Golden(t, "html", scenes, func(t *testing.T, language string, s notifytest.Scene) string {
 		return onlyMessage(t, newFakeAPI(t, language), (*Config)(nil), s.Alerts...).Source
 	})
