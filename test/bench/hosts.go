@@ -166,7 +166,7 @@ func (b *bench) agent(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	defer s.stop()
-	cmd := exec.CommandContext(ctx, b.binary("tocsin"), "agent", "--server", s.url, "--id", "host-0", "--state", filepath.Join(b.work, "agent"))
+	cmd := exec.CommandContext(ctx, b.binary("tocsin-agent"), "--server", s.url, "--id", "host-0", "--state", filepath.Join(b.work, "agent"))
 	cmd.Env = append(os.Environ(), "TOCSIN_AGENT_TOKEN=of-a-server-that-asks-for-none")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
