@@ -5,23 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
-	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/fault"
 	server "tocsin/pkg/localcloud/feishu"
 	"tocsin/pkg/notify/notifytest"
 )
-
-// topics are n topics that lag, the first by most.
-func topics(n int) []*alert.Alert {
-	out := make([]*alert.Alert, n)
-	for i := range out {
-		out[i] = notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour)
-	}
-	return out
-}
 
 // Alerts that are each too long for a card, by characters that JSON or markdown
 // make longer, are cut between characters; the server takes every part, also in

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/wecom"
@@ -54,54 +53,6 @@ func (o *office) notifier(t *testing.T, c Config, files ...string) notify.Notifi
 	}
 	c.Inherit(Global{APIURL: o.api, APISecret: secret, CorpID: corp})
 	return notifytest.New(t, &c, o.env, files...)
-}
-
-// Three hundred topics do not fit into one message. Each part keeps the limit,
-// of which WeCom would cut the rest off, and each topic is said once, the worst
-// first.
-func TestSplit(t *testing.T) {
-	for _, kind := range []string{"text", "markdown"} {
-		for _, limit := range []int{2048, 1024} {
-			o := newOffice(t, "zh")
-			n := notifytest.Notification()
-			n.HalfSize = limit == 1024
-			for i := range 300 {
-				n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%03d", i), fmt.Sprint(99999-i), time.Hour))
-			}
-			messages, err := o.notifier(t, Config{MessageType: kind}).Messages(n)
-			if err != nil {
-				t.Fatal(err)
-			}
-			next := 0
-			for i, m := range messages {
-				o.now = o.now.Add(3 * time.Second) // 20 a minute
-				if out := m.Send(t.Context()); out[0].Err != nil {
-					t.Fatal(out[0].Err)
-				}
-				content := o.Inbox()[i].Content
-				if len(content) > limit || !utf8.ValidString(content) {
-					t.Errorf("part %d has %d bytes", i+1, len(content))
-				}
-				if i+1 < len(messages) && len(content) < limit-100 {
-					t.Errorf("part %d has %d bytes, and the next block would have fitted", i+1, len(content))
-				}
-				if mark := fmt.Sprintf("（300 个 topic） (%d/%d)", i+1, len(messages)); !strings.Contains(strings.Split(content, "\n")[0], mark) {
-					t.Errorf("part %d begins without %q: %s", i+1, mark, content)
-				}
-				for line := range strings.SplitSeq(content, "\n") {
-					if line = strings.TrimPrefix(line, "**"); strings.HasPrefix(line, "topic-") {
-						if want := fmt.Sprintf("topic-%03d", next); !strings.HasPrefix(line, want) {
-							t.Errorf("%q, want %s", line, want)
-						}
-						next++
-					}
-				}
-			}
-			if next != 300 || o.Dropped() != 0 || len(messages) < 5 {
-				t.Errorf("%d topics said in %d parts, %d dropped", next, len(messages), o.Dropped())
-			}
-		}
-	}
 }
 
 func TestDone(t *testing.T) {
@@ -223,20 +174,6 @@ func TestOwnTemplate(t *testing.T) {
 		}
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%q\nwant %q", got, tt.want)
-		}
-	}
-}
-
-// An alert is not lost over its wording.
-func TestFailingTemplate(t *testing.T) {
-	for message, why := range map[string]string{
-		"{{ .Nope }}":  "can't evaluate field Nope",
-		`{{ "  \n" }}`: "it prints nothing",
-	} {
-		o := newOffice(t, "zh")
-		notifytest.SendAll(t, o.notifier(t, Config{Message: message}), notifytest.Notification(notifytest.OneTopic()...))
-		if got := o.Inbox()[0].Content; !strings.Contains(got, "积压 12,345 条") || !strings.Contains(got, "自定义模板出错") || !strings.Contains(got, why) {
-			t.Errorf("%s: %s", message, got)
 		}
 	}
 }
