@@ -218,31 +218,22 @@ func TestAddress(t *testing.T) {
 }
 
 func TestValidateRobotURL(t *testing.T) {
-	for address, want := range map[setting.Secret]string{
-		"https://h/send?key=k":                   "",
-		"https://h/send?key={{ .X }}":            "",
-		"http://127.0.0.1/send?key=k":            "",
-		"":                                       "[url] is missing: it is the robot's webhook address, EXAMPLE",
-		"key":                                    "[url] is not an https address: it looks like EXAMPLE",
-		"ftp://h/?key=k":                         "[url] is not an https address",
-		"https://h/send":                         "[url] has no key: copy",
-		"http://h/send?key=k":                    "?[url] is plain http: everybody on the way can read the robot's key",
-		"https://{{ .X }}/send?key=k":            "[url] only what follows the question mark can be a template",
-		"https://h/{{ .X }}?key=k":               "[url] only what follows the question mark can be a template",
-		"https://h.example.com{{ .X }}?key=k":    "[url] only what follows the question mark can be a template",
-		"https://user:hunter2@h/send?x={{ .X }}": "",
+	for address, want := range map[setting.Secret][]string{
+		"https://h/send?key=k":                   nil,
+		"https://h/send?key={{ .X }}":            nil,
+		"http://127.0.0.1/send?key=k":            nil,
+		"":                                       {"[url]: is missing: it is the robot's webhook address, EXAMPLE"},
+		"key":                                    {"[url]: is not an https address: it looks like EXAMPLE"},
+		"ftp://h/?key=k":                         {"[url]: is not an https address"},
+		"https://h/send":                         {"[url]: has no key: copy"},
+		"http://h/send?key=k":                    {"?[url]: is plain http: everybody on the way can read the robot's key"},
+		"https://{{ .X }}/send?key=k":            {"[url]: only what follows the question mark can be a template"},
+		"https://h/{{ .X }}?key=k":               {"[url]: only what follows the question mark can be a template"},
+		"https://h.example.com{{ .X }}?key=k":    {"[url]: only what follows the question mark can be a template"},
+		"https://user:hunter2@h/send?x={{ .X }}": nil,
 	} {
-		var f setting.Faults
-		chat.ValidateRobotURL(&f, address, "key", "EXAMPLE")
-		got := ""
-		for _, fault := range f.List() {
-			if fault.Warning {
-				got += "?"
-			}
-			got += fmt.Sprint(fault.Path) + " " + fault.Message
-		}
-		if (got == "") != (want == "") || !strings.HasPrefix(got, want) {
-			t.Errorf("%q: got %q, want %q", string(address), got, want)
-		}
+		t.Run(string(address), func(t *testing.T) {
+			notifytest.CheckFaults(t, func(f *setting.Faults) { chat.ValidateRobotURL(f, address, "key", "EXAMPLE") }, want, "hunter2")
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package dingtalk
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
-	"tocsin/pkg/setting"
 )
 
 func TestValidate(t *testing.T) {
@@ -43,27 +41,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f setting.Faults
-			tt.config.Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
-				if fault.Warning {
-					s = "?" + s
-				}
-				if strings.Contains(s, token) || strings.Contains(s, secret) {
-					t.Errorf("a secret is in %q", s)
-				}
-				got = append(got, s)
-			}
-			if len(got) != len(tt.want) {
-				t.Fatalf("%q, want %q", got, tt.want)
-			}
-			for i := range got {
-				if !strings.HasPrefix(got[i], tt.want[i]) {
-					t.Errorf("%q, want %q", got[i], tt.want[i])
-				}
-			}
+			notifytest.CheckFaults(t, tt.config.Validate, tt.want, token, secret)
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package feishu
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,22 +41,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f setting.Faults
-			(&Config{URL: tt.url, At: tt.at}).Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
-				if fault.Warning {
-					s = "?" + s
-				}
-				if strings.Contains(s, token) {
-					t.Errorf("the token is in %q", s)
-				}
-				got = append(got, s)
-			}
-			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
-				t.Errorf("%q, want %q", got, tt.want)
-			}
+			notifytest.CheckFaults(t, (&Config{URL: tt.url, At: tt.at}).Validate, tt.want, token)
 		})
 	}
 }

@@ -1,13 +1,11 @@
 package slack
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
 
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -28,22 +26,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f setting.Faults
-			(&Config{APIURL: tt.url}).Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
-				if fault.Warning {
-					s = "?" + s
-				}
-				if strings.Contains(s, name) {
-					t.Errorf("the address is in %q", s)
-				}
-				got = append(got, s)
-			}
-			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
-				t.Errorf("%q, want %q", got, tt.want)
-			}
+			notifytest.CheckFaults(t, (&Config{APIURL: tt.url}).Validate, tt.want, name)
 		})
 	}
 }

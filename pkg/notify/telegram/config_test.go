@@ -1,15 +1,12 @@
 package telegram
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
 
 	"tocsin/pkg/notify/notifytest"
-	"tocsin/pkg/setting"
 )
 
 func TestValidate(t *testing.T) {
@@ -39,22 +36,7 @@ func TestValidate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &Config{BotToken: token, ChatID: "-1001234567890"}
 			tt.change(c)
-			var f setting.Faults
-			c.Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
-				if fault.Warning {
-					s = "?" + s
-				}
-				if strings.Contains(s, token) {
-					t.Errorf("got the token in %q", s)
-				}
-				got = append(got, s)
-			}
-			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
+			notifytest.CheckFaults(t, c.Validate, tt.want, token)
 		})
 	}
 }

@@ -1,14 +1,12 @@
 package wecomapp
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
 
-	"tocsin/pkg/setting"
+	"tocsin/pkg/notify/notifytest"
 )
 
 func TestValidate(t *testing.T) {
@@ -42,19 +40,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f setting.Faults
-			tt.config.Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
-				if fault.Warning {
-					s = "?" + s
-				}
-				got = append(got, s)
-			}
-			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
-				t.Errorf("%q, want %q", got, tt.want)
-			}
+			notifytest.CheckFaults(t, tt.config.Validate, tt.want, secret)
 		})
 	}
 }

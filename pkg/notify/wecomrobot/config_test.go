@@ -1,13 +1,12 @@
 package wecomrobot
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
 
-	"tocsin/pkg/setting"
+	"tocsin/pkg/notify/notifytest"
 )
 
 func TestValidate(t *testing.T) {
@@ -34,27 +33,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f setting.Faults
-			tt.config.Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
-				if fault.Warning {
-					s = "?" + s
-				}
-				if strings.Contains(s, key) {
-					t.Errorf("the key is in %q", s)
-				}
-				got = append(got, s)
-			}
-			if len(got) != len(tt.want) {
-				t.Fatalf("%q, want %q", got, tt.want)
-			}
-			for i := range got {
-				if !strings.HasPrefix(got[i], tt.want[i]) {
-					t.Errorf("%q, want %q", got[i], tt.want[i])
-				}
-			}
+			notifytest.CheckFaults(t, tt.config.Validate, tt.want, key)
 		})
 	}
 }
