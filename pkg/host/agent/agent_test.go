@@ -39,6 +39,18 @@ func startAgent(t *testing.T, a *Agent) (stop func()) {
 	}
 }
 
+// startCountingAgent starts an agent that reports the numbers of its collections to
+// s without a network.
+func startCountingAgent(t *testing.T, s *testServer, stateDir string) (a *Agent, l *logOutput, stop func()) {
+	t.Helper()
+	a, l = newTestAgent(t, s, stateDir)
+	countCollections(a)
+	return a, l, startAgent(t, a)
+}
+
+// collectEvery10s is a configuration with one service.
+const collectEvery10s = `{"LinuxCPU": ["cpu", 10]}`
+
 // wantReports fails the test unless got has the reports from first to last in
 // order, one interval apart.
 func wantReports(t *testing.T, got []receivedReport, first, last int, interval time.Duration) {
@@ -61,10 +73,8 @@ func wantReports(t *testing.T, got []receivedReport, first, last int, interval t
 // outage and one for its end.
 func TestServerUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
-		a, l := newTestAgent(t, s, t.TempDir())
-		countCollections(a)
-		stop := startAgent(t, a)
+		s := newTestServer(t, collectEvery10s)
+		a, l, stop := startCountingAgent(t, s, t.TempDir())
 		defer stop()
 		time.Sleep(time.Minute)
 		wantReports(t, s.received(), 1, 6, 10*time.Second)
@@ -91,19 +101,15 @@ func TestServerUnreachable(t *testing.T) {
 // saved configuration. The reports of all runs are delivered.
 func TestRestartWhileServerIsUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		s := newTestServer(t, collectEvery10s)
 		dir := t.TempDir()
-		a, _ := newTestAgent(t, s, dir)
-		countCollections(a)
-		stop := startAgent(t, a)
+		a, _, stop := startCountingAgent(t, s, dir)
 		time.Sleep(time.Minute)
 		stop()
 		wantReports(t, s.received(), 1, 6, 10*time.Second)
 		s.update(func() { s.unreachable, s.reports = true, nil })
 		for range 3 {
-			a, _ = newTestAgent(t, s, dir)
-			countCollections(a)
-			stop = startAgent(t, a)
+			a, _, stop = startCountingAgent(t, s, dir)
 			time.Sleep(time.Minute)
 			if n := a.buffer.stats().reports; n%6 != 0 || n == 0 {
 				t.Errorf("got %d reports waiting, want a multiple of 6", n)
@@ -129,10 +135,8 @@ func TestRestartWhileServerIsUnreachable(t *testing.T) {
 // within a minute, and an invalid one is ignored.
 func TestConfigurationChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
-		a, l := newTestAgent(t, s, t.TempDir())
-		countCollections(a)
-		stop := startAgent(t, a)
+		s := newTestServer(t, collectEvery10s)
+		a, l, stop := startCountingAgent(t, s, t.TempDir())
 		defer stop()
 		time.Sleep(10*time.Minute + time.Second)
 		s.update(func() {
@@ -164,7 +168,7 @@ func TestConfigurationChanges(t *testing.T) {
 // by a person are kept and retried about once a minute.
 func TestRejectedReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		s := newTestServer(t, collectEvery10s)
 		s.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == "GET" {
 				return false
@@ -177,9 +181,7 @@ func TestRejectedReports(t *testing.T) {
 			r.Body = io.NopCloser(strings.NewReader(string(body)))
 			return false
 		}
-		a, l := newTestAgent(t, s, t.TempDir())
-		countCollections(a)
-		stop := startAgent(t, a)
+		a, l, stop := startCountingAgent(t, s, t.TempDir())
 		defer stop()
 		time.Sleep(time.Minute)
 		if got, st := s.received(), a.currentStatus(); len(got) != 5 || st.Refused != 1 {
@@ -218,7 +220,7 @@ func TestRejectedReports(t *testing.T) {
 // The agent waits as long as Retry-After asks, and up to a tenth longer.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+		s := newTestServer(t, collectEvery10s)
 		var requests []time.Time
 		s.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == "GET" {
@@ -229,9 +231,7 @@ func TestRetryAfter(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 			return true
 		}
-		a, _ := newTestAgent(t, s, t.TempDir())
-		countCollections(a)
-		stop := startAgent(t, a)
+		_, _, stop := startCountingAgent(t, s, t.TempDir())
 		time.Sleep(time.Hour)
 		stop()
 		s.mu.Lock()
@@ -259,7 +259,7 @@ func TestStopWhileSending(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newTestServer(t, `{"LinuxCPU": ["cpu", 10]}`)
+				s := newTestServer(t, collectEvery10s)
 				a, _ := newTestAgent(t, s, t.TempDir())
 				a.client.http.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
 					if r.Method == "POST" && !sleep(r.Context(), tt.takes) {
