@@ -14,9 +14,9 @@ func TestValidate(t *testing.T) {
 	tests := []struct {
 		name   string
 		config Config
-		want   []string // "path: message", a warning with "?" before it
+		want   []string // as for notifytest.CheckFaults
 	}{
-		{"good", Config{URL: good, MentionMobiles: []string{"13800000000", "+8613800000000", "@all", "{{ .X }}"}, MentionUsers: []string{"zhang.san-1_2@corp", "@all", "{{ .X }}"}}, nil},
+		{"valid", Config{URL: good, MentionMobiles: []string{"13800000000", "+8613800000000", "@all", "{{ .X }}"}, MentionUsers: []string{"zhang.san-1_2@corp", "@all", "{{ .X }}"}}, nil},
 		{"no url", Config{}, []string{"[url]: is missing"}},
 		{"no address", Config{URL: "key"}, []string{"[url]: is not an https address"}},
 		{"another scheme", Config{URL: "ftp://h/?key=k"}, []string{"[url]: is not an https address"}},
@@ -28,7 +28,7 @@ func TestValidate(t *testing.T) {
 		{"a template for the host", Config{URL: "https://{{ .CommonLabels.host }}/send?key=k"}, []string{"[url]: only what follows the question mark"}},
 		{"phones", Config{URL: good, MentionMobiles: []string{"13800000000", "1380000 0000", "zhang", ""}},
 			[]string{`[mention_mobiles 1]: "1380000 0000" is not a phone number`, `[mention_mobiles 2]: "zhang"`, `[mention_mobiles 3]: ""`}},
-		{"users", Config{URL: good, MentionUsers: []string{"<@x>", strings.Repeat("x", 65), "@everybody"}},
+		{"user ids", Config{URL: good, MentionUsers: []string{"<@x>", strings.Repeat("x", 65), "@everybody"}},
 			[]string{`[mention_users 0]: "<@x>" is not a user id`, "[mention_users 1]:", "[mention_users 2]:"}},
 	}
 	for _, tt := range tests {
@@ -42,9 +42,9 @@ func TestKeys(t *testing.T) {
 	var c Config
 	err := yaml.Unmarshal([]byte("url: https://h/?key=k\nmention_mobiles: ['13800000000']\nmention_users: ['@all']\nmessage: m\nsend_resolved: false\n"), &c)
 	if err != nil || string(c.URL) != "https://h/?key=k" || c.MentionMobiles[0] != "13800000000" || c.MentionUsers[0] != "@all" || c.Message != "m" {
-		t.Errorf("%+v, %v", c, err)
+		t.Errorf("got %+v, %v", c, err)
 	}
 	if c.SendsResolved(c.Kind()) || !new(Config).SendsResolved(c.Kind()) || c.Kind().Name != "wecom_robot" {
-		t.Error("send_resolved")
+		t.Errorf("got kind %+v and send_resolved %v, want true unless configured", c.Kind(), c.SendsResolved(c.Kind()))
 	}
 }

@@ -40,7 +40,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
 	g := newGroup(t, "zh")
 	return &notifytest.Vendor[*Config]{
-		Env: g.env, Config: &Config{URL: secret(g.address)}, Fake: g.Server,
+		Env: g.env, Config: &Config{URL: setting.Secret(g.address)}, Fake: g.Server,
 		Inject: g.Inject, Requests: g.Calls, BeforeSend: func() { g.now = g.now.Add(time.Minute) },
 		Received: func(skip int) []notifytest.Received {
 			var out []notifytest.Received

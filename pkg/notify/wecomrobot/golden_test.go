@@ -8,7 +8,7 @@ import (
 	"tocsin/pkg/notify/notifytest"
 )
 
-// lagAlert is an alert as pkg/lag makes it: partition 3 is furthest behind.
+// lagAlert returns an alert as pkg/lag makes it: partition 3 is furthest behind.
 func lagAlert(topic, lag, worst, more string, since time.Duration) *alert.Alert {
 	a := notifytest.LagAlert(topic, lag, since)
 	a.Annotations["partitions"] = "3:" + worst + more
@@ -16,7 +16,7 @@ func lagAlert(topic, lag, worst, more string, since time.Duration) *alert.Alert 
 	return a
 }
 
-// topicGone is how it ends when there is nothing left to be behind with.
+// topicGone returns it resolved because the topic no longer exists.
 func topicGone(topic string, since time.Duration) *alert.Alert {
 	a := notifytest.ResolvedLagAlert(topic, "0", since)
 	a.Annotations = alert.Labels{"summary": "消费组 order-worker 已不再有主题 " + topic + "，告警结束"}
@@ -30,8 +30,8 @@ func oneTopic() []*alert.Alert {
 	return []*alert.Alert{a}
 }
 
-// stalled is a consumer that stands still, and late one that is behind by time
-// and falls back.
+// stalled returns an alert of a consumer that makes no progress, late of one that is
+// behind by time and falls further behind.
 func stalled() []*alert.Alert {
 	a := lagAlert(notifytest.Topic, "830", "812", "", 9*time.Minute)
 	a.Labels["alertname"] = "KafkaConsumerStalled"
@@ -66,7 +66,7 @@ func manyTopics() []*alert.Alert {
 	return out
 }
 
-func manyOver() []*alert.Alert {
+func manyResolved() []*alert.Alert {
 	var out []*alert.Alert
 	for i := range 7 {
 		out = append(out, notifytest.ResolvedLagAlert("orders-"+string(rune('a'+i)), "100"+string(rune('1'+i)), time.Duration(i+1)*time.Minute))
@@ -74,7 +74,7 @@ func manyOver() []*alert.Alert {
 	return out
 }
 
-func blind() []*alert.Alert {
+func pollFailed() []*alert.Alert {
 	return []*alert.Alert{{
 		Labels: alert.Labels{"alertname": "TocsinPollFailed", "cluster": "orders"},
 		Annotations: alert.Labels{
@@ -94,7 +94,7 @@ func disk() []*alert.Alert {
 	})
 }
 
-// mixed are a lagging topic, one that has caught up, and one that is gone.
+// mixed returns a lagging topic, one that has caught up, and one that is gone.
 func mixed() []*alert.Alert {
 	return append(fewTopics()[:1], notifytest.ResolvedLagAlert("order_paid", "800", 15*time.Minute), topicGone("order-old", time.Hour))
 }
@@ -124,15 +124,15 @@ var scenes = []notifytest.Scene{
 		WantBoth: []string{"142,800", "88,000", "2,200"},
 		WantZH:   []string{"（7 个 topic）", "最多的是 orders-g"},
 		WantEN:   []string{"(7 topics)", "most of them in orders-g"}},
-	{Name: "many-topics-resolved", Alerts: manyOver(),
+	{Name: "many-topics-resolved", Alerts: manyResolved(),
 		WantBoth: []string{"1,007"},
 		WantZH:   []string{"[恢复]", "最长持续了 7 分钟"},
 		WantEN:   []string{"[RESOLVED]", "the longest after 7m"}},
-	{Name: "poll-failed-firing", Alerts: blind(),
+	{Name: "poll-failed-firing", Alerts: pollFailed(),
 		WantBoth: []string{"connection refused", "11-20 23:08:10"},
 		WantZH:   []string{"读不到消费积压 · orders", "看不到集群 orders", "检查访问凭证"},
 		WantEN:   []string{"Consumer lag cannot be read · orders", "cluster orders is not watched", "Check the credentials"}},
-	{Name: "poll-failed-resolved", Alerts: notifytest.Resolved(blind()...),
+	{Name: "poll-failed-resolved", Alerts: notifytest.Resolved(pollFailed()...),
 		WantBoth: []string{"orders"},
 		WantZH:   []string{"中断了 2 分钟"},
 		WantEN:   []string{"again after 2m"}},
@@ -164,7 +164,7 @@ func TestGolden(t *testing.T) {
 		n.GroupLabels = alert.Labels{"alertname": "x"}
 		sent := bodies(t, n, notifytest.NewEnv(language), &Config{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=k"})
 		if len(sent) != 1 {
-			t.Fatalf("%d messages, want 1", len(sent))
+			t.Fatalf("got %d messages, want 1", len(sent))
 		}
 		return content(t, sent[0])
 	})
