@@ -103,12 +103,13 @@ func TestRestartWhileServerIsUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestServer(t, collectEvery10s)
 		dir := t.TempDir()
-		a, _, stop := startCountingAgent(t, s, dir)
+		_, _, stop := startCountingAgent(t, s, dir)
 		time.Sleep(time.Minute)
 		stop()
 		wantReports(t, s.received(), 1, 6, 10*time.Second)
 		s.update(func() { s.unreachable, s.reports = true, nil })
 		for range 3 {
+			var a *Agent
 			a, _, stop = startCountingAgent(t, s, dir)
 			time.Sleep(time.Minute)
 			if n := a.buffer.stats().reports; n%6 != 0 || n == 0 {
@@ -117,7 +118,7 @@ func TestRestartWhileServerIsUnreachable(t *testing.T) {
 			stop()
 		}
 		s.update(func() { s.unreachable = false })
-		a, _ = newTestAgent(t, s, dir)
+		a, _ := newTestAgent(t, s, dir)
 		stop = startAgent(t, a)
 		defer stop()
 		synctest.Wait()
