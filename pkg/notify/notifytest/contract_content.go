@@ -163,27 +163,6 @@ func (ch Channel[C]) testTemplates(t *testing.T) {
 	}
 }
 
-// Hostile is what someone who can name a topic or write an annotation might try
-// to mention people, to add markup or links, to forge a header or to break the
-// encoding of a message.
-var Hostile = []string{
-	"@13800000001", "@所有人", "@all", "x @zhang-san", "a\n@13800000001", "\u200b@13800000001", "\x00@all",
-	"<@all>", "<<@all>", "<\u200b@all>", "\x00<@all>", `<at user_id="all"></at>`, "<at id=all></at>",
-	`<at user_id="all">x</at>`, "<at id=all>", "</at>", "<<at id=all></at>", "></at><at id=all></at>", `\<at id=all></at>`, "a\n<at id=all></at>", "\x00<at id=all></at>",
-	"<\u200bat id=all></at>", "&#60;at id=all&#62;&#60;/at&#62;", "&lt;at id=all&gt;&lt;/at&gt;", "<text_tag color='red'>x</text_tag>", ":OK:", "a:THUMBSUP:b",
-	"<!here>", "<!channel|x>", "<@U00000000>", "<#C00000000>", "<!subteam^S0|ops>", "<https://evil.example.com|all well>", "&lt;!here&gt;", "<<!here>>",
-	"><!here>", "|<!here>", "<\u200b!here>", "<\n!here>", strings.Repeat("&<", 900) + "<!here>",
-	`<font color="red">ok</font>`, "</font>", `<a href="https://evil.example.com">all well</a>`, "<a href='https://evil.example.com'>x</a>", "</a>", `"><a href="https://evil.example.com`,
-	"<https://evil.example.com>", "<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "javascript:alert(1)",
-	"`code`", "```", "a\n> quote", "> quote", "# heading", "a\n===", "---", "***", "___", "**bold**", "*italic*", "_italic_", "__init__", "a _b_ c", "~~gone~~",
-	"- list", "+ list", "* list", "1. list", "1) list", "2) list", "12.", " ---", "\u2028- list", "\\", "a\\", "\\*\\*", "| a | b |",
-	"[click](https://evil.example.com)", "![img](https://evil.example.com/x.png)", "x](https://evil.example.com)", "x][1]",
-	"[告警]: https://evil.example.com", "[FIRING]: https://evil.example.com", "]\n(https://evil.example.com)", "a](https://evil.example.com \"t\")",
-	"\u2028> quote", "\r\n[告警] other", "{{ .ExternalURL }}", `","at":{"isAtAll":true},"x":"`, `"},{"tag":"hr"}`, "\xff\xfe", "\u202egnp.exe", strings.Repeat("@*_", 150),
-	"x\r\nBcc: victim@example.com\r\n\r\nbody", "x\nBcc: victim@example.com", "x\rBcc: victim@example.com", "x\u2028Bcc: victim@example.com",
-	"【紧急】", "see https://evil.example.com/x now", "www.evil.example.com",
-}
-
 // testInjection sends the same notification with a harmless word and with each
 // hostile one in every place that an outsider can fill: the hostile one must not
 // bring more markup, and must notify the same people.

@@ -224,7 +224,7 @@ func changeTransport[C ChannelConfig](v *Vendor[C], change func(*http.Transport)
 		return
 	}
 	client := *v.Env.HTTP
-	if t, recorded := client.Transport.(*tap); recorded {
+	if t, recorded := client.Transport.(*recordingTransport); recorded {
 		client.Transport = t.RoundTripper
 	}
 	tr := client.Transport.(*http.Transport).Clone()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,14 +19,14 @@ import (
 	"tocsin/pkg/store"
 )
 
-// Env is the world of a channel that speaks a language, zh or en. Its clock
-// stands at At.
+// NewEnv returns the environment of a channel in a language, zh or en. Its clock
+// stands still at At.
 func NewEnv(language string) *notify.Env {
 	return &notify.Env{Style: render.Style{Language: language, Location: Shanghai, ExternalURL: "https://alerts.example.com"}, Now: func() time.Time { return At }}
 }
 
-// Serve starts a vendor's server on the loopback, by TLS, for e to reach, and
-// returns its address.
+// StartVendor serves a vendor's fake over TLS, makes e.HTTP trust it, and returns
+// its address.
 func StartVendor(t *testing.T, e *notify.Env, vendor http.Handler) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(vendor)
@@ -39,30 +38,20 @@ func StartVendor(t *testing.T, e *notify.Env, vendor http.Handler) string {
 	return s.URL
 }
 
-// Closed returns an address of the loopback, by TLS, at which nobody listens.
-func UnreachableURL(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	return "https://" + l.Addr().String()
-}
-
-// Tap returns the bodies of all requests that have one and that e sends from now on.
+// RecordBodies returns the bodies of the requests that e sends from now on, as they
+// are sent. Requests without a body are left out.
 func RecordBodies(e *notify.Env) *[]string {
-	t := &tap{RoundTripper: e.HTTP.Transport}
+	t := &recordingTransport{RoundTripper: e.HTTP.Transport}
 	e.HTTP.Transport = t
 	return &t.bodies
 }
 
-type tap struct {
+type recordingTransport struct {
 	http.RoundTripper
 	bodies []string
 }
 
-func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -74,12 +63,12 @@ func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.RoundTripper.RoundTrip(r)
 }
 
-// Config is a channel's.
+// Config is a channel's configuration.
 type Config interface {
 	New(*notify.Env, *render.Templates) (notify.Notifier, error)
 }
 
-// New makes the notifier of c, with the templates in files.
+// New returns the notifier of c, with the templates in files.
 func New(t *testing.T, c Config, e *notify.Env, files ...string) notify.Notifier {
 	t.Helper()
 	templates, err := render.ParseTemplates(files...)
@@ -93,21 +82,18 @@ func New(t *testing.T, c Config, e *notify.Env, files ...string) notify.Notifier
 	return to
 }
 
-// Say sends everything of n, with a call of before ahead of each message, and
-// fails the test unless all of it is accepted.
+// SendAll sends all messages of n and fails the test unless every unit is accepted.
+// It calls before ahead of each message.
 func SendAll(t *testing.T, to notify.Notifier, n *alert.Notification, before ...func()) []notify.Message {
 	t.Helper()
-	messages, err := to.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	messages := Messages(t, to, n)
 	for _, m := range messages {
 		for _, f := range before {
 			f()
 		}
 		for _, o := range m.Send(t.Context()) {
 			if o.Err != nil {
-				t.Fatalf("unit %s: %v", o.Unit, o.Err)
+				t.Fatalf("got error %v for unit %s, want it accepted", o.Err, o.Unit)
 			}
 		}
 	}
@@ -133,23 +119,24 @@ func Units(messages []notify.Message) []string {
 	return out
 }
 
-// Attempt sends n, which must make one message of one unit, and returns what
-// became of it, as Error does.
+// SendOne sends n, which must make one message of one unit, and returns its error
+// as CheckError does.
 func SendOne(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Notification, secrets ...string) *notify.Error {
 	t.Helper()
 	messages, err := to.Messages(n)
 	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
+		t.Fatalf("got %d messages and error %v, want one message", len(messages), err)
 	}
 	outcomes := messages[0].Send(ctx)
 	if len(outcomes) != 1 || len(messages[0].Units) != 1 || outcomes[0].Unit != messages[0].Units[0] {
-		t.Fatalf("units %v: %+v", messages[0].Units, outcomes)
+		t.Fatalf("got outcomes %+v for units %q, want one each", outcomes, messages[0].Units)
 	}
 	return CheckError(t, outcomes[0].Err, secrets...)
 }
 
-// Error returns the error of an outcome. It fails the test if that is no
-// *notify.Error, or if any of the secrets is in it or in what it wraps.
+// CheckError returns the error of an outcome, nil when it was accepted. It fails the
+// test if the error is not a *notify.Error, or if it or an error that it wraps has
+// one of the secrets in it.
 func CheckError(t *testing.T, err error, secrets ...string) *notify.Error {
 	t.Helper()
 	if err == nil {
@@ -157,20 +144,20 @@ func CheckError(t *testing.T, err error, secrets ...string) *notify.Error {
 	}
 	var e *notify.Error
 	if !errors.As(err, &e) {
-		t.Fatalf("%v is no *notify.Error", err)
+		t.Fatalf("got error %v of type %T, want a *notify.Error", err, err)
 	}
 	for cause := error(e); cause != nil; cause = errors.Unwrap(cause) {
-		said := fmt.Sprintf("%v %+v", cause, cause)
+		text := fmt.Sprintf("%v %+v", cause, cause)
 		for _, secret := range secrets {
-			if strings.Contains(said, secret) {
-				t.Errorf("%q is in %T: %v", secret, cause, cause)
+			if strings.Contains(text, secret) {
+				t.Errorf("got the secret %q in %T, want it hidden: %v", secret, cause, cause)
 			}
 		}
 	}
 	return e
 }
 
-// BrokenStore is a store that is out of reach.
+// UnavailableStore is a store that cannot be reached.
 type UnavailableStore struct{ store.Store }
 
 // Get returns store.ErrUnavailable.

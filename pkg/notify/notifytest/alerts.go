@@ -1,5 +1,19 @@
-// Package notifytest is what the tests of the channels share: the scenes that
-// each of them words, golden files, and the ways to send.
+// Package notifytest holds the channels of package notify to one contract, and
+// has what their tests share: alerts, golden messages, and ways to send.
+//
+// [Run] is the contract test. A channel describes in a [Channel] how its vendor's
+// fake is started, what readers received, and its table of errors:
+//
+//	func TestContract(t *testing.T) {
+//		notifytest.Run(t, notifytest.Channel[*Config]{
+//			Start:   startVendor,
+//			Kind:    notify.Kind{Name: "example"},
+//			Secrets: []string{token},
+//			Errors:  vendorErrors(),
+//		})
+//	}
+//
+// Only tests import it.
 package notifytest
 
 import (
@@ -8,26 +22,26 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Shanghai is the zone that messages are written in.
+// Shanghai is the time zone of messages.
 var Shanghai = time.FixedZone("CST", 8*3600)
 
-// At is the moment that notifications speak of.
+// At is the time of notifications, and of NewEnv's clock.
 var At = time.Date(2026, 11, 20, 23, 10, 10, 0, Shanghai)
 
-// Topic is a name with signs that are markup somewhere, inside a word and at its
-// end.
+// Topic is a name with characters that are markup in some channels, inside a word
+// and at its end.
 const Topic = "order_created_*"
 
-// Ago returns the moment that is d before At.
+// Ago returns the time that is d before At.
 func Ago(d time.Duration) time.Time { return At.Add(-d) }
 
-// Notification tells a receiver of alerts, at At.
+// Notification returns a notification of alerts to the receiver ops, at At.
 func Notification(alerts ...*alert.Alert) *alert.Notification {
 	return &alert.Notification{ID: "1", Receiver: "ops", At: At, Alerts: alerts}
 }
 
-// LagAlert is an alert as pkg/lag makes it, with two partitions that are behind;
-// lag has at most six digits.
+// LagAlert returns a firing alert as pkg/lag makes it, with two partitions that
+// are behind. lag has at most six digits.
 func LagAlert(topic, lag string, since time.Duration) *alert.Alert {
 	return &alert.Alert{
 		Labels: alert.Labels{"alertname": alert.ConsumerLagAlert, "cluster": "orders", "consumer_group": "order-worker", "topic": topic, "severity": "warning"},
@@ -39,7 +53,7 @@ func LagAlert(topic, lag string, since time.Duration) *alert.Alert {
 	}
 }
 
-// CaughtUp is how such an alert ends.
+// ResolvedLagAlert returns a LagAlert that ended at At.
 func ResolvedLagAlert(topic, lag string, since time.Duration) *alert.Alert {
 	a := LagAlert(topic, lag, since)
 	a.EndsAt = At
@@ -47,8 +61,8 @@ func ResolvedLagAlert(topic, lag string, since time.Duration) *alert.Alert {
 	return a
 }
 
-// Grouped writes a number of at most six digits with its thousands apart, as
-// pkg/lag does.
+// Grouped returns a number of at most six digits with a comma before the last
+// three, as messages show it.
 func Grouped(s string) string {
 	if len(s) < 4 {
 		return s
@@ -56,23 +70,23 @@ func Grouped(s string) string {
 	return s[:len(s)-3] + "," + s[len(s)-3:]
 }
 
-// OneTopic is Topic, which has been lagging for five minutes.
+// OneTopic returns the alert of Topic, which has been lagging for five minutes.
 func OneTopic() []*alert.Alert {
 	return []*alert.Alert{LagAlert(Topic, "12345", 5*time.Minute)}
 }
 
-// OneCaughtUp is how OneTopic ends.
+// OneTopicResolved returns the alert of OneTopic, resolved.
 func OneTopicResolved() []*alert.Alert {
 	return []*alert.Alert{ResolvedLagAlert(Topic, "1200", 5*time.Minute)}
 }
 
-// FewTopics are Topic and one that is further behind.
+// FewTopics returns the alerts of Topic and of one that is further behind.
 func FewTopics() []*alert.Alert {
 	return append(OneTopic(), LagAlert("order_paid", "30000", 65*time.Minute))
 }
 
-// ManyTopics are seven, orders-a to orders-g, of which orders-b is furthest
-// behind. Together it is 357,000.
+// ManyTopics returns the alerts of seven topics, orders-a to orders-g. orders-b is
+// furthest behind, and their sum is 357,000.
 func ManyTopics() []*alert.Alert {
 	var out []*alert.Alert
 	for i, lag := range []string{"25000", "90000", "31000", "71000", "22000", "30000", "88000"} {
@@ -81,12 +95,12 @@ func ManyTopics() []*alert.Alert {
 	return out
 }
 
-// MixedStates are Topic and one that has caught up.
+// MixedStates returns a firing and a resolved alert.
 func MixedStates() []*alert.Alert {
 	return append(OneTopic(), ResolvedLagAlert("order_paid", "1200", 15*time.Minute))
 }
 
-// Disk is an alert of Prometheus's with the annotations that its rule gives it.
+// DiskAlert returns an alert of a Prometheus rule with annotations.
 func DiskAlert(annotations alert.Labels) []*alert.Alert {
 	return []*alert.Alert{{
 		Labels:       alert.Labels{"alertname": "DiskFull", "instance": "10.0.0.8:9100", "job": "node", "mountpoint": "/data", "severity": "critical"},
@@ -96,7 +110,7 @@ func DiskAlert(annotations alert.Labels) []*alert.Alert {
 	}}
 }
 
-// Host is a host that has gone silent.
+// HostAlert returns the alert of a host that stopped reporting.
 func HostAlert() []*alert.Alert {
 	return []*alert.Alert{{
 		Labels:   alert.Labels{"alertname": alert.HostOfflineAlert, "host": "web-1", "hostname": "web-1.example.com", "project": "oms"},
@@ -104,7 +118,7 @@ func HostAlert() []*alert.Alert {
 	}}
 }
 
-// Over ends alerts at At.
+// Resolved ends alerts at At and returns them.
 func Resolved(alerts ...*alert.Alert) []*alert.Alert {
 	for _, a := range alerts {
 		a.EndsAt = At
