@@ -1,5 +1,5 @@
-// Dispatch is the timer function that flushes due groups and delivers pending
-// notifications.
+// Dispatch is the timer function that sends due notifications and retries
+// pending ones.
 package main
 
 import (

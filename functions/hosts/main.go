@@ -1,5 +1,5 @@
-// Hosts is the timer function that checks for silent hosts and delivers what is due.
-// The webhook function receives their reports.
+// Hosts is the timer function that detects silent hosts and sends due
+// notifications. The webhook function receives the hosts' heartbeats.
 package main
 
 import (

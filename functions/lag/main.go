@@ -1,4 +1,5 @@
-// Lag is the timer function that polls consumer lag and delivers what is due.
+// Lag is the timer function that polls consumer lag and sends due
+// notifications.
 package main
 
 import (

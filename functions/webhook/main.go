@@ -1,5 +1,5 @@
-// Webhook is the HTTP function that receives other systems' alerts and hosts'
-// reports, and delivers what is due. It serves the paths of `tocsin serve`.
+// Webhook is the HTTP function that receives alerts from other systems and
+// sends due notifications. It has the same HTTP interface as `tocsin serve`.
 package main
 
 import (

@@ -2,11 +2,13 @@ package faas
 
 import (
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func TestPick(t *testing.T) {
+func TestSelectRuntime(t *testing.T) {
 	pointer := func(f func(*instance) error) uintptr { return reflect.ValueOf(f).Pointer() }
 	for _, c := range []struct {
 		name string
@@ -14,23 +16,30 @@ func TestPick(t *testing.T) {
 		want func(*instance) error
 	}{
 		{"Lambda", "AWS_LAMBDA_RUNTIME_API", serveLambda},
-		{"SCF, own loop", "SCF_RUNTIME_API", serveSCFCustom},
-		{"SCF, Go1", "_LAMBDA_SERVER_PORT", serveSCF},
-		{"Lambda's go1.x sets both", "AWS_LAMBDA_RUNTIME_API _LAMBDA_SERVER_PORT", serveLambda},
-		{"own loop before Go1", "SCF_RUNTIME_API _LAMBDA_SERVER_PORT", serveSCFCustom},
-		{"all", "_LAMBDA_SERVER_PORT SCF_RUNTIME_API AWS_LAMBDA_RUNTIME_API", serveLambda},
-		{"none", "", nil},
+		{"SCF CustomRuntime", "SCF_RUNTIME_API", serveSCFCustom},
+		{"SCF Go1", "_LAMBDA_SERVER_PORT", serveSCF},
+		{"Lambda's go1.x sets both variables", "AWS_LAMBDA_RUNTIME_API _LAMBDA_SERVER_PORT", serveLambda},
+		{"CustomRuntime before Go1", "SCF_RUNTIME_API _LAMBDA_SERVER_PORT", serveSCFCustom},
+		{"all variables", "_LAMBDA_SERVER_PORT SCF_RUNTIME_API AWS_LAMBDA_RUNTIME_API", serveLambda},
+		{"no variable", "", nil},
 	} {
-		got := pick(func(name string) string {
-			for v := range strings.FieldsSeq(c.set) {
-				if v == name {
+		t.Run(c.name, func(t *testing.T) {
+			got := selectRuntime(func(name string) string {
+				if slices.Contains(strings.Fields(c.set), name) {
 					return "x"
 				}
+				return ""
+			})
+			if pointer(got) != pointer(c.want) {
+				t.Errorf("got runtime %s, want %s", runtimeName(got), runtimeName(c.want))
 			}
-			return ""
 		})
-		if pointer(got) != pointer(c.want) {
-			t.Errorf("%s: another runtime was picked", c.name)
-		}
 	}
+}
+
+func runtimeName(f func(*instance) error) string {
+	if f == nil {
+		return "none"
+	}
+	return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
 }

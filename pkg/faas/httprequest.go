@@ -14,29 +14,29 @@ import (
 	"strings"
 )
 
-// parseHTTP turns an event into the request that it was made from, and tells
-// the shape that the answer must have.
-func parseHTTP(event []byte) (*http.Request, shape, error) {
-	e, s, err := decodeHTTP(event)
+// parseHTTP converts an event to a request, and returns the format that the
+// response must have.
+func parseHTTP(event []byte) (*http.Request, httpFormat, error) {
+	e, format, err := decodeHTTP(event)
 	if err != nil {
 		return nil, 0, err
 	}
-	r, err := e.request(s)
+	r, err := e.request(format)
 	if err != nil {
 		return nil, 0, err
 	}
-	return r, s, nil
+	return r, format, nil
 }
 
-func (e *httpEvent) request(s shape) (*http.Request, error) {
+func (e *httpEvent) request(format httpFormat) (*http.Request, error) {
 	method := e.HTTPMethod
-	if s == lambdaV2 {
+	if format == formatLambdaV2 {
 		method = e.Context.HTTP.Method
 	}
-	if method == "" || strings.ContainsFunc(method, notInMethod) {
+	if method == "" || strings.ContainsFunc(method, notMethodRune) {
 		return nil, errors.New("the event has no HTTP method")
 	}
-	u, err := e.url(s)
+	u, err := e.url(format)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (e *httpEvent) request(s shape) (*http.Request, error) {
 		ProtoMinor: 1,
 		Header:     header,
 		Host:       cmp.Or(header.Get("Host"), e.Context.DomainName),
-		RemoteAddr: remoteAddr(e.client(s, header)),
+		RemoteAddr: remoteAddr(e.clientIP(format, header)),
 		Body:       http.NoBody,
 	}
 	header.Del("Host") // as net/http does
@@ -59,7 +59,7 @@ func (e *httpEvent) request(s shape) (*http.Request, error) {
 	if e.IsBase64Encoded {
 		b, err := base64.StdEncoding.DecodeString(e.Body)
 		if err != nil {
-			return nil, fmt.Errorf("reading the body in the event: %w", err)
+			return nil, fmt.Errorf("decode the body of the event: %w", err)
 		}
 		body = string(b)
 	}
@@ -70,13 +70,13 @@ func (e *httpEvent) request(s shape) (*http.Request, error) {
 	return r, nil
 }
 
-func notInMethod(c rune) bool {
+func notMethodRune(c rune) bool {
 	return (c < 'A' || 'Z' < c) && (c < 'a' || 'z' < c) && c != '-'
 }
 
-func (e *httpEvent) url(s shape) (*url.URL, error) {
+func (e *httpEvent) url(format httpFormat) (*url.URL, error) {
 	path := e.Path
-	if s == lambdaV2 {
+	if format == formatLambdaV2 {
 		path = e.RawPath
 	}
 	path = e.withoutStage(path)
@@ -84,22 +84,21 @@ func (e *httpEvent) url(s shape) (*url.URL, error) {
 		return nil, errors.New("the event has no path that begins with a slash")
 	}
 	u := parsePath(path)
-	switch s {
-	case scfHTTP:
+	switch format {
+	case formatSCF:
 		u.RawQuery = e.SCFQuery.encode(url.QueryEscape)
-	case lambdaV2:
+	case formatLambdaV2:
 		u.RawQuery = e.RawQuery
-	case lambdaV1:
-		u.RawQuery = e.MultiValueQuery.or(e.Query).encode(url.QueryEscape)
-	case alb, albMulti: // which leaves parameters as they came
-		u.RawQuery = e.MultiValueQuery.or(e.Query).encode(func(s string) string { return s })
+	case formatLambdaV1:
+		u.RawQuery = e.MultiValueQuery.orElse(e.Query).encode(url.QueryEscape)
+	case formatALB, formatALBMultiValue: // which does not unescape parameters
+		u.RawQuery = e.MultiValueQuery.orElse(e.Query).encode(func(s string) string { return s })
 	}
 	return u, nil
 }
 
-// withoutStage takes the stage off the front of a path. An HTTP API puts it
-// there, on its own domains too; a REST API does not, and its events have no
-// version.
+// withoutStage removes the stage from the front of a path. HTTP APIs add it,
+// also on custom domains; REST APIs do not, and their events have no version.
 func (e *httpEvent) withoutStage(path string) string {
 	stage := e.Context.Stage
 	if e.Version == "" || stage == "" || stage == "$default" {
@@ -112,9 +111,9 @@ func (e *httpEvent) withoutStage(path string) string {
 	return cmp.Or(rest, "/")
 }
 
-// parsePath reads a path that is escaped, as function URLs, REST APIs and load
-// balancers send it, or is not, as HTTP APIs do. It tells by the path itself: an
-// escaped one has no character that must be escaped.
+// parsePath parses a path that is escaped, as function URLs, REST APIs and load
+// balancers send it, or unescaped, as from HTTP APIs. A path is escaped if none
+// of its characters needs to be.
 func parsePath(path string) *url.URL {
 	if plain, err := url.PathUnescape(path); err == nil {
 		u := &url.URL{Path: plain}
@@ -129,16 +128,17 @@ func parsePath(path string) *url.URL {
 	return &url.URL{Path: path}
 }
 
-// or returns f, or other when f is empty.
-func (f fields) or(other fields) fields {
+// orElse returns f, or other if f is empty.
+func (f parameters) orElse(other parameters) parameters {
 	if len(f) == 0 {
 		return other
 	}
 	return f
 }
 
-// encode writes a query, sorted by key: events do not keep the order of keys.
-func (f fields) encode(escape func(string) string) string {
+// encode returns a query, sorted by key, because events do not keep the order
+// of keys.
+func (f parameters) encode(escape func(string) string) string {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(f)) {
 		for _, v := range f[k] {
@@ -151,11 +151,11 @@ func (f fields) encode(escape func(string) string) string {
 	return b.String()
 }
 
-// header returns the headers under their canonical names, values as they came:
-// a comma may separate values, and may as well belong to one.
+// header returns the headers by canonical name. Values are not split at commas,
+// which may be part of a value.
 func (e *httpEvent) header() http.Header {
 	h := http.Header{}
-	for name, values := range e.MultiValueHeaders.or(e.Headers) {
+	for name, values := range e.MultiValueHeaders.orElse(e.Headers) {
 		for _, v := range values {
 			h.Add(name, v)
 		}
@@ -166,23 +166,23 @@ func (e *httpEvent) header() http.Header {
 	return h
 }
 
-// client is the client's address as the platform saw it, never as the client
-// says it is.
-func (e *httpEvent) client(s shape, h http.Header) string {
-	switch s {
-	case lambdaV2:
+// clientIP returns the client's address as seen by the platform. A header set
+// by the client must not change it.
+func (e *httpEvent) clientIP(format httpFormat, h http.Header) string {
+	switch format {
+	case formatLambdaV2:
 		return e.Context.HTTP.SourceIP
-	case lambdaV1:
+	case formatLambdaV1:
 		return e.Context.Identity.SourceIP
-	case alb, albMulti: // which appends the address to what the client sent
+	case formatALB, formatALBMultiValue: // which appends the address to the client's header
 		all := strings.Join(h["X-Forwarded-For"], ",")
 		return strings.TrimSpace(all[strings.LastIndexByte(all, ',')+1:])
 	}
 	return cmp.Or(e.Context.SourceIP, h.Get("X-Scf-Remote-Addr"))
 }
 
-// remoteAddr writes an address as net/http does, with port 0 where none is
-// known; empty when it is no address.
+// remoteAddr returns an address in the form of net/http, with port 0 if it has
+// none; empty if it is invalid.
 func remoteAddr(text string) string {
 	if a, err := netip.ParseAddrPort(text); err == nil {
 		return a.String()

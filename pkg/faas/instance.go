@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// instance is this process as the platform sees it: a function that is built at
-// its first event and answers one event after the other. It is safe for
-// concurrent events.
+// instance is this process as an instance of the function. The handler is built
+// at the first event. It is safe for concurrent events.
 type instance struct {
 	build func(context.Context) (handler, error)
-	logs  *logs
+	logs  *eventLogger
 
 	warm atomic.Bool
 
@@ -26,25 +26,25 @@ type instance struct {
 }
 
 func newInstance(build func(context.Context) (handler, error), log io.Writer) *instance {
-	return &instance{build: build, logs: newLogs(log)}
+	return &instance{build: build, logs: newEventLogger(log)}
 }
 
-// invoke answers one event. Every runtime comes through here.
+// invoke processes one event. All runtimes call it.
 func (in *instance) invoke(ctx context.Context, inv Invocation, event []byte) ([]byte, error) {
 	start := time.Now()
 	inv.Cold = in.warm.CompareAndSwap(false, true)
 	ctx = context.WithValue(ctx, invocationKey{}, inv)
-	var notes []slog.Attr
-	ctx = context.WithValue(ctx, notesKey{}, &notes)
+	var logAttrs []slog.Attr
+	ctx = context.WithValue(ctx, logAttrsKey{}, &logAttrs)
 	in.logs.setLevel(ctx)
 
-	answer, err := in.call(ctx, event)
+	result, err := in.handleEvent(ctx, event)
 
 	attrs := append([]slog.Attr{
 		slog.String("function", inv.Function),
 		slog.Bool("cold", inv.Cold),
 		slog.Int64("dur_ms", time.Since(start).Milliseconds()),
-	}, notes...)
+	}, logAttrs...)
 	if d, ok := ctx.Deadline(); ok {
 		attrs = append(attrs, slog.Int64("left_ms", time.Until(d).Milliseconds()))
 	}
@@ -54,19 +54,19 @@ func (in *instance) invoke(ctx context.Context, inv Invocation, event []byte) ([
 		attrs = append(attrs, slog.String("err", err.Error()))
 	}
 	in.logs.LogAttrs(ctx, level, "invocation", attrs...)
-	return answer, err
+	return result, err
 }
 
-// call runs the handler and turns a panic into an error, so that the instance
-// lives on for the next event.
-func (in *instance) call(ctx context.Context, event []byte) (answer []byte, err error) {
+// handleEvent calls the handler and converts a panic into an error, so that the
+// instance can process the next event.
+func (in *instance) handleEvent(ctx context.Context, event []byte) (result []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			logPanic(ctx, in.logs.Logger, p)
-			answer, err = nil, &panicError{FromContext(ctx).RequestID}
+			result, err = nil, &panicError{FromContext(ctx).RequestID}
 		}
 	}()
-	h, err := in.handler(ctx)
+	h, err := in.builtHandler(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("the function cannot start: %w", err)
 	}
@@ -74,23 +74,23 @@ func (in *instance) call(ctx context.Context, event []byte) (answer []byte, err 
 	if err != nil {
 		return nil, err
 	}
-	if answer, err = json.Marshal(v); err != nil {
-		return nil, fmt.Errorf("writing the answer: %w", err)
+	if result, err = json.Marshal(v); err != nil {
+		return nil, fmt.Errorf("encode the result: %w", err)
 	}
-	return answer, nil
+	return result, nil
 }
 
-// prepare builds the function ahead of the first event. What keeps it from
-// being built keeps the event's own build from it too, and is told there.
-func (in *instance) prepare() {
+// prebuild builds the handler before the first event. An error is ignored here,
+// because the first event builds again and returns it.
+func (in *instance) prebuild() {
 	defer func() { _ = recover() }()
 	ctx := context.Background()
 	in.logs.setLevel(ctx)
-	_, _ = in.handler(ctx)
+	_, _ = in.builtHandler(ctx)
 }
 
-// handler returns the function, built if it is not yet.
-func (in *instance) handler(ctx context.Context) (handler, error) {
+// builtHandler returns the handler and builds it if necessary.
+func (in *instance) builtHandler(ctx context.Context) (handler, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.built == nil {
@@ -103,25 +103,79 @@ func (in *instance) handler(ctx context.Context) (handler, error) {
 	return in.built, nil
 }
 
-type notesKey struct{}
+type logAttrsKey struct{}
 
-// note adds to the line that is logged at the end of ctx's event.
-func note(ctx context.Context, attrs ...slog.Attr) {
-	if notes, ok := ctx.Value(notesKey{}).(*[]slog.Attr); ok {
-		*notes = append(*notes, attrs...)
+// addLogAttrs adds attributes to the line that is logged at the end of an
+// event.
+func addLogAttrs(ctx context.Context, attrs ...slog.Attr) {
+	if logAttrs, ok := ctx.Value(logAttrsKey{}).(*[]slog.Attr); ok {
+		*logAttrs = append(*logAttrs, attrs...)
 	}
 }
 
-// logPanic logs what was recovered; the deferred function that did calls it, so
-// that the stack is still there.
+// logPanic logs a recovered value. It must be called by the deferred function
+// that recovered it, to log the stack trace of the panic.
 func logPanic(ctx context.Context, log *slog.Logger, p any) {
 	log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
-// panicError is the answer after a panic. What was panicked with may hold
-// anything, so it is in the log and not here.
+// panicError is the error response after a panic. The value may contain
+// secrets, so it is only in the log.
 type panicError struct{ requestID string }
 
 func (e *panicError) Error() string {
 	return fmt.Sprintf("the function panicked; the log of request %q has the stack", e.requestID)
+}
+
+const levelVariable = "TOCSIN_LOG_LEVEL"
+
+// eventLogger is the logger of a function, whose level follows the environment.
+type eventLogger struct {
+	*slog.Logger
+	level *slog.LevelVar
+}
+
+func newEventLogger(w io.Writer) *eventLogger {
+	level := new(slog.LevelVar)
+	h := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	return &eventLogger{slog.New(requestIDHandler{h}), level}
+}
+
+// setDefault makes it the default logger. The vendors' runtimes log with
+// package log, when they fail or stop, so those lines get the level error.
+func (l *eventLogger) setDefault() {
+	slog.SetLogLoggerLevel(slog.LevelError)
+	slog.SetDefault(l.Logger)
+}
+
+// setLevel updates the level from the environment, which SCF sends with each
+// event.
+func (l *eventLogger) setLevel(ctx context.Context) {
+	level := slog.LevelInfo
+	var err error
+	if text := os.Getenv(levelVariable); text != "" {
+		err = level.UnmarshalText([]byte(text))
+	}
+	l.level.Set(level)
+	if err != nil && FromContext(ctx).Cold {
+		l.WarnContext(ctx, levelVariable+" is not a level: set it to debug, info, warn or error; using info")
+	}
+}
+
+// requestIDHandler adds the request id of the context's event to each line.
+type requestIDHandler struct{ slog.Handler }
+
+func (h requestIDHandler) Handle(ctx context.Context, r slog.Record) error {
+	if id := FromContext(ctx).RequestID; id != "" {
+		r.AddAttrs(slog.String("request_id", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h requestIDHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestIDHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h requestIDHandler) WithGroup(name string) slog.Handler {
+	return requestIDHandler{h.Handler.WithGroup(name)}
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// serveLambda speaks AWS Lambda's Runtime API through aws-lambda-go, which gives
-// the context its deadline. Lambda's environment is whole from the start, so the
-// function is built while the first event is on its way.
+// serveLambda serves AWS Lambda's Runtime API with aws-lambda-go, which sets
+// the context's deadline. Lambda sets all environment variables at the start,
+// so the handler is built while the first event is on its way.
 func serveLambda(in *instance) error {
-	go in.prepare()
-	lambda.StartWithOptions(onLambda{in})
+	go in.prebuild()
+	lambda.StartWithOptions(lambdaHandler{in})
 	return errors.New("aws-lambda-go returned")
 }
 
-// onLambda is a lambda.Handler.
-type onLambda struct{ in *instance }
+// lambdaHandler is a lambda.Handler.
+type lambdaHandler struct{ in *instance }
 
-func (l onLambda) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+func (l lambdaHandler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	inv := Invocation{Function: lambdacontext.FunctionName}
 	if c, ok := lambdacontext.FromContext(ctx); ok {
 		inv.RequestID = c.AwsRequestID

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-func TestWithLimit(t *testing.T) {
+func TestWithTimeLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		at := func(d time.Time) context.Context {
@@ -26,60 +26,62 @@ func TestWithLimit(t *testing.T) {
 			name  string
 			ctx   context.Context
 			limit time.Duration
-			want  time.Time // zero for none
+			want  time.Time // zero without a deadline
 		}{
-			{"a real deadline stays", at(now.Add(time.Second)), time.Minute, now.Add(time.Second)},
-			{"none sent, with a limit", at(time.Unix(0, 0)), time.Minute, now.Add(time.Minute)},
-			{"none sent, no limit", at(time.Unix(0, 0)), 0, time.Time{}},
+			{"valid deadline is kept", at(now.Add(time.Second)), time.Minute, now.Add(time.Second)},
+			{"epoch deadline is replaced by the limit", at(time.Unix(0, 0)), time.Minute, now.Add(time.Minute)},
+			{"epoch deadline without a limit is removed", at(time.Unix(0, 0)), 0, time.Time{}},
 			{"no deadline, with a limit", t.Context(), time.Minute, now.Add(time.Minute)},
-			{"neither", t.Context(), 0, time.Time{}},
+			{"no deadline and no limit", t.Context(), 0, time.Time{}},
 		} {
-			ctx, cancel := withLimit(c.ctx, c.limit)
+			ctx, cancel := withTimeLimit(c.ctx, c.limit)
 			if got, _ := ctx.Deadline(); !got.Equal(c.want) {
-				t.Errorf("%s: deadline %v, want %v", c.name, got, c.want)
+				t.Errorf("%s: got deadline %v, want %v", c.name, got, c.want)
 			}
-			if ctx.Err() != nil {
-				t.Errorf("%s: the context has ended: %v", c.name, ctx.Err())
+			if err := ctx.Err(); err != nil {
+				t.Errorf("%s: got context error %v, want none", c.name, err)
 			}
 			cancel()
 		}
 	})
 }
 
-// TestCustomRuntimeGivesUp: when the platform's interface misbehaves the loop
-// ends, and the platform starts another instance.
-func TestCustomRuntimeGivesUp(t *testing.T) {
-	in := newInstance(always(func(context.Context, []byte) (any, error) { return "ok", nil }), new(bytes.Buffer))
+// TestCustomRuntimeStopsOnPlatformErrors checks that the loop ends when the
+// platform's interface fails, so that the platform starts another instance.
+func TestCustomRuntimeStopsOnPlatformErrors(t *testing.T) {
+	in := newInstance(fixedHandler(func(context.Context, []byte) (any, error) { return "ok", nil }), new(bytes.Buffer))
 	for _, c := range []struct {
 		name     string
 		next     int
 		response int
 		want     string
 	}{
-		{"no event", http.StatusInternalServerError, http.StatusOK, "waiting for an event: the platform answered 500 Internal Server Error"},
-		{"answer refused", http.StatusOK, http.StatusForbidden, "answering the platform: POST invocation/response was answered 403 Forbidden"},
+		{"no event", http.StatusInternalServerError, http.StatusOK, "wait for an event: the platform responded with 500 Internal Server Error"},
+		{"response rejected", http.StatusOK, http.StatusForbidden, "post to the platform: POST invocation/response was answered with 403 Forbidden"},
 	} {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodGet {
-				w.WriteHeader(c.next)
-				return
+		t.Run(c.name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					w.WriteHeader(c.next)
+					return
+				}
+				w.WriteHeader(c.response)
+			}))
+			r := customRuntime{base: s.URL + "/runtime/", client: s.Client()}
+			if err := r.serveOne(in); err == nil || err.Error() != c.want {
+				t.Errorf("got error %v, want %s", err, c.want)
 			}
-			w.WriteHeader(c.response)
-		}))
-		r := customRuntime{base: s.URL + "/runtime/", client: s.Client()}
-		if err := r.serveOne(in); err == nil || err.Error() != c.want {
-			t.Errorf("%s: error is %v, want %s", c.name, err, c.want)
-		}
-		s.Close()
-		if err := r.serveOne(in); err == nil || !strings.HasPrefix(err.Error(), "waiting for an event: ") {
-			t.Errorf("%s: the platform is gone: %v", c.name, err)
-		}
+			s.Close()
+			if err := r.serveOne(in); err == nil || !strings.HasPrefix(err.Error(), "wait for an event: ") {
+				t.Errorf("platform closed: got error %v, want one of waiting", err)
+			}
+		})
 	}
 }
 
-// TestCustomRuntimeRefusesHugeEvents: one byte more than SCF sends is answered
-// with an error, and the handler is not called.
-func TestCustomRuntimeRefusesHugeEvents(t *testing.T) {
+// TestCustomRuntimeRejectsLargeEvents sends an event of one byte more than
+// SCF's limit. It must be answered with an error without calling the handler.
+func TestCustomRuntimeRejectsLargeEvents(t *testing.T) {
 	var path, body string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
@@ -90,8 +92,8 @@ func TestCustomRuntimeRefusesHugeEvents(t *testing.T) {
 		path, body = r.URL.Path, string(b)
 	}))
 	defer s.Close()
-	in := newInstance(always(func(context.Context, []byte) (any, error) {
-		t.Error("the handler was called")
+	in := newInstance(fixedHandler(func(context.Context, []byte) (any, error) {
+		t.Error("handler was called, want it not to be")
 		return nil, nil
 	}), new(bytes.Buffer))
 	r := customRuntime{base: s.URL + "/runtime/", client: s.Client()}
@@ -99,6 +101,6 @@ func TestCustomRuntimeRefusesHugeEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	if path != "/runtime/invocation/error" || !strings.Contains(body, "the event has more than 6291456 bytes") {
-		t.Errorf("answered %s %s", path, body)
+		t.Errorf("got POST %s %s, want an error about the size", path, body)
 	}
 }

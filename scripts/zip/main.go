@@ -1,9 +1,9 @@
-// Zip packs folders for deployment: each DIR becomes DIR.zip, with the folder's
-// files at the top.
+// Zip creates archives for deployment: DIR.zip from each folder DIR, with its
+// files at the top level.
 //
-// Equal contents give equal bytes. Times are the format's first moment, the
-// order is by name, and modes are 0755 for what is executable and 0644 for the
-// rest, because the functions run as a user who owns none of it.
+// Equal contents give equal bytes: files are sorted by name, times are the
+// earliest of the format, and modes are 0755 for executables and 0644 for other
+// files, because functions run as a user who does not own them.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// pack writes dir.zip. Folders have no folders below them here.
+// pack writes dir.zip. Subfolders are not supported.
 func pack(dir string) error {
 	dir = filepath.Clean(dir)
 	files, err := os.ReadDir(dir) // sorted by name

@@ -1,5 +1,5 @@
-// Echo is a timer function for tests: it answers with what it was given. The
-// timer's name makes it misbehave.
+// Echo is a timer function for tests. It returns its event and environment;
+// some timer names make it fail.
 package main
 
 import (
@@ -16,7 +16,7 @@ func main() { faas.ServeTimer(build) }
 
 var builds int
 
-// build fails while ECHO_CONFIG is "broken".
+// build returns an error while ECHO_CONFIG is "broken".
 func build(context.Context) (faas.TimerHandler, error) {
 	builds++
 	if os.Getenv("ECHO_CONFIG") == "broken" {

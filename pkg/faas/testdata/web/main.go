@@ -1,5 +1,5 @@
-// Web is an HTTP function for tests: it answers with the request that it was
-// given, or as the path says.
+// Web is an HTTP function for tests. It returns the request, or a response
+// selected by the path.
 package main
 
 import (
@@ -21,26 +21,26 @@ func main() { faas.ServeHTTP(build) }
 
 var builds int
 
-// build fails while WEB_CONFIG is "broken".
+// build returns an error while WEB_CONFIG is "broken".
 func build(context.Context) (http.Handler, error) {
 	builds++
 	if os.Getenv("WEB_CONFIG") == "broken" {
 		return nil, errors.New("tocsin.yaml:3: unknown key")
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", seen)
+	mux.HandleFunc("/", echo)
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("secret-of-the-panic") })
 	mux.HandleFunc("/length", length)
 	mux.HandleFunc("/cookies", cookies)
 	mux.HandleFunc("/binary", binary)
 	mux.HandleFunc("/size/{bytes}", size)
 	mux.HandleFunc("/status/{code}", status)
-	mux.HandleFunc("/together", together)
+	mux.HandleFunc("/together", concurrency)
 	return mux, nil
 }
 
-// seen answers with what the handler was given.
-func seen(w http.ResponseWriter, r *http.Request) {
+// echo returns the request as the handler got it.
+func echo(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -48,7 +48,7 @@ func seen(w http.ResponseWriter, r *http.Request) {
 	}
 	deadline, _ := r.Context().Deadline()
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{ // kept in memory
+	_ = json.NewEncoder(w).Encode(map[string]any{ // the response is buffered
 		"method":     r.Method,
 		"path":       r.URL.Path,
 		"rawPath":    r.URL.EscapedPath(),
@@ -79,7 +79,7 @@ func cookies(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// binary answers with every byte there is.
+// binary returns all byte values.
 func binary(w http.ResponseWriter, _ *http.Request) {
 	all := make([]byte, 256)
 	for i := range all {
@@ -102,15 +102,15 @@ func status(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(code)
 }
 
-var inside atomic.Int64
+var active atomic.Int64
 
-// together answers with how many requests are being served.
-func together(w http.ResponseWriter, _ *http.Request) {
-	n := inside.Add(1)
-	defer inside.Add(-1)
-	for range 10000 { // a chance for others to come in
+// concurrency returns how many requests are processed at the same time.
+func concurrency(w http.ResponseWriter, _ *http.Request) {
+	n := active.Add(1)
+	defer active.Add(-1)
+	for range 10000 { // let other requests start
 		runtime.Gosched()
-		n = max(n, inside.Load())
+		n = max(n, active.Load())
 	}
 	_ = json.NewEncoder(w).Encode(n)
 }

@@ -13,16 +13,17 @@ import (
 	"unicode/utf8"
 )
 
-// Largest answers as JSON, in bytes (document/product/583/11637; Lambda quotas;
-// ELB, "Lambda functions as targets").
+// Size limits of responses as JSON, in bytes (document/product/583/11637;
+// Lambda quotas; ELB, "Lambda functions as targets").
 const (
-	maxHTTPAnswer = 6 << 20
-	maxALBAnswer  = 1 << 20
+	maxHTTPResponse = 6 << 20
+	maxALBResponse  = 1 << 20
 )
 
-// recorder is the http.ResponseWriter that keeps an answer. It does as a server
-// of net/http does, which has no body for HEAD and finds the content type out.
-type recorder struct {
+// responseRecorder is an http.ResponseWriter that buffers the response. As a
+// net/http server does, it drops the body of a response to HEAD and detects the
+// content type.
+type responseRecorder struct {
 	status int // 0 until WriteHeader
 	sent   http.Header
 
@@ -32,38 +33,38 @@ type recorder struct {
 	tooLarge bool
 }
 
-func newRecorder(method string) *recorder {
-	return &recorder{header: http.Header{}, bodiless: method == http.MethodHead}
+func newResponseRecorder(method string) *responseRecorder {
+	return &responseRecorder{header: http.Header{}, bodiless: method == http.MethodHead}
 }
 
-func (w *recorder) Header() http.Header { return w.header }
+func (w *responseRecorder) Header() http.Header { return w.header }
 
-func (w *recorder) WriteHeader(status int) {
+func (w *responseRecorder) WriteHeader(status int) {
 	if status < 100 || status > 999 {
 		panic(fmt.Sprintf("invalid status code %d", status)) // as net/http does
 	}
-	if w.status != 0 || status < 200 { // the latter are ahead of the answer
+	if w.status != 0 || status < 200 { // informational responses precede the final one
 		return
 	}
 	w.status, w.sent = status, w.header.Clone()
 }
 
-func (w *recorder) Write(p []byte) (int, error) {
+func (w *responseRecorder) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	switch {
 	case w.status == http.StatusNoContent, w.status == http.StatusNotModified:
 		return 0, http.ErrBodyNotAllowed
 	case w.bodiless:
 		return len(p), nil
-	case w.body.Len()+len(p) > maxHTTPAnswer:
+	case w.body.Len()+len(p) > maxHTTPResponse:
 		w.tooLarge = true
-		return 0, fmt.Errorf("the answer has more than %d bytes", maxHTTPAnswer)
+		return 0, fmt.Errorf("the response has more than %d bytes", maxHTTPResponse)
 	}
 	return w.body.Write(p)
 }
 
-// finish completes the answer once the handler has returned.
-func (w *recorder) finish() {
+// finish completes the response after the handler has returned.
+func (w *responseRecorder) finish() {
 	w.WriteHeader(http.StatusOK)
 	_, typed := w.sent["Content-Type"]
 	if w.body.Len() > 0 && !typed && w.sent.Get("Content-Encoding") == "" {
@@ -71,8 +72,8 @@ func (w *recorder) finish() {
 	}
 }
 
-// httpAnswer is an answer of any shape; each has some of the keys.
-type httpAnswer struct {
+// httpResponse is a response in any format; each uses some of the keys.
+type httpResponse struct {
 	StatusCode        int         `json:"statusCode"`
 	StatusDescription string      `json:"statusDescription,omitempty"`
 	Headers           any         `json:"headers,omitempty"`
@@ -82,34 +83,34 @@ type httpAnswer struct {
 	IsBase64Encoded   bool        `json:"isBase64Encoded"`
 }
 
-// answer returns the answer as the platform wants it. It fails when that would
-// be larger than the platform takes.
-func (w *recorder) answer(s shape) (json.RawMessage, error) {
-	a := httpAnswer{StatusCode: w.status}
-	// What is no text must be base64: JSON cannot hold it.
+// encode returns the response in a format. It returns an error if it exceeds
+// the platform's limit.
+func (w *responseRecorder) encode(format httpFormat) (json.RawMessage, error) {
+	a := httpResponse{StatusCode: w.status}
+	// JSON cannot hold binary bodies.
 	if body := w.body.Bytes(); utf8.Valid(body) {
 		a.Body = string(body)
 	} else {
 		a.Body, a.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	}
-	h := singleLines(w.sent)
-	limit := maxHTTPAnswer
-	switch s {
-	case scfHTTP:
-		a.Headers = textOrList(h)
-	case lambdaV2:
+	h := removeLineBreaks(w.sent)
+	limit := maxHTTPResponse
+	switch format {
+	case formatSCF:
+		a.Headers = stringOrList(h)
+	case formatLambdaV2:
 		a.Cookies = h["Set-Cookie"]
 		delete(h, "Set-Cookie")
-		a.Headers = joined(h)
-	case lambdaV1:
+		a.Headers = joinHeaders(h)
+	case formatLambdaV1:
 		a.MultiValueHeaders = h
-	case alb, albMulti:
-		limit = maxALBAnswer
+	case formatALB, formatALBMultiValue:
+		limit = maxALBResponse
 		a.StatusDescription = strconv.Itoa(w.status) + " " + cmp.Or(http.StatusText(w.status), "Unassigned")
-		if s == albMulti {
+		if format == formatALBMultiValue {
 			a.MultiValueHeaders = h
 		} else {
-			a.Headers = joined(h)
+			a.Headers = joinHeaders(h)
 		}
 	}
 	out, err := json.Marshal(a)
@@ -117,13 +118,13 @@ func (w *recorder) answer(s shape) (json.RawMessage, error) {
 		return nil, err
 	}
 	if w.tooLarge || len(out) > limit {
-		return nil, fmt.Errorf("the answer has more than %d bytes", limit)
+		return nil, fmt.Errorf("the response has more than %d bytes", limit)
 	}
 	return out, nil
 }
 
-// singleLines returns headers whose values cannot begin a header of their own.
-func singleLines(h http.Header) http.Header {
+// removeLineBreaks returns headers whose values cannot start another header.
+func removeLineBreaks(h http.Header) http.Header {
 	line := strings.NewReplacer("\r", " ", "\n", " ")
 	out := make(http.Header, len(h))
 	for name, values := range h {
@@ -134,9 +135,9 @@ func singleLines(h http.Header) http.Header {
 	return out
 }
 
-// textOrList has a text for a header with one value and a list for one with
+// stringOrList returns a string for a header with one value and a list for
 // several (document/product/583/12513).
-func textOrList(h http.Header) map[string]any {
+func stringOrList(h http.Header) map[string]any {
 	out := make(map[string]any, len(h))
 	for name, values := range h {
 		if out[name] = values; len(values) == 1 {
@@ -146,10 +147,10 @@ func textOrList(h http.Header) map[string]any {
 	return out
 }
 
-// joined has one value for each header: the values with commas between them
-// (RFC 9110, 5.3). Cookies cannot be written so. Each gets a name of its own, in
-// another mix of capitals, which is the same name to a client.
-func joined(h http.Header) map[string]string {
+// joinHeaders returns one value for each header, joining several by commas (RFC
+// 9110, 5.3). Set-Cookie cannot be joined. Each cookie gets a name in a
+// different mix of upper and lower case, which clients treat as the same name.
+func joinHeaders(h http.Header) map[string]string {
 	out := make(map[string]string, len(h))
 	for name, values := range h {
 		if name != "Set-Cookie" {
@@ -157,14 +158,15 @@ func joined(h http.Header) map[string]string {
 			continue
 		}
 		for i, v := range values {
-			out[recased(name, i)] = v
+			out[varyCase(name, i)] = v
 		}
 	}
 	return out
 }
 
-// recased is name with the case of its letters flipped where i has a bit.
-func recased(name string, i int) string {
+// varyCase returns name with the case of its letters flipped where i has a bit
+// set.
+func varyCase(name string, i int) string {
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsLetter(c) {
 			return c
