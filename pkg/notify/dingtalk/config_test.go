@@ -17,9 +17,9 @@ func TestValidate(t *testing.T) {
 	tests := []struct {
 		name   string
 		config Config
-		want   []string // "path: message", a warning with "?" before it
+		want   []string // as for notifytest.CheckFaults
 	}{
-		{"good", Config{URL: good, Secret: secret, Type: "markdown", Title: "t", At: At{Mobiles: []string{"13800000000", "+8613800000000", "+852-00000000", "{{ .X }}"}, Users: []string{"zhang.san-1_2@corp", "0123", "{{ .X }}"}, All: true}}, nil},
+		{"valid", Config{URL: good, Secret: secret, Type: "markdown", Title: "t", At: At{Mobiles: []string{"13800000000", "+8613800000000", "+852-00000000", "{{ .X }}"}, Users: []string{"zhang.san-1_2@corp", "0123", "{{ .X }}"}, All: true}}, nil},
 		{"a text", Config{URL: good, Type: "text"}, nil},
 		{"a secret of another form", Config{URL: good, Secret: "this"}, nil},
 		{"no url", Config{}, []string{"[url]: is missing"}},
@@ -50,16 +50,16 @@ func TestKeys(t *testing.T) {
 	var c Config
 	err := yaml.Unmarshal([]byte("url: u\nsecret: s\nat: {mobiles: ['13800000000'], users: [u1], all: true}\ntype: text\ntitle: t\nmessage: m\nsend_resolved: false\nrate_limit: 6/1m\n"), &c)
 	if err != nil || string(c.URL) != "u" || string(c.Secret) != "s" || c.At.Mobiles[0] != "13800000000" || c.At.Users[0] != "u1" || !c.At.All || c.Type != "text" || c.Title != "t" || c.Message != "m" {
-		t.Errorf("%+v, %v", c, err)
+		t.Errorf("got %+v, %v", c, err)
 	}
 	if c.SendsResolved(c.Kind()) || !new(Config).SendsResolved(c.Kind()) || c.Kind().Name != "dingtalk" || c.Kind().AtMostOnce {
-		t.Error("send_resolved, or the kind")
+		t.Errorf("got kind %+v and send_resolved %v, want true unless configured", c.Kind(), c.SendsResolved(c.Kind()))
 	}
 	if q := new(Config).Quotas(c.Kind()); !slices.Equal(q, []notify.Quota{{Messages: 18, Per: time.Minute}}) {
-		t.Errorf("%v by default", q)
+		t.Errorf("got quotas %v by default, want 18/1m", q)
 	}
 	if q := c.Quotas(c.Kind()); !slices.Equal(q, []notify.Quota{{Messages: 6, Per: time.Minute}}) {
-		t.Errorf("%v by rate_limit", q)
+		t.Errorf("got quotas %v, want those of rate_limit", q)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestNewErrors(t *testing.T) {
 		}
 		_, err := c.New(notifytest.NewEnv("zh"), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), token) {
-			t.Errorf("%v, want %q", err, want)
+			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
 }

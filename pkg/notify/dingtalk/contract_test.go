@@ -69,8 +69,8 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	}
 }
 
-// vendorErrors are the vendor's errcodes, the answers of the limiter in front of
-// it, and its responses that are not as documented.
+// vendorErrors are the vendor's errcodes, the responses of the limiter in front of it, and
+// responses that are not as documented.
 func vendorErrors() []notifytest.ErrorCase[*Config] {
 	type errorCase = notifytest.ErrorCase[*Config]
 	const current, old = "错误描述:%s;解决方案:…;", "%s, more: [https://ding-doc.dingtalk.com/doc#/serverapi2/qf2nxq]"

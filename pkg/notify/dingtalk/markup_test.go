@@ -8,10 +8,10 @@ import (
 func TestEscapeURL(t *testing.T) {
 	const address = `https://example.com/a_b/_c_(d)*[e]?q=@x y\z"<>~` + "`"
 	if got, want := (format{markdown: true}).URL(address), "https://example.com/a_b/%5Fc%5F%28d%29%2A%5Be%5D?q=%40x%20y%5Cz%22%3C%3E%7E%60"; got != want {
-		t.Errorf("%s\nwant %s", got, want)
+		t.Errorf("markdown: got  %s\nwant %s", got, want)
 	}
 	if got, want := (format{}).URL(address), strings.NewReplacer("@", "%40", " ", "%20").Replace(address); got != want {
-		t.Errorf("in a text %s\nwant %s", got, want)
+		t.Errorf("text: got  %s\nwant %s", got, want)
 	}
 }
 
@@ -32,13 +32,13 @@ func TestEscape(t *testing.T) {
 	l := format{markdown: true}
 	for _, tt := range tests {
 		if got := l.escape(tt.in); got != tt.inside {
-			t.Errorf("%q inside a line becomes %q, want %q", tt.in, got, tt.inside)
+			t.Errorf("%q inside a line: got %q, want %q", tt.in, got, tt.inside)
 		}
 		if got := l.escapeLine(tt.in); got != tt.start {
-			t.Errorf("%q at its start becomes %q, want %q", tt.in, got, tt.start)
+			t.Errorf("%q at the start of a line: got %q, want %q", tt.in, got, tt.start)
 		}
 	}
 	if got := (format{}).escapeLine("> *a* @b [c](d)"); got != "> *a* ＠b [c](d)" {
-		t.Errorf("in a text %q", got)
+		t.Errorf("text: got %q, want only the mention replaced", got)
 	}
 }

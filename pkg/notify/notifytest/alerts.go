@@ -17,6 +17,7 @@
 package notifytest
 
 import (
+	"maps"
 	"time"
 
 	"tocsin/pkg/alert"
@@ -104,7 +105,7 @@ func MixedStates() []*alert.Alert {
 func DiskAlert(annotations alert.Labels) []*alert.Alert {
 	return []*alert.Alert{{
 		Labels:       alert.Labels{"alertname": "DiskFull", "instance": "10.0.0.8:9100", "job": "node", "mountpoint": "/data", "severity": "critical"},
-		Annotations:  annotations,
+		Annotations:  maps.Clone(annotations),
 		GeneratorURL: "http://prometheus.example.com/graph?g0.expr=disk_used+%3E+95&g0.tab=1",
 		StartsAt:     Ago(26 * time.Hour),
 	}}

@@ -13,9 +13,9 @@ func TestValidate(t *testing.T) {
 	tests := []struct {
 		name string
 		url  setting.Secret
-		want []string // "path: message", a warning with "?" before it
+		want []string // as for notifytest.CheckFaults
 	}{
-		{"good", "https://hooks.slack.com/services/" + name, nil},
+		{"valid", "https://hooks.slack.com/services/" + name, nil},
 		{"no address", "", []string{"[api_url]: is missing"}},
 		{"a name", name, []string{"[api_url]: is not an https address"}},
 		{"another scheme", "ftp://h/" + name, []string{"[api_url]: is not an https address"}},
@@ -35,11 +35,11 @@ func TestKeys(t *testing.T) {
 	var c Config
 	err := yaml.Unmarshal([]byte("api_url: a\nchannel: b\nusername: c\nicon_emoji: d\nicon_url: e\ncolor: f\ntitle: g\ntitle_link: h\ntext: i\n"), &c)
 	if err != nil || c != (Config{APIURL: "a", Channel: "b", Username: "c", IconEmoji: "d", IconURL: "e", Color: "f", Title: "g", TitleLink: "h", Text: "i"}) {
-		t.Errorf("%+v, %v", c, err)
+		t.Errorf("got %+v, %v", c, err)
 	}
 	// Alertmanager's default.
 	if c.SendsResolved(c.Kind()) || c.Kind().Name != "slack" || len(c.Quotas(c.Kind())) != 1 {
-		t.Errorf("%+v", c.Kind())
+		t.Errorf("got %+v, want Alertmanager's default of send_resolved", c.Kind())
 	}
 	var g Global
 	if err := yaml.Unmarshal([]byte("slack_api_url: g\n"), &g); err != nil {
@@ -49,6 +49,6 @@ func TestKeys(t *testing.T) {
 	none.Inherit(g)
 	c.Inherit(g)
 	if string(none.APIURL) != "g" || string(c.APIURL) != "a" {
-		t.Errorf("%q, %q", string(none.APIURL), string(c.APIURL))
+		t.Errorf("got %q and %q after inheriting, want g and a", string(none.APIURL), string(c.APIURL))
 	}
 }

@@ -19,7 +19,7 @@ func TestGolden(t *testing.T) {
 	colors := map[string]string{"one-topic-resolved": "good", "generic-firing": "danger", "generic-resolved": "good"}
 	notifytest.Golden(t, "txt", scenes, func(t *testing.T, language string, s notifytest.Scene) string {
 		c := newChannel(t, language)
-		c.say(t, c.notifier(t, Config{}), notifytest.Notification(s.Alerts...))
+		c.sendAll(t, c.notifier(t, Config{}), notifytest.Notification(s.Alerts...))
 		inbox := c.Inbox()
 		if len(inbox) != 1 || len(inbox[0].Attachments) != 1 {
 			t.Fatalf("got %+v, want one message with one attachment", inbox)

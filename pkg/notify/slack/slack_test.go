@@ -20,8 +20,7 @@ import (
 // name is the secret part of the hook's address.
 const name = "T00000000/B00000000/0123456789abcdefghijklmn"
 
-// channel is a channel with one webhook, on a server of its own. Its clock
-// stands still.
+// channel is a fake of Slack with one webhook. Its clock stands still.
 type channel struct {
 	*server.Server
 	env     *notify.Env
@@ -39,27 +38,27 @@ func newChannel(t *testing.T, language string) *channel {
 	return c
 }
 
+// notifier returns the notifier of config with the webhook's address.
 func (c *channel) notifier(t *testing.T, config Config, files ...string) notify.Notifier {
 	t.Helper()
 	config.Inherit(Global{APIURL: setting.Secret(c.address)})
 	return notifytest.New(t, &config, c.env, files...)
 }
 
-// say sends everything of n, a message a second, and fails the test unless all
-// of it is accepted.
-func (c *channel) say(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
+// sendAll sends n, a message a second, and fails the test unless all is accepted.
+func (c *channel) sendAll(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
 	return notifytest.SendAll(t, to, n, func() { c.now = c.now.Add(time.Second) })
 }
 
-func TestOwnTemplates(t *testing.T) {
+func TestCustomTemplates(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.tmpl")
 	if err := os.WriteFile(file, []byte(`{{ define "team" }}#{{ .CommonLabels.team }}{{ end }}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	c := newChannel(t, "zh")
 	n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A", "team": "db", "x": "*a*\n`b` <!here> & c_d"}, StartsAt: notifytest.At})
-	c.say(t, c.notifier(t, Config{
+	c.sendAll(t, c.notifier(t, Config{
 		Channel: `{{ template "team" . }}`, Username: "Tocsin {{ .Status }}", IconEmoji: ":bell:", IconURL: "https://example.com/i.png",
 		Color: `{{ template "slack.default.color" . }}`, Title: "*{{ .CommonLabels.x }}*", TitleLink: "{{ .ExternalURL }}",
 		Text: "<!channel> *{{ .CommonLabels.x }}*",
@@ -70,24 +69,24 @@ func TestOwnTemplates(t *testing.T) {
 	attachment := server.Attachment{Fallback: value, Title: value, Color: "danger", TitleLink: "https://alerts.example.com/?a=1&b=2", Text: "<!channel> " + value}
 	a := got.Attachments[0]
 	if !slices.Equal(a.Mrkdwn, []string{"text"}) {
-		t.Errorf("mrkdwn in %q", a.Mrkdwn)
+		t.Errorf("got mrkdwn in %q, want it in the text", a.Mrkdwn)
 	}
 	a.Mrkdwn, got.Attachments = nil, nil
 	if fmt.Sprint(a) != fmt.Sprint(attachment) || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("%+v\n%+v", got, a)
+		t.Errorf("got  %+v with %+v\nwant %+v with %+v", got, a, want, attachment)
 	}
 }
 
 func TestPayload(t *testing.T) {
 	c := newChannel(t, "zh")
 	sent := notifytest.RecordBodies(c.env)
-	messages := c.say(t, c.notifier(t, Config{}), notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B"}, StartsAt: notifytest.At}))
+	messages := c.sendAll(t, c.notifier(t, Config{}), notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B"}, StartsAt: notifytest.At}))
 	want := `{"attachments":[{"fallback":"[告警] A&lt;B","color":"warning","title":"[告警] A&lt;B","text":"开始：11-20 23:10:10\n\n<https://alerts.example.com/?a=1&amp;b=2|全部告警>","mrkdwn_in":[]}]}`
 	if len(*sent) != 1 || (*sent)[0] != want {
-		t.Errorf("%s\nwant %s", *sent, want)
+		t.Errorf("got  %s\nwant %s", *sent, want)
 	}
 	if m := messages[0]; m.Text != "[告警] A<B\n开始：11-20 23:10:10\n\n全部告警: https://alerts.example.com/?a=1&b=2" {
-		t.Errorf("%q", m.Text)
+		t.Errorf("got preview %q, want the text without markup", m.Text)
 	}
 }
 
@@ -99,7 +98,7 @@ func TestBuiltInTitleAndColor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newChannel(t, "zh")
-			c.say(t, c.notifier(t, config), notifytest.Notification(notifytest.OneTopic()...))
+			c.sendAll(t, c.notifier(t, config), notifytest.Notification(notifytest.OneTopic()...))
 			if a := c.Inbox()[0].Attachments[0]; !strings.HasPrefix(a.Title, "[告警] ") || a.Color != "warning" {
 				t.Errorf("got title %q and color %q, want the built-in ones", a.Title, a.Color)
 			}
@@ -114,12 +113,12 @@ func TestNewErrors(t *testing.T) {
 		"title_link: ":                        {TitleLink: "{{ nope }}"},
 	} {
 		if _, err := config.New(notifytest.NewEnv("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
+			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
 }
 
-// sendOne says one alert and returns what became of it.
+// sendOne sends one alert and returns the error.
 func (c *channel) sendOne(t *testing.T, ctx context.Context) *notify.Error {
 	t.Helper()
 	return notifytest.SendOne(t, ctx, c.notifier(t, Config{}), notifytest.Notification(notifytest.OneTopic()...), "0123456789abcdef")
@@ -146,6 +145,6 @@ func TestTarget(t *testing.T) {
 	}
 	// printf %s https://hooks.slack.com/services/T00000000/B00000000/0123456789abcdefghijklmn | sha256sum
 	if got := messages[0].Target; got != "slack/d3f9b438" {
-		t.Error(got)
+		t.Errorf("got target %s, want slack/d3f9b438", got)
 	}
 }

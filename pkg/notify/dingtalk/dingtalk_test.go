@@ -3,6 +3,8 @@ package dingtalk
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +23,8 @@ const (
 	secret = "SEC0123456789abcdef"
 )
 
-// group is a chat group with one robot in it, which wants signatures, on a
-// server of its own. Its clock stands still.
+// group is a fake of DingTalk with one robot, which requires signatures. Its clock stands
+// still.
 type group struct {
 	*server.Server
 	env     *notify.Env
@@ -40,25 +42,25 @@ func newGroup(t *testing.T, language string) *group {
 	return g
 }
 
-// notifier makes the notifier of c, whose URL is the group's, with the secret.
+// notifier returns the notifier of c with the robot's address and secret.
 func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
 	c.URL, c.Secret = setting.Secret(g.address), secret
 	var f setting.Faults
 	if c.Validate(&f); len(f.List()) > 0 {
-		t.Fatal(f.List())
+		t.Fatalf("got faults %v, want a valid configuration", f.List())
 	}
 	return notifytest.New(t, &c, g.env, files...)
 }
 
-// A thousand topics do not fit into one message. Each part keeps the limit,
-// and each topic is said once, the worst first; people are mentioned once.
+// Each part of a thousand topics keeps the limit, each topic is in one part, the worst
+// first, and people are mentioned once.
 func TestSplit(t *testing.T) {
 	tests := []struct {
-		kind   string
-		shrink bool
-		limit  int
-		item   string // of topic %04d, %s behind
+		kind  string
+		half  bool
+		limit int
+		item  string // of topic %04d, %s behind
 	}{
 		{"markdown", false, 20000, "**topic-%04d** %s 条 · 已 1 小时  "},
 		{"text", false, 20000, "topic-%04d %s 条 · 已 1 小时"},
@@ -68,7 +70,7 @@ func TestSplit(t *testing.T) {
 		g := newGroup(t, "zh")
 		sent := notifytest.RecordBodies(g.env)
 		n := notifytest.Notification()
-		n.HalfSize = tt.shrink
+		n.HalfSize = tt.half
 		for i := range 1000 {
 			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprintf("topic-%04d", i), fmt.Sprint(99999-i), time.Hour))
 		}
@@ -78,52 +80,52 @@ func TestSplit(t *testing.T) {
 		for i, m := range g.Inbox() {
 			size := len((*sent)[i])
 			if size > tt.limit || !utf8.ValidString(m.Text) || i+1 < len(messages) && size < tt.limit*9/10 {
-				t.Errorf("part %d has %d bytes", i+1, size)
+				t.Errorf("part %d: got %d bytes, want nearly %d", i+1, size, tt.limit)
 			}
 			mark := fmt.Sprintf("（1000 个 topic） (%d/%d)", i+1, len(messages))
 			if first, _, _ := strings.Cut(m.Text, "\n"); !strings.HasSuffix(first, mark) || m.Type == "markdown" && !strings.HasSuffix(m.Title, mark) {
-				t.Errorf("part %d begins %q, titled %q, want %q at the end", i+1, first, m.Title, mark)
+				t.Errorf("part %d: got first line %q and title %q, want %q at their ends", i+1, first, m.Title, mark)
 			}
 			if (len(m.Mobiles) == 1) != (i == 0) || strings.Contains(m.Text, "@") != (i == 0) || strings.Contains((*sent)[i], `"at":`) != (i == 0) {
-				t.Errorf("part %d mentions %v", i+1, m.Mobiles)
+				t.Errorf("part %d: got mentions of %v, want them in the first part only", i+1, m.Mobiles)
 			}
 			for line := range strings.SplitSeq(m.Text, "\n") {
 				if strings.HasPrefix(strings.TrimPrefix(line, "**"), "topic-") {
 					behind := fmt.Sprint(99999 - next)
 					if want := fmt.Sprintf(tt.item, next, behind[:2]+","+behind[2:]); line != want {
-						t.Fatalf("%q, want %q", line, want)
+						t.Fatalf("got line %q, want %q", line, want)
 					}
 					next++
 				}
 			}
 		}
 		if next != 1000 || len(g.Inbox()) != len(messages) {
-			t.Errorf("%d topics said in %d messages", next, len(messages))
+			t.Errorf("got %d topics in %d messages, want 1000", next, len(messages))
 		}
 		n.AcceptedUnits = []string{messages[0].Units[0], messages[2].Units[0]}
 		want := slices.Delete(slices.Delete(notifytest.Units(messages), 2, 3), 0, 1)
 		if rest, err := robot.Messages(n); err != nil || !slices.Equal(notifytest.Units(rest), want) {
-			t.Errorf("left %v, %v; want %v", notifytest.Units(rest), err, want)
+			t.Errorf("got units %v, %v after two were accepted; want %v", notifytest.Units(rest), err, want)
 		}
 	}
 }
 
 // DingTalk counts the request, in which a quote has two bytes.
 func TestSplitCountsTheRequest(t *testing.T) {
-	for _, shrink := range []bool{false, true} {
+	for _, half := range []bool{false, true} {
 		g := newGroup(t, "zh")
 		n := notifytest.Notification(notifytest.LagAlert(strings.Repeat(`"`, 60), "10000", time.Hour))
-		n.HalfSize = shrink
+		n.HalfSize = half
 		for i := range 400 {
 			n.Alerts = append(n.Alerts, notifytest.LagAlert(fmt.Sprint(i)+strings.Repeat(`"`, 110), "10000", time.Hour))
 		}
 		phones := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"139%08d,\" $i }}{{ end }}"}
 		users := []string{"{{ range $i, $_ := .Alerts }}{{ printf \"%064d,\" $i }}{{ end }}"}
-		notifytest.SendAll(t, g.notifier(t, Config{At: At{Mobiles: phones, Users: users, All: true}}), n) // the server judges
+		notifytest.SendAll(t, g.notifier(t, Config{At: At{Mobiles: phones, Users: users, All: true}}), n) // the fake checks the limit
 		first := g.Inbox()[0]
 		// Of each list as many as 1000 bytes hold, with "@" and a space.
 		if len(first.Mobiles) != 1000/13 || len(first.Users) != 1000/66 || !first.All {
-			t.Errorf("%d phones, %d users, all %v", len(first.Mobiles), len(first.Users), first.All)
+			t.Errorf("got %d phones, %d users, all %v; want as many as fit", len(first.Mobiles), len(first.Users), first.All)
 		}
 	}
 }
@@ -144,14 +146,14 @@ func TestPayload(t *testing.T) {
 		sent := notifytest.RecordBodies(g.env)
 		notifytest.SendAll(t, g.notifier(t, tt.config), n)
 		if len(*sent) != 1 || (*sent)[0] != tt.want {
-			t.Errorf("%s\nwant %s", *sent, tt.want)
+			t.Errorf("got  %s\nwant %s", *sent, tt.want)
 		}
 	}
 }
 
-// What DingTalk found unsafe is said again without markup and without anything
+// A message that DingTalk found unsafe is sent again without markup and without anything
 // that a client makes a link of.
-func TestShrink(t *testing.T) {
+func TestHalfSize(t *testing.T) {
 	g := newGroup(t, "zh")
 	n := notifytest.Notification(notifytest.DiskAlert(disk)...)
 	n.Alerts[0].Annotations["description"] = "see http://evil.example.com/x_1"
@@ -168,11 +170,11 @@ func TestShrink(t *testing.T) {
 job：node
 mountpoint：/data`
 	if m.Type != "text" || m.Text != want || len(m.Mobiles) != 1 {
-		t.Errorf("%s, %v:\n%s", m.Type, m.Mobiles, m.Text)
+		t.Errorf("got a %s with mentions of %v:\n%s\nwant a text:\n%s", m.Type, m.Mobiles, m.Text, want)
 	}
 }
 
-// What waited while the robot was shut comes as one message, which says so.
+// A digest of notifications that waited has a note.
 func TestDigest(t *testing.T) {
 	for language, note := range map[string]string{"zh": "合并了 25 条", "en": "in place of 25"} {
 		g := newGroup(t, language)
@@ -180,7 +182,7 @@ func TestDigest(t *testing.T) {
 		n.Merged = 25
 		messages := notifytest.SendAll(t, g.notifier(t, Config{}), n)
 		if m := g.Inbox()[0]; len(messages) != 1 || !strings.Contains(m.Text, note) || !strings.Contains(m.Text, "DiskFull") || !strings.Contains(m.Text, "12,345") {
-			t.Errorf("%d messages:\n%s", len(messages), m.Text)
+			t.Errorf("got %d messages:\n%s\nwant one with %q and both alerts", len(messages), m.Text, note)
 		}
 	}
 }
@@ -193,7 +195,7 @@ func TestTarget(t *testing.T) {
 	}
 	// printf %s $token | sha256sum
 	if got := messages[0].Target; got != "dingtalk/f6181fb9" {
-		t.Error(got)
+		t.Errorf("got target %s, want dingtalk/f6181fb9", got)
 	}
 }
 
@@ -218,7 +220,7 @@ order_paid 已恢复，持续了 15 分钟，最后读数 1,200 条
 
 全部告警: https://alerts.example.com`
 	if messages[0].Text != want {
-		t.Errorf("%s", messages[0].Text)
+		t.Errorf("got\n%s\nwant\n%s", messages[0].Text, want)
 	}
 }
 
@@ -231,13 +233,13 @@ func TestAddressTemplate(t *testing.T) {
 	a[0].Labels["robot"] = "other"
 	notifytest.SendAll(t, g.notifier(t, Config{}), notifytest.Notification(a...))
 	if got := g.Inbox(); len(got) != 1 || got[0].Token != "other" {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v, want one message of the robot other", got)
 	}
 	g.address = strings.Replace(g.address, ".CommonLabels.robot", "index .Alerts 9", 1)
 	_, err := g.notifier(t, Config{}).Messages(notifytest.Notification(a...))
 	var e *notify.Error
 	if !errors.As(err, &e) || e.Class != notify.Permanent {
-		t.Errorf("a template that fails: %v", err)
+		t.Errorf("got %v from a template that fails, want a permanent error", err)
 	}
 }
 
@@ -259,5 +261,89 @@ func BenchmarkMessages(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestCustomMessage(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.tmpl")
+	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	golden := func(name string) string {
+		b, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Replace(strings.TrimSuffix(string(b), "\n"), "@13800000000 @zhang-san", "", 1)
+	}
+	_, markdown, _ := strings.Cut(golden("one-topic-firing.zh.markdown"), "\n\n")
+	markdown = strings.Replace(markdown, "\n  \n", "\n", 1)
+	text := strings.Replace(golden("one-topic-firing.zh.text"), "\n\n", "\n", 1)
+	// A heading ends its line without the two spaces; in a user's own text every line
+	// has them.
+	first, rest, _ := strings.Cut(markdown, "\n")
+	tests := []struct {
+		name   string
+		config Config
+		title  string
+		want   string
+	}{
+		{"a constant", Config{Message: "look here"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "look here"},
+		{"a title", Config{Title: "{{ .Status | toUpper }}\n!", Message: "x"}, "FIRING !", "x"},
+		{"a title that prints nothing", Config{Title: "{{ .CommonLabels.nope }}", Message: "x"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "x"},
+		{"from a file", Config{Message: `{{ template "short" . }}`}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "firing: order_created＿＊"},
+		{"lines", Config{Message: "# a\nb  \n\n* c\n"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "# a  \nb  \n\n* c"},
+		{"around the built-in text", Config{Message: "**oh**\n" + `{{ template "dingtalk.default" . }}`}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "**oh**  \n" + first + "  \n" + rest},
+		{"around the built-in text, as a text", Config{Type: "text", Message: "oh\n" + `{{ template "dingtalk.default" . }}`}, "", "oh\n" + text},
+		{"control characters", Config{Message: "a\x01b\tc\r\nd\u2028e"}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "ab c  \nd  \ne"},
+		{"with a mention", Config{Message: "a\nb", At: At{Mobiles: []string{"13800000000"}}}, "[告警] 消费积压 · orders / order-worker / order_created＿＊", "@13800000000  \na  \nb"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGroup(t, "zh")
+			notifytest.SendAll(t, g.notifier(t, tt.config, file), notifytest.Notification(notifytest.OneTopic()...))
+			if m := g.Inbox()[0]; m.Text != tt.want || m.Title != tt.title {
+				t.Errorf("got  %q with title %q\nwant %q with title %q", m.Text, m.Title, tt.want, tt.title)
+			}
+		})
+	}
+}
+
+// A user's own text is split between lines; a line that is too long is cut.
+func TestCustomMessageTooLong(t *testing.T) {
+	line := strings.Repeat("0123456789", 10)
+	long := strings.TrimSuffix(strings.Repeat(line+"\n", 400), "\n") // 400 lines of 101 bytes, with "  " 103
+	g := newGroup(t, "zh")
+	messages := notifytest.SendAll(t, g.notifier(t, Config{Message: long, At: At{Mobiles: []string{"13800000000"}}}), notifytest.Notification(notifytest.OneTopic()...))
+	// "(1/3)  " and 184 lines are 7 + 184 × 103 = 18959 bytes of the 19000 that are
+	// tried first.
+	if got := notifytest.Units(messages); !slices.Equal(got, []string{"1/3", "2/3", "3/3"}) {
+		t.Fatalf("got units %v, want three", got)
+	}
+	lines := 0
+	for i, m := range g.Inbox() {
+		lines += strings.Count(m.Text, line)
+		if want := []string{"@13800000000 (1/3)  \n", "(2/3)  \n", "(3/3)  \n"}[i]; !strings.HasPrefix(m.Text, want) {
+			t.Errorf("part %d: got %.30q, want it to begin with %q", i+1, m.Text, want)
+		}
+	}
+	if lines != 400 {
+		t.Errorf("got %d lines, want 400", lines)
+	}
+
+	for name, tt := range map[string]struct{ message, end string }{
+		"bold":    {"**" + strings.Repeat("中", 9000) + "**", "中…**"},
+		"code":    {"x `" + strings.Repeat("中", 9000) + "`", "中…`"},
+		"italic":  {"* *" + strings.Repeat("中", 9000) + "*", "中…*"},
+		"both":    {"**a `" + strings.Repeat("中", 9000) + "` b**", "中…`**"},
+		"a link":  {strings.Repeat("中", 6300) + "[a](https://example.com/" + strings.Repeat("a", 900) + ")", "中…"},
+		"no link": {"[a] " + strings.Repeat("中", 9000) + "[b](https://example.com)", "中…"},
+		"plain":   {strings.Repeat("中", 9000), "中…"},
+	} {
+		g := newGroup(t, "zh")
+		notifytest.SendAll(t, g.notifier(t, Config{Message: tt.message}), notifytest.Notification(notifytest.OneTopic()...))
+		if m := g.Inbox()[0]; len(g.Inbox()) != 1 || !strings.HasSuffix(m.Text, tt.end) || strings.Contains(m.Text, "](") || !utf8.ValidString(m.Text) || len(m.Text) < 18000 {
+			t.Errorf("%s: got %d messages, %d bytes, ending in %q, want one with closed markup", name, len(g.Inbox()), len(m.Text), m.Text[max(len(m.Text)-12, 0):])
+		}
 	}
 }
