@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 	}
 	notifytest.Golden(t, "md", scenes, func(t *testing.T, language string, s notifytest.Scene) string {
 		g := newGroup(t, language)
-		g.say(t, g.notifier(t, Config{}), notifytest.Notification(s.Alerts...))
+		g.sendAll(t, g.notifier(t, Config{}), notifytest.Notification(s.Alerts...))
 		inbox := g.Inbox()
 		color, ok := colors[s.Name]
 		if !ok {

@@ -35,10 +35,10 @@ func TestEscape(t *testing.T) {
 		"":                 "",
 	} {
 		if got := escapeLine(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
+			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 		if got := html.UnescapeString(escapeLine(in)); got != in {
-			t.Errorf("%q reads as %q", in, got)
+			t.Errorf("%q: got %q as its reader sees it, want it unchanged", in, got)
 		}
 	}
 }
@@ -50,13 +50,13 @@ func FuzzEscape(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		got := dialect{}.Value(s)
 		if html.UnescapeString(got) != render.CleanLine(s, maxBody) {
-			t.Errorf("%q reads as %q", s, html.UnescapeString(got))
+			t.Errorf("%q: got %q as its reader sees it, want it unchanged", s, html.UnescapeString(got))
 		}
 		if strings.ContainsAny(got, "<>*_~`[]\\\n") {
-			t.Errorf("%q leaves markup in %q", s, got)
+			t.Errorf("%q: got %q, want no markup", s, got)
 		}
 		if short := cut(got, 40); len(short) > 40 || !utf8.ValidString(short) {
-			t.Errorf("%q is cut to %q", got, short)
+			t.Errorf("%q: got %q, want at most 40 bytes of whole characters", got, short)
 		}
 	})
 }
@@ -68,7 +68,7 @@ func TestCut(t *testing.T) {
 		want  string
 	}{
 		{"short", 5, "short"},
-		{strings.Repeat("中", 10), 29, "中中中中中…"}, // 29 - 9 for what could be closed = 20: 5 characters and the mark
+		{strings.Repeat("中", 10), 29, "中中中中中…"}, // 29 - 9 for closing markup = 20: 5 characters and the ellipsis
 		{"**" + strings.Repeat("a", 40) + "**", 40, "**" + strings.Repeat("a", 26) + "…**"},
 		{strings.Repeat("a", 23) + "&#42;bcdefghijklmnop", 36, strings.Repeat("a", 23) + "…"},
 		{strings.Repeat("a", 18) + "<at id=ou_1></at>" + strings.Repeat("b", 9), 36, strings.Repeat("a", 18) + "…"},
@@ -76,7 +76,7 @@ func TestCut(t *testing.T) {
 		{"<font color='red'>" + strings.Repeat("a", 40) + "</font>", 50, "<font color='red'>" + strings.Repeat("a", 20) + "…</font>"},
 	} {
 		if got := cut(tt.in, tt.limit); got != tt.want || len(got) > tt.limit {
-			t.Errorf("%q at %d: %q, want %q", tt.in, tt.limit, got, tt.want)
+			t.Errorf("%q at %d: got %q, want %q", tt.in, tt.limit, got, tt.want)
 		}
 	}
 }

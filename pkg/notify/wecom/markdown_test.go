@@ -16,7 +16,7 @@ func TestEscape(t *testing.T) {
 		"> not a quote":         "> not a quote",
 	} {
 		if got := Escape(in); got != want {
-			t.Errorf("%q becomes %q, want %q", in, got, want)
+			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }
@@ -24,7 +24,7 @@ func TestEscape(t *testing.T) {
 func TestEscapeLine(t *testing.T) {
 	for in, want := range map[string]string{"> a": "＞ a", "# a": "＃ a", "## a": "＃# a", "a > b # c": "a > b # c", "*": "＊", "><": "＞＜"} {
 		if got := EscapeLine(in); got != want {
-			t.Errorf("%q becomes %q, want %q", in, got, want)
+			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }

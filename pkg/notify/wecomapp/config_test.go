@@ -18,9 +18,9 @@ func TestValidate(t *testing.T) {
 	tests := []struct {
 		name   string
 		config Config
-		want   []string // "path: message", a warning with "?" before it
+		want   []string // as for notifytest.CheckFaults
 	}{
-		{"good", good(func(*Config) {}), nil},
+		{"valid", good(func(*Config) {}), nil},
 		{"templates", good(func(c *Config) { c.ToUser, c.ToParty, c.ToTag = "{{ .X }}", "{{ .Y }}", "{{ .Z }}" }), nil},
 		{"nothing", Config{}, []string{"[corp_id]: is missing", "[api_secret]: is missing", "[agent_id]: is missing", "[to_user]: is missing"}},
 		{"an agent by name", good(func(c *Config) { c.AgentID = "ops" }), []string{`[agent_id]: "ops" is not a number`}},
@@ -61,18 +61,18 @@ func TestKeys(t *testing.T) {
 	var c Config
 	want := Config{CorpID: "ww1", APISecret: "s", AgentID: "1000002", APIURL: "https://relay.example.com/cgi-bin", ToUser: "u1", ToParty: "1", ToTag: "2", Message: "m", MessageType: "markdown"}
 	if err := yaml.Unmarshal([]byte(keys), &c); err != nil || c != want {
-		t.Errorf("%+v, %v", c, err)
+		t.Errorf("got %+v, %v; want %+v", c, err, want)
 	}
 	var w Wechat
 	if err := yaml.Unmarshal([]byte(keys+"send_resolved: true\n"), &w); err != nil || w.CorpID != "ww1" || !w.SendsResolved(w.Kind()) {
-		t.Errorf("%+v, %v", w, err)
+		t.Errorf("got %+v, %v", w, err)
 	}
 	if c.Kind().Name != "wecom_app" || !c.SendsResolved(c.Kind()) || c.api() != "https://relay.example.com/cgi-bin/" {
-		t.Errorf("%+v %s", c.Kind(), c.api())
+		t.Errorf("got kind %+v and API %s", c.Kind(), c.api())
 	}
 	// Alertmanager's default.
 	if w := new(Wechat); w.Kind().Name != "wechat" || w.SendsResolved(w.Kind()) || w.api() != "https://qyapi.weixin.qq.com/cgi-bin/" || len(w.Quotas(w.Kind())) != 2 {
-		t.Errorf("%+v %s", w.Kind(), w.api())
+		t.Errorf("got kind %+v and API %s", w.Kind(), w.api())
 	}
 }
 
@@ -83,9 +83,9 @@ func TestInherit(t *testing.T) {
 	own := Config{APIURL: "https://o/", APISecret: "os", CorpID: "oc"}
 	own.Inherit(g)
 	if w.APIURL != "https://g/" || string(w.APISecret) != "gs" || w.CorpID != "gc" || own.APIURL != "https://o/" || string(own.APISecret) != "os" || own.CorpID != "oc" {
-		t.Errorf("%+v, %+v", w, own)
+		t.Errorf("got %+v and %+v, want only keys that were left out from global", w, own)
 	}
 	if err := yaml.Unmarshal([]byte("wechat_api_url: u\nwechat_api_secret: s\nwechat_api_corp_id: c\n"), &g); err != nil || g != (Global{"u", "s", "c"}) {
-		t.Errorf("%+v, %v", g, err)
+		t.Errorf("got %+v, %v", g, err)
 	}
 }

@@ -39,7 +39,7 @@ func TestContract(t *testing.T) {
 
 func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
-	o := newOffice(t, "zh")
+	o := newFakeAPI(t, "zh")
 	return &notifytest.Vendor[*Config]{
 		Env: o.env, Config: &Config{CorpID: corp, APISecret: secret, AgentID: fmt.Sprint(agent), APIURL: o.api, ToUser: "u1"}, Fake: o.Apps,
 		Inject:   func(times int, h fault.Handler) { o.Fail(wecom.SendPath, times, h) },
@@ -58,8 +58,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	}
 }
 
-// countMarkup counts what WeCom could take for markup: in a text, that is links
-// and their quotes.
+// countMarkup counts possible markup: in a text, that is links and their quotes.
 func countMarkup(m wecom.AppMessage) map[string]int {
 	if m.Type == "markdown" {
 		return notifytest.CountMarkdown(m.Content)
@@ -72,9 +71,8 @@ func countMarkup(m wecom.AppMessage) map[string]int {
 	return count
 }
 
-// vendorErrors are the vendor's errcodes, its responses that are not as
-// documented, and failures to get an access token, before which no message is
-// sent.
+// vendorErrors are the vendor's errcodes, responses that are not as documented, and
+// failures to fetch an access token, before which no message is sent.
 func vendorErrors() []notifytest.ErrorCase[*Config] {
 	type errorCase = notifytest.ErrorCase[*Config]
 	var cases []errorCase

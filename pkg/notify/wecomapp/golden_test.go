@@ -19,7 +19,7 @@ var scenes = notifytest.ChatScenes(
 func TestGolden(t *testing.T) {
 	for _, kind := range []string{"text", "markdown"} {
 		notifytest.Golden(t, kind, scenes, func(t *testing.T, language string, s notifytest.Scene) string {
-			o := newOffice(t, language)
+			o := newFakeAPI(t, language)
 			notifytest.SendAll(t, o.notifier(t, Config{MessageType: kind}), notifytest.Notification(s.Alerts...))
 			inbox := o.Inbox()
 			if len(inbox) != 1 || inbox[0].Type != kind {

@@ -1,6 +1,7 @@
 package wecomapp
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
@@ -22,18 +24,17 @@ const (
 	agent  = 1000002
 )
 
-// office is a company with one application, on a server of its own. Its clock
-// stands still.
-type office struct {
+// fakeAPI is the API of a company with one application. Its clock stands still.
+type fakeAPI struct {
 	*wecom.Apps
 	env *notify.Env
 	api string
 	now time.Time
 }
 
-func newOffice(t *testing.T, language string) *office {
+func newFakeAPI(t *testing.T, language string) *fakeAPI {
 	t.Helper()
-	o := &office{env: notifytest.NewEnv(language), now: notifytest.At}
+	o := &fakeAPI{env: notifytest.NewEnv(language), now: notifytest.At}
 	o.env.Now = func() time.Time { return o.now }
 	o.Apps = wecom.NewApps(o.env.Now)
 	o.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"7"}, Tags: []string{"9"}})
@@ -41,9 +42,9 @@ func newOffice(t *testing.T, language string) *office {
 	return o
 }
 
-// notifier makes the notifier of c. What c leaves out is the office's; without
-// recipients it is u1.
-func (o *office) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
+// notifier returns the notifier of c, in which the application is filled in, and u1 if
+// there are no recipients.
+func (o *fakeAPI) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
 	if c.AgentID == "" {
 		c.AgentID = fmt.Sprint(agent)
@@ -55,29 +56,29 @@ func (o *office) notifier(t *testing.T, c Config, files ...string) notify.Notifi
 	return notifytest.New(t, &c, o.env, files...)
 }
 
-func TestDone(t *testing.T) {
-	o := newOffice(t, "zh")
+func TestAcceptedUnits(t *testing.T) {
+	o := newFakeAPI(t, "zh")
 	to := o.notifier(t, Config{ToUser: "u1|u2", ToParty: "7", ToTag: "x"})
 	n := notifytest.Notification(notifytest.OneTopic()...)
-	for _, tt := range []struct{ done, want []string }{
+	for _, tt := range []struct{ accepted, want []string }{
 		{nil, []string{"1/1 u1", "1/1 u2", "1/1 party 7", "x"}},
 		{[]string{"1/1 u1", "x"}, []string{"1/1 u2", "1/1 party 7"}},
 		{[]string{"1/1 u1", "1/1 u2", "1/1 party 7"}, []string{"x"}},
 		{[]string{"1/1 u1", "1/1 u2", "1/1 party 7", "x"}, nil},
 	} {
-		n.AcceptedUnits = tt.done
+		n.AcceptedUnits = tt.accepted
 		messages, err := to.Messages(n)
 		if err != nil || !slices.Equal(notifytest.Units(messages), tt.want) {
-			t.Errorf("done %v: left %v, %v; want %v", tt.done, notifytest.Units(messages), err, tt.want)
+			t.Errorf("accepted %v: got units %v, %v; want %v", tt.accepted, notifytest.Units(messages), err, tt.want)
 		}
 	}
-	// Only those who have not got it get it.
+	// Only recipients that have not received it do.
 	n.AcceptedUnits = []string{"1/1 u1", "x"}
 	notifytest.SendAll(t, to, n)
 	if got := o.Inbox(); len(got) != 1 || !slices.Equal(got[0].Users, []string{"u2"}) || !slices.Equal(got[0].Parties, []string{"7"}) {
-		t.Errorf("%+v", got)
+		t.Errorf("got %+v, want one message to u2 and party 7", got)
 	}
-	// What is no recipient needs no call.
+	// An invalid recipient needs no request.
 	n.AcceptedUnits = []string{"1/1 u1", "1/1 u2", "1/1 party 7"}
 	messages, err := to.Messages(n)
 	if err != nil {
@@ -86,7 +87,7 @@ func TestDone(t *testing.T) {
 	calls := o.Calls(wecom.SendPath)
 	out := messages[0].Send(t.Context())
 	if len(out) != 1 || notify.AsError(out[0].Err).Class != notify.Permanent || o.Calls(wecom.SendPath) != calls {
-		t.Errorf("%+v", out)
+		t.Errorf("got %+v, want a permanent error without a request", out)
 	}
 }
 
@@ -100,26 +101,26 @@ func TestRecipients(t *testing.T) {
 		fails                string
 	}{
 		{"a list", Config{ToUser: "u1|U2", ToParty: "7", ToTag: "9"}, []string{"u1", "U2"}, []string{"7"}, []string{"9"}, ""},
-		{"whom the sender named", Config{ToUser: "{{ .CommonAnnotations.tos }}"}, []string{"u1", "U2"}, nil, nil, ""},
+		{"recipients that the sender named", Config{ToUser: "{{ .CommonAnnotations.tos }}"}, []string{"u1", "U2"}, nil, nil, ""},
 		{"everybody", Config{ToUser: "u1,@all", ToParty: "7"}, []string{"u1", "U2", "u3"}, nil, nil, ""},
-		{"nobody", Config{ToUser: "{{ .CommonAnnotations.nope }}"}, nil, nil, nil, "there are no recipients"},
-		{"too many", Config{ToUser: `{{ range 201 }}u{{ . }},{{ end }}`}, nil, nil, nil, "201 recipients are more than 200"},
+		{"no recipients", Config{ToUser: "{{ .CommonAnnotations.nope }}"}, nil, nil, nil, "there are no recipients"},
+		{"too many recipients", Config{ToUser: `{{ range 201 }}u{{ . }},{{ end }}`}, nil, nil, nil, "201 recipients are more than 200"},
 		{"a template that fails", Config{ToTag: "{{ .Nope }}"}, nil, nil, nil, "to_tag: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			o := newOffice(t, "zh")
+			o := newFakeAPI(t, "zh")
 			to := o.notifier(t, tt.config)
 			if tt.fails != "" {
 				if _, err := to.Messages(notifytest.Notification(named...)); err == nil || !strings.HasPrefix(err.Error(), tt.fails) {
-					t.Errorf("%v, want %q", err, tt.fails)
+					t.Errorf("got error %v, want %q", err, tt.fails)
 				}
 				return
 			}
 			notifytest.SendAll(t, to, notifytest.Notification(named...))
 			got := o.Inbox()
 			if len(got) != 1 || !slices.Equal(got[0].Users, tt.users) || !slices.Equal(got[0].Parties, tt.parties) || !slices.Equal(got[0].Tags, tt.tags) {
-				t.Errorf("%+v", got)
+				t.Errorf("got %+v, want users %v, parties %v, tags %v", got, tt.users, tt.parties, tt.tags)
 			}
 		})
 	}
@@ -131,21 +132,21 @@ func TestPayload(t *testing.T) {
 		"":         `{"touser":"u1|u2","toparty":"7","msgtype":"text","agentid":1000002,"text":{"content":"[告警] A&B\n开始：11-20 23:10:10\n\n<a href=\"https://alerts.example.com\">全部告警</a>"},"enable_duplicate_check":1,"duplicate_check_interval":300}`,
 		"markdown": `{"touser":"u1|u2","toparty":"7","msgtype":"markdown","agentid":1000002,"markdown":{"content":"**<font color=\"warning\">[告警] A&B</font>**\n> 开始：11-20 23:10:10\n\n[全部告警](https://alerts.example.com)"},"enable_duplicate_check":1,"duplicate_check_interval":300}`,
 	} {
-		o := newOffice(t, "zh")
+		o := newFakeAPI(t, "zh")
 		to := o.notifier(t, Config{ToUser: "u1,u2", ToParty: "7", MessageType: kind})
 		sent := notifytest.RecordBodies(o.env)
 		messages := notifytest.SendAll(t, to, n)
 		if len(*sent) != 1 || (*sent)[0] != want {
-			t.Errorf("%s\nwant %s", *sent, want)
+			t.Errorf("got  %s\nwant %s", *sent, want)
 		}
 		const text = "[告警] A&B\n开始：11-20 23:10:10\n\n全部告警: https://alerts.example.com"
 		if preview := strings.ReplaceAll(messages[0].Text, "\n  ", "\n"); preview != text || messages[0].Target != "wecom_app/"+corp+"/1000002" {
-			t.Errorf("%q, target %q", messages[0].Text, messages[0].Target)
+			t.Errorf("got preview %q and target %q, want %q", messages[0].Text, messages[0].Target, text)
 		}
 	}
 }
 
-func TestOwnTemplate(t *testing.T) {
+func TestCustomMessage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.tmpl")
 	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
 		t.Fatal(err)
@@ -166,14 +167,14 @@ func TestOwnTemplate(t *testing.T) {
 		// "(1/2)" and 49 lines are 5 + 49 × 41 = 2014 bytes.
 		{long, []string{"(1/2)\n" + long[:49*41-1], "(2/2)\n" + long[49*41:]}},
 	} {
-		o := newOffice(t, "zh")
+		o := newFakeAPI(t, "zh")
 		notifytest.SendAll(t, o.notifier(t, Config{Message: tt.message}, file), notifytest.Notification(notifytest.OneTopic()...))
 		var got []string
 		for _, m := range o.Inbox() {
 			got = append(got, m.Content)
 		}
 		if !slices.Equal(got, tt.want) {
-			t.Errorf("%q\nwant %q", got, tt.want)
+			t.Errorf("got  %q\nwant %q", got, tt.want)
 		}
 	}
 }
@@ -188,7 +189,65 @@ func TestNewErrors(t *testing.T) {
 	} {
 		c.APISecret = setting.Secret(secret)
 		if _, err := c.New(notifytest.NewEnv("zh"), nil); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
+			t.Errorf("got error %v, want %q", err, want)
 		}
+	}
+}
+
+// sendOne sends one alert to u1 and returns the error.
+func sendOne(t *testing.T, ctx context.Context, to notify.Notifier) *notify.Error {
+	t.Helper()
+	return notifytest.SendOne(t, ctx, to, notifytest.Notification(notifytest.OneTopic()...), secret, firstToken)
+}
+
+// firstToken is the first token of the application:
+// printf %s ww0123456789abcdef/s3cr3t-Qm9vdHN0cmFwLXNlY3JldA-_0/1 | sha256sum
+const firstToken = "decaf3dd958a38ba87c646f8b0401873f7194c2f9eaf422e386b54bc69ca38ff"
+
+// WeCom accepts a message that it can deliver to any recipient. The others are permanent
+// errors.
+func TestPartialDelivery(t *testing.T) {
+	o := newFakeAPI(t, "zh")
+	messages, err := o.notifier(t, Config{ToUser: "u1,U2,u3,Ghost,<@all>", ToParty: "7,8", ToTag: "9|10"}).Messages(notifytest.Notification(notifytest.OneTopic()...))
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("got %d messages, %v, want 1", len(messages), err)
+	}
+	want := map[string]string{
+		"1/1 u1": "", "1/1 U2": "", "1/1 party 7": "", "1/1 tag 9": "",
+		"1/1 u3":      "no licence was bought for user u3",
+		"1/1 Ghost":   "WeCom knows no user Ghost",
+		"1/1 party 8": "WeCom knows no department 8",
+		"1/1 tag 10":  "WeCom knows no tag 10",
+		"<@all>":      `"<@all>" is no recipient`,
+	}
+	outcomes := messages[0].Send(t.Context())
+	if len(outcomes) != len(want) || len(messages[0].Units) != len(want) {
+		t.Errorf("got units %v and outcomes %v, want one of each recipient", messages[0].Units, outcomes)
+	}
+	for i, o := range outcomes {
+		text, ok := want[o.Unit]
+		if !ok || o.Unit != messages[0].Units[i] || (o.Err == nil) != (text == "") {
+			t.Errorf("%s: got %v, want %q", o.Unit, o.Err, text)
+		}
+		if o.Err != nil && (notify.AsError(o.Err).Class != notify.Permanent || !strings.Contains(o.Err.Error(), text)) {
+			t.Errorf("%s: got %v, want %q", o.Unit, o.Err, text)
+		}
+	}
+	if got := o.Inbox(); len(got) != 1 || !slices.Equal(got[0].Users, []string{"u1", "U2"}) {
+		t.Errorf("got %+v, want one message to u1 and U2", got)
+	}
+}
+
+// A retry after a lost response is not read twice.
+func TestRetryAfterLostResponse(t *testing.T) {
+	o := newFakeAPI(t, "zh")
+	to := o.notifier(t, Config{})
+	o.Fail(wecom.SendPath, 1, fault.DropAfterAccept)
+	if err := sendOne(t, t.Context(), to); err == nil || !err.Ambiguous || err.Class != notify.Retry {
+		t.Fatalf("got %+v, want an ambiguous error", err)
+	}
+	o.now = o.now.Add(4 * time.Minute)
+	if err := sendOne(t, t.Context(), to); err != nil || len(o.Inbox()) != 1 || o.Dropped() != 1 {
+		t.Errorf("got %v, %d messages, %d dropped; want one of each", err, len(o.Inbox()), o.Dropped())
 	}
 }
