@@ -15,7 +15,10 @@ import (
 
 	"tocsin/pkg/api"
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/metrics"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
@@ -42,19 +45,19 @@ func newTestAPI(t testing.TB, changes ...func(*api.Options)) *testAPI {
 	a := &testAPI{t: t, now: t0, store: &failingStore{Store: memory.New()}}
 	log := slog.New(slog.NewTextHandler(&a.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	wait := setting.Duration(time.Second)
-	all := dispatch.TimeInterval{Name: "always", TimeIntervals: []dispatch.TimesConfig{{Times: []dispatch.TimeRangeConfig{{StartTime: "00:00", EndTime: "24:00"}}}}}
+	all := route.TimeInterval{Name: "always", TimeIntervals: []route.TimesConfig{{Times: []route.TimeRangeConfig{{StartTime: "00:00", EndTime: "24:00"}}}}}
 	var err error
 	a.engine, err = dispatch.New(a.store, dispatch.Config{
-		Route: &dispatch.RouteConfig{
+		Route: &route.Config{
 			Receiver: "ops", GroupBy: []string{"alertname"}, GroupWait: &wait, Labels: map[string]string{"tier": "a"},
-			Routes: []*dispatch.RouteConfig{
+			Routes: []*route.Config{
 				{Receiver: "dba", Matchers: []string{`team="db"`}, Continue: true},
 				{Receiver: "night", Matchers: []string{`team="db"`}, MuteTimeIntervals: []string{"always"}},
 			},
 		},
-		Receivers:     []*dispatch.Receiver{{Name: "ops"}, {Name: "dba"}, {Name: "night"}},
-		InhibitRules:  []dispatch.InhibitRule{{SourceMatchers: []string{`severity="critical"`}, TargetMatchers: []string{`severity="warning"`}, Equal: []string{"zone"}}},
-		TimeIntervals: []dispatch.TimeInterval{all},
+		Receivers:     []*outbox.Receiver{{Name: "ops"}, {Name: "dba"}, {Name: "night"}},
+		InhibitRules:  []inhibit.Rule{{SourceMatchers: []string{`severity="critical"`}, TargetMatchers: []string{`severity="warning"`}, Equal: []string{"zone"}}},
+		TimeIntervals: []route.TimeInterval{all},
 	}, log)
 	if err != nil {
 		t.Fatal(err)

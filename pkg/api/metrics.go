@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"time"
 
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/metrics"
+	"tocsin/pkg/silence"
 )
 
 // counters are the counters of the API, with Alertmanager's names.
@@ -66,11 +66,11 @@ func (a *api) addStoreMetrics(ctx context.Context, m *metrics.Registry) error {
 	if err != nil {
 		return err
 	}
-	silences, err := a.Engine.Silences(ctx)
+	silences, err := a.Engine.Silences().List(ctx)
 	if err != nil {
 		return err
 	}
-	dead, err := a.Engine.DeadLetters(ctx)
+	dead, err := a.Engine.Outbox().DeadLetters(ctx)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (a *api) addStoreMetrics(ctx context.Context, m *metrics.Registry) error {
 	byState.Set(float64(suppressed), stateSuppressed)
 	byState.Set(0, "unprocessed")
 
-	count := map[dispatch.SilenceState]int{dispatch.SilenceActive: 0, dispatch.SilencePending: 0, dispatch.SilenceExpired: 0}
+	count := map[silence.State]int{silence.Active: 0, silence.Pending: 0, silence.Expired: 0}
 	for _, s := range silences {
 		count[s.State(now)]++
 	}

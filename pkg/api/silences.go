@@ -12,24 +12,24 @@ import (
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/silence"
 )
 
 // gettableSilence is a type of Alertmanager's openapi.yaml.
 type gettableSilence struct {
-	ID          string                    `json:"id"`
-	Status      silenceStatus             `json:"status"`
-	UpdatedAt   responseTime              `json:"updatedAt"`
-	Annotations alert.Labels              `json:"annotations,omitempty"`
-	Comment     string                    `json:"comment"`
-	CreatedBy   string                    `json:"createdBy"`
-	EndsAt      responseTime              `json:"endsAt"`
-	Matchers    []dispatch.SilenceMatcher `json:"matchers"`
-	StartsAt    responseTime              `json:"startsAt"`
+	ID          string            `json:"id"`
+	Status      silenceStatus     `json:"status"`
+	UpdatedAt   responseTime      `json:"updatedAt"`
+	Annotations alert.Labels      `json:"annotations,omitempty"`
+	Comment     string            `json:"comment"`
+	CreatedBy   string            `json:"createdBy"`
+	EndsAt      responseTime      `json:"endsAt"`
+	Matchers    []silence.Matcher `json:"matchers"`
+	StartsAt    responseTime      `json:"startsAt"`
 }
 
 type silenceStatus struct {
-	State dispatch.SilenceState `json:"state"`
+	State silence.State `json:"state"`
 }
 
 // getSilences returns the silences that match the filter: active ones by their end,
@@ -40,21 +40,21 @@ func (a *api) getSilences(r *http.Request, now time.Time) (any, error) {
 	if err != nil {
 		return nil, textError(http.StatusBadRequest, "%s", err)
 	}
-	all, err := a.Engine.Silences(r.Context())
+	all, err := a.Engine.Silences().List(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	order := map[dispatch.SilenceState]int{dispatch.SilenceActive: 0, dispatch.SilencePending: 1, dispatch.SilenceExpired: 2}
-	all = slices.DeleteFunc(all, func(s *dispatch.Silence) bool {
+	order := map[silence.State]int{silence.Active: 0, silence.Pending: 1, silence.Expired: 2}
+	all = slices.DeleteFunc(all, func(s *silence.Silence) bool {
 		return !boolParameter(q, string(s.State(now))) || !hasMatchers(s, matchers)
 	})
-	slices.SortStableFunc(all, func(s, t *dispatch.Silence) int {
+	slices.SortStableFunc(all, func(s, t *silence.Silence) int {
 		switch state := s.State(now); {
 		case state != t.State(now):
 			return cmp.Compare(order[state], order[t.State(now)])
-		case state == dispatch.SilencePending:
+		case state == silence.Pending:
 			return s.StartsAt.Compare(t.StartsAt)
-		case state == dispatch.SilenceExpired:
+		case state == silence.Expired:
 			return t.EndsAt.Compare(s.EndsAt)
 		default:
 			return s.EndsAt.Compare(t.EndsAt)
@@ -68,9 +68,9 @@ func (a *api) getSilences(r *http.Request, now time.Time) (any, error) {
 }
 
 // hasMatchers reports whether the silence has exactly these matchers among its own.
-func hasMatchers(s *dispatch.Silence, ms labels.Matchers) bool {
+func hasMatchers(s *silence.Silence, ms labels.Matchers) bool {
 	for _, m := range ms {
-		if !slices.Contains(s.Matchers, dispatch.SilenceMatcher{
+		if !slices.Contains(s.Matchers, silence.Matcher{
 			Name: m.Name, Value: m.Value,
 			IsRegex: m.Type == labels.MatchRegexp || m.Type == labels.MatchNotRegexp,
 			IsEqual: m.Type == labels.MatchEqual || m.Type == labels.MatchRegexp,
@@ -81,7 +81,7 @@ func hasMatchers(s *dispatch.Silence, ms labels.Matchers) bool {
 	return true
 }
 
-func newGettableSilence(s *dispatch.Silence, now time.Time) gettableSilence {
+func newGettableSilence(s *silence.Silence, now time.Time) gettableSilence {
 	return gettableSilence{
 		ID: s.ID, Status: silenceStatus{s.State(now)}, UpdatedAt: responseTime(s.UpdatedAt), Annotations: s.Annotations,
 		Comment: s.Comment, CreatedBy: s.CreatedBy, StartsAt: responseTime(s.StartsAt), EndsAt: responseTime(s.EndsAt), Matchers: s.Matchers,
@@ -93,7 +93,7 @@ func (a *api) getSilence(r *http.Request, now time.Time) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.Engine.GetSilence(r.Context(), id)
+	s, err := a.Engine.Silences().Get(r.Context(), id)
 	if err != nil {
 		return nil, silenceError(err)
 	}
@@ -106,11 +106,11 @@ func (a *api) deleteSilence(r *http.Request, now time.Time) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, silenceError(a.Engine.ExpireSilence(r.Context(), now, id))
+	return nil, silenceError(a.Engine.Silences().Expire(r.Context(), now, id))
 }
 
 func silenceError(err error) error {
-	if errors.Is(err, dispatch.ErrNoSilence) {
+	if errors.Is(err, silence.ErrNotFound) {
 		return &httpError{status: http.StatusNotFound}
 	}
 	return err
@@ -182,13 +182,13 @@ func (a *api) postSilence(r *http.Request, now time.Time) (any, error) {
 		return nil, textError(http.StatusBadRequest, "Failed to create silence: end time can't be in the past")
 	}
 	if err := a.validateSilence(&s); err != nil {
-		return nil, textError(http.StatusBadRequest, "%s: %s", dispatch.ErrInvalidSilence, err)
+		return nil, textError(http.StatusBadRequest, "%s: %s", silence.ErrInvalid, err)
 	}
-	id, err := a.Engine.SetSilence(r.Context(), now, s)
+	id, err := a.Engine.Silences().Set(r.Context(), now, s)
 	switch {
-	case errors.Is(err, dispatch.ErrNoSilence):
-		return nil, textError(http.StatusNotFound, "%s", dispatch.ErrNoSilence)
-	case errors.Is(err, dispatch.ErrInvalidSilence):
+	case errors.Is(err, silence.ErrNotFound):
+		return nil, textError(http.StatusNotFound, "%s", silence.ErrNotFound)
+	case errors.Is(err, silence.ErrInvalid):
 		return nil, textError(http.StatusBadRequest, "%s", err)
 	case err != nil:
 		return nil, err
@@ -196,12 +196,12 @@ func (a *api) postSilence(r *http.Request, now time.Time) (any, error) {
 	return map[string]string{"silenceID": id}, nil
 }
 
-func (p *postableSilence) silence() dispatch.Silence {
-	s := dispatch.Silence{
+func (p *postableSilence) silence() silence.Silence {
+	s := silence.Silence{
 		ID: p.ID, StartsAt: p.StartsAt.time, EndsAt: p.EndsAt.time, CreatedBy: *p.CreatedBy, Comment: *p.Comment, Annotations: p.Annotations,
 	}
 	for _, m := range p.Matchers {
-		s.Matchers = append(s.Matchers, dispatch.SilenceMatcher{
+		s.Matchers = append(s.Matchers, silence.Matcher{
 			Name: *m.Name, Value: *m.Value, IsRegex: *m.IsRegex, IsEqual: m.IsEqual == nil || *m.IsEqual,
 		})
 	}
@@ -241,7 +241,7 @@ func (p *postableSilence) checkRequired() error {
 }
 
 // validateSilence checks names and sizes, which the engine does not check.
-func (a *api) validateSilence(s *dispatch.Silence) error {
+func (a *api) validateSilence(s *silence.Silence) error {
 	if len(s.Matchers) > maxMatchers {
 		return fmt.Errorf("%d matchers, at most %d are allowed", len(s.Matchers), maxMatchers)
 	}

@@ -15,6 +15,7 @@ import (
 	"tocsin/pkg/host"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/metrics"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/render"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/backend"
@@ -95,13 +96,13 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 }
 
 // DeadLetters returns the notifications that no receiver accepted.
-func (a *App) DeadLetters(ctx context.Context) ([]dispatch.DeadLetter, error) {
-	return a.engine.DeadLetters(ctx)
+func (a *App) DeadLetters(ctx context.Context) ([]outbox.DeadLetter, error) {
+	return a.engine.Outbox().DeadLetters(ctx)
 }
 
 // Resend puts a dead letter back into the outbox, due at now.
 func (a *App) Resend(ctx context.Context, now time.Time, id string) error {
-	return a.engine.Resend(ctx, now, id)
+	return a.engine.Outbox().Resend(ctx, now, id)
 }
 
 // Close closes the store and the connections.

@@ -90,7 +90,7 @@ func TestChannelFailures(t *testing.T) {
 		}, {
 			name:   "answer cut off, outcome unknown",
 			inject: robot(fault.Truncate(`{"errcode":0,"errmsg":"ok"}`)),
-			first:  "0 robot, 1 phone, 2 mail", pending: 1, after: "1 robot, 1 phone, 2 mail", log: "not delivered",
+			first:  "0 robot, 1 phone, 2 mail", pending: 1, after: "1 robot, 1 phone, 2 mail", log: "notification failed",
 		}, {
 			name:   "robot removed",
 			inject: func(ta *testApp) { ta.cloud.WeCom.Remove("robot-secret-key") },

@@ -5,11 +5,11 @@ import (
 	"net/http"
 
 	"tocsin/pkg/config"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/lag/ckafka"
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/render"
 	"tocsin/pkg/store"
 	"tocsin/pkg/tencent"
@@ -21,11 +21,11 @@ func newEnv(cfg *config.Config, client *http.Client, st store.Store, o Options) 
 }
 
 // buildReceivers builds every receiver with its channels.
-func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications, templates *render.Templates) ([]*dispatch.Receiver, error) {
-	receivers := make([]*dispatch.Receiver, len(cfg.Receivers))
+func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications, templates *render.Templates) ([]*outbox.Receiver, error) {
+	receivers := make([]*outbox.Receiver, len(cfg.Receivers))
 	for i := range cfg.Receivers {
 		rc := &cfg.Receivers[i]
-		r := &dispatch.Receiver{Name: rc.Name}
+		r := &outbox.Receiver{Name: rc.Name}
 		if rc.Fallback != nil {
 			r.Fallback, r.FallbackAfter = rc.Fallback.Receiver, rc.Fallback.Delay()
 		}
@@ -38,7 +38,7 @@ func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications
 			if err != nil {
 				return nil, fmt.Errorf("receiver %q: %s_configs[%d]: %w", rc.Name, kind.Name, in.Index, err)
 			}
-			r.Integrations = append(r.Integrations, dispatch.Integration{Kind: kind, Index: in.Index, SendResolved: in.SendsResolved(kind), Notifier: n})
+			r.Integrations = append(r.Integrations, outbox.Integration{Kind: kind, Index: in.Index, SendResolved: in.SendsResolved(kind), Notifier: n})
 		}
 		receivers[i] = r
 	}

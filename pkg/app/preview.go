@@ -10,10 +10,10 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/api"
 	"tocsin/pkg/config"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/intake"
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/render"
 	"tocsin/pkg/store/memory"
 )
@@ -123,7 +123,7 @@ func newInMemory(ctx context.Context, cfg *config.Config, o Options) (*App, erro
 }
 
 // findReceiver builds the receivers and returns the named one.
-func findReceiver(cfg *config.Config, o Options, name string) (*dispatch.Receiver, error) {
+func findReceiver(cfg *config.Config, o Options, name string) (*outbox.Receiver, error) {
 	templates, err := render.ParseTemplates(cfg.Templates...)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func findReceiver(cfg *config.Config, o Options, name string) (*dispatch.Receive
 }
 
 // eachMessage calls each with every message about n of a receiver's channels.
-func eachMessage(to *dispatch.Receiver, n *alert.Notification, each func(Sent, notify.Message)) {
+func eachMessage(to *outbox.Receiver, n *alert.Notification, each func(Sent, notify.Message)) {
 	for _, in := range to.Integrations {
 		channel := fmt.Sprintf("%s/%d", in.Kind.Name, in.Index)
 		own := *n

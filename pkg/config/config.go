@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"tocsin/pkg/api"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/host"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/lag"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store/backend"
 )
@@ -29,20 +30,20 @@ type Config struct {
 	// Webhook configures the HTTP endpoints that receive alerts, and their tokens.
 	Webhook api.WebhookConfig `yaml:"webhook,omitempty"`
 	// Route is the root of the routing tree.
-	Route     *dispatch.RouteConfig `yaml:"route"`
-	Receivers []Receiver            `yaml:"receivers"`
+	Route     *route.Config `yaml:"route"`
+	Receivers []Receiver    `yaml:"receivers"`
 	// InhibitRules and TimeIntervals are Alertmanager's. MuteTimeIntervals is its
 	// older key for time intervals.
-	InhibitRules      []dispatch.InhibitRule  `yaml:"inhibit_rules,omitempty"`
-	TimeIntervals     []dispatch.TimeInterval `yaml:"time_intervals,omitempty"`
-	MuteTimeIntervals []dispatch.TimeInterval `yaml:"mute_time_intervals,omitempty"`
+	InhibitRules      []inhibit.Rule       `yaml:"inhibit_rules,omitempty"`
+	TimeIntervals     []route.TimeInterval `yaml:"time_intervals,omitempty"`
+	MuteTimeIntervals []route.TimeInterval `yaml:"mute_time_intervals,omitempty"`
 	// Templates are glob patterns of template files. Load makes relative ones
 	// relative to the configuration's directory.
 	Templates []string `yaml:"templates,omitempty"`
 }
 
 // Intervals returns the time intervals of both keys.
-func (c *Config) Intervals() []dispatch.TimeInterval {
+func (c *Config) Intervals() []route.TimeInterval {
 	return slices.Concat(c.TimeIntervals, c.MuteTimeIntervals)
 }
 

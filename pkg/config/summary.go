@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 )
 
@@ -42,7 +42,7 @@ func countLine(what string, names []string) string {
 	return fmt.Sprintf("%-10s %d: %s", what, len(names), strings.Join(names, ", "))
 }
 
-func countRoutes(r *dispatch.RouteConfig) int {
+func countRoutes(r *route.Config) int {
 	n := 1
 	for _, child := range r.Routes {
 		n += countRoutes(child)

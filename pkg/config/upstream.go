@@ -7,9 +7,10 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/notify/email"
 	"tocsin/pkg/notify/webhook"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 )
 
@@ -62,11 +63,11 @@ func (c *Config) AlertmanagerYAML() (string, error) {
 			ResolveTimeout setting.Duration `yaml:"resolve_timeout"`
 			SMTP           email.Global     `yaml:",inline"`
 		} `yaml:"global"`
-		Route         *dispatch.RouteConfig   `yaml:"route"`
-		Receivers     []receiver              `yaml:"receivers"`
-		InhibitRules  []dispatch.InhibitRule  `yaml:"inhibit_rules,omitempty"`
-		TimeIntervals []dispatch.TimeInterval `yaml:"time_intervals,omitempty"`
-		Templates     []string                `yaml:"templates,omitempty"`
+		Route         *route.Config        `yaml:"route"`
+		Receivers     []receiver           `yaml:"receivers"`
+		InhibitRules  []inhibit.Rule       `yaml:"inhibit_rules,omitempty"`
+		TimeIntervals []route.TimeInterval `yaml:"time_intervals,omitempty"`
+		Templates     []string             `yaml:"templates,omitempty"`
 	}
 	known.Global.ResolveTimeout, known.Global.SMTP = c.Global.ResolveTimeout, c.Global.SMTP
 	known.Route = upstreamRoute(c.Route)
@@ -84,7 +85,7 @@ func (c *Config) AlertmanagerYAML() (string, error) {
 }
 
 // upstreamRoute returns a copy of the route without the keys that only Tocsin has.
-func upstreamRoute(c *dispatch.RouteConfig) *dispatch.RouteConfig {
+func upstreamRoute(c *route.Config) *route.Config {
 	r := *c
 	r.RepeatSchedule, r.ResolvedAtOnce = nil, nil
 	r.Routes = nil

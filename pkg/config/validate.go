@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 )
 
@@ -24,7 +24,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	if c.Route == nil {
 		f.Addf("route", "is missing: it names the receiver of alerts; the shortest route has a receiver and nothing else")
 	} else {
-		c.Route.Validate(f.In("route"), dispatch.Names{Receivers: c.receiverNames(), TimeIntervals: intervals})
+		c.Route.Validate(f.In("route"), route.Names{Receivers: c.receiverNames(), TimeIntervals: intervals})
 	}
 	for i := range c.InhibitRules {
 		c.InhibitRules[i].Validate(f.In("inhibit_rules", i))
@@ -34,7 +34,7 @@ func (c *Config) Validate(f *setting.Faults) {
 // validateIntervals validates the time intervals and returns their names.
 func (c *Config) validateIntervals(f *setting.Faults) []string {
 	var names []string
-	for key, list := range map[string][]dispatch.TimeInterval{"time_intervals": c.TimeIntervals, "mute_time_intervals": c.MuteTimeIntervals} {
+	for key, list := range map[string][]route.TimeInterval{"time_intervals": c.TimeIntervals, "mute_time_intervals": c.MuteTimeIntervals} {
 		for i := range list {
 			at := f.In(key, i)
 			list[i].Validate(at)

@@ -107,7 +107,7 @@ func killedAtEveryOperation(t *testing.T, empty func() (a, b store.Store)) {
 	for _, applied := range []bool{false, true} {
 		for ops := 0; ; ops++ {
 			c := &channel{}
-			r := route("0s", "1m", "1h")
+			r := newRouteConfig("0s", "1m", "1h")
 			w := newWorld(t, r, oneReceiver(c))
 			doomed, durable := empty()
 			w.store = &mortal{Store: doomed, left: ops, applied: applied}
@@ -269,11 +269,11 @@ func (s *intruded) Commit(ctx context.Context, now time.Time, changes ...store.C
 // flush or the next, and delays nobody until the next tick.
 func TestAlertMeetsFlush(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
 	other := w.engine
 	s := &intruded{Store: w.store}
 	w.store = s
-	w.restart(route("0s", "1m", "1h"))
+	w.restart(newRouteConfig("0s", "1m", "1h"))
 	w.fire(at(0), "a")
 	for _, topic := range []string{"b", "c", "d"} {
 		s.before = append(s.before, func() {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
 )
 
 // users is a channel like WeCom's applications: one target, whose quota all
@@ -34,8 +34,8 @@ func (u *users) Messages(n *alert.Notification) ([]notify.Message, error) {
 // misses what was meant for them.
 func TestDigestsKeepTheirReaders(t *testing.T) {
 	u := &users{}
-	in := dispatch.Integration{Kind: notify.Kind{Name: "app", Quotas: []notify.Quota{{Messages: 4, Per: time.Minute}}}, SendResolved: true, Notifier: u}
-	w := newWorld(t, byTopic(), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
+	in := outbox.Integration{Kind: notify.Kind{Name: "app", Quotas: []notify.Quota{{Messages: 4, Per: time.Minute}}}, SendResolved: true, Notifier: u}
+	w := newWorld(t, byTopic(), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{in}})
 	w.fire(at(0), "a1", "b1", "a2", "b2", "a3", "b3")
 	if sum := w.tick(at(0)); sum.Sent != 2 || sum.Pending != 0 {
 		t.Errorf("%+v, want 2 sent and none owed", sum)
@@ -69,8 +69,8 @@ func (r *robots) Messages(n *alert.Notification) ([]notify.Message, error) {
 // channel's other targets.
 func TestShutTargetHoldsUpItself(t *testing.T) {
 	r := &robots{shut: true}
-	in := dispatch.Integration{Kind: notify.Kind{Name: "robot", Quotas: []notify.Quota{{Messages: 20, Per: time.Minute}}}, SendResolved: true, Notifier: r}
-	w := newWorld(t, byTopic(), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
+	in := outbox.Integration{Kind: notify.Kind{Name: "robot", Quotas: []notify.Quota{{Messages: 20, Per: time.Minute}}}, SendResolved: true, Notifier: r}
+	w := newWorld(t, byTopic(), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{in}})
 	w.fire(at(0), "a1", "a2", "b1", "b2")
 	w.tick(at(0))
 	slices.Sort(r.sent)

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store/memory"
 )
@@ -20,7 +21,7 @@ import (
 // new after an interval, repeats on time, says the end, and is forgotten.
 func TestGroupLife(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("30s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, newRouteConfig("30s", "5m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}})
 
 	w.fire(at(0), "b")
 	w.fire(at(10), "a")
@@ -65,7 +66,7 @@ func TestGroupLife(t *testing.T) {
 
 func TestGroupWaitZeroIsSaidAtOnce(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}})
 	w.fire(at(0), "a")
 	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Pending != 0 {
 		t.Errorf("summary %+v, want 1 sent and nothing owed", sum)
@@ -77,10 +78,10 @@ func TestGroupWaitZeroIsSaidAtOnce(t *testing.T) {
 // once (Alertmanager: it has waited elsewhere).
 func TestOldAlertDoesNotWait(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("30s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, newRouteConfig("30s", "5m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}})
 	for start, due := range map[float64]float64{69.999: 100, 70: 130} {
 		w.store = memory.New()
-		w.restart(route("30s", "5m", "1h"))
+		w.restart(newRouteConfig("30s", "5m", "1h"))
 		err := w.engine.Ingest(t.Context(), at(100), []*alert.Alert{{Labels: alert.Labels{"alertname": "Lag", "topic": "a"}, StartsAt: at(start)}})
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +97,7 @@ func TestOldAlertDoesNotWait(t *testing.T) {
 // A tick that comes late does not shift the times of later ones.
 func TestLateTickKeepsTheGrid(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("10s", "60s", "120s"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, newRouteConfig("10s", "60s", "120s"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}})
 	w.fire(at(0), "a")
 	w.tick(at(55)) // due at 10
 	w.expect(c, "first notification:a;")
@@ -113,11 +114,11 @@ func TestLateTickKeepsTheGrid(t *testing.T) {
 // Alerts of an engine that is gone are as good as said by the next one.
 func TestNothingIsSaidTwiceOverARestart(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}})
 	w.fire(at(0), "a")
 	w.tick(at(0))
 	w.expect(c, "first notification:a;")
-	w.restart(route("0s", "5m", "1h"))
+	w.restart(newRouteConfig("0s", "5m", "1h"))
 	w.fire(at(60), "a")
 	w.tick(at(60))
 	w.tick(at(300))
@@ -127,7 +128,7 @@ func TestNothingIsSaidTwiceOverARestart(t *testing.T) {
 // An end that was set ahead of time, and comes, is told.
 func TestAlertTimesOut(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}})
 	err := w.engine.Ingest(t.Context(), at(0), []*alert.Alert{{Labels: alert.Labels{"alertname": "Lag", "topic": "a"}, StartsAt: at(0), EndsAt: at(90), Timeout: true}})
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +145,7 @@ func TestSendResolvedOff(t *testing.T) {
 	c := &channel{}
 	in := integration(c, "test")
 	in.SendResolved = false
-	w := newWorld(t, route("0s", "1m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{in}})
 	w.fire(at(0), "a", "b")
 	w.tick(at(0))
 	w.expect(c, "first notification:a,b;")
@@ -158,7 +159,7 @@ func TestSendResolvedOff(t *testing.T) {
 
 func TestPassingFaultIsTriedAgain(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}})
 	c.fail(passing("no route to host"), &notify.Error{Class: notify.Rate, Message: "20 a minute", RetryAfter: time.Minute})
 	w.fire(at(0), "a")
 	if sum := w.tick(at(0)); sum.Sent != 0 || sum.Pending != 1 {
@@ -179,7 +180,7 @@ func TestPassingFaultIsTriedAgain(t *testing.T) {
 // and what is new in between is not told without what is old.
 func TestOutageOutlastsTheAlert(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
 	c.fail(passing("down"), passing("down"))
 	w.fire(at(0), "a")
 	w.tick(at(0))
@@ -197,9 +198,9 @@ func TestOutageOutlastsTheAlert(t *testing.T) {
 
 func TestPermanentFaultGoesToTheFallback(t *testing.T) {
 	c, mail := &channel{}, &channel{}
-	w := newWorld(t, route("0s", "5m", "1h"),
-		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}, Fallback: "mail", FallbackAfter: 15 * time.Minute},
-		&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "1h"),
+		&outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "robot")}, Fallback: "mail", FallbackAfter: 15 * time.Minute},
+		&outbox.Receiver{Name: "mail", Integrations: []outbox.Integration{integration(mail, "email")}})
 	c.fail(final("robot removed"))
 	w.fire(at(0), "a")
 	if sum := w.tick(at(0)); sum.Sent != 1 || sum.Pending != 0 {
@@ -211,9 +212,9 @@ func TestPermanentFaultGoesToTheFallback(t *testing.T) {
 
 func TestFallbackAfterPatience(t *testing.T) {
 	c, mail := &channel{}, &channel{}
-	w := newWorld(t, route("0s", "5m", "4h"),
-		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}, Fallback: "mail", FallbackAfter: 15 * time.Minute},
-		&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "4h"),
+		&outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "robot")}, Fallback: "mail", FallbackAfter: 15 * time.Minute},
+		&outbox.Receiver{Name: "mail", Integrations: []outbox.Integration{integration(mail, "email")}})
 	for range 100 {
 		c.fail(passing("timeout"))
 	}
@@ -231,25 +232,25 @@ func TestFallbackAfterPatience(t *testing.T) {
 // Without a fallback a permanent fault leaves a dead letter that holds all of it.
 func TestDeadLetter(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "robot")}})
 	c.fail(final("robot removed"))
 	w.fire(at(0), "a")
 	if sum := w.tick(at(0)); sum.Pending != 0 {
 		t.Fatalf("summary %+v, want nothing owed", sum)
 	}
-	dead, err := w.engine.DeadLetters(t.Context())
+	dead, err := w.engine.Outbox().DeadLetters(t.Context())
 	if err != nil || len(dead) != 1 || dead[0].Receiver != "ops" || dead[0].Channel != "robot" || dead[0].Cause != "robot removed" || names(dead[0].Alerts) != "a" {
 		t.Fatalf("dead letters %+v, %v; want the one", dead, err)
 	}
-	if err := w.engine.Resend(t.Context(), at(60), dead[0].ID); err != nil {
+	if err := w.engine.Outbox().Resend(t.Context(), at(60), dead[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.engine.Resend(t.Context(), at(60), dead[0].ID); !errors.Is(err, dispatch.ErrNoDeadLetter) {
+	if err := w.engine.Outbox().Resend(t.Context(), at(60), dead[0].ID); !errors.Is(err, outbox.ErrDeadLetterNotFound) {
 		t.Errorf("a second time: %v", err)
 	}
 	w.tick(at(60))
 	w.expect(c, "first notification:a;")
-	if dead, _ := w.engine.DeadLetters(t.Context()); len(dead) != 0 {
+	if dead, _ := w.engine.Outbox().DeadLetters(t.Context()); len(dead) != 0 {
 		t.Errorf("%d dead letters left", len(dead))
 	}
 }
@@ -258,9 +259,9 @@ func TestDeadLetter(t *testing.T) {
 // written to twice, and the refused one is reported.
 func TestUnitsAreSettledOneByOne(t *testing.T) {
 	c, boss := &channel{units: []string{"x", "y", "z"}}, &channel{}
-	w := newWorld(t, route("0s", "5m", "1h"),
-		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "email")}, Fallback: "boss", FallbackAfter: time.Hour},
-		&dispatch.Receiver{Name: "boss", Integrations: []dispatch.Integration{integration(boss, "robot")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "1h"),
+		&outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "email")}, Fallback: "boss", FallbackAfter: time.Hour},
+		&outbox.Receiver{Name: "boss", Integrations: []outbox.Integration{integration(boss, "robot")}})
 	c.fail(nil, passing("greylisted"))
 	w.fire(at(0), "a")
 	w.tick(at(0))
@@ -274,7 +275,7 @@ func TestUnitsAreSettledOneByOne(t *testing.T) {
 // Too long is said shorter at once, and only once.
 func TestTooLong(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "5m", "1h"), &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "robot")}})
+	w := newWorld(t, newRouteConfig("0s", "5m", "1h"), &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "robot")}})
 	tooLong := &notify.Error{Class: notify.TooLong, Message: "too long"}
 	c.fail(tooLong)
 	w.fire(at(0), "a")
@@ -300,9 +301,9 @@ func TestAmbiguous(t *testing.T) {
 		c, mail := &channel{}, &channel{}
 		in := integration(c, "sms")
 		in.Kind.AtMostOnce = once
-		w := newWorld(t, route("0s", "5m", "1h"),
-			&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}, Fallback: "mail", FallbackAfter: time.Hour},
-			&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
+		w := newWorld(t, newRouteConfig("0s", "5m", "1h"),
+			&outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{in}, Fallback: "mail", FallbackAfter: time.Hour},
+			&outbox.Receiver{Name: "mail", Integrations: []outbox.Integration{integration(mail, "email")}})
 		c.fail(&notify.Error{Class: notify.Retry, Message: "no answer", Ambiguous: true})
 		w.fire(at(0), "a")
 		w.tick(at(0))
@@ -321,15 +322,15 @@ func TestAmbiguous(t *testing.T) {
 // each route groups for itself.
 func TestRouting(t *testing.T) {
 	ops, orders, all := &channel{}, &channel{}, &channel{}
-	r := route("0s", "5m", "1h")
-	r.Routes = []*dispatch.RouteConfig{
+	r := newRouteConfig("0s", "5m", "1h")
+	r.Routes = []*route.Config{
 		{Receiver: "all", Matchers: []string{`topic=~"order.*"`}, Continue: true, GroupBy: []string{"..."}},
 		{Receiver: "orders", Matchers: []string{`topic=~"order.*"`}},
 	}
 	w := newWorld(t, r,
-		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(ops, "test")}},
-		&dispatch.Receiver{Name: "orders", Integrations: []dispatch.Integration{integration(orders, "test")}},
-		&dispatch.Receiver{Name: "all", Integrations: []dispatch.Integration{integration(all, "test")}})
+		&outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(ops, "test")}},
+		&outbox.Receiver{Name: "orders", Integrations: []outbox.Integration{integration(orders, "test")}},
+		&outbox.Receiver{Name: "all", Integrations: []outbox.Integration{integration(all, "test")}})
 	w.fire(at(0), "order1", "order2", "else")
 	w.tick(at(0))
 	w.expect(ops, "first notification:else;")
@@ -343,14 +344,14 @@ func TestRouting(t *testing.T) {
 // now.
 func TestConfigurationMovesAlerts(t *testing.T) {
 	ops, orders := &channel{}, &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"),
-		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(ops, "test")}},
-		&dispatch.Receiver{Name: "orders", Integrations: []dispatch.Integration{integration(orders, "test")}})
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"),
+		&outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(ops, "test")}},
+		&outbox.Receiver{Name: "orders", Integrations: []outbox.Integration{integration(orders, "test")}})
 	w.fire(at(0), "order1", "else")
 	w.tick(at(0))
 	w.expect(ops, "first notification:else,order1;")
-	r := route("0s", "1m", "1h")
-	r.Routes = []*dispatch.RouteConfig{{Receiver: "orders", Matchers: []string{`topic=~"order.*"`}}}
+	r := newRouteConfig("0s", "1m", "1h")
+	r.Routes = []*route.Config{{Receiver: "orders", Matchers: []string{`topic=~"order.*"`}}}
 	w.restart(r)
 	w.tick(at(60))
 	w.tick(at(61))
@@ -366,7 +367,7 @@ func TestConfigurationMovesAlerts(t *testing.T) {
 // come late or are missed, and nothing in between.
 func TestRepeatSchedule(t *testing.T) {
 	c := &channel{}
-	r := route("0s", "5m", "4h")
+	r := newRouteConfig("0s", "5m", "4h")
 	r.RepeatInterval = nil
 	for _, age := range []string{"1m", "10m", "1h", "4h", "24h"} {
 		r.RepeatSchedule = append(r.RepeatSchedule, *duration(age))
@@ -405,7 +406,7 @@ func TestRepeatSchedule(t *testing.T) {
 // part of it does.
 func TestResolvedAtOnce(t *testing.T) {
 	c := &channel{}
-	r := route("0s", "5m", "4h")
+	r := newRouteConfig("0s", "5m", "4h")
 	r.ResolvedAtOnce = new(true)
 	w := newWorld(t, r, oneReceiver(c))
 	w.fire(at(0), "a", "b")
@@ -433,7 +434,7 @@ func TestResolvedAtOnce(t *testing.T) {
 // meanwhile is said.
 func TestTickLate(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "4h"), oneReceiver(c))
+	w := newWorld(t, newRouteConfig("0s", "1m", "4h"), oneReceiver(c))
 	tick := func(s float64) {
 		t.Helper()
 		if err := w.engine.WatchTicks(t.Context(), at(s), 5*time.Minute); err != nil {
@@ -462,8 +463,8 @@ func TestTickLate(t *testing.T) {
 // A tick within the millisecond of a flush, before it, ends: times are finer than
 // a store's, and what is due there must not be found not due here.
 func TestTickJustBeforeAFlush(t *testing.T) {
-	for name, r := range map[string]dispatch.RouteConfig{
-		"group_wait":      route("10s", "1m", "1h"),
+	for name, r := range map[string]route.Config{
+		"group_wait":      newRouteConfig("10s", "1m", "1h"),
 		"repeat_schedule": {Receiver: "ops", GroupWait: duration("0s"), GroupInterval: duration("1m"), RepeatSchedule: []setting.Duration{*duration("10s")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -471,7 +472,7 @@ func TestTickJustBeforeAFlush(t *testing.T) {
 			r.GroupBy = []string{"topic"}
 			g := &gate{Store: memory.New(), open: make(chan struct{})}
 			close(g.open)
-			w := &world{t: t, store: g, receiver: []*dispatch.Receiver{oneReceiver(c)}}
+			w := &world{t: t, store: g, receiver: []*outbox.Receiver{oneReceiver(c)}}
 			w.restart(r)
 			var topics []string // more groups than are looked at in one go
 			for i := range 100 {

@@ -3,244 +3,257 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"tocsin/pkg/alert"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 const (
-	// dueBatch is how many groups are read from the queue at a time, and flushers
-	// how many of them are flushed at the same time.
+	// dueBatch is the number of due groups that are read at a time.
 	dueBatch = 64
-	flushers = 8
-	// heldLimit is how much is gathered to be delivered before more groups are
-	// flushed: leases do not hold for ever.
+	// maxConcurrentFlushes is how many groups are flushed at a time.
+	maxConcurrentFlushes = 8
+	// maxLeased is the number of leased notifications after which flushing pauses
+	// until they are delivered, since leases expire.
 	maxLeased = 500
-	// pageSize is how many members of a group are read at a time.
+	// maxConflicts is how many conflicts a run of flushes retries at once; after
+	// that the groups are left to the next tick.
+	maxConflicts = 16
+	// pageSize is the number of items that are read at a time.
 	pageSize = 1000
-	// removalLimit bounds the alerts that one flush takes out of its group. What
-	// is left over makes the group due again at once.
-	removalLimit = 2000
 )
 
-// flushDue flushes groups that are due at now, until start is done or there is
-// much to deliver, which more then tells. It returns what is to be delivered,
-// with the leases held.
-func (e *Engine) flushDue(ctx, start context.Context, now time.Time) (held []*leased, more bool, err error) {
-	var quiet *mutes
+// flushDue flushes groups that are due at now, until there are none, the budget is
+// spent, or maxLeased notifications wait for delivery; in the last case more is
+// true. It returns the notifications to deliver, leased.
+func (e *Engine) flushDue(ctx context.Context, b outbox.Budget, now time.Time) (leased []*outbox.Entry, more bool, err error) {
+	var mutes *mutes
 	conflicts := 0
-	for start.Err() == nil {
-		due, err := e.store.Due(ctx, kindGroup, now, dueBatch)
-		if err != nil {
-			return held, false, err
+	for !b.Spent() {
+		due, err := e.store.Due(ctx, groupQueue, now, dueBatch)
+		if err != nil || len(due) == 0 {
+			return leased, false, err
 		}
-		if quiet == nil && len(due) > 0 {
-			if quiet, err = e.mutesAt(ctx, now); err != nil {
-				return held, false, err
+		if mutes == nil {
+			if mutes, err = e.mutesAt(ctx, now); err != nil {
+				return leased, false, err
 			}
 		}
 		again := len(due) == dueBatch
-		for _, f := range e.flushAll(ctx, start, now, due, quiet) {
+		for _, r := range e.flushAll(ctx, b, now, due, mutes) {
 			switch {
-			case f.err == nil:
-				held = append(held, f.owed...)
-			case errors.Is(f.err, store.ErrConflict):
-				// Another instance flushed the group, or an alert came in: the
-				// queue is read again and tells.
+			case r.err == nil:
+				leased = append(leased, r.leased...)
+			case errors.Is(r.err, store.ErrConflict):
+				// Another instance flushed the group, or an alert joined it. If it is
+				// still due, the next read of the queue returns it.
 				conflicts++
-				again = again || conflicts < conflictTries
-			case errors.Is(f.err, store.ErrUnavailable), ctx.Err() != nil:
-				return held, false, f.err
+				again = again || conflicts < maxConflicts
+			case errors.Is(r.err, store.ErrUnavailable), ctx.Err() != nil:
+				return leased, false, r.err
 			default:
-				// What this version cannot read must not keep the others silent.
-				e.log.Error("cannot flush a group; put off by one group_interval", "group", f.group.Key, "err", f.err)
-				if err := e.deferGroup(ctx, now, f.group); err != nil {
-					return held, false, err
+				e.log.Error("cannot flush a group; it is deferred by one group_interval", "group", r.item.Key, "err", r.err)
+				if err := e.deferGroup(ctx, now, r.item); err != nil {
+					return leased, false, err
 				}
 			}
 		}
 		if !again {
-			return held, false, nil
+			return leased, false, nil
 		}
-		if len(held) >= maxLeased {
-			return held, true, nil
+		if len(leased) >= maxLeased {
+			return leased, true, nil
 		}
 	}
-	return held, false, nil
+	return leased, false, nil
 }
 
-// flushed is what came of a group's flush.
-type flushed struct {
-	group store.Item
-	owed  []*leased
-	err   error
+// flushResult is the result of the flush of one group.
+type flushResult struct {
+	item   store.Item
+	leased []*outbox.Entry
+	err    error
 }
 
-// flushAll flushes groups, some at the same time, until start is done. It
-// returns what came of them in their order.
-func (e *Engine) flushAll(ctx, start context.Context, now time.Time, due []store.Item, quiet *mutes) []flushed {
-	all := make([]flushed, len(due))
-	var under sync.WaitGroup
-	free := make(chan struct{}, flushers)
+// flushAll flushes groups concurrently until the budget is spent, and returns the
+// results in their order.
+func (e *Engine) flushAll(ctx context.Context, b outbox.Budget, now time.Time, due []store.Item, mutes *mutes) []flushResult {
+	results := make([]flushResult, len(due))
+	started := 0
+	var workers errgroup.Group
+	workers.SetLimit(maxConcurrentFlushes)
 	for i, it := range due {
-		if start.Err() != nil {
-			all = all[:i]
+		if b.Spent() {
 			break
 		}
-		free <- struct{}{}
-		under.Go(func() {
-			defer func() { <-free }()
-			owed, err := e.flush(ctx, now, it, quiet)
-			all[i] = flushed{it, owed, err}
+		started++
+		workers.Go(func() error {
+			leased, err := e.flush(ctx, now, it, mutes)
+			results[i] = flushResult{it, leased, err}
+			return nil // an error is one group's
 		})
 	}
-	under.Wait()
-	return all
+	_ = workers.Wait() // never an error
+	return results[:started]
 }
 
-// putOff moves a group that cannot be flushed to a later time.
+// flush flushes the group with this header and returns its notifications, leased.
+func (e *Engine) flush(ctx context.Context, now time.Time, item store.Item, mutes *mutes) ([]*outbox.Entry, error) {
+	g, err := e.loadGroup(ctx, now, item, mutes)
+	if err != nil {
+		return nil, err
+	}
+	return e.commitFlush(ctx, now, g, plan(g, now, e.upstream))
+}
+
+// commitFlush commits a flush: the notifications with their leases, the logs, the
+// removal of members, and the group's header with its next due time. It returns the
+// notifications.
+func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flushPlan) ([]*outbox.Entry, error) {
+	if p.onlyDue {
+		return nil, e.store.Commit(ctx, now, store.Change{Key: g.item.Key, Value: g.item.Value, Due: p.due, If: store.Unchanged(g.item)})
+	}
+	changes, leased, err := e.enqueue(ctx, now, g, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range p.logs {
+		c, err := store.Encode(logKey(g.id, g.route.Receiver, l.integration), l.entry)
+		if err != nil {
+			return nil, err
+		}
+		c.Expires = now.Add(logRetention(g.route))
+		changes = append(changes, c)
+	}
+	removals, err := removeMembers(now, g.id, p.remove)
+	if err != nil {
+		return nil, err
+	}
+	header, err := store.Encode(g.item.Key, p.header)
+	if err != nil {
+		return nil, err
+	}
+	header.Due = p.due
+	if p.deleteGroup {
+		header = store.Change{Key: g.item.Key, Delete: true}
+	}
+	header.If = store.Unchanged(g.item)
+	if err := e.store.Commit(ctx, now, slices.Concat(changes, removals, []store.Change{header})...); err != nil {
+		return nil, err
+	}
+	for reason, alerts := range p.suppressed {
+		e.metrics.Suppressed(reason, alerts)
+	}
+	return leased, nil
+}
+
+// enqueue returns the changes that add the planned notifications to the outbox, and
+// their entries.
+func (e *Engine) enqueue(ctx context.Context, now time.Time, g *group, p flushPlan) (changes []store.Change, leased []*outbox.Entry, err error) {
+	if len(p.notify) == 0 {
+		return nil, nil, nil
+	}
+	n := alert.Notification{GroupKey: g.header.Key, Receiver: g.route.Receiver, At: now, GroupLabels: g.header.Labels}
+	withAll := n
+	for _, m := range g.members {
+		if m.routed {
+			withAll.Alerts = append(withAll.Alerts, m.rec.Alert)
+		}
+	}
+	n.RouteLabels = g.route.RenderLabels(withAll, &e.style, e.log)
+	for _, planned := range p.notify {
+		n.Reason, n.Alerts = planned.reason, planned.alerts
+		c, entries, err := e.outbox.Enqueue(ctx, now, outbox.Request{
+			Notification: n, Integration: planned.integration, Group: g.id, Scheduled: p.scheduled,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		changes, leased = append(changes, c...), append(leased, entries...)
+	}
+	return changes, leased, nil
+}
+
+// removeMembers returns the changes that remove alerts from a group. They conflict
+// with an update of an alert, after which the flush is decided again.
+func removeMembers(now time.Time, id string, members []member) ([]store.Change, error) {
+	changes := make([]store.Change, 0, 2*len(members))
+	for _, m := range members {
+		rec := m.rec
+		rec.Groups = slices.DeleteFunc(slices.Clone(rec.Groups), func(g string) bool { return g == id })
+		c, err := store.Encode(m.item.Key, rec)
+		if err != nil {
+			return nil, err
+		}
+		c.If = store.Unchanged(m.item)
+		if len(rec.Groups) == 0 && rec.ResolvedAt(now) {
+			c.Expires = now.Add(resolvedRetention)
+		}
+		changes = append(changes, c, store.Change{Key: memberKey(id, m.fp), Delete: true})
+	}
+	return changes, nil
+}
+
+// deferGroup makes a group that cannot be flushed due later.
 func (e *Engine) deferGroup(ctx context.Context, now time.Time, it store.Item) error {
-	err := e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(defaultGroupInterval), If: store.Unchanged(it)})
+	err := e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(route.DefaultGroupInterval), If: store.Unchanged(it)})
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}
 	return err
 }
 
-// flush decides what a group's integrations must hear and commits, in one
-// write, what they are told, what is owed to them, the group's next timer and
-// the removal of what is over.
-func (e *Engine) flush(ctx context.Context, now time.Time, it store.Item, quiet *mutes) ([]*leased, error) {
-	gid := it.Key[len(kindGroup)+1:]
-	members, lost, err := e.members(ctx, gid)
-	if err != nil {
-		return nil, err
-	}
-	var head header
-	if _, err := read(it, &head); err != nil {
-		found := false
-		if head, found = e.regroup(gid, members, now); !found && lost {
-			return nil, err
-		}
-		e.log.Error("cannot read a group; it begins anew", "err", err)
-	}
-	route := e.route.find(head.RouteID)
-	if route != nil && groupID(route.ID, route.groupKey(head.Labels)) != gid {
-		route = nil
-	}
-	if moved, err := e.reroute(ctx, now, route, members); err != nil {
-		return nil, err
-	} else if moved {
-		if members, lost, err = e.members(ctx, gid); err != nil {
-			return nil, err
-		}
-	}
+// restartBatch is the number of groups in one commit of Restart.
+const restartBatch = 500
 
-	var say groupDiff
-	var leaving []member
-	for _, m := range members {
-		over, routed := m.rec.ResolvedAt(now), e.routed(m, route)
-		if over || !routed {
-			leaving = append(leaving, m)
+// Restart restarts the schedule of all groups, as Alertmanager does when its
+// configuration is reloaded: each group is flushed at the next tick, and every
+// group_interval from now on. Nothing is notified twice. A group that waits for its
+// group_wait keeps its schedule.
+func (e *Engine) Restart(ctx context.Context, now time.Time) error {
+	for page, err := range store.Pages(ctx, e.store, keyspace.Group, restartBatch) {
+		if err == nil {
+			err = e.restartGroups(ctx, now, page)
 		}
-		if !routed {
-			continue
-		}
-		q, err := quiet.status(ctx, m.rec.Labels, route)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("restart the schedule of groups: %w", err)
 		}
-		say.add(m, over, q)
 	}
-	say.sort()
+	return nil
+}
 
+func (e *Engine) restartGroups(ctx context.Context, now time.Time, items []store.Item) error {
 	var changes []store.Change
-	var owed []*leased
-	due := now.Add(defaultGroupInterval) // of a group without a route that cannot be removed yet
-	if route != nil {
-		// The store knows the time to the millisecond: by a finer one the group
-		// could be due and not due, over and over.
-		head.NextFlush = head.NextFlush.Truncate(time.Millisecond)
-		// A late flush is that of the last of the times it was due at.
-		early := now.Before(head.NextFlush)
-		if !early {
-			head.NextFlush, head.Flushed = nextDue(head.NextFlush, route.GroupInterval, now), true
+	for _, it := range items {
+		var h header
+		if _, err := store.Decode(it, &h); err != nil || !h.Flushed {
+			continue // its flush logs the error
 		}
-		scheduled := head.NextFlush.Add(-route.GroupInterval)
-		if early || len(route.RepeatSchedule) > 0 {
-			scheduled = now
+		h.NextFlush = now
+		c, err := store.Encode(it.Key, h)
+		if err != nil {
+			return err
 		}
-		due = head.NextFlush
-		if step := route.nextRepeat(say.alerts, now); !step.IsZero() && step.Before(due) {
-			due = step
-		}
-		if early && len(say.firing) > 0 && len(route.RepeatSchedule) == 0 {
-			// It was woken because an alert ended, but others go on.
-			return nil, e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)})
-		}
-		n := alert.Notification{GroupKey: head.Key, Receiver: route.Receiver, At: now, GroupLabels: head.Labels, Alerts: say.all}
-		if len(say.alerts) > 0 {
-			n.RouteLabels = e.routeLabels(route, n)
-		}
-		n.Alerts = say.alerts
-		var waiting []alert.Fingerprint
-		if changes, owed, waiting, err = e.enqueue(ctx, now, gid, route, scheduled, n, say); err != nil {
-			return nil, err
-		}
-		leaving = slices.DeleteFunc(leaving, func(m member) bool { return slices.Contains(waiting, m.fp) })
+		c.Due, c.If = now, store.Unchanged(it)
+		changes = append(changes, c)
 	}
-	if len(leaving) > removalLimit {
-		leaving, due = leaving[:removalLimit], now
+	err := e.store.Commit(ctx, now, changes...)
+	if !errors.Is(err, store.ErrConflict) {
+		return err
 	}
-	removals, err := e.removeMembers(now, gid, leaving)
-	if err != nil {
-		return nil, err
-	}
-	self, err := put(it.Key, head)
-	if err != nil {
-		return nil, err
-	}
-	self.Due, self.If = due, store.Unchanged(it)
-	if len(leaving) == len(members) && !lost {
-		self = store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)}
-	}
-	if err := e.store.Commit(ctx, now, slices.Concat(changes, removals, []store.Change{self})...); err != nil {
-		return nil, err
-	}
-	for reason, alerts := range say.suppressed {
-		e.metrics.Suppressed(reason, alerts)
-	}
-	return owed, nil
-}
-
-// routed tells whether the configuration of today sends the member's alert to
-// the group's route.
-func (e *Engine) routed(m member, route *Route) bool {
-	return route != nil && slices.Contains(e.route.Match(m.rec.Labels), route)
-}
-
-// rehome takes alerts that still fire, but whose route changed with the
-// configuration, into the groups where they belong now. They leave this group
-// only after that.
-func (e *Engine) reroute(ctx context.Context, now time.Time, route *Route, members []member) (moved bool, err error) {
-	var strays []*alert.Alert
-	for _, m := range members {
-		if !m.rec.ResolvedAt(now) && !e.routed(m, route) {
-			strays = append(strays, m.rec.Alert)
+	// A group that conflicts is being flushed, or was restarted already.
+	for _, c := range changes {
+		if err := e.store.Commit(ctx, now, c); err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
 		}
 	}
-	if len(strays) == 0 {
-		return false, nil
-	}
-	return true, e.Ingest(ctx, now, strays)
-}
-
-// nextDue is the first time on the grid of scheduled times that lies after now:
-// a late tick does not shift the grid.
-func nextDue(due time.Time, interval time.Duration, now time.Time) time.Time {
-	missed := now.Sub(due) / interval
-	return due.Add((missed + 1) * interval)
+	return nil
 }

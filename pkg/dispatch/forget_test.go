@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/store"
 )
 
@@ -39,10 +40,10 @@ func TestStoreForgets(t *testing.T) {
 	c := &channel{}
 	in := integration(c, "robot")
 	in.Kind.Quotas = []notify.Quota{{Messages: 20, Per: time.Minute}}
-	r := route("10s", "1m", "1h")
+	r := newRouteConfig("10s", "1m", "1h")
 	r.GroupBy = []string{"topic"}
-	w := newWorld(t, r, &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
-	w.config.InhibitRules = []dispatch.InhibitRule{{SourceMatchers: []string{"kind=source"}, TargetMatchers: []string{"kind=target"}, Equal: []string{"topic"}}}
+	w := newWorld(t, r, &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{in}})
+	w.config.InhibitRules = []inhibit.Rule{{SourceMatchers: []string{"kind=source"}, TargetMatchers: []string{"kind=target"}, Equal: []string{"topic"}}}
 	w.restart(r)
 	step := func(n int) time.Time { return at(float64(600 * n)) } // ten minutes each
 	tick := func(n int) {
@@ -129,9 +130,9 @@ func TestStoreForgets(t *testing.T) {
 // A silence that is over can be seen for as long as --data.retention says.
 func TestRetention(t *testing.T) {
 	for retention, want := range map[time.Duration]time.Duration{0: 120 * time.Hour, time.Hour: time.Hour} {
-		w := newWorld(t, route("10s", "1m", "1h"), &dispatch.Receiver{Name: "ops"})
+		w := newWorld(t, newRouteConfig("10s", "1m", "1h"), &outbox.Receiver{Name: "ops"})
 		w.config.Retention = retention
-		w.restart(route("10s", "1m", "1h"))
+		w.restart(newRouteConfig("10s", "1m", "1h"))
 		w.silence(at(0), topicSilence("a", 0, 600))
 		seen := func(now time.Time) int {
 			// Whatever is written lets the store forget what expired before.

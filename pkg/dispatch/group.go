@@ -1,33 +1,31 @@
 package dispatch
 
 import (
-	"crypto/sha256"
-	"encoding"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"strconv"
+	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
-// alertRecord is an alert as the store keeps it.
+// alertRecord is an alert as stored.
 type alertRecord struct {
 	*alert.Alert
-	// Groups are the ids of the groups that hold the alert.
-	Groups []string
+	Groups []string // ids of the groups that it is in
 }
 
-// MarshalBinary writes the alert, and then the groups, a line each.
+// MarshalBinary appends the groups, one a line, to the alert's binary form.
 func (r alertRecord) MarshalBinary() ([]byte, error) {
 	b, err := r.AppendBinary(make([]byte, 0, 512))
 	return append(b, strings.Join(r.Groups, "\n")...), err
 }
 
-// UnmarshalBinary reads what MarshalBinary wrote.
+// UnmarshalBinary decodes what MarshalBinary returned.
 func (r *alertRecord) UnmarshalBinary(b []byte) error {
 	r.Alert = new(alert.Alert)
 	groups, err := r.ReadBinary(b)
@@ -37,13 +35,13 @@ func (r *alertRecord) UnmarshalBinary(b []byte) error {
 	return err
 }
 
-// header is what the store keeps of a group beside its members. When it is due
-// is the group's timer.
+// header is what is stored of a group apart from its members and logs. Its item is
+// due at the next flush.
 type header struct {
-	// Grid is the group's next regular flush; it may be due before, by
-	// repeat_schedule or resolved_at_once.
+	// NextFlush is the next flush by group_wait or group_interval. The group may be
+	// due earlier because of repeat_schedule or resolved_at_once.
 	NextFlush time.Time `json:"grid"`
-	// Flushed tells that the group has had its group_wait.
+	// Flushed reports whether there was a flush after group_wait.
 	Flushed bool `json:"flushed,omitempty"`
 
 	RouteID string       `json:"route"`
@@ -51,57 +49,185 @@ type header struct {
 	Labels  alert.Labels `json:"labels,omitempty"`
 }
 
-func alertKey(fp alert.Fingerprint) string { return "alert/" + fp.String() }
-func groupKey(gid string) string           { return kindGroup + "/" + gid }
-func memberPrefix(gid string) string       { return "member/" + gid + "/" }
-func memberKey(gid string, fp alert.Fingerprint) string {
-	return memberPrefix(gid) + fp.String()
-}
-func logKey(gid, receiver string, in Integration) string {
-	return "log/" + gid + "/" + receiver + "/" + in.name()
+func newHeader(g route.Group, nextFlush time.Time) header {
+	return header{NextFlush: nextFlush, RouteID: g.RouteID, Key: g.Key, Labels: g.Labels}
 }
 
-// name identifies the integration within its receiver.
-func (in Integration) name() string { return in.Kind.Name + "/" + strconv.Itoa(in.Index) }
+func alertKey(fp alert.Fingerprint) string { return keyspace.Alert + fp.String() }
+func groupKey(id string) string            { return keyspace.Group + id }
+func memberPrefix(id string) string        { return keyspace.Member + id + "/" }
+func memberKey(id string, fp alert.Fingerprint) string {
+	return memberPrefix(id) + fp.String()
+}
+func logKey(id, receiver string, in outbox.Integration) string {
+	return keyspace.Log + id + "/" + receiver + "/" + in.Name()
+}
 
-// groupID shortens the identity of a group to a key of fixed length. Routes of
-// equal Key but different ID have groups of their own.
-func groupID(routeID, key string) string { return digest(routeID, key) }
+// group is what a flush knows of a group.
+type group struct {
+	id     string
+	item   store.Item // of the header
+	header header
+	// route is nil if the configuration no longer has the group's route.
+	route   *route.Route
+	logs    []integrationLog // one for each integration of the route's receiver
+	members []member
+	// incomplete reports that some members could not be read.
+	incomplete bool
+}
 
-// digest hashes parts, which may hold anything, to 32 hexadecimal digits.
-func digest(parts ...string) string {
-	h := sha256.New()
-	for _, p := range parts {
-		// Lengths keep ("a","bc") and ("ab","c") apart.
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+// member is an alert of a group.
+type member struct {
+	item   store.Item
+	rec    alertRecord
+	fp     alert.Fingerprint
+	routed bool       // the group's route still matches the alert
+	mute   MuteStatus // if routed
+}
+
+// integrationLog is the last notification of the group to an integration.
+type integrationLog struct {
+	integration outbox.Integration
+	last        *logEntry // nil if there was none
+}
+
+// loadGroup reads the group with this header and the mute status of its members,
+// after it has moved those to other groups that the configuration routes elsewhere.
+func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, mutes *mutes) (*group, error) {
+	g := &group{id: item.Key[len(keyspace.Group):], item: item}
+	if err := e.loadMembers(ctx, g); err != nil {
+		return nil, err
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	if _, err := store.Decode(item, &g.header); err != nil {
+		found := e.deriveHeader(g, now)
+		if !found && g.incomplete {
+			return nil, err
+		}
+		e.log.Error("cannot read a group's header; it is derived from its alerts", "err", err)
+	}
+	g.route = e.root.Find(g.header.RouteID)
+	if g.route != nil && !g.route.Owns(g.id, g.header.Labels) {
+		g.route = nil
+	}
+	e.routeMembers(g)
+	if moved, err := e.reroute(ctx, now, g); err != nil {
+		return nil, err
+	} else if moved {
+		if err := e.loadMembers(ctx, g); err != nil {
+			return nil, err
+		}
+		e.routeMembers(g)
+	}
+	for i := range g.members {
+		m := &g.members[i]
+		if !m.routed {
+			continue
+		}
+		var err error
+		if m.mute, err = mutes.status(ctx, m.rec.Labels, g.route); err != nil {
+			return nil, err
+		}
+	}
+	return g, e.loadLogs(ctx, g)
 }
 
-// put is a change that writes v: in its binary form if it has one, else as JSON.
-func put(key string, v any) (store.Change, error) {
-	marshal := func() ([]byte, error) { return json.Marshal(v) }
-	if m, ok := v.(encoding.BinaryMarshaler); ok {
-		marshal = m.MarshalBinary
+// loadMembers reads the alerts of a group. One that cannot be read stays in the
+// group until it is replaced.
+func (e *Engine) loadMembers(ctx context.Context, g *group) error {
+	g.members, g.incomplete = nil, false
+	prefix := memberPrefix(g.id)
+	for page, err := range store.Pages(ctx, e.store, prefix, pageSize) {
+		if err != nil {
+			return err
+		}
+		keys := make([]string, len(page))
+		for i, it := range page {
+			keys[i] = keyspace.Alert + it.Key[len(prefix):]
+		}
+		items, err := e.store.Get(ctx, keys...)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			m := member{item: it}
+			found, err := store.Decode(it, &m.rec)
+			if !found || err != nil {
+				e.log.Error("cannot read an alert; its group is flushed without it", "key", it.Key, "group", g.id, "err", err)
+				g.incomplete = true
+				continue
+			}
+			m.fp = m.rec.Fingerprint()
+			g.members = append(g.members, m)
+		}
 	}
-	b, err := marshal()
-	if err != nil {
-		return store.Change{}, fmt.Errorf("encode %s: %w", key, err)
-	}
-	return store.Change{Key: key, Value: b}, nil
+	return nil
 }
 
-// read decodes what put wrote. It reports whether the key is there.
-func read(it store.Item, v any) (bool, error) {
-	if it.Version == 0 {
+// routeMembers sets for each member whether the group's route matches it.
+func (e *Engine) routeMembers(g *group) {
+	for i := range g.members {
+		m := &g.members[i]
+		m.routed = g.route != nil && slices.Contains(e.root.Match(m.rec.Labels), g.route)
+	}
+}
+
+// reroute adds firing members whose route has changed with the configuration to
+// the groups where they belong now, and reports whether there were any. The flush
+// removes them from this group afterwards.
+func (e *Engine) reroute(ctx context.Context, now time.Time, g *group) (moved bool, err error) {
+	var alerts []*alert.Alert
+	for _, m := range g.members {
+		if !m.routed && !m.rec.ResolvedAt(now) {
+			alerts = append(alerts, m.rec.Alert)
+		}
+	}
+	if len(alerts) == 0 {
 		return false, nil
 	}
-	unmarshal := func(b []byte) error { return json.Unmarshal(b, v) }
-	if m, ok := v.(encoding.BinaryUnmarshaler); ok {
-		unmarshal = m.UnmarshalBinary
+	return true, e.Ingest(ctx, now, alerts)
+}
+
+// deriveHeader sets the header of a group, due now, from the alerts in it, and
+// reports whether it found the group's route and labels.
+func (e *Engine) deriveHeader(g *group, now time.Time) (found bool) {
+	for _, m := range g.members {
+		for _, r := range e.root.Match(m.rec.Labels) {
+			if derived := r.GroupFor(m.rec.Labels); derived.ID == g.id {
+				g.header = newHeader(derived, now)
+				return true
+			}
+		}
 	}
-	if err := unmarshal(it.Value); err != nil {
-		return false, fmt.Errorf("the store holds %s in a form that this version does not know: %w", it.Key, err)
+	g.header = header{NextFlush: now}
+	return false
+}
+
+// loadLogs reads the last notification to each integration of the group's receiver.
+func (e *Engine) loadLogs(ctx context.Context, g *group) error {
+	if g.route == nil {
+		return nil
 	}
-	return true, nil
+	receiver := e.outbox.Receiver(g.route.Receiver)
+	if len(receiver.Integrations) == 0 {
+		return nil
+	}
+	keys := make([]string, len(receiver.Integrations))
+	for i, in := range receiver.Integrations {
+		keys[i] = logKey(g.id, receiver.Name, in)
+	}
+	items, err := e.store.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	for i, in := range receiver.Integrations {
+		l := integrationLog{integration: in}
+		var last logEntry
+		if found, err := store.Decode(items[i], &last); err != nil {
+			e.log.Error("cannot read an integration's notification log; it is notified again", "key", keys[i], "err", err)
+		} else if found {
+			l.last = &last
+		}
+		g.logs = append(g.logs, l)
+	}
+	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
@@ -90,27 +92,27 @@ func names(alerts []*alert.Alert) string {
 type world struct {
 	t        *testing.T
 	store    store.Store
-	receiver []*dispatch.Receiver
+	receiver []*outbox.Receiver
 	config   dispatch.Config
 	engine   *dispatch.Engine
 }
 
-func integration(c *channel, kind string) dispatch.Integration {
-	return dispatch.Integration{Kind: notify.Kind{Name: kind}, SendResolved: true, Notifier: c}
+func integration(c *channel, kind string) outbox.Integration {
+	return outbox.Integration{Kind: notify.Kind{Name: kind}, SendResolved: true, Notifier: c}
 }
 
 // newWorld builds an engine on a store in memory.
-func newWorld(t *testing.T, route dispatch.RouteConfig, receivers ...*dispatch.Receiver) *world {
+func newWorld(t *testing.T, routing route.Config, receivers ...*outbox.Receiver) *world {
 	w := &world{t: t, store: memory.New(), receiver: receivers}
-	w.restart(route)
+	w.restart(routing)
 	return w
 }
 
 // restart forgets all but the store, and begins anew with route.
-func (w *world) restart(route dispatch.RouteConfig) {
+func (w *world) restart(routing route.Config) {
 	w.t.Helper()
 	var f setting.Faults
-	known := dispatch.Names{}
+	known := route.Names{}
 	for _, r := range w.receiver {
 		known.Receivers = append(known.Receivers, r.Name)
 	}
@@ -118,12 +120,12 @@ func (w *world) restart(route dispatch.RouteConfig) {
 		ti.Validate(&f)
 		known.TimeIntervals = append(known.TimeIntervals, ti.Name)
 	}
-	route.Validate(&f, known)
+	routing.Validate(&f, known)
 	if len(f.List()) > 0 {
 		w.t.Fatalf("route: %v", f.List())
 	}
 	var err error
-	w.config.Route, w.config.Receivers = &route, w.receiver
+	w.config.Route, w.config.Receivers = &routing, w.receiver
 	w.engine, err = dispatch.New(w.store, w.config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.t.Fatal(err)
@@ -182,8 +184,8 @@ func duration(s string) *setting.Duration {
 }
 
 // route is a root route with the given timers, grouping by alertname.
-func route(wait, interval, repeat string) dispatch.RouteConfig {
-	return dispatch.RouteConfig{Receiver: "ops", GroupBy: []string{"alertname"},
+func newRouteConfig(wait, interval, repeat string) route.Config {
+	return route.Config{Receiver: "ops", GroupBy: []string{"alertname"},
 		GroupWait: duration(wait), GroupInterval: duration(interval), RepeatInterval: duration(repeat)}
 }
 

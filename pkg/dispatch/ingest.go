@@ -2,135 +2,185 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/route"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
-// resolvedRetention is how long an alert that is over and in no group is kept,
-// so that a late repetition of its end is recognised: Alertmanager's interval of
-// collecting garbage.
-const resolvedRetention = 30 * time.Minute
+const (
+	// maxIngestBatch is the maximum number of alerts in one commit.
+	maxIngestBatch = 1000
+	// resolvedRetention is how long a resolved alert that is in no group is kept, so
+	// that its resolution is recognized when it is sent again: the interval of
+	// Alertmanager's garbage collection.
+	resolvedRetention = 30 * time.Minute
+)
 
-// ingest takes alerts in, in one commit. An alert takes one change, and two more
-// for every group that it is new in.
-func (e *Engine) ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-	// Several words about one alert in a batch become one.
-	order := make([]alert.Fingerprint, 0, len(alerts))
-	merged := make(map[alert.Fingerprint]*alert.Alert, len(alerts))
-	for _, a := range alerts {
-		fp := a.Fingerprint()
-		if earlier, ok := merged[fp]; ok {
-			merged[fp] = alert.Merge(earlier, a)
-			continue
+// Ingest stores alerts as of now. When it returns nil they are durable and in their
+// groups; the next Tick notifies. When it returns an error, which wraps
+// store.ErrUnavailable if the store is out of reach, some of the alerts may be
+// stored; ingesting all of them again is harmless.
+//
+// Concurrent calls share commits: a store takes hundreds of alerts in little more
+// time than one, and calls that change the same groups do not conflict.
+func (e *Engine) Ingest(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+	for part := range slices.Chunk(alerts, maxIngestBatch) {
+		updated := make([]*alert.Alert, len(part))
+		for i, a := range part {
+			c := *a
+			c.UpdatedAt = now
+			updated[i] = &c
 		}
-		merged[fp] = a
-		order = append(order, fp)
+		if err := e.batcher.add(ctx, now, updated); err != nil {
+			return fmt.Errorf("ingest %d alerts: %w", len(updated), err)
+		}
 	}
-	keys := make([]string, len(order))
-	for i, fp := range order {
-		keys[i] = alertKey(fp)
-	}
-	stored, err := e.store.Get(ctx, keys...)
-	if err != nil {
-		return err
-	}
+	return nil
+}
 
-	var changes []store.Change
-	touched := map[string]*groupUpdate{}
-	for i, fp := range order {
-		var rec alertRecord
-		known, err := read(stored[i], &rec)
-		if err != nil {
-			e.log.Error("cannot read an alert; the new word takes its place", "key", stored[i].Key, "err", err)
-			rec = alertRecord{}
-		}
-		next := merged[fp]
-		if known {
-			next = alert.Merge(rec.Alert, next)
-		}
-		over := next.ResolvedAt(now)
-		groups := rec.Groups
-		if !over {
-			for _, r := range e.route.Match(next.Labels) {
-				g := r.groupLabels(next.Labels)
-				key := r.groupKey(g)
-				gid := groupID(r.ID, key)
-				if slices.Contains(groups, gid) {
-					continue
-				}
-				groups = append(slices.Clip(groups), gid)
-				changes = append(changes, store.Change{Key: memberKey(gid, fp), Value: []byte("1")})
-				t := touched[gid]
-				if t == nil {
-					t = &groupUpdate{header: header{RouteID: r.ID, Key: key, Labels: g}, wait: r.GroupWait}
-					touched[gid] = t
-				}
-				if t.first.IsZero() || next.StartsAt.Before(t.first) {
-					t.first = next.StartsAt
-				}
-			}
-		}
-		if over && known && !rec.ResolvedAt(now) {
-			e.flushNow(touched, next.Labels, groups)
-		}
-		change, err := put(stored[i].Key, alertRecord{Alert: next, Groups: groups})
+// ingestBatch stores alerts in one commit: one change for each alert, and two more
+// for each group that it joins.
+func (e *Engine) ingestBatch(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+	merged := mergeDuplicates(alerts)
+	return store.RetryOnConflict(ctx, func() error {
+		changes, err := e.ingestChanges(ctx, now, merged)
 		if err != nil {
 			return err
 		}
-		change.If = store.Unchanged(stored[i])
-		if over && len(groups) == 0 {
+		return e.store.Commit(ctx, now, changes...)
+	})
+}
+
+// incomingAlert is an alert to store; fp is its fingerprint.
+type incomingAlert struct {
+	*alert.Alert
+	fp alert.Fingerprint
+}
+
+// mergeDuplicates merges alerts with equal labels, in the order in which each comes
+// first.
+func mergeDuplicates(alerts []*alert.Alert) []incomingAlert {
+	position := make(map[alert.Fingerprint]int, len(alerts))
+	merged := make([]incomingAlert, 0, len(alerts))
+	for _, a := range alerts {
+		fp := a.Fingerprint()
+		if i, ok := position[fp]; ok {
+			merged[i].Alert = alert.Merge(merged[i].Alert, a)
+			continue
+		}
+		position[fp] = len(merged)
+		merged = append(merged, incomingAlert{a, fp})
+	}
+	return merged
+}
+
+func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []incomingAlert) ([]store.Change, error) {
+	keys := make([]string, len(alerts))
+	for i, a := range alerts {
+		keys[i] = alertKey(a.fp)
+	}
+	items, err := e.store.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	var changes []store.Change
+	updates := groupUpdates{}
+	for i, in := range alerts {
+		var stored alertRecord
+		known, err := store.Decode(items[i], &stored)
+		if err != nil {
+			e.log.Error("cannot read a stored alert; it is replaced", "key", items[i].Key, "err", err)
+			stored = alertRecord{}
+		}
+		rec := alertRecord{Alert: in.Alert, Groups: stored.Groups}
+		if known {
+			rec.Alert = alert.Merge(stored.Alert, in.Alert)
+		}
+		resolved := rec.ResolvedAt(now)
+		switch {
+		case !resolved:
+			for _, r := range e.root.Match(rec.Labels) {
+				group := r.GroupFor(rec.Labels)
+				if slices.Contains(rec.Groups, group.ID) {
+					continue
+				}
+				rec.Groups = append(slices.Clip(rec.Groups), group.ID)
+				changes = append(changes, store.Change{Key: memberKey(group.ID, in.fp), Value: []byte("1")})
+				updates.join(group, r.GroupWait, rec.StartsAt)
+			}
+		case known && !stored.ResolvedAt(now):
+			updates.flushResolved(e.root.Match(rec.Labels), rec)
+		}
+		change, err := store.Encode(items[i].Key, rec)
+		if err != nil {
+			return nil, err
+		}
+		change.If = store.Unchanged(items[i])
+		if resolved && len(rec.Groups) == 0 {
 			change.Expires = now.Add(resolvedRetention)
 		}
 		changes = append(changes, change)
-		sources, err := e.inhibition.changes(next, fp, now)
+		sources, err := e.inhibitor.SourceChanges(rec.Alert, in.fp, now)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		changes = append(changes, sources...)
 	}
-	heads, err := e.groupChanges(ctx, now, touched)
-	if err != nil {
-		return err
-	}
-	return e.store.Commit(ctx, now, append(changes, heads...)...)
+	headers, err := e.headerChanges(ctx, now, updates)
+	return append(changes, headers...), err
 }
 
-// wake makes the groups of an alert that ended due, where its routes announce
-// the end of a whole group at once.
-func (e *Engine) flushNow(touched map[string]*groupUpdate, l alert.Labels, groups []string) {
-	for _, r := range e.route.Match(l) {
+// groupUpdates are the groups that a batch changes, by ID.
+type groupUpdates map[string]*groupUpdate
+
+type groupUpdate struct {
+	route.Group
+	wait     time.Duration // the route's group_wait
+	earliest time.Time     // start of the new members
+	flushNow bool          // an alert resolved: flush at once
+}
+
+// join records that an alert which started at start becomes a member of the group.
+func (u groupUpdates) join(g route.Group, wait time.Duration, start time.Time) {
+	update := u[g.ID]
+	if update == nil {
+		update = &groupUpdate{Group: g, wait: wait}
+		u[g.ID] = update
+	}
+	if update.earliest.IsZero() || start.Before(update.earliest) {
+		update.earliest = start
+	}
+}
+
+// flushResolved makes those groups of an alert that resolved due at once whose
+// route has resolved_at_once.
+func (u groupUpdates) flushResolved(routes []*route.Route, rec alertRecord) {
+	for _, r := range routes {
 		if !r.ResolvedAtOnce {
 			continue
 		}
-		g := r.groupLabels(l)
-		key := r.groupKey(g)
-		if gid := groupID(r.ID, key); slices.Contains(groups, gid) && touched[gid] == nil {
-			touched[gid] = &groupUpdate{header: header{RouteID: r.ID, Key: key, Labels: g}, flushNow: true}
+		g := r.GroupFor(rec.Labels)
+		if slices.Contains(rec.Groups, g.ID) && u[g.ID] == nil {
+			u[g.ID] = &groupUpdate{Group: g, flushNow: true}
 		}
 	}
 }
 
-// touch is a group that gets a new member, or is woken.
-type groupUpdate struct {
-	header
-	wait     time.Duration
-	first    time.Time // the earliest start among the new members
-	flushNow bool      // an alert ended, and that may be all that is to be said
-}
-
-// touchHeaders returns the changes that make the groups' headers, or that write
-// them again as they are: an instance that is about to remove an empty group
-// must notice that it is not empty any more.
-func (e *Engine) groupChanges(ctx context.Context, now time.Time, touched map[string]*groupUpdate) ([]store.Change, error) {
-	if len(touched) == 0 {
+// headerChanges returns the changes that write the headers of the updated groups.
+// Existing ones are written as they are, so that an instance which is deleting the
+// group because it is empty runs into a conflict.
+func (e *Engine) headerChanges(ctx context.Context, now time.Time, updates groupUpdates) ([]store.Change, error) {
+	if len(updates) == 0 {
 		return nil, nil
 	}
-	keys := make([]string, 0, len(touched))
-	for gid := range touched {
-		keys = append(keys, groupKey(gid))
+	keys := make([]string, 0, len(updates))
+	for id := range updates {
+		keys = append(keys, groupKey(id))
 	}
 	slices.Sort(keys)
 	items, err := e.store.Get(ctx, keys...)
@@ -139,26 +189,26 @@ func (e *Engine) groupChanges(ctx context.Context, now time.Time, touched map[st
 	}
 	changes := make([]store.Change, len(items))
 	for i, it := range items {
-		t := touched[it.Key[len(kindGroup)+1:]]
+		u := updates[it.Key[len(keyspace.Group):]]
 		if it.Version != 0 {
 			due := it.Due
-			if t.flushNow && now.Before(due) {
+			if u.flushNow && now.Before(due) {
 				due = now
 			}
 			changes[i] = store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)}
 			continue
 		}
-		// A group waits for company, counted from now, unless its first alert
-		// has waited long enough elsewhere.
-		t.NextFlush = now.Add(t.wait)
-		if t.first.Add(t.wait).Before(now) {
-			t.NextFlush = now
+		// group_wait counts from now. As in Alertmanager there is none for an alert
+		// that started longer ago than that.
+		h := newHeader(u.Group, now.Add(u.wait))
+		if u.earliest.Add(u.wait).Before(now) {
+			h.NextFlush = now
 		}
-		c, err := put(it.Key, t.header)
+		c, err := store.Encode(it.Key, h)
 		if err != nil {
 			return nil, err
 		}
-		c.If, c.Due = store.Absent(), t.NextFlush
+		c.If, c.Due = store.Absent(), h.NextFlush
 		changes[i] = c
 	}
 	return changes, nil

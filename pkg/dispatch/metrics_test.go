@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 )
 
 // counted returns the metrics that are not 0, without Alertmanager's prefix.
@@ -30,16 +32,16 @@ func TestNotificationsAreCounted(t *testing.T) {
 	r := byTopic()
 	r.GroupInterval = duration("1m")
 	w := newWorld(t, r,
-		&dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(robot, "robot")}, Fallback: "mail", FallbackAfter: 10 * time.Minute},
-		&dispatch.Receiver{Name: "mail", Integrations: []dispatch.Integration{integration(mail, "email")}})
+		&outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(robot, "robot")}, Fallback: "mail", FallbackAfter: 10 * time.Minute},
+		&outbox.Receiver{Name: "mail", Integrations: []outbox.Integration{integration(mail, "email")}})
 	registry := &metrics.Registry{}
 	clock := t0
 	w.config.Metrics = metrics.NewNotifications(registry, func() time.Time { clock = clock.Add(3 * time.Second); return clock })
-	w.config.InhibitRules = []dispatch.InhibitRule{{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=inhibited"}}}
-	w.config.TimeIntervals = []dispatch.TimeInterval{
-		{Name: "now", TimeIntervals: []dispatch.TimesConfig{{Months: []string{"11"}}}}, {Name: "never", TimeIntervals: []dispatch.TimesConfig{{Months: []string{"1"}}}},
+	w.config.InhibitRules = []inhibit.Rule{{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=inhibited"}}}
+	w.config.TimeIntervals = []route.TimeInterval{
+		{Name: "now", TimeIntervals: []route.TimesConfig{{Months: []string{"11"}}}}, {Name: "never", TimeIntervals: []route.TimesConfig{{Months: []string{"1"}}}},
 	}
-	r.Routes = []*dispatch.RouteConfig{
+	r.Routes = []*route.Config{
 		{Matchers: []string{"topic=muted"}, MuteTimeIntervals: []string{"now"}, ActiveTimeIntervals: []string{"now"}},
 		{Matchers: []string{"topic=asleep"}, MuteTimeIntervals: []string{"now"}, ActiveTimeIntervals: []string{"never"}},
 	}

@@ -7,30 +7,33 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
+	"tocsin/pkg/silence"
 )
 
-func topicSilence(topic string, from, to float64) dispatch.Silence {
-	return dispatch.Silence{Matchers: []dispatch.SilenceMatcher{{Name: "topic", Value: topic, IsEqual: true}}, StartsAt: at(from), EndsAt: at(to), CreatedBy: "ops", Comment: "c"}
+func topicSilence(topic string, from, to float64) silence.Silence {
+	return silence.Silence{Matchers: []silence.Matcher{{Name: "topic", Value: topic, IsEqual: true}}, StartsAt: at(from), EndsAt: at(to), CreatedBy: "ops", Comment: "c"}
 }
 
-func (w *world) silence(now time.Time, s dispatch.Silence) string {
+func (w *world) silence(now time.Time, s silence.Silence) string {
 	w.t.Helper()
-	id, err := w.engine.SetSilence(w.t.Context(), now, s)
+	id, err := w.engine.Silences().Set(w.t.Context(), now, s)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return id
 }
 
-func oneReceiver(c *channel) *dispatch.Receiver {
-	return &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "test")}}
+func oneReceiver(c *channel) *outbox.Receiver {
+	return &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "test")}}
 }
 
 // A silenced alert is left out, and told when the silence is over.
 func TestSilence(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
 	w.silence(at(0), topicSilence("a", 0, 100))
 	w.fire(at(0), "a", "b")
 	w.tick(at(0))
@@ -46,9 +49,9 @@ func TestSilence(t *testing.T) {
 func TestEndedWhileSilenced(t *testing.T) {
 	for _, upstream := range []bool{false, true} {
 		c := &channel{}
-		w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+		w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
 		w.config.Upstream = upstream
-		w.restart(route("0s", "1m", "1h"))
+		w.restart(newRouteConfig("0s", "1m", "1h"))
 		w.fire(at(0), "a")
 		w.tick(at(0))
 		w.expect(c, "first notification:a;")
@@ -74,9 +77,9 @@ func TestEndedWhileSilenced(t *testing.T) {
 func TestFiresAgainAfterItEndedSilenced(t *testing.T) {
 	for _, upstream := range []bool{false, true} {
 		c := &channel{}
-		w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+		w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
 		w.config.Upstream = upstream
-		w.restart(route("0s", "1m", "1h"))
+		w.restart(newRouteConfig("0s", "1m", "1h"))
 		w.fire(at(0), "a")
 		w.tick(at(0))
 		w.expect(c, "first notification:a;")
@@ -95,10 +98,10 @@ func TestFiresAgainAfterItEndedSilenced(t *testing.T) {
 
 // The states of a silence, and what editing it does.
 func TestSilenceLife(t *testing.T) {
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(&channel{}))
-	get := func(id string) *dispatch.Silence {
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(&channel{}))
+	get := func(id string) *silence.Silence {
 		t.Helper()
-		s, err := w.engine.GetSilence(t.Context(), id)
+		s, err := w.engine.Silences().Get(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,8 +109,8 @@ func TestSilenceLife(t *testing.T) {
 	}
 	// A start in the past is now.
 	id := w.silence(at(50), topicSilence("a", 0, 100))
-	if s := get(id); !s.StartsAt.Equal(at(50)) || s.State(at(49)) != dispatch.SilencePending || s.State(at(50)) != dispatch.SilenceActive ||
-		s.State(at(100)) != dispatch.SilenceActive || s.State(at(100.001)) != dispatch.SilenceExpired {
+	if s := get(id); !s.StartsAt.Equal(at(50)) || s.State(at(49)) != silence.Pending || s.State(at(50)) != silence.Active ||
+		s.State(at(100)) != silence.Active || s.State(at(100.001)) != silence.Expired {
 		t.Errorf("%+v", s)
 	}
 	// A longer active one is the same silence.
@@ -131,19 +134,19 @@ func TestSilenceLife(t *testing.T) {
 	}
 	// Ending twice is ending once; an unknown id is an error.
 	for range 2 {
-		if err := w.engine.ExpireSilence(t.Context(), at(95), second); err != nil {
+		if err := w.engine.Silences().Expire(t.Context(), at(95), second); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if s := get(second); !s.EndsAt.Equal(at(95)) {
 		t.Errorf("ended: %+v", s)
 	}
-	if err := w.engine.ExpireSilence(t.Context(), at(95), "nonsense"); !errors.Is(err, dispatch.ErrNoSilence) {
+	if err := w.engine.Silences().Expire(t.Context(), at(95), "nonsense"); !errors.Is(err, silence.ErrNotFound) {
 		t.Errorf("unknown id: %v", err)
 	}
 	// A pending one that is ended never was.
 	pending := w.silence(at(100), topicSilence("a", 1000, 2000))
-	if err := w.engine.ExpireSilence(t.Context(), at(110), pending); err != nil {
+	if err := w.engine.Silences().Expire(t.Context(), at(110), pending); err != nil {
 		t.Fatal(err)
 	}
 	if s := get(pending); !s.StartsAt.Equal(at(110)) || !s.EndsAt.Equal(at(110)) {
@@ -152,19 +155,19 @@ func TestSilenceLife(t *testing.T) {
 }
 
 func TestInvalidSilences(t *testing.T) {
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(&channel{}))
-	with := func(m ...dispatch.SilenceMatcher) dispatch.Silence {
-		return dispatch.Silence{Matchers: m, StartsAt: at(0), EndsAt: at(10)}
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(&channel{}))
+	with := func(m ...silence.Matcher) silence.Silence {
+		return silence.Silence{Matchers: m, StartsAt: at(0), EndsAt: at(10)}
 	}
-	for want, s := range map[string]dispatch.Silence{
+	for want, s := range map[string]silence.Silence{
 		"at least one matcher required":                        with(),
-		"at least one matcher must not match the empty string": with(dispatch.SilenceMatcher{Name: "a", Value: ".*", IsRegex: true, IsEqual: true}, dispatch.SilenceMatcher{Name: "b", IsEqual: true}),
-		"invalid label matcher 0":                              with(dispatch.SilenceMatcher{Name: "a", Value: "(", IsRegex: true, IsEqual: true}),
-		"the label has no name":                                with(dispatch.SilenceMatcher{Value: "a", IsEqual: true}),
+		"at least one matcher must not match the empty string": with(silence.Matcher{Name: "a", Value: ".*", IsRegex: true, IsEqual: true}, silence.Matcher{Name: "b", IsEqual: true}),
+		"invalid label matcher 0":                              with(silence.Matcher{Name: "a", Value: "(", IsRegex: true, IsEqual: true}),
+		"the label has no name":                                with(silence.Matcher{Value: "a", IsEqual: true}),
 		"end time must not be before start time":               topicSilence("a", 10, 5),
 		"invalid zero end timestamp":                           {Matchers: topicSilence("a", 0, 1).Matchers, StartsAt: at(0)},
 	} {
-		if _, err := w.engine.SetSilence(t.Context(), at(0), s); !errors.Is(err, dispatch.ErrInvalidSilence) || !strings.Contains(err.Error(), want) {
+		if _, err := w.engine.Silences().Set(t.Context(), at(0), s); !errors.Is(err, silence.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want invalid silence: %s", err, want)
 		}
 	}
@@ -176,9 +179,9 @@ func TestNegativeSilence(t *testing.T) {
 	c := &channel{}
 	w := newWorld(t, byTopic(), oneReceiver(c))
 	for _, regex := range []bool{false, true} {
-		id := w.silence(at(0), dispatch.Silence{Matchers: []dispatch.SilenceMatcher{{Name: "topic", Value: "a", IsRegex: regex}}, StartsAt: at(0), EndsAt: at(100)})
-		quiet, err := w.engine.GetSilence(t.Context(), id)
-		if err != nil || quiet.State(at(1)) != dispatch.SilenceActive {
+		id := w.silence(at(0), silence.Silence{Matchers: []silence.Matcher{{Name: "topic", Value: "a", IsRegex: regex}}, StartsAt: at(0), EndsAt: at(100)})
+		quiet, err := w.engine.Silences().Get(t.Context(), id)
+		if err != nil || quiet.State(at(1)) != silence.Active {
 			t.Errorf("%+v, %v", quiet, err)
 		}
 	}
@@ -191,8 +194,8 @@ func TestNegativeSilence(t *testing.T) {
 func TestInhibitRuleTwice(t *testing.T) {
 	c := &channel{}
 	w := newWorld(t, byTopic(), oneReceiver(c))
-	rule := dispatch.InhibitRule{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=b"}}
-	w.config.InhibitRules = []dispatch.InhibitRule{rule, rule}
+	rule := inhibit.Rule{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=b"}}
+	w.config.InhibitRules = []inhibit.Rule{rule, rule}
 	w.restart(byTopic())
 	w.fire(at(0), "a", "b")
 	w.tick(at(0))
@@ -214,7 +217,7 @@ func TestInhibitRulesChange(t *testing.T) {
 		}
 		return len(items)
 	}
-	w.config.InhibitRules = []dispatch.InhibitRule{
+	w.config.InhibitRules = []inhibit.Rule{
 		{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=b"}},
 		{SourceMatchers: []string{"topic=~more.*"}, TargetMatchers: []string{"topic=c"}, Equal: []string{"alertname"}},
 	}
@@ -246,9 +249,9 @@ func TestInhibitRulesChange(t *testing.T) {
 // fires, and no others.
 func TestInhibition(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
-	w.config.InhibitRules = []dispatch.InhibitRule{{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Lag"}, Equal: []string{"zone"}}}
-	w.restart(route("0s", "1m", "1h"))
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
+	w.config.InhibitRules = []inhibit.Rule{{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Lag"}, Equal: []string{"zone"}}}
+	w.restart(newRouteConfig("0s", "1m", "1h"))
 	push := func(now time.Time, alerts ...*alert.Alert) {
 		t.Helper()
 		if err := w.engine.Ingest(t.Context(), now, alerts); err != nil {
@@ -279,9 +282,9 @@ func TestInhibition(t *testing.T) {
 // An alert that matches both sides does not keep itself or its like quiet.
 func TestNoSelfInhibition(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
-	w.config.InhibitRules = []dispatch.InhibitRule{{SourceMatchers: []string{"alertname=Lag"}, TargetMatchers: []string{"alertname=Lag"}}}
-	w.restart(route("0s", "1m", "1h"))
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
+	w.config.InhibitRules = []inhibit.Rule{{SourceMatchers: []string{"alertname=Lag"}, TargetMatchers: []string{"alertname=Lag"}}}
+	w.restart(newRouteConfig("0s", "1m", "1h"))
 	w.fire(at(0), "a", "b")
 	w.tick(at(0))
 	w.expect(c, "first notification:a,b;")
@@ -292,9 +295,9 @@ func TestNoSelfInhibition(t *testing.T) {
 func TestTimeIntervals(t *testing.T) {
 	c := &channel{}
 	// t0 is 22:00 in UTC, 06:00 in Shanghai.
-	intervals := []dispatch.TimeInterval{
-		{Name: "dawn", TimeIntervals: []dispatch.TimesConfig{{Times: []dispatch.TimeRangeConfig{{StartTime: "06:00", EndTime: "06:02"}}, Location: "Asia/Shanghai"}}},
-		{Name: "office", TimeIntervals: []dispatch.TimesConfig{{Times: []dispatch.TimeRangeConfig{{StartTime: "22:05", EndTime: "24:00"}}, Weekdays: []string{"monday:friday"}}}},
+	intervals := []route.TimeInterval{
+		{Name: "dawn", TimeIntervals: []route.TimesConfig{{Times: []route.TimeRangeConfig{{StartTime: "06:00", EndTime: "06:02"}}, Location: "Asia/Shanghai"}}},
+		{Name: "office", TimeIntervals: []route.TimesConfig{{Times: []route.TimeRangeConfig{{StartTime: "22:05", EndTime: "24:00"}}, Weekdays: []string{"monday:friday"}}}},
 	}
 	for name, tc := range map[string]struct {
 		mute, active []string
@@ -305,9 +308,9 @@ func TestTimeIntervals(t *testing.T) {
 		"both":   {mute: []string{"dawn"}, active: []string{"office"}, from: 300},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := route("0s", "1m", "1h")
-			r.Routes = []*dispatch.RouteConfig{{Matchers: []string{"alertname=Lag"}, MuteTimeIntervals: tc.mute, ActiveTimeIntervals: tc.active}}
-			w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+			r := newRouteConfig("0s", "1m", "1h")
+			r.Routes = []*route.Config{{Matchers: []string{"alertname=Lag"}, MuteTimeIntervals: tc.mute, ActiveTimeIntervals: tc.active}}
+			w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
 			w.config.TimeIntervals = intervals
 			w.restart(r)
 			w.fire(at(0), "a")

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
 )
 
 // album is a channel that says a notification in a text, or in several, and shows
@@ -55,12 +55,12 @@ func (a *album) Messages(n *alert.Notification) ([]notify.Message, error) {
 }
 
 // receiver lets a be sent so many messages a minute.
-func (a *album) receiver(name string, quota int) *dispatch.Receiver {
+func (a *album) receiver(name string, quota int) *outbox.Receiver {
 	kind := notify.Kind{Name: "album"}
 	if quota > 0 {
 		kind.Quotas = []notify.Quota{{Messages: quota, Per: time.Minute}}
 	}
-	return &dispatch.Receiver{Name: name, Integrations: []dispatch.Integration{{Kind: kind, SendResolved: true, Notifier: a}}}
+	return &outbox.Receiver{Name: name, Integrations: []outbox.Integration{{Kind: kind, SendResolved: true, Notifier: a}}}
 }
 
 func (a *album) expect(t *testing.T, want ...string) {
@@ -143,7 +143,7 @@ func TestOptionalFails(t *testing.T) {
 		if sum := w.tick(at(0)); sum.Sent != 1 || sum.Pending != 0 {
 			t.Errorf("%v: %+v", err, sum)
 		}
-		if dead, err := w.engine.DeadLetters(t.Context()); err != nil || len(dead) > 0 {
+		if dead, err := w.engine.Outbox().DeadLetters(t.Context()); err != nil || len(dead) > 0 {
 			t.Errorf("%v, %v", dead, err)
 		}
 		w.fire(at(1), "b")

@@ -6,20 +6,21 @@ import (
 	"testing"
 	"time"
 
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 )
 
 // paced is a receiver whose channel may be sent 20 messages a minute.
-func paced(c *channel) *dispatch.Receiver {
+func paced(c *channel) *outbox.Receiver {
 	in := integration(c, "robot")
 	in.Kind.Quotas = []notify.Quota{{Messages: 20, Per: time.Minute}}
-	return &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}}
+	return &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{in}}
 }
 
 // byTopic makes every topic a group of its own.
-func byTopic() dispatch.RouteConfig {
-	r := route("0s", "5m", "4h")
+func byTopic() route.Config {
+	r := newRouteConfig("0s", "5m", "4h")
 	r.GroupBy = []string{"topic"}
 	return r
 }

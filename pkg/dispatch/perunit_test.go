@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
 )
@@ -38,9 +39,9 @@ func (p *phones) Messages(n *alert.Notification) ([]notify.Message, error) {
 	}}}, nil
 }
 
-func (p *phones) receiver(name string, q notify.Quota) *dispatch.Receiver {
+func (p *phones) receiver(name string, q notify.Quota) *outbox.Receiver {
 	kind := notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true, Quotas: []notify.Quota{q}}
-	return &dispatch.Receiver{Name: name, Integrations: []dispatch.Integration{{Kind: kind, SendResolved: true, Notifier: p}}}
+	return &outbox.Receiver{Name: name, Integrations: []outbox.Integration{{Kind: kind, SendResolved: true, Notifier: p}}}
 }
 
 func (p *phones) expect(t *testing.T, want ...string) {
@@ -56,7 +57,7 @@ func (p *phones) expect(t *testing.T, want ...string) {
 func TestQuotaPerUnit(t *testing.T) {
 	p, q := to("A", "B"), to("B", "C")
 	r := byTopic()
-	r.Routes = []*dispatch.RouteConfig{{Matchers: []string{"topic=~.+"}, Continue: true}, {Receiver: "other", Matchers: []string{"topic=~.+"}}}
+	r.Routes = []*route.Config{{Matchers: []string{"topic=~.+"}, Continue: true}, {Receiver: "other", Matchers: []string{"topic=~.+"}}}
 	// What the other looks back on is longer than what the first does.
 	w := newWorld(t, r, p.receiver("ops", notify.Quota{Messages: 2, Per: time.Minute}), q.receiver("other", notify.Quota{Messages: 3, Per: time.Hour}))
 	w.fire(at(0), "a")
@@ -182,9 +183,9 @@ func TestMessagesForOthersGoOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, second := &channel{units: []string{"A", "B", "C"}}, &channel{}
-			ops := &dispatch.Receiver{Name: "ops", Fallback: "second", FallbackAfter: time.Hour,
-				Integrations: []dispatch.Integration{{Kind: notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true}, Notifier: c}}}
-			w := newWorld(t, byTopic(), ops, &dispatch.Receiver{Name: "second", Integrations: []dispatch.Integration{integration(second, "chat")}})
+			ops := &outbox.Receiver{Name: "ops", Fallback: "second", FallbackAfter: time.Hour,
+				Integrations: []outbox.Integration{{Kind: notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true}, Notifier: c}}}
+			w := newWorld(t, byTopic(), ops, &outbox.Receiver{Name: "second", Integrations: []outbox.Integration{integration(second, "chat")}})
 			c.fail(tt.answer)
 			w.fire(at(0), "a")
 			w.tick(at(0))

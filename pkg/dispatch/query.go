@@ -8,97 +8,93 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/route"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
-// AlertView is an alert as it stands at a time.
+// AlertView is the state of an alert at a time.
 type AlertView struct {
 	*alert.Alert
 	Fingerprint alert.Fingerprint
-	// Receivers are those of the routes that the alert takes, each once.
+	// Receivers are those of the routes that match the alert, each once.
 	Receivers []string
-	// Quiet is why it is kept quiet now. The time intervals of its routes are
-	// told of its groups only, since it may take several routes.
+	// MuteStatus has no time intervals, since they belong to routes and several
+	// may match: see GroupView.MutedBy.
 	MuteStatus
 }
 
-// GroupView is a group of alerts as it stands at a time.
+// GroupView is the state of a group of alerts at a time.
 type GroupView struct {
 	Receiver    string
 	Labels      alert.Labels
 	RouteLabels alert.Labels
-	// MutedBy are the time intervals that keep the group quiet now.
+	// MutedBy are the time intervals that mute the group now.
 	MutedBy []string
 	Alerts  []AlertView
 
-	route *Route
+	route *route.Route
 }
 
-// Alerts returns the alerts that fire at now, in order of their fingerprints.
-// How they stand is judged by the silences and the other alerts of this moment,
-// not of the last flush.
+// Alerts returns the alerts that fire at now, in order of their fingerprints. Their
+// mute status is that of now, not of the last flush.
 func (e *Engine) Alerts(ctx context.Context, now time.Time) ([]AlertView, error) {
-	quiet, err := e.mutesAt(ctx, now)
+	mutes, err := e.mutesAt(ctx, now)
 	if err != nil {
 		return nil, err
 	}
 	var all []AlertView
-	for after := ""; ; {
-		page, err := e.store.List(ctx, "alert/", after, pageSize)
+	for page, err := range store.Pages(ctx, e.store, keyspace.Alert, pageSize) {
 		if err != nil {
 			return nil, err
 		}
 		for _, it := range page {
-			after = it.Key
-			var rec alertRecord
-			if _, err := read(it, &rec); err != nil {
-				e.log.Error("cannot read an alert; it is not shown", "key", it.Key, "err", err)
+			a, err := decodeAlert(it)
+			if err != nil {
+				e.log.Error("cannot read an alert; it is not listed", "key", it.Key, "err", err)
 				continue
 			}
-			if rec.ResolvedAt(now) {
+			if a.ResolvedAt(now) {
 				continue
 			}
-			v := AlertView{Alert: rec.Alert, Fingerprint: rec.Fingerprint(), Receivers: e.ReceiversOf(rec.Labels)}
-			v.SilencedBy = quiet.silencedBy(rec.Labels)
-			if v.InhibitedBy, err = quiet.inhibitedBy(ctx, rec.Labels); err != nil {
+			status, err := mutes.status(ctx, a.Labels, nil)
+			if err != nil {
 				return nil, err
 			}
-			all = append(all, v)
-		}
-		if len(page) < pageSize {
-			return all, nil
+			all = append(all, AlertView{a, a.Fingerprint(), e.root.Receivers(a.Labels), status})
 		}
 	}
+	return all, nil
 }
 
 // Groups returns the groups of the alerts that fire at now, in order of their
-// labels and receivers; an alert is in one group for each route it takes.
+// labels and receivers. An alert is in one group for each route that matches it.
 func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error) {
 	alerts, err := e.Alerts(ctx, now)
 	if err != nil {
 		return nil, err
 	}
-	groups := map[string]*GroupView{}
+	views := map[string]*GroupView{}
 	for _, a := range alerts {
-		for _, r := range e.route.Match(a.Labels) {
-			labels := r.groupLabels(a.Labels)
-			id := groupID(r.ID, r.groupKey(labels))
-			g := groups[id]
-			if g == nil {
-				g = &GroupView{Receiver: r.Receiver, Labels: labels, route: r}
-				g.MutedBy, _ = e.intervals.mute(r, now)
-				groups[id] = g
+		for _, r := range e.root.Match(a.Labels) {
+			group := r.GroupFor(a.Labels)
+			v := views[group.ID]
+			if v == nil {
+				v = &GroupView{Receiver: r.Receiver, Labels: group.Labels, route: r}
+				v.MutedBy, _ = e.intervals.Muting(r, now)
+				views[group.ID] = v
 			}
-			g.Alerts = append(g.Alerts, a)
+			v.Alerts = append(v.Alerts, a)
 		}
 	}
 	var all []GroupView
-	for _, g := range groups {
-		n := alert.Notification{At: now, GroupLabels: g.Labels}
-		for _, a := range g.Alerts {
+	for _, v := range views {
+		n := alert.Notification{At: now, GroupLabels: v.Labels}
+		for _, a := range v.Alerts {
 			n.Alerts = append(n.Alerts, a.Alert)
 		}
-		g.RouteLabels = e.routeLabels(g.route, n)
-		all = append(all, *g)
+		v.RouteLabels = v.route.RenderLabels(n, &e.style, e.log)
+		all = append(all, *v)
 	}
 	slices.SortFunc(all, func(a, b GroupView) int {
 		return cmp.Or(a.Labels.Compare(b.Labels), strings.Compare(a.Receiver, b.Receiver))
@@ -106,40 +102,26 @@ func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error)
 	return all, nil
 }
 
-// Group returns what alerts are to a receiver if they are one group: with the
-// labels of the first route that takes the first alert there, or none when no
-// route does. It is for a look ahead; nothing is stored.
+// Preview returns the first notification that the receiver would get of the alerts
+// as one group: the group of the first alert on the first matching route to that
+// receiver, or one without labels if there is no such route. It stores nothing.
 func (e *Engine) Preview(now time.Time, receiver string, alerts []*alert.Alert) *alert.Notification {
-	n := &alert.Notification{Receiver: receiver, Reason: "first notification", At: now, Alerts: alerts}
-	for _, r := range e.route.Match(alerts[0].Labels) {
+	n := &alert.Notification{Receiver: receiver, Reason: reasonFirst, At: now, Alerts: alerts}
+	for _, r := range e.root.Match(alerts[0].Labels) {
 		if r.Receiver == receiver {
-			n.GroupLabels = r.groupLabels(alerts[0].Labels)
-			n.RouteLabels = e.routeLabels(r, *n)
-			n.GroupKey = r.groupKey(n.GroupLabels)
+			group := r.GroupFor(alerts[0].Labels)
+			n.GroupLabels, n.GroupKey = group.Labels, group.Key
+			n.RouteLabels = r.RenderLabels(*n, &e.style, e.log)
 			break
 		}
 	}
 	return n
 }
 
-// ReceiversOf returns the receivers of the routes that an alert with these labels
-// takes, each once.
-func (e *Engine) ReceiversOf(l alert.Labels) []string {
-	var names []string
-	for _, r := range e.route.Match(l) {
-		if !slices.Contains(names, r.Receiver) {
-			names = append(names, r.Receiver)
-		}
-	}
-	return names
-}
+// ReceiversOf returns the receivers of the routes that match an alert with these
+// labels, each once.
+func (e *Engine) ReceiversOf(l alert.Labels) []string { return e.root.Receivers(l) }
 
-// Receivers returns the names of all receivers, in order.
-func (e *Engine) Receivers() []string {
-	var names []string
-	for name := range e.receivers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// InTimeInterval reports whether the time interval with the name contains t; false
+// if there is no such interval.
+func (e *Engine) InTimeInterval(name string, t time.Time) bool { return e.intervals.Contains(name, t) }

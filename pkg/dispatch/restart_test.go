@@ -3,16 +3,16 @@ package dispatch_test
 import (
 	"testing"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/outbox"
 )
 
 // A restart moves the rhythm of a group that was said, says nothing twice, and
 // leaves a group_wait alone.
 func TestRestart(t *testing.T) {
 	c := &channel{}
-	r := route("10s", "60s", "1h")
+	r := newRouteConfig("10s", "60s", "1h")
 	r.GroupBy = []string{"topic"}
-	w := newWorld(t, r, &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{integration(c, "chat")}})
+	w := newWorld(t, r, &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{integration(c, "chat")}})
 	w.fire(at(0), "old")
 	w.tick(at(10))
 	w.expect(c, "first notification:old;")

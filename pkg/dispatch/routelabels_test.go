@@ -8,6 +8,8 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 )
 
@@ -15,7 +17,7 @@ import (
 // fails is left out, and keeps back nothing but what asks for it.
 func TestRouteLabels(t *testing.T) {
 	c := &channel{}
-	r := route("0s", "1m", "1h")
+	r := newRouteConfig("0s", "1m", "1h")
 	r.Labels = alert.Labels{
 		"plain":    "{ }",
 		"template": `{{ .CommonLabels.alertname | toLower }} {{ .GroupLabels.alertname }} {{ len .Alerts }} {{ .Receiver }} {{ .NotificationReason }} {{ .ExternalURL }}`,
@@ -47,9 +49,9 @@ func TestRouteLabels(t *testing.T) {
 }
 
 func TestBadRouteLabel(t *testing.T) {
-	r := route("0s", "1m", "1h")
-	r.Routes = []*dispatch.RouteConfig{{Matchers: []string{"a=b"}, Labels: alert.Labels{"team": "{{ if }}"}}}
-	config := dispatch.Config{Route: &r, Receivers: []*dispatch.Receiver{oneReceiver(&channel{})}}
+	r := newRouteConfig("0s", "1m", "1h")
+	r.Routes = []*route.Config{{Matchers: []string{"a=b"}, Labels: alert.Labels{"team": "{{ if }}"}}}
+	config := dispatch.Config{Route: &r, Receivers: []*outbox.Receiver{oneReceiver(&channel{})}}
 	if _, err := dispatch.New(nil, config, nil); err == nil || !strings.Contains(err.Error(), `route {}/{a="b"}/0: its label "team"`) {
 		t.Errorf("%v, want an error that names the label", err)
 	}

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/store"
 )
 
@@ -60,8 +61,8 @@ func TestUnreadable(t *testing.T) {
 				in.Kind.Quotas = []notify.Quota{{Messages: 20, Per: time.Minute}}
 				r := byTopic()
 				r.GroupInterval = duration("1m")
-				w := newWorld(t, r, &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{in}})
-				w.config.InhibitRules = []dispatch.InhibitRule{{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=target"}}}
+				w := newWorld(t, r, &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{in}})
+				w.config.InhibitRules = []inhibit.Rule{{SourceMatchers: []string{"topic=a"}, TargetMatchers: []string{"topic=target"}}}
 				w.restart(r)
 				w.silence(at(0), topicSilence("quiet", 0, 10000))
 				c.fail(final("refused"))
@@ -110,7 +111,7 @@ func TestUnreadable(t *testing.T) {
 				if _, err := w.engine.Groups(t.Context(), at(130)); err != nil {
 					t.Error(err)
 				}
-				if _, err := w.engine.DeadLetters(t.Context()); err != nil {
+				if _, err := w.engine.Outbox().DeadLetters(t.Context()); err != nil {
 					t.Error(err)
 				}
 				if err := w.engine.Restart(t.Context(), at(130)); err != nil {
@@ -149,7 +150,7 @@ func TestUnreadableOwed(t *testing.T) {
 // others in it are told of as ever.
 func TestUnreadableMember(t *testing.T) {
 	c := &channel{}
-	w := newWorld(t, route("0s", "1m", "1h"), oneReceiver(c))
+	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
 	w.fire(at(0), "a", "b")
 	w.tick(at(0))
 	w.expect(c, "first notification:a,b;")

@@ -13,6 +13,8 @@ import (
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/host"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 )
 
@@ -52,18 +54,18 @@ type engineEnv struct {
 func newEngineEnv(t *testing.T, c host.Config, schedule ...string) *engineEnv {
 	t.Helper()
 	e := &engineEnv{testEnv: newTestEnv(t, c), notifier: &testNotifier{}}
-	route := dispatch.RouteConfig{Receiver: "ops", GroupBy: []string{"alertname", "project"}, GroupWait: duration("0s"), GroupInterval: duration("1m")}
+	root := route.Config{Receiver: "ops", GroupBy: []string{"alertname", "project"}, GroupWait: duration("0s"), GroupInterval: duration("1m")}
 	for _, age := range schedule {
-		route.RepeatSchedule = append(route.RepeatSchedule, *duration(age))
+		root.RepeatSchedule = append(root.RepeatSchedule, *duration(age))
 	}
 	var f setting.Faults
-	route.Validate(&f, dispatch.Names{Receivers: []string{"ops"}})
+	root.Validate(&f, route.Names{Receivers: []string{"ops"}})
 	if len(f.List()) > 0 {
 		t.Fatalf("route: got %v, want no faults", f.List())
 	}
-	ops := &dispatch.Receiver{Name: "ops", Integrations: []dispatch.Integration{{Kind: notify.Kind{Name: "test"}, SendResolved: true, Notifier: e.notifier}}}
+	ops := &outbox.Receiver{Name: "ops", Integrations: []outbox.Integration{{Kind: notify.Kind{Name: "test"}, SendResolved: true, Notifier: e.notifier}}}
 	var err error
-	if e.engine, err = dispatch.New(e.store, dispatch.Config{Route: &route, Receivers: []*dispatch.Receiver{ops}}, slog.New(slog.DiscardHandler)); err != nil {
+	if e.engine, err = dispatch.New(e.store, dispatch.Config{Route: &root, Receivers: []*outbox.Receiver{ops}}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	e.watcher.Ingest, e.registry.Ingest = e.engine.Ingest, e.engine.Ingest

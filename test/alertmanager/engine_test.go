@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/route"
 )
 
 var (
@@ -64,18 +64,18 @@ func (s scenario) plain() bool {
 	if len(s.config.InhibitRules)+len(s.config.TimeIntervals) > 0 || multiple(s.config.Route, 0, 0) {
 		return false
 	}
-	return !slices.ContainsFunc(s.steps, func(st step) bool { _, is := st.do.(silence); return is })
+	return !slices.ContainsFunc(s.steps, func(st step) bool { _, is := st.do.(setSilence); return is })
 }
 
 // multiple tells whether a route of the tree repeats on the grid of its flushes.
-func multiple(r *dispatch.RouteConfig, interval, repeat time.Duration) bool {
+func multiple(r *route.Config, interval, repeat time.Duration) bool {
 	if r.GroupInterval != nil {
 		interval = r.GroupInterval.Std()
 	}
 	if r.RepeatInterval != nil {
 		repeat = r.RepeatInterval.Std()
 	}
-	return interval == 0 || repeat%interval == 0 || slices.ContainsFunc(r.Routes, func(child *dispatch.RouteConfig) bool {
+	return interval == 0 || repeat%interval == 0 || slices.ContainsFunc(r.Routes, func(child *route.Config) bool {
 		return multiple(child, interval, repeat)
 	})
 }

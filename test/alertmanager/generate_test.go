@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
+	"tocsin/pkg/silence"
 )
 
 // generator makes random scenarios. The same two numbers make the same one.
@@ -74,12 +76,12 @@ func (g *generator) labels() alert.Labels {
 }
 
 // matcher is on a label that there is, mostly.
-func (g *generator) matcher() dispatch.SilenceMatcher {
+func (g *generator) matcher() silence.Matcher {
 	name := pick(g.Rand, names...)
 	if g.chance(3) {
 		name = "absent"
 	}
-	m := dispatch.SilenceMatcher{Name: name, IsEqual: g.chance(75), IsRegex: g.chance(40), Value: "nothing"}
+	m := silence.Matcher{Name: name, IsEqual: g.chance(75), IsRegex: g.chance(40), Value: "nothing"}
 	if v := values[name]; len(v) > 0 {
 		m.Value = pick(g.Rand, v...)
 		if m.IsRegex {
@@ -158,14 +160,14 @@ func (g *generator) configure() {
 
 // immediate tells whether a group of the tree may be flushed at its birth: then
 // it is a race in Alertmanager whether the next alert of the same push is in it.
-func immediate(r *dispatch.RouteConfig) bool {
+func immediate(r *route.Config) bool {
 	return r.GroupWait != nil && *r.GroupWait == 0 || slices.ContainsFunc(r.Routes, immediate)
 }
 
 // ambiguous tells whether two routes of the tree have the same matchers all the
 // way up. Alertmanager's notification log takes them for one if they have the
 // same receiver; see testdata/differ/siblings.txt.
-func ambiguous(r *dispatch.RouteConfig) bool {
+func ambiguous(r *route.Config) bool {
 	var keys []string
 	for _, child := range r.Routes {
 		key := fmt.Sprint(slices.Sorted(slices.Values(child.Matchers)), child.Match, child.MatchRE)
@@ -177,8 +179,8 @@ func ambiguous(r *dispatch.RouteConfig) bool {
 	return false
 }
 
-func (g *generator) route(depth int) *dispatch.RouteConfig {
-	r := &dispatch.RouteConfig{Matchers: g.matchers(2), Continue: g.chance(40)}
+func (g *generator) route(depth int) *route.Config {
+	r := &route.Config{Matchers: g.matchers(2), Continue: g.chance(40)}
 	if g.chance(10) {
 		r.Match, r.MatchRE = g.classic()
 	}
@@ -226,10 +228,10 @@ func (g *generator) route(depth int) *dispatch.RouteConfig {
 }
 
 // interval is around the time of the scenario.
-func (g *generator) interval(name string) dispatch.TimeInterval {
-	ti := dispatch.TimeInterval{Name: name}
+func (g *generator) interval(name string) route.TimeInterval {
+	ti := route.TimeInterval{Name: name}
 	for range 1 + g.IntN(2) {
-		var c dispatch.TimesConfig
+		var c route.TimesConfig
 		from := g.begin.Add(time.Duration(g.IntN(40)-10) * time.Minute)
 		if g.chance(20) {
 			c.Location = pick(g.Rand, "Asia/Shanghai", "America/New_York", "UTC")
@@ -245,7 +247,7 @@ func (g *generator) interval(name string) dispatch.TimeInterval {
 			to = from.Add(30 * time.Minute)
 		}
 		if g.chance(85) {
-			c.Times = append(c.Times, dispatch.TimeRangeConfig{StartTime: from.Format("15:04"), EndTime: to.Format("15:04")})
+			c.Times = append(c.Times, route.TimeRangeConfig{StartTime: from.Format("15:04"), EndTime: to.Format("15:04")})
 		}
 		if g.chance(20) {
 			c.Weekdays = []string{pick(g.Rand, "monday:friday", "sunday", "tuesday:saturday")}
@@ -261,8 +263,8 @@ func (g *generator) interval(name string) dispatch.TimeInterval {
 	return ti
 }
 
-func (g *generator) inhibition() dispatch.InhibitRule {
-	r := dispatch.InhibitRule{SourceMatchers: g.matchers(2), TargetMatchers: g.matchers(2)}
+func (g *generator) inhibition() inhibit.Rule {
+	r := inhibit.Rule{SourceMatchers: g.matchers(2), TargetMatchers: g.matchers(2)}
 	if g.chance(25) {
 		r.TargetMatchers = r.SourceMatchers // every source is a target
 	} else if g.chance(20) {
@@ -391,8 +393,8 @@ func (s scenario) lateEnd() bool {
 	return false
 }
 
-func (g *generator) silence(at time.Duration) silence {
-	s := silence{name: fmt.Sprintf("s%d", len(g.sils))}
+func (g *generator) silence(at time.Duration) setSilence {
+	s := setSilence{name: fmt.Sprintf("s%d", len(g.sils))}
 	if len(g.sils) > 0 && g.chance(40) {
 		s.name = pick(g.Rand, g.sils...)
 	} else {
@@ -402,7 +404,7 @@ func (g *generator) silence(at time.Duration) silence {
 	s.end = g.sometime(at, time.Duration(g.IntN(900)-20)*time.Second)
 	// An edit mostly keeps the matchers, and the start.
 	for _, st := range slices.Backward(g.steps) {
-		if old, ok := st.do.(silence); ok && old.name == s.name && g.chance(60) {
+		if old, ok := st.do.(setSilence); ok && old.name == s.name && g.chance(60) {
 			s.matchers = old.matchers
 			if g.chance(70) {
 				s.start = st.at + max(0, old.start) - at

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/alertmanager/timeinterval"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/route"
 )
 
 // Time intervals are valid for both or for neither, and contain the same moments.
@@ -19,9 +19,9 @@ func TestIntervals(t *testing.T) {
 	valid, refused, inside := 0, 0, 0
 	for range 4000 {
 		c := config{Receivers: []receiver{{Name: "others"}, {Name: "muted"}},
-			TimeIntervals: []dispatch.TimeInterval{{Name: "t", TimeIntervals: []dispatch.TimesConfig{randomTimes(r)}}},
-			Route: &dispatch.RouteConfig{Receiver: "others",
-				Routes: []*dispatch.RouteConfig{{Receiver: "muted", Matchers: []string{`job="api"`}, MuteTimeIntervals: []string{"t"}}}}}
+			TimeIntervals: []route.TimeInterval{{Name: "t", TimeIntervals: []route.TimesConfig{randomTimes(r)}}},
+			Route: &route.Config{Receiver: "others",
+				Routes: []*route.Config{{Receiver: "muted", Matchers: []string{`job="api"`}, MuteTimeIntervals: []string{"t"}}}}}
 		conf, err := amconfig.Load(c.yaml())
 		engine, oerr := c.engine(&transcript{}, true)
 		if (err == nil) != (oerr == nil) {
@@ -62,7 +62,7 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
-func randomTimes(r *rand.Rand) (c dispatch.TimesConfig) {
+func randomTimes(r *rand.Rand) (c route.TimesConfig) {
 	rang := func(member func() string) string {
 		if r.IntN(2) == 0 {
 			return member()
@@ -83,7 +83,7 @@ func randomTimes(r *rand.Rand) (c dispatch.TimesConfig) {
 		return pick(r, fmt.Sprintf("%02d:%02d", r.IntN(24), r.IntN(60)), fmt.Sprintf("%02d:00", r.IntN(25)), pick(r, "00:00", "24:00", "9:00", "24:01", "", "12"))
 	}
 	for range max(0, r.IntN(4)-1) {
-		c.Times = append(c.Times, dispatch.TimeRangeConfig{StartTime: clock(), EndTime: clock()})
+		c.Times = append(c.Times, route.TimeRangeConfig{StartTime: clock(), EndTime: clock()})
 	}
 	list(&c.Weekdays, func() string {
 		return pick(r, "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "Monday", "1")

@@ -9,7 +9,8 @@ import (
 
 	"github.com/prometheus/alertmanager/matcher/compat"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 )
 
@@ -20,7 +21,7 @@ func TestMatchers(t *testing.T) {
 	for range 20_000 {
 		input := matcherText(r)
 		theirs, err := compat.Matchers(input, "test")
-		rule := dispatch.InhibitRule{SourceMatchers: []string{input}}
+		rule := inhibit.Rule{SourceMatchers: []string{input}}
 		var f setting.Faults
 		rule.Validate(&f)
 		if (err != nil) != (len(f.List()) > 0) {
@@ -32,8 +33,8 @@ func TestMatchers(t *testing.T) {
 		}
 		valid++
 		// Which alerts they match shows in where these go.
-		c := config{Receivers: []receiver{{Name: "others"}, {Name: "matched"}}, Route: &dispatch.RouteConfig{Receiver: "others",
-			Routes: []*dispatch.RouteConfig{{Receiver: "matched", Matchers: []string{input}}}}}
+		c := config{Receivers: []receiver{{Name: "others"}, {Name: "matched"}}, Route: &route.Config{Receiver: "others",
+			Routes: []*route.Config{{Receiver: "matched", Matchers: []string{input}}}}}
 		engine, err := c.engine(&transcript{}, true)
 		if err != nil {
 			t.Fatalf("%q: Tocsin: %v", input, err)

@@ -11,7 +11,9 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/inhibit"
+	"tocsin/pkg/route"
+	"tocsin/pkg/silence"
 )
 
 // scenario is a configuration and what happens under it. Its text, which String
@@ -26,10 +28,10 @@ type scenario struct {
 
 // config is the part of alertmanager.yml that the engine works by.
 type config struct {
-	Route         *dispatch.RouteConfig   `yaml:"route"`
-	Receivers     []receiver              `yaml:"receivers"`
-	InhibitRules  []dispatch.InhibitRule  `yaml:"inhibit_rules,omitempty"`
-	TimeIntervals []dispatch.TimeInterval `yaml:"time_intervals,omitempty"`
+	Route         *route.Config        `yaml:"route"`
+	Receivers     []receiver           `yaml:"receivers"`
+	InhibitRules  []inhibit.Rule       `yaml:"inhibit_rules,omitempty"`
+	TimeIntervals []route.TimeInterval `yaml:"time_intervals,omitempty"`
 }
 
 type receiver struct {
@@ -67,9 +69,9 @@ type push struct {
 const open = never
 
 // silence makes a silence, or changes the one that was made under this name.
-type silence struct {
+type setSilence struct {
 	name       string
-	matchers   []dispatch.SilenceMatcher
+	matchers   []silence.Matcher
 	start, end time.Duration
 }
 
@@ -89,7 +91,7 @@ func (p push) String() string {
 	return b.String()
 }
 
-func (s silence) String() string {
+func (s setSilence) String() string {
 	ms := make([]string, len(s.matchers))
 	for i, m := range s.matchers {
 		op := map[[2]bool]string{{false, true}: "=", {false, false}: "!=", {true, true}: "=~", {true, false}: "!~"}[[2]bool{m.IsRegex, m.IsEqual}]
@@ -193,13 +195,13 @@ func parseAction(text string) (action, error) {
 		}
 		return p, nil
 	case len(names) == 2 && names[0] == "silence" && len(sets) == 1:
-		s := silence{name: names[1], start: start, end: end}
+		s := setSilence{name: names[1], start: start, end: end}
 		ms, err := parse.Matchers(sets[0])
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range ms {
-			s.matchers = append(s.matchers, dispatch.SilenceMatcher{Name: m.Name, Value: m.Value,
+			s.matchers = append(s.matchers, silence.Matcher{Name: m.Name, Value: m.Value,
 				IsRegex: strings.HasSuffix(m.Type.String(), "~"), IsEqual: strings.HasPrefix(m.Type.String(), "=")})
 		}
 		return s, nil

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/route"
 )
 
 // shrunk leaves out of a scenario whatever is not needed for the two to differ.
@@ -79,7 +79,7 @@ func (s scenario) copied() scenario {
 }
 
 // cuts are the ways in which a route can be made simpler.
-func cuts(r *dispatch.RouteConfig) []func() {
+func cuts(r *route.Config) []func() {
 	var all []func()
 	add := func(present bool, f func()) {
 		if present {
@@ -105,6 +105,6 @@ func cuts(r *dispatch.RouteConfig) []func() {
 	return all
 }
 
-func countCuts(r *dispatch.RouteConfig) int { return len(cuts(r)) }
+func countCuts(r *route.Config) int { return len(cuts(r)) }
 
-func cut(r *dispatch.RouteConfig, i int) { cuts(r)[i]() }
+func cut(r *route.Config, i int) { cuts(r)[i]() }

@@ -9,7 +9,10 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
+	"tocsin/pkg/silence"
 	"tocsin/pkg/store/memory"
 )
 
@@ -54,8 +57,8 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 			if err := engine.Ingest(ctx, now, do.ours(now, st.at)); err != nil {
 				return nil, err
 			}
-		case silence:
-			id, err := engine.SetSilence(ctx, now, dispatch.Silence{ID: ids[do.name], Matchers: do.matchers,
+		case setSilence:
+			id, err := engine.Silences().Set(ctx, now, silence.Silence{ID: ids[do.name], Matchers: do.matchers,
 				StartsAt: now.Add(do.start), EndsAt: now.Add(do.end), CreatedBy: "test", Comment: "test"})
 			if err == nil {
 				tr.note(now, "silence %s: new id %v", do.name, id != ids[do.name])
@@ -64,7 +67,7 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 				tr.note(now, "silence %s: refused", do.name)
 			}
 		case expire:
-			err := engine.ExpireSilence(ctx, now, ids[do.name])
+			err := engine.Silences().Expire(ctx, now, ids[do.name])
 			tr.note(now, "expire %s: found %v", do.name, err == nil)
 		}
 	}
@@ -78,12 +81,12 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 func (c config) engine(tr *transcript, upstream bool) (*dispatch.Engine, error) {
 	ec := dispatch.Config{Route: c.Route, InhibitRules: c.InhibitRules, TimeIntervals: c.TimeIntervals, ExternalURL: externalURL, Upstream: upstream}
 	var f setting.Faults
-	var known dispatch.Names
+	var known route.Names
 	for _, r := range c.Receivers {
 		known.Receivers = append(known.Receivers, r.Name)
-		dr := &dispatch.Receiver{Name: r.Name}
+		dr := &outbox.Receiver{Name: r.Name}
 		for i, w := range r.Webhooks {
-			dr.Integrations = append(dr.Integrations, dispatch.Integration{Kind: notify.Kind{Name: "webhook"}, Index: i,
+			dr.Integrations = append(dr.Integrations, outbox.Integration{Kind: notify.Kind{Name: "webhook"}, Index: i,
 				SendResolved: w.SendResolved, Notifier: ourEar{tr, i}})
 		}
 		ec.Receivers = append(ec.Receivers, dr)

@@ -30,7 +30,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/silence"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -76,7 +76,7 @@ func (s scenario) play() ([]string, error) {
 			if err := am.alerts.Put(ctx, do.theirs(now, st.at)...); err != nil {
 				return nil, err
 			}
-		case silence:
+		case setSilence:
 			sil := do.theirs(now, ids[do.name])
 			if err := am.silences.Set(ctx, sil); err == nil {
 				tr.note(now, "silence %s: new id %v", do.name, sil.Id != ids[do.name])
@@ -169,7 +169,7 @@ func (p push) theirs(now time.Time, at time.Duration) []*amalert.Alert {
 	return alerts
 }
 
-func (s silence) theirs(now time.Time, id string) *silencepb.Silence {
+func (s setSilence) theirs(now time.Time, id string) *silencepb.Silence {
 	set := &silencepb.MatcherSet{}
 	for _, m := range s.matchers {
 		set.Matchers = append(set.Matchers, theirMatcher(m))
@@ -178,7 +178,7 @@ func (s silence) theirs(now time.Time, id string) *silencepb.Silence {
 		StartsAt: timestamppb.New(now.Add(s.start)), EndsAt: timestamppb.New(now.Add(s.end)), CreatedBy: "test", Comment: "test"}
 }
 
-func theirMatcher(m dispatch.SilenceMatcher) *silencepb.Matcher {
+func theirMatcher(m silence.Matcher) *silencepb.Matcher {
 	t := silencepb.Matcher_NOT_EQUAL
 	switch {
 	case m.IsRegex && m.IsEqual:

@@ -9,6 +9,8 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/backend"
@@ -50,8 +52,8 @@ func (b *bench) standing(ctx context.Context, n int) (*dispatch.Engine, *counted
 	hour := setting.Duration(time.Hour)
 	c := &counted{Store: s}
 	e, err := dispatch.New(c, dispatch.Config{
-		Route:     &dispatch.RouteConfig{Receiver: "nobody", GroupBy: []string{"alertname"}, GroupWait: &hour, GroupInterval: &hour, RepeatInterval: &hour},
-		Receivers: []*dispatch.Receiver{{Name: "nobody"}},
+		Route:     &route.Config{Receiver: "nobody", GroupBy: []string{"alertname"}, GroupWait: &hour, GroupInterval: &hour, RepeatInterval: &hour},
+		Receivers: []*outbox.Receiver{{Name: "nobody"}},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, nil, err

@@ -10,12 +10,13 @@ import (
 // floors are the rooms from the ground up. A package belongs to the room with
 // the longest name that is its own or leads to it.
 var floors = [][]string{
-	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/humanize", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
+	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/matcher", "pkg/humanize", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
 	{"pkg/render", "pkg/notify/phone"},
 	{"pkg/notify"},                 // the contract
 	{"pkg/notify/chat"},            // the base of chat channels
 	{"pkg/notify/wecom"},           // shared by WeCom's two channels
 	{"pkg/notify/*", "pkg/intake"}, // * is one folder, a room of its own
+	{"pkg/outbox", "pkg/route", "pkg/silence", "pkg/inhibit"},
 	{"pkg/lag", "pkg/host", "pkg/dispatch", "pkg/api"},
 	{"pkg/config"},
 	{"pkg/app"},
@@ -63,6 +64,10 @@ func check(i Import) string {
 		return "a channel knows no other channel"
 	case isChannel(from) && to == "pkg/dispatch":
 		return "a channel knows nothing of dispatch"
+	case from == "pkg/outbox" && isDecision(to):
+		return "the outbox knows nothing of routing"
+	case isDecision(from) && (isDecision(to) || to == "pkg/outbox"):
+		return "routes, silences and inhibition know nothing of each other and of the outbox"
 	case from == "pkg/faas" && to == "pkg/alert":
 		return "faas knows nothing of alerts"
 	case toFloor > fromFloor:
@@ -90,6 +95,11 @@ func roomOf(pkg string) (room string, floor int) {
 
 func within(pkg, room string) bool {
 	return pkg == room || strings.HasPrefix(pkg, room+"/")
+}
+
+// isDecision reports whether a room is one of Alertmanager's three decisions.
+func isDecision(room string) bool {
+	return room == "pkg/route" || room == "pkg/silence" || room == "pkg/inhibit"
 }
 
 // isChannel reports whether a room is one channel, and not code that several

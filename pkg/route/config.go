@@ -1,26 +1,23 @@
-package dispatch
+package route
 
 import (
 	"slices"
-	"sort"
-
-	"github.com/prometheus/alertmanager/matcher/parse"
-	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/matcher"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
-// RouteConfig is a node of the routing tree as it is written: Alertmanager's
-// `route`. A pointer is nil where the key is missing and the parent's value
-// counts.
-type RouteConfig struct {
+// Config is a node of the routing tree as configured: Alertmanager's `route`. A nil
+// pointer inherits the parent's value.
+type Config struct {
 	Receiver string   `yaml:"receiver,omitempty"`
 	GroupBy  []string `yaml:"group_by,omitempty"`
 	Continue bool     `yaml:"continue,omitempty"`
 
 	Matchers []string `yaml:"matchers,omitempty"`
-	// Match and MatchRE are Alertmanager's older way to write matchers.
+	// Match and MatchRE are Alertmanager's older notation of matchers.
 	Match   map[string]string          `yaml:"match,omitempty"`
 	MatchRE map[string]setting.Pattern `yaml:"match_re,omitempty"`
 
@@ -28,32 +25,33 @@ type RouteConfig struct {
 	GroupInterval  *setting.Duration `yaml:"group_interval,omitempty"`  // root default 5m
 	RepeatInterval *setting.Duration `yaml:"repeat_interval,omitempty"` // root default 4h
 
-	// RepeatSchedule takes the place of RepeatInterval: ages, counted from an
-	// alert's start, at which one that still fires is said again.
+	// RepeatSchedule replaces RepeatInterval: ages, counted from an alert's start,
+	// at which the group is notified again if the alert still fires.
 	RepeatSchedule []setting.Duration `yaml:"repeat_schedule,omitempty"`
-	// ResolvedAtOnce announces the end of a whole group when it is known, and
-	// does not wait for group_interval.
+	// ResolvedAtOnce notifies that a whole group has resolved at the next tick
+	// instead of at the next group_interval.
 	ResolvedAtOnce *bool `yaml:"resolved_at_once,omitempty"`
 
-	// MuteTimeIntervals and ActiveTimeIntervals name time intervals in which the
-	// route is quiet, and outside of which it is. Children do not inherit them.
+	// MuteTimeIntervals name time intervals in which the route is muted;
+	// ActiveTimeIntervals name those outside of which it is muted. Children do not
+	// inherit them.
 	MuteTimeIntervals   []string `yaml:"mute_time_intervals,omitempty"`
 	ActiveTimeIntervals []string `yaml:"active_time_intervals,omitempty"`
 
-	// Labels are given to templates as .RouteLabels; children inherit them.
+	// Labels are .RouteLabels in templates; children inherit them.
 	Labels alert.Labels `yaml:"labels,omitempty"`
 
-	Routes []*RouteConfig `yaml:"routes,omitempty"`
+	Routes []*Config `yaml:"routes,omitempty"`
 }
 
 // groupByAll is the group_by entry that makes every label a grouping label.
 const groupByAll = "..."
 
-// Names are what a routing tree may refer to.
+// Names lists the names that a routing tree may refer to.
 type Names struct{ Receivers, TimeIntervals []string }
 
-// Validate adds what is wrong with the tree whose root c is to f.
-func (c *RouteConfig) Validate(f *setting.Faults, known Names) {
+// Validate adds the faults of the tree with root c to f.
+func (c *Config) Validate(f *setting.Faults, known Names) {
 	if c.Receiver == "" {
 		f.Addf("receiver", "the root route needs a receiver: it takes what no other route matches")
 	}
@@ -73,7 +71,7 @@ func (c *RouteConfig) Validate(f *setting.Faults, known Names) {
 	c.validate(f, known)
 }
 
-func (c *RouteConfig) validate(f *setting.Faults, known Names) {
+func (c *Config) validate(f *setting.Faults, known Names) {
 	if c.Receiver != "" && !slices.Contains(known.Receivers, c.Receiver) {
 		f.Addf("receiver", "no receiver is named %q%s", c.Receiver, didYouMean(c.Receiver, known.Receivers))
 	}
@@ -95,7 +93,7 @@ func (c *RouteConfig) validate(f *setting.Faults, known Names) {
 			at.Addf("", "label %q is named twice", name)
 		}
 	}
-	validateMatchers(f.In("matchers"), c.Matchers)
+	matcher.Validate(f.In("matchers"), c.Matchers)
 	if c.GroupInterval != nil && *c.GroupInterval == 0 {
 		f.Addf("group_interval", "must be more than 0s")
 	}
@@ -120,54 +118,19 @@ func (c *RouteConfig) validate(f *setting.Faults, known Names) {
 	}
 }
 
-// allMatchers returns the matchers written in any of the notations, in
-// Alertmanager's order.
-func allMatchers(texts []string, equal map[string]string, regex map[string]setting.Pattern) (labels.Matchers, error) {
-	var all labels.Matchers
-	for name, value := range equal {
-		m, err := labels.NewMatcher(labels.MatchEqual, name, value)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, m)
-	}
-	for name, value := range regex {
-		// Group keys show these with their anchors, as Alertmanager's do.
-		m, err := labels.NewMatcher(labels.MatchRegexp, name, "^(?:"+value.String()+")$")
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, m)
-	}
-	for _, text := range texts {
-		ms, err := parseMatchers(text)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, ms...)
-	}
-	sort.Sort(all)
-	return all, nil
-}
-
-// validateMatchers adds a fault for each text that is no matcher.
-func validateMatchers(f *setting.Faults, texts []string) {
-	for i, text := range texts {
-		if _, err := parseMatchers(text); err != nil {
-			f.In(i).Addf("", "%v; write it like severity=\"critical\" or topic=~\"order.*\"", err)
+// ValidateTemplates adds a fault to f for each label in the tree with root c whose
+// template does not compile. Templates may use those of t.
+func (c *Config) ValidateTemplates(f *setting.Faults, t *render.Templates) {
+	for _, name := range c.Labels.Names() {
+		if _, err := t.CompileText(c.Labels[name]); err != nil {
+			f.In("labels").Addf(name, "%v", err)
 		}
 	}
-}
-
-// parseMatchers reads matchers as Alertmanager does by default: in the UTF-8
-// notation, and in the classic one where that fails or the two disagree.
-func parseMatchers(text string) (labels.Matchers, error) {
-	ms, err := parse.Matchers(text)
-	classic, cerr := labels.ParseMatchers(text)
-	if cerr == nil && (err != nil || labels.Matchers(classic).String() != ms.String()) {
-		return classic, nil
+	for i, child := range c.Routes {
+		if child != nil {
+			child.ValidateTemplates(f.In("routes", i), t)
+		}
 	}
-	return ms, err
 }
 
 func didYouMean(name string, known []string) string {

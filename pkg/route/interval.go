@@ -1,8 +1,9 @@
-package dispatch
+package route
 
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/alertmanager/timeinterval"
@@ -10,15 +11,15 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// TimeInterval is a named set of times, for routes to be quiet or to speak in:
+// TimeInterval is a named set of times that routes refer to: an entry of
 // Alertmanager's `time_intervals`.
 type TimeInterval struct {
 	Name          string        `yaml:"name"`
 	TimeIntervals []TimesConfig `yaml:"time_intervals,omitempty"`
 }
 
-// TimesConfig is one interval: every field that is given must contain a moment,
-// by any of its entries. Days and hours are those of the location.
+// TimesConfig contains the times that match an entry of each field that is given.
+// Days and hours are those of the location.
 type TimesConfig struct {
 	Times       []TimeRangeConfig `yaml:"times,omitempty"`
 	Weekdays    []string          `yaml:"weekdays,omitempty"`      // monday:friday
@@ -28,13 +29,13 @@ type TimesConfig struct {
 	Location    string            `yaml:"location,omitempty"`      // default UTC
 }
 
-// TimeRangeConfig is a part of a day, from the start to before the end.
+// TimeRangeConfig is a part of a day. The end is not part of it.
 type TimeRangeConfig struct {
 	StartTime string `yaml:"start_time" json:"start_time"` // 09:00
 	EndTime   string `yaml:"end_time" json:"end_time"`     // 24:00 at most
 }
 
-// Validate adds what is wrong with the interval to f.
+// Validate adds the faults of the interval to f.
 func (c *TimeInterval) Validate(f *setting.Faults) {
 	if c.Name == "" {
 		f.Addf("name", "is missing: routes refer to a time interval by its name")
@@ -44,11 +45,12 @@ func (c *TimeInterval) Validate(f *setting.Faults) {
 	}
 }
 
-// intervals are the time intervals by name.
-type intervals map[string][]timeinterval.TimeInterval
+// Intervals are time intervals by name.
+type Intervals map[string][]timeinterval.TimeInterval
 
-func newIntervals(configs []TimeInterval) intervals {
-	in := intervals{}
+// NewIntervals returns the intervals of the configs, which must be valid.
+func NewIntervals(configs []TimeInterval) Intervals {
+	in := Intervals{}
 	for _, c := range configs {
 		for i := range c.TimeIntervals {
 			in[c.Name] = append(in[c.Name], c.TimeIntervals[i].parse(&setting.Faults{}))
@@ -57,11 +59,9 @@ func newIntervals(configs []TimeInterval) intervals {
 	return in
 }
 
-// Within tells whether the time interval of a name contains t; one that does not
-// exist contains nothing.
-func (e *Engine) InTimeInterval(name string, t time.Time) bool { return e.intervals.contains(name, t) }
-
-func (in intervals) contains(name string, t time.Time) bool {
+// Contains reports whether the named interval contains t. An unknown one contains
+// nothing.
+func (in Intervals) Contains(name string, t time.Time) bool {
 	for _, ti := range in[name] {
 		if ti.ContainsTime(t.UTC()) {
 			return true
@@ -70,8 +70,23 @@ func (in intervals) contains(name string, t time.Time) bool {
 	return false
 }
 
-// parse reads the interval by Alertmanager's own rules, and adds what is wrong
-// to f.
+// Muting returns the names of the intervals that mute the route at now. If the
+// route has active intervals and none of them contains now, it returns those with
+// inactive true; otherwise the mute intervals that contain now.
+func (in Intervals) Muting(r *Route, now time.Time) (names []string, inactive bool) {
+	contains := func(name string) bool { return in.Contains(name, now) }
+	if len(r.activeIntervals) > 0 && !slices.ContainsFunc(r.activeIntervals, contains) {
+		return r.activeIntervals, true
+	}
+	for _, name := range r.muteIntervals {
+		if contains(name) {
+			names = append(names, name)
+		}
+	}
+	return names, false
+}
+
+// parse parses the interval with Alertmanager's types and adds its faults to f.
 func (c *TimesConfig) parse(f *setting.Faults) timeinterval.TimeInterval {
 	ti := timeinterval.TimeInterval{
 		Times:       ranges[timeinterval.TimeRange](f.In("times"), c.Times),
@@ -89,9 +104,9 @@ func (c *TimesConfig) parse(f *setting.Faults) timeinterval.TimeInterval {
 	return ti
 }
 
-// ranges reads a list of what Alertmanager reads from YAML or JSON.
+// ranges parses each entry of a field as Alertmanager's type T.
 func ranges[T any, From any](f *setting.Faults, from []From) []T {
-	var out []T // nil, not empty: an empty list contains nothing
+	var out []T // stays nil without entries: an empty list contains no time
 	for i := range from {
 		var r T
 		if err := decode(from[i], &r); err != nil {
@@ -102,7 +117,8 @@ func ranges[T any, From any](f *setting.Faults, from []From) []T {
 	return out
 }
 
-// decode hands a value to one of Alertmanager's types, which read themselves.
+// decode decodes from into one of Alertmanager's types, which implement
+// json.Unmarshaler.
 func decode(from, to any) error {
 	b, err := json.Marshal(from)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"tocsin/pkg/dispatch"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
 )
@@ -41,8 +41,8 @@ func (g *gate) Commit(ctx context.Context, now time.Time, changes ...store.Chang
 // crowded has n calls at the same time bring an alert of their own each, the
 // first with a context of its own, and opens the gate when all wait.
 func crowded(t *testing.T, g *gate, n int, first context.Context) (*world, []error) {
-	w := &world{t: t, store: g, receiver: []*dispatch.Receiver{{Name: "ops", Integrations: []dispatch.Integration{integration(&channel{}, "chat")}}}}
-	w.restart(route("10s", "1m", "1h"))
+	w := &world{t: t, store: g, receiver: []*outbox.Receiver{{Name: "ops", Integrations: []outbox.Integration{integration(&channel{}, "chat")}}}}
+	w.restart(newRouteConfig("10s", "1m", "1h"))
 	errs := make([]error, n)
 	var calls sync.WaitGroup
 	for i := range n {
@@ -139,8 +139,8 @@ func TestCallsDoNotShareDeadlines(t *testing.T) {
 		g := &gate{Store: m, open: make(chan struct{})}
 		first, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		w := &world{t: t, store: g, receiver: []*dispatch.Receiver{{Name: "ops"}}}
-		w.restart(route("10s", "1m", "1h"))
+		w := &world{t: t, store: g, receiver: []*outbox.Receiver{{Name: "ops"}}}
+		w.restart(newRouteConfig("10s", "1m", "1h"))
 		var calls sync.WaitGroup
 		errs := make([]error, 4)
 		for i := range errs {

@@ -1,0 +1,203 @@
+package outbox
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tocsin/pkg/store"
+)
+
+const (
+	// maxConcurrentIntegrations is how many integrations are sent to at a time.
+	maxConcurrentIntegrations = 8
+	// giveUpAfter is how long a notification is retried if its receiver has no
+	// fallback.
+	giveUpAfter = 24 * time.Hour
+)
+
+// Delivered is the result of delivering entries.
+type Delivered struct {
+	// Sent counts the messages that channels accepted.
+	Sent int
+
+	optional []optionalMessage // messages that may follow
+}
+
+// Add adds the result of another delivery.
+func (d *Delivered) Add(more Delivered) {
+	d.Sent += more.Sent
+	d.optional = append(d.optional, more.optional...)
+}
+
+// DeliverDue delivers the entries that are due at now, until there are none or the
+// budget is spent. An error is the store's; failures of channels are recorded.
+func (o *Outbox) DeliverDue(ctx context.Context, b Budget, now time.Time) (done Delivered, err error) {
+	for !b.Spent() {
+		leased, err := o.leaseDue(ctx, now)
+		if err != nil || len(leased) == 0 {
+			return done, err
+		}
+		more, err := o.Deliver(ctx, b, now, leased)
+		done.Add(more)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// Deliver attempts entries that this instance has leased: those of one integration
+// one after another in their order, different integrations concurrently. What the
+// budget does not suffice for is given back, due now. An error is the store's;
+// failures of channels are recorded.
+func (o *Outbox) Deliver(ctx context.Context, b Budget, now time.Time, leased []*Entry) (Delivered, error) {
+	if len(leased) == 0 {
+		return Delivered{}, nil
+	}
+	if err := o.refreshVersions(ctx, leased); err != nil {
+		return Delivered{}, err
+	}
+	var (
+		workers errgroup.Group
+		mu      sync.Mutex
+		done    Delivered
+	)
+	workers.SetLimit(maxConcurrentIntegrations)
+	for _, queue := range byIntegration(leased) {
+		workers.Go(func() error {
+			more, err := o.deliverQueue(ctx, b, now, queue)
+			mu.Lock()
+			defer mu.Unlock()
+			done.Add(more)
+			return err
+		})
+	}
+	err := workers.Wait()
+	return done, err
+}
+
+// integrationQueue is the leased entries of one integration.
+type integrationQueue []*Entry
+
+// byIntegration splits entries into queues, in the order in which each integration
+// comes first.
+func byIntegration(leased []*Entry) []integrationQueue {
+	position := map[string]int{}
+	var queues []integrationQueue
+	for _, e := range leased {
+		name := e.Receiver + "/" + integrationName(e.Kind, e.Index)
+		i, ok := position[name]
+		if !ok {
+			i = len(queues)
+			position[name] = i
+			queues = append(queues, nil)
+		}
+		queues[i] = append(queues[i], e)
+	}
+	return queues
+}
+
+// deliverQueue attempts the entries of an integration. It goes on after an error of
+// the store and returns the first one.
+func (o *Outbox) deliverQueue(ctx context.Context, b Budget, now time.Time, queue integrationQueue) (done Delivered, err error) {
+	in, configured := o.integration(queue[0])
+	if configured && len(in.Kind.Quotas) > 0 {
+		if queue, err = o.mergeOverQuota(ctx, now, in, queue); err != nil {
+			return done, err
+		}
+	}
+	var wait time.Duration                  // until the channel may be tried again
+	lockedOut := map[string]time.Duration{} // until a target may be
+	for _, e := range queue {
+		var result error
+		until := max(wait, in.lockedOut(e, lockedOut))
+		switch {
+		case b.Spent():
+			result = o.unlease(ctx, now, e, now)
+		case until > 0:
+			// The channel has just rejected another message and would reject this one.
+			result = o.unlease(ctx, now, e, now.Add(until))
+		default:
+			a := o.attempt(b.send, now, e)
+			done.Sent += a.sent
+			switch {
+			case a.overQuota: // others may have another target
+			case a.lockedOut != "":
+				lockedOut[a.lockedOut] = a.wait
+			default:
+				wait = a.wait
+			}
+			for _, m := range a.optional {
+				done.optional = append(done.optional, optionalMessage{in.Kind, e, m})
+			}
+			result = o.recordResult(ctx, now, e, a)
+		}
+		if err == nil {
+			err = result
+		}
+	}
+	return done, err
+}
+
+// lockedOut returns the longest time for which one of the targets of e is locked
+// out.
+func (in Integration) lockedOut(e *Entry, lockedOut map[string]time.Duration) (wait time.Duration) {
+	if len(lockedOut) == 0 {
+		return 0
+	}
+	messages, _, err := in.messages(&e.Notification)
+	if err != nil {
+		return 0 // its attempt fails
+	}
+	for _, m := range messages {
+		wait = max(wait, lockedOut[m.Target])
+	}
+	return wait
+}
+
+// recordResult commits the result of an attempt: the entry is deleted, requeued, or
+// handed to the fallback.
+func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a attemptResult) error {
+	for unit, err := range a.failed {
+		if e.Failed == nil {
+			e.Failed = map[string]string{}
+		}
+		e.Failed[unit] = err.Error()
+		// Accepted units are left out of later messages; so is one that failed.
+		if unit != "" {
+			e.AcceptedUnits = append(e.AcceptedUnits, unit)
+		}
+		e.LastError, e.FailureReason = err.Error(), failureReason(err)
+	}
+	if a.retry != nil {
+		e.LastError, e.FailureReason = a.retry.Error(), failureReason(a.retry)
+		if end := e.Since.Add(o.retryFor(e.Receiver)); now.Before(end) {
+			due := now.Add(a.wait)
+			if end.Before(due) {
+				due = end
+			}
+			return o.requeue(ctx, now, e, due)
+		}
+	}
+	done := store.Change{Key: e.item.Key, Delete: true, If: store.Unchanged(e.item)}
+	if a.retry == nil && len(e.Failed) == 0 {
+		return o.commitResult(ctx, now, e, done)
+	}
+	handed, err := o.handToFallback(now, e)
+	if err != nil {
+		return err
+	}
+	o.metrics.Failed(e.Kind, e.FailureReason)
+	return o.commitResult(ctx, now, e, append(handed, done)...)
+}
+
+// retryFor returns how long a notification to the receiver is retried.
+func (o *Outbox) retryFor(receiver string) time.Duration {
+	if r := o.receivers[receiver]; r != nil && r.Fallback != "" {
+		return r.FallbackAfter
+	}
+	return giveUpAfter
+}

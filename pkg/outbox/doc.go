@@ -1,0 +1,53 @@
+// Package outbox delivers notifications: it queues them, leases them to one
+// instance at a time, sends them, retries, keeps to the quotas of channels, and
+// hands what a receiver rejects to its fallback. It knows receivers and
+// integrations by name and nothing of routes or groups.
+//
+// # Life of a notification
+//
+// [Outbox.Enqueue] returns the changes that store a notification, with the lease
+// held by the caller's instance. The caller commits them together with whatever
+// made the notification necessary, and then calls [Outbox.Deliver]. After a crash
+// between the two, or when a delivery must be retried, the entry becomes due and
+// any instance delivers it by [Outbox.DeliverDue].
+//
+// An attempt has one of these results:
+//
+//   - The channel accepted every unit of it: the entry is deleted. Optional
+//     messages, such as charts, may follow by [Outbox.SendOptional].
+//   - The failure is transient: the entry is due again after a backoff that doubles
+//     from 0.5 s to 5 min, or later if the channel asks for it. Units that were
+//     accepted are not sent again.
+//   - The failure is permanent, or attempts have failed for the receiver's
+//     FallbackAfter (24 h without a fallback): the notification is enqueued for the
+//     fallback receiver. If there is none, or this is the fallback's notification
+//     already, it becomes a dead letter.
+//   - The channel's quota is used up: the entry waits until the quota allows it.
+//     When a quota is too small for all waiting notifications of one integration,
+//     they are merged into a digest first.
+//
+// # Stored items
+//
+//	owed/ID      a notification to deliver, due at its next attempt (an [Entry])
+//	pace/TARGET  when a target was sent messages lately, for quotas
+//	dead/ID      a dead letter, kept for 30 days
+//
+// An ID is QUEUE-MILLISECONDS, where QUEUE hashes the group, the receiver and the
+// integration, and the time is that of the scheduled flush. A part of a
+// notification that is too large for one entry has -1, -2, … appended. Fallbacks
+// and digests have a hash of the IDs that they replace.
+//
+// # Guarantees
+//
+//   - Delivery is at least once: a notification is sent again if the process is
+//     killed between a channel's acceptance and the commit that records it.
+//   - Channels whose Kind has AtMostOnce (SMS, voice) are at most once: after an
+//     attempt with an unknown outcome the notification goes to the fallback instead.
+//   - A lease holds for 3 minutes, longer than any attempt takes, and then another
+//     instance takes over. The result of the former holder is dropped as a conflict.
+//   - The notifications of one integration are sent one after another in the order
+//     in which they were scheduled. A newer notification of the same group replaces
+//     those that still wait, and lists the alerts which only they contained.
+//   - An item that cannot be read is logged and delays no other: an entry is retried
+//     every 10 minutes, for a newer version to deliver it.
+package outbox

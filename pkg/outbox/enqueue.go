@@ -1,0 +1,79 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
+)
+
+// Request describes a notification to enqueue.
+type Request struct {
+	// Notification is complete except for its ID.
+	alert.Notification
+	Integration Integration
+	// Group identifies the group that is notified, in any form. Pending
+	// notifications of the same group to the same integration are coalesced.
+	Group string
+	// Scheduled is when the flush was due. A request for the same group,
+	// integration and time has the same ID.
+	Scheduled time.Time
+}
+
+// Enqueue returns the changes that add a notification to the outbox, and its
+// entries, whose leases this instance holds once the caller has committed the
+// changes. Then the entries are to be given to Deliver.
+//
+// The notification replaces pending ones of the same group and integration, except
+// those that are being sent, and lists the alerts which only they contain: an alert
+// that fired and resolved while its receiver could not be reached is notified once.
+func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store.Change, []*Entry, error) {
+	queue := keyspace.Hash(r.Group, r.Receiver, r.Integration.Name())
+	n := r.Notification
+	n.ID = fmt.Sprintf("%s-%d", queue, r.Scheduled.UnixMilli())
+	since, changes, err := o.coalesce(ctx, now, queue, &n)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries := newEntries(n, r.Integration, since)
+	for _, e := range entries {
+		leased, err := e.leaseChange(now)
+		if err != nil {
+			return nil, nil, err
+		}
+		changes = append(changes, leased)
+	}
+	return changes, entries, nil
+}
+
+// coalesce adds the alerts of the pending notifications of a queue to n. It returns
+// when the oldest of them was enqueued, now if there is none, and the changes that
+// delete them.
+func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *alert.Notification) (since time.Time, changes []store.Change, err error) {
+	since = now
+	items, err := o.store.List(ctx, keyspace.Outbox+queue+"-", "", pageSize)
+	if err != nil || len(items) == 0 {
+		return since, nil, err
+	}
+	latestFirst := [][]*alert.Alert{n.Alerts}
+	for _, it := range slices.Backward(items) {
+		var pending Entry
+		if _, err := store.Decode(it, &pending); err != nil || pending.leasedAt(now, it) {
+			continue
+		}
+		if pending.Since.Before(since) {
+			since = pending.Since
+		}
+		latestFirst = append(latestFirst, pending.Alerts)
+		changes = append(changes, store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)})
+	}
+	if merged := mergeAlerts(latestFirst...); len(merged) > len(n.Alerts) {
+		alert.Sort(merged)
+		n.Alerts = merged
+	}
+	return since, changes, nil
+}

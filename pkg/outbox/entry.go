@@ -1,0 +1,139 @@
+package outbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
+)
+
+// maxEntrySize is the maximum size of an entry's alerts, in bytes of their text; a
+// larger notification is split into several. A stored value may have 1 MiB.
+const maxEntrySize = 512 << 10
+
+// Entry is a notification for one integration in the outbox.
+type Entry struct {
+	alert.Notification
+	Kind  string `json:"kind"`
+	Index int    `json:"index"`
+	// Since is when it was first enqueued.
+	Since time.Time `json:"since"`
+	// Attempts counts the attempts that were started. Attempting reports that the
+	// result of the last one has not been recorded.
+	Attempts   int  `json:"attempts,omitempty"`
+	Attempting bool `json:"attempting,omitempty"`
+	// Failed has the units that will not be retried, with their errors.
+	Failed map[string]string `json:"failed,omitempty"`
+	// LastError is the error of the last attempt that failed in part or in whole,
+	// and FailureReason its reason in the words of Alertmanager's metrics.
+	LastError     string `json:"lastError,omitempty"`
+	FailureReason string `json:"fault,omitempty"`
+
+	item store.Item // as last read; only its key before it was committed
+}
+
+// MarshalBinary appends the alerts in binary form to one line of JSON with the
+// other fields.
+func (e Entry) MarshalBinary() ([]byte, error) {
+	type fields Entry
+	rest := fields(e)
+	rest.Alerts = nil
+	b, err := json.Marshal(rest)
+	if err != nil {
+		return nil, err
+	}
+	b = append(slices.Grow(b, 512*len(e.Alerts)), '\n')
+	for _, a := range e.Alerts {
+		if b, err = a.AppendBinary(b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// UnmarshalBinary decodes what MarshalBinary returned.
+func (e *Entry) UnmarshalBinary(b []byte) error {
+	type fields Entry
+	rest, alerts, found := bytes.Cut(b, []byte{'\n'})
+	if !found {
+		return errors.New("the alerts are missing")
+	}
+	if err := json.Unmarshal(rest, (*fields)(e)); err != nil {
+		return err
+	}
+	e.Alerts = nil
+	for len(alerts) > 0 {
+		a := new(alert.Alert)
+		var err error
+		if alerts, err = a.ReadBinary(alerts); err != nil {
+			return err
+		}
+		e.Alerts = append(e.Alerts, a)
+	}
+	return nil
+}
+
+// newEntries returns the entries of a notification for an integration, enqueued at
+// since: one, or more if it is larger than an entry may be.
+func newEntries(n alert.Notification, in Integration, since time.Time) []*Entry {
+	var entries []*Entry
+	id := n.ID
+	for i, alerts := range splitBySize(n.Alerts) {
+		n.Alerts = alerts
+		if i > 0 {
+			n.ID = fmt.Sprintf("%s-%d", id, i)
+		}
+		entries = append(entries, &Entry{
+			Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: since, item: store.Item{Key: keyspace.Outbox + n.ID},
+		})
+	}
+	return entries
+}
+
+// splitBySize splits alerts into parts of up to maxEntrySize, at least one part.
+func splitBySize(alerts []*alert.Alert) [][]*alert.Alert {
+	var parts [][]*alert.Alert
+	begin, size := 0, 0
+	for i, a := range alerts {
+		s := textSize(a)
+		if size+s > maxEntrySize && i > begin {
+			parts = append(parts, alerts[begin:i])
+			begin, size = i, 0
+		}
+		size += s
+	}
+	return append(parts, alerts[begin:])
+}
+
+// textSize estimates the encoded size of an alert in bytes.
+func textSize(a *alert.Alert) int {
+	size := 200 + len(a.GeneratorURL)
+	for _, l := range []alert.Labels{a.Labels, a.Annotations} {
+		for k, v := range l {
+			size += len(k) + len(v) + 6
+		}
+	}
+	return size
+}
+
+// mergeAlerts returns the alerts of several notifications, latest first, each alert
+// once as the latest notification has it.
+func mergeAlerts(latestFirst ...[]*alert.Alert) []*alert.Alert {
+	known := map[alert.Fingerprint]bool{}
+	var merged []*alert.Alert
+	for _, alerts := range latestFirst {
+		for _, a := range alerts {
+			if fp := a.Fingerprint(); !known[fp] {
+				known[fp] = true
+				merged = append(merged, a)
+			}
+		}
+	}
+	return merged
+}

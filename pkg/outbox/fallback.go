@@ -1,0 +1,112 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
+)
+
+// deadRetention is how long a dead letter is kept.
+const deadRetention = 30 * 24 * time.Hour
+
+// ErrDeadLetterNotFound is returned for an id that no dead letter has.
+var ErrDeadLetterNotFound = errors.New("there is no such dead letter")
+
+// DeadLetter is a notification that neither its receiver nor a fallback accepted.
+type DeadLetter struct {
+	alert.Notification
+	Channel string    // kind of the integration
+	Since   time.Time // when the notification was enqueued
+	Cause   string    // the last error
+}
+
+// handToFallback returns the changes that enqueue, for the fallback receiver, what
+// could not be delivered of e. If there is no fallback, or e is a fallback's
+// notification already, they store a dead letter.
+func (o *Outbox) handToFallback(now time.Time, e *Entry) ([]store.Change, error) {
+	fallback := o.removedFallback
+	if r := o.receivers[e.Receiver]; r != nil {
+		fallback = r.Fallback
+	}
+	var changes []store.Change
+	if to := o.receivers[fallback]; to != nil && fallback != e.Receiver && e.FallbackFor == "" {
+		for _, in := range to.Integrations {
+			n := e.Notification
+			n.FallbackFor, n.Cause, n.Receiver = e.Receiver, e.LastError, fallback
+			n.AcceptedUnits, n.HalfSize = nil, false
+			n.ID = keyspace.Hash(e.ID, fallback, in.Name())
+			if n.Alerts = in.AlertsOf(&n); len(n.Alerts) == 0 {
+				continue
+			}
+			for _, entry := range newEntries(n, in, now) {
+				c, err := entry.enqueueChange(now)
+				if err != nil {
+					return nil, err
+				}
+				changes = append(changes, c)
+			}
+		}
+	}
+	if len(changes) > 0 {
+		o.log.Warn("notification handed to the fallback receiver", "receiver", e.Receiver, "fallback", fallback, "id", e.ID, "err", e.LastError)
+		return changes, nil
+	}
+	dead, err := store.Encode(keyspace.DeadLetter+e.ID, *e)
+	if err != nil {
+		return nil, err
+	}
+	dead.Expires = now.Add(deadRetention)
+	o.log.Error("no receiver accepted the notification; kept as a dead letter", "receiver", e.Receiver, "channel", e.Kind,
+		"id", e.ID, "group", e.GroupKey, "alerts", len(e.Alerts), "err", e.LastError)
+	return []store.Change{dead}, nil
+}
+
+// DeadLetters returns the dead letters of the last 30 days, oldest first.
+func (o *Outbox) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
+	var all []DeadLetter
+	for page, err := range store.Pages(ctx, o.store, keyspace.DeadLetter, pageSize) {
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range page {
+			var e Entry
+			if _, err := store.Decode(it, &e); err != nil {
+				o.log.Error("cannot read a dead letter; it is not listed", "key", it.Key, "err", err)
+				continue
+			}
+			all = append(all, DeadLetter{Notification: e.Notification, Channel: e.Kind, Since: e.Since, Cause: e.LastError})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b DeadLetter) int { return a.Since.Compare(b.Since) })
+	return all, nil
+}
+
+// Resend moves a dead letter back into the outbox, due at now. Units that were
+// accepted are not sent again. The error is ErrDeadLetterNotFound for an unknown
+// id.
+func (o *Outbox) Resend(ctx context.Context, now time.Time, id string) error {
+	return store.RetryOnConflict(ctx, func() error {
+		items, err := o.store.Get(ctx, keyspace.DeadLetter+id)
+		if err != nil {
+			return err
+		}
+		e := Entry{item: store.Item{Key: keyspace.Outbox + id}}
+		if found, err := store.Decode(items[0], &e); err != nil {
+			return err
+		} else if !found {
+			return ErrDeadLetterNotFound
+		}
+		e.AcceptedUnits = slices.DeleteFunc(e.AcceptedUnits, func(unit string) bool { _, failed := e.Failed[unit]; return failed })
+		e.Failed, e.Attempts, e.Attempting, e.Since, e.LastError, e.FailureReason = nil, 0, false, now, "", ""
+		c, err := e.enqueueChange(now)
+		if err != nil {
+			return err
+		}
+		return o.store.Commit(ctx, now, c, store.Change{Key: items[0].Key, Delete: true, If: store.Unchanged(items[0])})
+	})
+}

@@ -1,0 +1,150 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/metrics"
+	"tocsin/pkg/notify"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
+)
+
+// Queue is the kind of keys whose due times are those of entries, for
+// store.NextDue.
+var Queue = store.Kind(keyspace.Outbox)
+
+// Receiver is a named list of integrations.
+type Receiver struct {
+	Name         string
+	Integrations []Integration
+	// Fallback names the receiver that is notified when this one cannot be; ""
+	// means none. It is notified at once if the error is permanent, otherwise
+	// FallbackAfter after the notification was enqueued.
+	Fallback      string
+	FallbackAfter time.Duration
+}
+
+// Integration is one configured channel of a receiver.
+type Integration struct {
+	Kind notify.Kind
+	// Index is its position among the receiver's integrations of the same kind.
+	Index int
+	// SendResolved is whether resolved alerts are notified.
+	SendResolved bool
+	Notifier     notify.Notifier
+}
+
+// Name identifies the integration within its receiver: email/0.
+func (in Integration) Name() string { return integrationName(in.Kind.Name, in.Index) }
+
+func integrationName(kind string, index int) string { return kind + "/" + strconv.Itoa(index) }
+
+// AlertsOf returns the alerts of n that the integration is notified of: all, or
+// without SendResolved the firing ones.
+func (in Integration) AlertsOf(n *alert.Notification) []*alert.Alert {
+	if in.SendResolved {
+		return n.Alerts
+	}
+	return n.Firing()
+}
+
+// Config configures an Outbox.
+type Config struct {
+	Receivers []*Receiver
+	// RemovedReceiverFallback names the receiver that gets the pending notifications
+	// of receivers that are no longer configured.
+	RemovedReceiverFallback string
+	// Metrics counts notifications and requests; nil counts nothing.
+	Metrics *metrics.Notifications
+}
+
+// Outbox delivers notifications to receivers. It is safe for concurrent use, and
+// any number of instances may share a store.
+type Outbox struct {
+	store           store.Store
+	receivers       map[string]*Receiver
+	removedFallback string
+	limiter         *rateLimiter
+	metrics         *metrics.Notifications
+	log             *slog.Logger
+}
+
+// New returns an outbox on st. Every receiver that is named as a fallback must be
+// among the receivers.
+func New(st store.Store, c Config, log *slog.Logger) (*Outbox, error) {
+	o := &Outbox{
+		store: st, receivers: make(map[string]*Receiver, len(c.Receivers)), removedFallback: c.RemovedReceiverFallback,
+		limiter: newRateLimiter(st, c.Receivers, log), metrics: c.Metrics, log: log,
+	}
+	for _, r := range c.Receivers {
+		o.receivers[r.Name] = r
+		for _, in := range r.Integrations {
+			o.metrics.InitIntegration(in.Kind.Name)
+		}
+	}
+	for _, r := range c.Receivers {
+		if r.Fallback != "" && o.receivers[r.Fallback] == nil {
+			return nil, fmt.Errorf("receiver %q: its fallback %q does not exist", r.Name, r.Fallback)
+		}
+	}
+	return o, nil
+}
+
+// Receiver returns the receiver with the name, or nil if there is none.
+func (o *Outbox) Receiver(name string) *Receiver { return o.receivers[name] }
+
+// Receivers returns the names of all receivers in order.
+func (o *Outbox) Receivers() []string { return slices.Sorted(maps.Keys(o.receivers)) }
+
+// Pending returns the number of entries in the outbox, or 1000 if there are more.
+func (o *Outbox) Pending(ctx context.Context) (int, error) {
+	const limit = 1000
+	entries, err := o.store.List(ctx, keyspace.Outbox, "", limit)
+	if err != nil {
+		return 0, fmt.Errorf("count pending notifications: %w", err)
+	}
+	o.metrics.SetPending(len(entries))
+	return len(entries), nil
+}
+
+// integration returns the integration that the entry is for, if it is still
+// configured.
+func (o *Outbox) integration(e *Entry) (Integration, bool) {
+	if r := o.receivers[e.Receiver]; r != nil {
+		for _, in := range r.Integrations {
+			if in.Kind.Name == e.Kind && in.Index == e.Index {
+				return in, true
+			}
+		}
+	}
+	return Integration{}, false
+}
+
+// Budget divides the time until a context's deadline: new work is started until
+// the last quarter of it, 10 s at most, and sending ends before the last tenth, 1 s
+// at most. The rest is for committing results. Without a deadline there is no
+// limit.
+type Budget struct{ start, send context.Context }
+
+// NewBudget returns the budget of ctx. Call cancel when the work is done.
+func NewBudget(ctx context.Context) (b Budget, cancel context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return Budget{ctx, ctx}, func() {}
+	}
+	// The platform enforces the deadline in real time, whatever the tick's time is.
+	left := time.Until(deadline)
+	send, cancelSend := context.WithDeadline(ctx, deadline.Add(-min(left/10, time.Second)))
+	start, cancelStart := context.WithDeadline(ctx, deadline.Add(-min(left/4, 10*time.Second)))
+	return Budget{start, send}, func() { cancelStart(); cancelSend() }
+}
+
+// Spent reports whether no new work may be started.
+func (b Budget) Spent() bool { return b.start.Err() != nil }

@@ -1,0 +1,201 @@
+package silence
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/alertmanager/pkg/labels"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/matcher"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
+)
+
+var (
+	// ErrNotFound is returned for an id that no silence has.
+	ErrNotFound = errors.New("silence not found")
+	// ErrInvalid wraps the reason why a silence is rejected.
+	ErrInvalid = errors.New("invalid silence")
+)
+
+const (
+	// defaultRetention is Alertmanager's --data.retention.
+	defaultRetention = 120 * time.Hour
+	// maxSilences bounds the silences that are read, expired ones included.
+	maxSilences = 10_000
+)
+
+// Silences are the silences in a store. It is safe for concurrent use, by any
+// number of instances on one store.
+type Silences struct {
+	store     store.Store
+	retention time.Duration
+	log       *slog.Logger
+}
+
+// New returns the silences in st. Retention is how long an expired silence is
+// kept; 0 means 120h, as Alertmanager's --data.retention.
+func New(st store.Store, retention time.Duration, log *slog.Logger) *Silences {
+	return &Silences{store: st, retention: cmp.Or(retention, defaultRetention), log: log}
+}
+
+// Set creates a silence, or updates the one with the id of s, and returns its id.
+//
+// A silence is updated in place if its matchers stay the same and only its future
+// changes: an active one keeps its start, a pending one must not start in the
+// past. Otherwise the old one expires now and the new one gets an id of its own,
+// so that the record of past silences stays true.
+//
+// Errors wrap ErrInvalid or ErrNotFound, or are the store's.
+func (ss *Silences) Set(ctx context.Context, now time.Time, s Silence) (id string, err error) {
+	if s.StartsAt.IsZero() {
+		s.StartsAt = now
+	}
+	if _, err := s.compile(); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	err = store.RetryOnConflict(ctx, func() error {
+		next := s
+		next.UpdatedAt = now
+		var changes []store.Change
+		condition := store.Absent()
+		replace := true
+		if s.ID != "" {
+			previous, item, err := ss.get(ctx, s.ID)
+			if err != nil {
+				return err
+			}
+			if previous.canUpdate(&next, now) {
+				replace, condition = false, store.Unchanged(item)
+			} else if previous.State(now) != Expired {
+				expire, err := ss.change(previous.expiredAt(now), store.Unchanged(item))
+				if err != nil {
+					return err
+				}
+				changes = append(changes, expire)
+			}
+		}
+		if replace {
+			if next.ID, err = newID(); err != nil {
+				return err
+			}
+			if next.StartsAt.Before(now) {
+				next.StartsAt = now
+			}
+		}
+		id = next.ID
+		change, err := ss.change(&next, condition)
+		if err != nil {
+			return err
+		}
+		return ss.store.Commit(ctx, now, append(changes, change)...)
+	})
+	return id, err
+}
+
+// Expire ends a silence now. It does nothing to a silence that has expired. The
+// error is ErrNotFound for an unknown id.
+func (ss *Silences) Expire(ctx context.Context, now time.Time, id string) error {
+	return store.RetryOnConflict(ctx, func() error {
+		s, item, err := ss.get(ctx, id)
+		if err != nil || s.State(now) == Expired {
+			return err
+		}
+		change, err := ss.change(s.expiredAt(now), store.Unchanged(item))
+		if err != nil {
+			return err
+		}
+		return ss.store.Commit(ctx, now, change)
+	})
+}
+
+// Get returns the silence with the id, or ErrNotFound.
+func (ss *Silences) Get(ctx context.Context, id string) (*Silence, error) {
+	s, _, err := ss.get(ctx, id)
+	return s, err
+}
+
+// List returns all silences in order of their ids, expired ones included.
+func (ss *Silences) List(ctx context.Context) ([]*Silence, error) {
+	items, err := ss.store.List(ctx, keyspace.Silence, "", maxSilences)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Silence, 0, len(items))
+	for _, it := range items {
+		var s Silence
+		if _, err := store.Decode(it, &s); err != nil {
+			ss.log.Error("cannot read a silence; it mutes nothing", "key", it.Key, "err", err)
+			continue
+		}
+		all = append(all, &s)
+	}
+	return all, nil
+}
+
+// ActiveAt returns the silences that are active at now.
+func (ss *Silences) ActiveAt(ctx context.Context, now time.Time) (*Index, error) {
+	all, err := ss.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	index := &Index{}
+	for _, s := range all {
+		if s.State(now) != Active {
+			continue
+		}
+		matchers, err := s.compile()
+		if err != nil {
+			ss.log.Error("a stored silence is invalid; it mutes nothing", "id", s.ID, "err", err)
+			continue
+		}
+		index.silences = append(index.silences, activeSilence{s.ID, matchers})
+	}
+	return index, nil
+}
+
+func (ss *Silences) get(ctx context.Context, id string) (*Silence, store.Item, error) {
+	items, err := ss.store.Get(ctx, keyspace.Silence+id)
+	if err != nil {
+		return nil, store.Item{}, err
+	}
+	var s Silence
+	found, err := store.Decode(items[0], &s)
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return &s, items[0], err
+}
+
+func (ss *Silences) change(s *Silence, condition store.Condition) (store.Change, error) {
+	c, err := store.Encode(keyspace.Silence+s.ID, s)
+	c.If, c.Expires = condition, s.EndsAt.Add(ss.retention)
+	return c, err
+}
+
+// Index finds, among the silences that are active at one time, those that mute an
+// alert.
+type Index struct {
+	silences []activeSilence
+}
+
+type activeSilence struct {
+	id       string
+	matchers labels.Matchers
+}
+
+// MutedBy returns the ids of the silences that mute an alert with these labels, in
+// order.
+func (x *Index) MutedBy(l alert.Labels) (ids []string) {
+	for _, s := range x.silences {
+		if matcher.Matches(s.matchers, l) {
+			ids = append(ids, s.id)
+		}
+	}
+	return ids
+}
