@@ -7,23 +7,18 @@ import (
 	"tocsin/pkg/localcloud/scf"
 )
 
-// BenchmarkColdStart measures from the start of the process to the first answer,
-// with the emulated platform's share of it. The bare function does nothing, on
-// AWS's library and with the same flags.
+// BenchmarkColdStart measures the time from the start of the process to the
+// first result, including that of the emulated platform. The bare function does
+// nothing, with AWS's library and the same build flags.
 func BenchmarkColdStart(b *testing.B) {
-	if err := build("bare-lambda", forLambda, "./testdata/bare"); err != nil {
-		b.Fatal(err)
-	}
+	must(b, build("bare-lambda", lambdaTags, "./testdata/bare"))
 	for _, name := range []string{"bare-lambda", "echo-lambda"} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				f, err := lambda.Start(lambda.Options{Binary: binary(name)})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := f.Invoke(b.Context(), scheduler("minute"), lambda.InvokeOptions{}); err != nil {
-					b.Fatal(err)
-				}
+				must(b, err)
+				_, err = f.Invoke(b.Context(), schedulerEvent("minute"), lambda.InvokeOptions{})
+				must(b, err)
 				b.StopTimer()
 				f.Close()
 				b.StartTimer()
@@ -33,12 +28,9 @@ func BenchmarkColdStart(b *testing.B) {
 	b.Run("echo-scf", func(b *testing.B) {
 		for b.Loop() {
 			f, err := scf.StartGo1(b.Context(), scf.Options{Binary: binary("echo-scf")})
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err := f.Invoke(b.Context(), scfTimer("minute"), scf.InvokeOptions{}); err != nil {
-				b.Fatal(err)
-			}
+			must(b, err)
+			_, err = f.Invoke(b.Context(), scfTimerEvent("minute"), scf.InvokeOptions{})
+			must(b, err)
 			b.StopTimer()
 			f.Close()
 			b.StartTimer()

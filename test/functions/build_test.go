@@ -13,48 +13,38 @@ import (
 	"time"
 )
 
-// project lays out the least that scripts/build works on, in a new directory:
-// the echo function, and two binaries that do nothing.
-func project(t *testing.T) string {
+// newProject creates a minimal project for scripts/build: the echo function,
+// and two commands that do nothing.
+func newProject(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	copyIn := func(to, from string) {
-		b, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
+	write := func(to string, content []byte, mode os.FileMode) {
 		to = filepath.Join(root, to)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(to, b, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.MkdirAll(filepath.Dir(to), 0o755))
+		must(t, os.WriteFile(to, content, mode))
+	}
+	copyFile := func(to, from string) {
+		b, err := os.ReadFile(from)
+		must(t, err)
+		write(to, b, 0o755)
 	}
 	for _, f := range []string{"go.mod", "go.sum", "scripts/build", "scripts/zip/main.go"} {
-		copyIn(f, "../../"+f)
+		copyFile(f, "../../"+f)
 	}
 	sources, err := filepath.Glob("../../pkg/faas/*.go")
 	if err != nil || len(sources) == 0 {
-		t.Fatal("no sources", err)
+		t.Fatalf("got %d sources, error %v; want some", len(sources), err)
 	}
 	for _, f := range sources {
-		copyIn("pkg/faas/"+filepath.Base(f), f)
+		copyFile("pkg/faas/"+filepath.Base(f), f)
 	}
-	copyIn("functions/echo/main.go", echo+"/main.go")
+	copyFile("functions/echo/main.go", echo+"/main.go")
 	for path, text := range map[string]string{
 		"cmd/tocsin/main.go":       "package main\n\nfunc main() {}\n",
 		"cmd/tocsin-agent/main.go": "package main\n\nfunc main() {}\n",
 		"tocsin.yaml":              "route: {receiver: ops}\n",
 	} {
-		path = filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		// A mode that the zip must not pass on.
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		write(path, []byte(text), 0o600) // the archive must have another mode
 	}
 	return root
 }
@@ -62,14 +52,14 @@ func project(t *testing.T) string {
 func runBuild(t *testing.T, root string, env ...string) (output string, err error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "scripts/build"))
-	cmd.Dir = t.TempDir() // from anywhere
+	cmd.Dir = t.TempDir() // any directory
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
 func TestBuild(t *testing.T) {
-	roots := []string{project(t), project(t)}
+	roots := []string{newProject(t), newProject(t)}
 	for _, root := range roots {
 		out, err := runBuild(t, root)
 		if err != nil {
@@ -79,12 +69,12 @@ func TestBuild(t *testing.T) {
 		for line := range strings.Lines(out) {
 			name, size, _ := strings.Cut(line, " ")
 			if !strings.HasSuffix(size, " KiB\n") {
-				t.Errorf("not a line of the table: %q", line)
+				t.Errorf("output: got line %q, want a path and a size in KiB", line)
 			}
 			files = append(files, name)
 		}
 		if want := []string{"dist/scf/echo/main", "dist/lambda/echo/bootstrap", "dist/lambda/echo.zip", "dist/scf/echo.zip", "dist/tocsin", "dist/tocsin-agent"}; !slices.Equal(files, want) {
-			t.Errorf("built %q, want %q", files, want)
+			t.Errorf("got files %q, want %q", files, want)
 		}
 	}
 
@@ -93,48 +83,39 @@ func TestBuild(t *testing.T) {
 		{"dist/lambda/echo.zip", "bootstrap"},
 	} {
 		first, err := os.ReadFile(filepath.Join(roots[0], c.path))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		second, err := os.ReadFile(filepath.Join(roots[1], c.path))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if !bytes.Equal(first, second) {
-			t.Errorf("%s differs between two directories", c.path)
+			t.Errorf("%s: got different bytes from two directories, want the same", c.path)
 		}
 		z, err := zip.NewReader(bytes.NewReader(first), int64(len(first)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		modes := map[string]os.FileMode{}
 		for _, f := range z.File {
 			modes[f.Name] = f.Mode()
 			if !f.Modified.Equal(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) {
-				t.Errorf("%s: %s has time %v", c.path, f.Name, f.Modified)
+				t.Errorf("%s: time of %s: got %v, want 1980-01-01", c.path, f.Name, f.Modified)
 			}
 		}
 		if len(modes) != 2 || modes[c.executable] != 0o755 || modes["tocsin.yaml"] != 0o644 {
-			t.Errorf("%s holds %v", c.path, modes)
+			t.Errorf("%s: got files %v, want the executable and tocsin.yaml", c.path, modes)
 		}
 		in, err := z.Open(c.executable)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head := make([]byte, 20)
-		if _, err := io.ReadFull(in, head); err != nil {
-			t.Fatal(err)
-		}
-		// ELF header: e_machine is the 16 bits at 18; 62 is x86-64.
-		if string(head[:4]) != "\x7fELF" || head[18] != 62 {
-			t.Errorf("%s: %s is not for linux/amd64: % x", c.path, c.executable, head)
+		must(t, err)
+		header := make([]byte, 20)
+		_, err = io.ReadFull(in, header)
+		must(t, err)
+		// In the ELF header, e_machine is the 16 bits at 18; 62 is x86-64.
+		if string(header[:4]) != "\x7fELF" || header[18] != 62 {
+			t.Errorf("%s: %s: got header % x, want ELF for amd64", c.path, c.executable, header)
 		}
 	}
 }
 
-func TestBuildRefusesUnknownArchitecture(t *testing.T) {
-	out, err := runBuild(t, project(t), "LAMBDA_ARCH=x86_64")
+func TestBuildRejectsUnknownArchitecture(t *testing.T) {
+	out, err := runBuild(t, newProject(t), "LAMBDA_ARCH=x86_64")
 	if err == nil || out != "scripts/build: LAMBDA_ARCH is x86_64: write amd64 or arm64\n" {
-		t.Errorf("%v, said %q", err, out)
+		t.Errorf("got error %v, output %q; want one about LAMBDA_ARCH", err, out)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,77 +14,61 @@ import (
 	"tocsin/pkg/localcloud/scf"
 )
 
-func scfTimer(name string) []byte {
-	return fmt.Appendf(nil, `{"Type":"Timer","TriggerName":%q,"Time":"2019-02-21T11:49:00Z","Message":"m"}`, name)
-}
-
-func scheduler(name string) []byte {
-	return fmt.Appendf(nil, `{"source":"aws.scheduler","resources":["arn:aws:scheduler:us-east-1:123456789012:schedule/default/%s"],"time":"2026-01-02T03:04:00Z"}`, name)
-}
-
-// timer is an event of the platform's own.
-func timer(platform, name string) []byte {
-	if platform == "lambda" {
-		return scheduler(name)
-	}
-	return scfTimer(name)
-}
-
-func TestTimer(t *testing.T) {
+func TestTimerEvents(t *testing.T) {
 	for platform, start := range platforms {
 		t.Run(platform, func(t *testing.T) {
-			f := start(t, nil)
+			f := start(t)
 			before := time.Now()
 			for _, cold := range []bool{true, false} {
-				body, err := f.invoke(t.Context(), timer(platform, "minute"))
-				a := decode(t, body, err)
-				if a.Event.Name != "minute" || a.Invocation.RequestID != "r-1" || a.Invocation.Function != "lag" {
-					t.Errorf("the function saw %+v", a)
+				body, err := f.invoke(t.Context(), timerEvent(platform, "minute"))
+				r := decodeEcho(t, body, err)
+				if r.Event.Name != "minute" || r.Invocation.RequestID != "r-1" || r.Invocation.Function != "lag" {
+					t.Errorf("got %+v, want timer minute, request r-1, function lag", r)
 				}
-				if a.Invocation.Cold != cold || a.Builds != 1 {
-					t.Errorf("cold %v and built %d times, want %v and once", a.Invocation.Cold, a.Builds, cold)
+				if r.Invocation.Cold != cold || r.Builds != 1 {
+					t.Errorf("got cold %v, %d builds; want %v, 1", r.Invocation.Cold, r.Builds, cold)
 				}
-				// The emulators give 60 s.
-				if left := time.UnixMilli(a.Deadline).Sub(before); a.Expired || left < 59*time.Second || left > 90*time.Second {
-					t.Errorf("deadline in %v, expired %v", left, a.Expired)
+				// The emulated platforms have a time limit of 60 s.
+				if left := time.UnixMilli(r.Deadline).Sub(before); r.Expired || left < 59*time.Second || left > 90*time.Second {
+					t.Errorf("got %v to the deadline, expired %v; want 60s", left, r.Expired)
 				}
 			}
-			body, err := f.invoke(t.Context(), scheduler("minute"))
-			if a := decode(t, body, err); a.Event.Scheduled != "2026-01-02T03:04:00Z" {
-				t.Errorf("scheduled %q", a.Event.Scheduled)
+			body, err := f.invoke(t.Context(), schedulerEvent("minute"))
+			if r := decodeEcho(t, body, err); r.Event.Scheduled != "2026-01-02T03:04:00Z" {
+				t.Errorf("scheduled time: got %q, want that of the event", r.Event.Scheduled)
 			}
 		})
 	}
 }
 
-func TestErrorAnswers(t *testing.T) {
+func TestErrorResponses(t *testing.T) {
 	for platform, start := range platforms {
 		t.Run(platform, func(t *testing.T) {
-			f := start(t, nil)
+			f := start(t)
 			for _, c := range []struct{ event, want string }{
-				{string(timer(platform, "fail")), "polling: no route to host"},
-				{string(timer(platform, "panic")), `the function panicked; the log of request "r-1" has the stack`},
+				{string(timerEvent(platform, "fail")), "polling: no route to host"},
+				{string(timerEvent(platform, "panic")), `the function panicked; the log of request "r-1" has the stack`},
 				{`{"Records":[{"token":"hush"}]}`, `the event is not a timer's, its keys are "Records": call this function from a timer trigger`},
 			} {
 				_, err := f.invoke(t.Context(), []byte(c.event))
-				kind, got := failure(t, err)
+				kind, got := functionError(t, err)
 				if got != c.want || kind == "" {
-					t.Errorf("answered %s: %s, want %s", kind, got, c.want)
+					t.Errorf("event %s: got %s error %s, want %s", c.event, kind, got, c.want)
 				}
 			}
-			body, err := f.invoke(t.Context(), timer(platform, "minute"))
-			if a := decode(t, body, err); a.Builds != 1 {
-				t.Errorf("after a panic the instance was replaced: %+v", a)
+			body, err := f.invoke(t.Context(), timerEvent(platform, "minute"))
+			if r := decodeEcho(t, body, err); r.Builds != 1 {
+				t.Errorf("after a panic: got %+v, want the same instance", r)
 			}
 
 			output := f.close()
 			if !strings.Contains(output, "secret-of-the-panic") || !strings.Contains(output, "main.echo") {
-				t.Errorf("the log has no panic or stack:\n%s", output)
+				t.Errorf("log: got\n%s\nwant the panic with its stack trace", output)
 			}
 			if strings.Contains(output, "hush") {
-				t.Errorf("the log has a value of an unknown event:\n%s", output)
+				t.Errorf("log: got\n%s\nwant no values of an unknown event", output)
 			}
-			ends := 0
+			invocations := 0
 			for line := range strings.Lines(output) {
 				var l struct {
 					Msg, Err, Function string
@@ -94,111 +77,103 @@ func TestErrorAnswers(t *testing.T) {
 					DurMS              *int64 `json:"dur_ms"`
 				}
 				if err := json.Unmarshal([]byte(line), &l); err != nil {
-					t.Errorf("a line that is no JSON: %s", line)
+					t.Errorf("log line %q: got %v, want JSON", line, err)
 				}
 				if l.Msg != "invocation" {
 					continue
 				}
-				ends++
+				invocations++
 				if l.RequestID != "r-1" || l.Function != "lag" || l.LeftMS < 30000 || l.DurMS == nil {
-					t.Errorf("end of invocation: %s", line)
+					t.Errorf("log: got %s, want request_id, function, left_ms and dur_ms", line)
 				}
 			}
-			if ends != 4 {
-				t.Errorf("%d ends of invocations in the log, want 4:\n%s", ends, output)
+			if invocations != 4 {
+				t.Errorf("log: got %d invocations, want 4:\n%s", invocations, output)
 			}
 		})
 	}
 }
 
-// TestRotatedEnvironment: SCF's temporary keys change under a running instance.
-func TestRotatedEnvironment(t *testing.T) {
-	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("echo-scf")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+// TestRotatedCredentials checks that an instance uses the temporary credentials
+// of each event.
+func TestRotatedCredentials(t *testing.T) {
+	f := startGo1(t, "echo-scf", "", nil)
 	for _, token := range []string{"one", "two"} {
-		body, err := f.Invoke(t.Context(), scfTimer("env-TENCENTCLOUD_SESSIONTOKEN"), scf.InvokeOptions{
+		body, err := f.Invoke(t.Context(), scfTimerEvent("env-TENCENTCLOUD_SESSIONTOKEN"), scf.InvokeOptions{
 			Environment: map[string]string{"TENCENTCLOUD_SESSIONTOKEN": token},
 		})
-		if a := decode(t, body, err); a.Env != token || a.Builds != 1 {
-			t.Errorf("the function sees %q, want %q, in one instance (%d)", a.Env, token, a.Builds)
+		if r := decodeEcho(t, body, err); r.Env != token || r.Builds != 1 {
+			t.Errorf("got token %q, %d builds; want %q, 1", r.Env, r.Builds, token)
 		}
 	}
 }
 
-// TestBrokenConfiguration: every event is answered with what is wrong, and the
-// first after it is mended is served.
-func TestBrokenConfiguration(t *testing.T) {
-	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("echo-scf")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+// TestInvalidConfiguration checks that each event returns the error, and that
+// the first one after the configuration is corrected succeeds.
+func TestInvalidConfiguration(t *testing.T) {
+	f := startGo1(t, "echo-scf", "", nil)
 	for range 2 {
-		_, err := f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Environment: map[string]string{"ECHO_CONFIG": "broken"}})
-		if _, got := failure(t, err); got != "the function cannot start: tocsin.yaml:3: unknown key" {
-			t.Errorf("answered %s", got)
+		_, err := f.Invoke(t.Context(), scfTimerEvent("minute"), scf.InvokeOptions{Environment: map[string]string{"ECHO_CONFIG": "broken"}})
+		if _, got := functionError(t, err); got != "the function cannot start: tocsin.yaml:3: unknown key" {
+			t.Errorf("got error %s, want that of the configuration", got)
 		}
 	}
-	body, err := f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Environment: map[string]string{"ECHO_CONFIG": "good"}})
-	if a := decode(t, body, err); a.Builds != 3 {
-		t.Errorf("built %d times, want 3", a.Builds)
+	body, err := f.Invoke(t.Context(), scfTimerEvent("minute"), scf.InvokeOptions{Environment: map[string]string{"ECHO_CONFIG": "good"}})
+	if r := decodeEcho(t, body, err); r.Builds != 3 {
+		t.Errorf("got %d builds, want 3", r.Builds)
 	}
 }
 
 func TestDeadlines(t *testing.T) {
 	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("echo-scf"), Timeout: 30 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer f.Close()
-	// A deadline that was not sent: the time limit counts.
+	// Without a deadline, the time limit applies.
 	before := time.Now()
-	body, err := f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Deadline: time.Unix(0, 0)})
-	a := decode(t, body, err)
-	if left := time.UnixMilli(a.Deadline).Sub(before); a.Expired || left < 29*time.Second || left > 55*time.Second {
-		t.Errorf("deadline in %v, expired %v; want the limit of 30 s", left, a.Expired)
+	body, err := f.Invoke(t.Context(), scfTimerEvent("minute"), scf.InvokeOptions{Deadline: time.Unix(0, 0)})
+	r := decodeEcho(t, body, err)
+	if left := time.UnixMilli(r.Deadline).Sub(before); r.Expired || left < 29*time.Second || left > 55*time.Second {
+		t.Errorf("got %v to the deadline, expired %v; want the limit of 30s", left, r.Expired)
 	}
-	// A function that ignores its deadline is killed by the platform.
-	_, err = f.Invoke(t.Context(), scfTimer("stall"), scf.InvokeOptions{Deadline: time.Now().Add(50 * time.Millisecond)})
+	// The platform kills a function that ignores its deadline.
+	_, err = f.Invoke(t.Context(), scfTimerEvent("stall"), scf.InvokeOptions{Deadline: time.Now().Add(50 * time.Millisecond)})
 	if !errors.Is(err, scf.ErrTimeout) {
-		t.Errorf("got %v", err)
+		t.Errorf("got error %v, want %v", err, scf.ErrTimeout)
 	}
 }
 
-// TestWrongCloud: a binary carries one cloud's runtime only, and says so on the
-// other's.
-func TestWrongCloud(t *testing.T) {
-	l, err := lambda.Start(lambda.Options{Binary: binary("echo-scf")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if _, err := l.Invoke(t.Context(), scheduler("minute"), lambda.InvokeOptions{}); err == nil || !strings.Contains(err.Error(), "built for SCF: deploy the one in dist/lambda") {
-		t.Errorf("SCF's binary on Lambda: %v", err)
-	}
+// TestBinaryOnOtherCloud checks that a binary has only one cloud's runtime, and
+// that its error on the other cloud names the right binary.
+func TestBinaryOnOtherCloud(t *testing.T) {
+	l := startLambda(t, "echo-scf", "", nil)
+	_, onLambda := l.Invoke(t.Context(), schedulerEvent("minute"), lambda.InvokeOptions{})
 	o := scf.Options{Binary: binary("echo-lambda")}
-	if _, err := scf.StartGo1(t.Context(), o); err == nil || !strings.Contains(err.Error(), "built for Lambda: deploy the one in dist/scf") {
-		t.Errorf("Lambda's binary on SCF: %v", err)
-	}
-	if _, err := scf.StartCustom(t.Context(), o); err == nil || !strings.Contains(err.Error(), "built for Lambda: deploy the one in dist/scf") {
-		t.Errorf("Lambda's binary on SCF's custom runtime: %v", err)
+	_, onGo1 := scf.StartGo1(t.Context(), o)
+	_, onCustom := scf.StartCustom(t.Context(), o)
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"SCF binary on Lambda", onLambda, "built for SCF: deploy the one in dist/lambda"},
+		{"Lambda binary on SCF Go1", onGo1, "built for Lambda: deploy the one in dist/scf"},
+		{"Lambda binary on SCF CustomRuntime", onCustom, "built for Lambda: deploy the one in dist/scf"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want %q", c.name, c.err, c.want)
+		}
 	}
 
-	for name, strangers := range map[string][]string{
+	for name, excluded := range map[string][]string{
 		"echo-scf":    {"aws-lambda-go"},
 		"echo-lambda": {"scf-go-lib", "net/rpc"},
 	} {
 		b, err := os.ReadFile(binary(name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range strangers {
-			// Paths of source files, as stack traces print them.
+		must(t, err)
+		for _, s := range excluded {
+			// Paths of source files, as in stack traces.
 			if bytes.Contains(b, []byte(s+"@")) || bytes.Contains(b, []byte(s+"/server.go")) {
-				t.Errorf("%s carries %s", name, s)
+				t.Errorf("%s contains %s, want it left out", name, s)
 			}
 		}
 	}
@@ -210,9 +185,9 @@ func TestNoPlatform(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 2 {
-		t.Errorf("ended with %v, want exit status 2", err)
+		t.Errorf("got error %v, want exit status 2", err)
 	}
 	if text := string(out); strings.Count(text, "\n") != 1 || !strings.Contains(text, "`tocsin serve`") {
-		t.Errorf("said %q", text)
+		t.Errorf("output: got %q, want one line that refers to tocsin serve", text)
 	}
 }

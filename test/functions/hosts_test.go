@@ -41,203 +41,184 @@ receivers: [{name: robot, dingtalk_configs: [{url: "<dingtalk>/robot/send?access
 
 const agentToken = "agent-token-0123456789"
 
-// The line between agents and the function. It can be unplugged, and knows the
-// numbers that were taken in, in order.
-type line struct {
+// agentProxy is a reverse proxy between agents and the webhook function. It can
+// be disconnected, and records the numbers that the function has accepted, in
+// order.
+type agentProxy struct {
 	proxy *httputil.ReverseProxy
 
-	mu      sync.Mutex
-	cut     bool
-	numbers []int
-	arrived chan int
+	mu           sync.Mutex
+	disconnected bool
+	numbers      []int
+	arrived      chan int
 }
 
-func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *agentProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	l.mu.Lock()
-	cut := l.cut
-	l.mu.Unlock()
-	if cut {
-		panic(http.ErrAbortHandler) // the connection ends without an answer
+	p.mu.Lock()
+	disconnected := p.disconnected
+	p.mu.Unlock()
+	if disconnected {
+		panic(http.ErrAbortHandler) // closes the connection without a response
 	}
-	answer := httptest.NewRecorder()
-	l.proxy.ServeHTTP(answer, r)
+	response := httptest.NewRecorder()
+	p.proxy.ServeHTTP(response, r)
 	var report struct {
 		Service string `json:"service_name"`
 		Data    struct{ N int }
 	}
-	if json.Unmarshal(body, &report) == nil && report.Service == "Count" && answer.Code == http.StatusOK {
-		l.mu.Lock()
-		l.numbers = append(l.numbers, report.Data.N)
-		l.mu.Unlock()
-		l.arrived <- report.Data.N
+	if json.Unmarshal(body, &report) == nil && report.Service == "Count" && response.Code == http.StatusOK {
+		p.mu.Lock()
+		p.numbers = append(p.numbers, report.Data.N)
+		p.mu.Unlock()
+		p.arrived <- report.Data.N
 	}
-	for name, values := range answer.Header() {
+	for name, values := range response.Header() {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(answer.Code)
-	w.Write(answer.Body.Bytes())
+	w.WriteHeader(response.Code)
+	w.Write(response.Body.Bytes())
 }
 
-func (l *line) plug(in bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cut = !in
+func (p *agentProxy) setConnected(connected bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.disconnected = !connected
 }
 
-// The real agent reports to the built webhook function, and the built hosts
-// function watches, with a Redis between them. The line is cut: what is collected
-// meanwhile arrives afterwards, all of it and in order, past a plugin that hangs.
-// The agent ends: its host is told to be offline. It is back: so is that.
+// TestHostsOnRedis runs the agent, the webhook function that receives its
+// reports, and the hosts function that evaluates them, with a Redis server
+// between them. Reports that are collected while the connection is down arrive
+// later, completely and in order, although another plugin hangs. When the agent
+// ends, its host is reported offline; when it starts again, that is resolved.
 func TestHostsOnRedis(t *testing.T) {
-	for name, folder := range map[string]string{"webhook-hosts": "../../functions/webhook", "hosts": "../../functions/hosts"} {
-		if err := build(name, forSCF, folder); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := build("tocsin", "", "../../cmd/tocsin"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, build("webhook-hosts", scfTags, "../../functions/webhook"))
+	must(t, build("hosts", scfTags, "../../functions/hosts"))
+	must(t, build("tocsin", "", "../../cmd/tocsin"))
 	cloud, err := localcloud.Start(t.Context(), localcloud.Options{Mail: smtp.Config{Username: "a@example.com", Password: "p"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer cloud.Close()
 	cloud.DingTalk.Add("robot-token", dingtalk.Robot{})
-	dir := t.TempDir()
-	write := func(name, text string, mode os.FileMode) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	env := map[string]string{
-		"TOCSIN_CONFIG": write("tocsin.yaml", strings.NewReplacer("<redis>", redistest.Start(t).Addr, "<dingtalk>", cloud.DingTalkURL).Replace(hostsConfig), 0o600),
-		"SSL_CERT_FILE": write("ca.pem", string(cloud.Network.CAPEM()), 0o600), "SSL_CERT_DIR": dir,
-		"AGENT_TOKEN": agentToken, "DINGTALK_TOKEN": "robot-token",
-	}
-	webhook, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("webhook-hosts"), Name: "webhook", Env: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer webhook.Close()
-	hosts, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("hosts"), Name: "hosts", Env: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer hosts.Close()
-	front, err := url.Parse(webhook.Serve(scf.FunctionURL))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &line{proxy: httputil.NewSingleHostReverseProxy(front), arrived: make(chan int, 1000)}
-	server := httptest.NewServer(l)
+	dir, env := writeConfig(t, cloud, hostsConfig, map[string]string{"AGENT_TOKEN": agentToken, "DINGTALK_TOKEN": "robot-token"},
+		"<redis>", redistest.Start(t).Addr, "<dingtalk>", cloud.DingTalkURL)
+	webhook := startGo1(t, "webhook-hosts", "webhook", env)
+	hosts := startGo1(t, "hosts", "hosts", env)
+	webhookURL, err := url.Parse(webhook.Serve(scf.FunctionURL))
+	must(t, err)
+	proxy := &agentProxy{proxy: httputil.NewSingleHostReverseProxy(webhookURL), arrived: make(chan int, 1000)}
+	server := httptest.NewServer(proxy)
 	defer server.Close()
+	plugin := newCountPlugin(t, filepath.Join(dir, "plugins"))
+	token := filepath.Join(dir, "token")
+	must(t, os.WriteFile(token, []byte(agentToken+"\n"), 0o600))
 
-	write("plugins/count", "#!/bin/sh\nn=$(($(cat last) + 1)); echo $n >last; echo n=$n; echo $n >made\n", 0o700)
-	write("plugins/last", "0\n", 0o600)
-	write("plugins/hang", "#!/bin/sh\nsleep 1000\n", 0o700)
-	token := write("token", agentToken+"\n", 0o600)
-	made := filepath.Join(dir, "plugins/made")
-	if err := syscall.Mkfifo(made, 0o600); err != nil {
-		t.Fatal(err)
+	startAgent := func() *exec.Cmd {
+		cmd := exec.Command(binary("tocsin"), "agent", "--server", server.URL, "--id", "web-1", "--token-file", token, "--state", filepath.Join(dir, "state"), "--plugins", filepath.Join(dir, "plugins"))
+		must(t, cmd.Start())
+		return cmd
 	}
-	pipe, err := os.OpenFile(made, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pipe.Close()
-	runs := bufio.NewScanner(pipe)
-	collected := func(n int) { // waits until the plugin has run so often
-		t.Helper()
-		for runs.Scan() {
-			if i, err := strconv.Atoi(runs.Text()); err != nil || i >= n {
-				return
-			}
-		}
-	}
-	arrived := func(n int) {
+	waitForReport := func(n int) {
 		t.Helper()
 		for {
 			select {
-			case i := <-l.arrived:
+			case i := <-proxy.arrived:
 				if i >= n {
 					return
 				}
 			case <-time.After(30 * time.Second):
-				t.Fatalf("report %d does not arrive\n%s", n, webhook.Output())
+				t.Fatalf("report %d has not arrived\n%s", n, webhook.Output())
 			}
 		}
 	}
-	agent := func() *exec.Cmd {
-		cmd := exec.Command(binary("tocsin"), "agent", "--server", server.URL, "--id", "web-1", "--token-file", token, "--state", filepath.Join(dir, "state"), "--plugins", filepath.Join(dir, "plugins"))
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return cmd
-	}
-	// told has the timer call the hosts function until the robot has said so much.
-	told := func(n int, what string) {
+	// waitForNotification calls the hosts function, as its timer does, until
+	// the robot has n messages.
+	waitForNotification := func(n int, want string) {
 		t.Helper()
-		end := time.After(60 * time.Second)
+		timeout := time.After(60 * time.Second)
 		for range time.Tick(500 * time.Millisecond) {
-			if answer, err := hosts.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{}); err != nil {
-				t.Fatalf("%s %v\n%s", answer, err, hosts.Output())
+			if result, err := hosts.Invoke(t.Context(), scfTimerEvent("minute"), scf.InvokeOptions{}); err != nil {
+				t.Fatalf("hosts function: got result %s, error %v\n%s", result, err, hosts.Output())
 			}
 			all := cloud.DingTalk.Inbox()
 			if len(all) == n {
-				if !strings.Contains(all[n-1].Text, what) || !strings.Contains(all[n-1].Text, "web-1.example.com") {
-					t.Errorf("said %q, want %s in it", all[n-1].Text, what)
+				if got := all[n-1].Text; !strings.Contains(got, want) || !strings.Contains(got, "web-1.example.com") {
+					t.Errorf("message %d: got %q, want %s and the host name", n, got, want)
 				}
 				return
 			}
 			select {
-			case <-end:
-				t.Fatalf("said %d times, want %d: %+v\n%s", len(all), n, all, hosts.Output())
+			case <-timeout:
+				t.Fatalf("got %d messages, want %d: %+v\n%s", len(all), n, all, hosts.Output())
 			default:
 			}
 		}
 	}
 
-	first := agent()
+	first := startAgent()
 	defer first.Process.Kill()
-	arrived(2)
-	l.plug(false)
-	collected(5)
-	l.plug(true)
-	arrived(6)
-	res, body := do(t, "GET", front.String()+"/agents/web-1", "", http.Header{"Authorization": {"Bearer " + agentToken}})
+	waitForReport(2)
+	proxy.setConnected(false)
+	plugin.waitForRun(5)
+	proxy.setConnected(true)
+	waitForReport(6)
+	auth := http.Header{"Authorization": {"Bearer " + agentToken}, "Content-Type": {"application/json"}}
+	res, body := send(t, "GET", webhookURL.String()+"/agents/web-1", "", auth)
 	if res.StatusCode != 200 || !strings.Contains(string(body), `"state":"online"`) || !strings.Contains(string(body), `"load1"`) {
-		t.Errorf("%s %s", res.Status, body)
+		t.Errorf("host: got %s, body %s; want it online with its load", res.Status, body)
 	}
-	if res, _ := do(t, "POST", front.String()+"/agents/web-2/report", `{"client_id":"web-2","service_name":"Count","data":{}}`, http.Header{"Authorization": {"Bearer " + agentToken}, "Content-Type": {"application/json"}}); res.StatusCode == 200 {
-		t.Error("a token reports for a host that it is not bound to")
+	res, _ = send(t, "POST", webhookURL.String()+"/agents/web-2/report", `{"client_id":"web-2","service_name":"Count","data":{}}`, auth)
+	if res.StatusCode == 200 {
+		t.Errorf("report for a host that the token is not bound to: got %s, want an error", res.Status)
 	}
 
-	if err := first.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	must(t, first.Process.Signal(syscall.SIGTERM))
 	if err := first.Wait(); err != nil {
-		t.Error("the agent's end:", err)
+		t.Errorf("agent: got %v, want exit status 0", err)
 	}
-	told(1, "告警")
-	second := agent()
+	waitForNotification(1, "告警")
+	second := startAgent()
 	defer func() { second.Process.Kill(); second.Wait() }()
-	told(2, "恢复")
+	waitForNotification(2, "恢复")
 
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	want := make([]int, l.numbers[len(l.numbers)-1])
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
+	want := make([]int, proxy.numbers[len(proxy.numbers)-1])
 	for i := range want {
 		want[i] = i + 1
 	}
-	if !slices.Equal(l.numbers, want) {
-		t.Errorf("arrived %d, want each number once and in order", l.numbers)
+	if !slices.Equal(proxy.numbers, want) {
+		t.Errorf("got reports %d, want each number once and in order", proxy.numbers)
+	}
+}
+
+// countPlugin is a plugin of the agent that reports how often it has run, and
+// another one that hangs.
+type countPlugin struct{ runs *bufio.Scanner }
+
+func newCountPlugin(t *testing.T, dir string) countPlugin {
+	t.Helper()
+	must(t, os.MkdirAll(dir, 0o700))
+	for name, script := range map[string]string{
+		"count": "#!/bin/sh\nn=$(($(cat last) + 1)); echo $n >last; echo n=$n; echo $n >runs\n",
+		"hang":  "#!/bin/sh\nsleep 1000\n",
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "last"), []byte("0\n"), 0o600))
+	runs := filepath.Join(dir, "runs")
+	must(t, syscall.Mkfifo(runs, 0o600))
+	pipe, err := os.OpenFile(runs, os.O_RDWR, 0)
+	must(t, err)
+	t.Cleanup(func() { pipe.Close() })
+	return countPlugin{bufio.NewScanner(pipe)}
+}
+
+// waitForRun waits until the plugin has run n times.
+func (p countPlugin) waitForRun(n int) {
+	for p.runs.Scan() {
+		if i, err := strconv.Atoi(p.runs.Text()); err != nil || i >= n {
+			return
+		}
 	}
 }

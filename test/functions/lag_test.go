@@ -2,8 +2,6 @@ package functions
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,7 +21,7 @@ global:
   smtp_from: alerts@example.com
   smtp_auth_username: alerts@example.com
   smtp_auth_password: ${SMTP_PASSWORD}
-store: {url: "bolt:<store>"}
+store: {url: "bolt:<dir>/state.db"}
 lag:
   clusters: [{name: orders, ckafka: {instance_id: ckafka-1, region: ap-guangzhou, endpoint: "<tencent>"}}]
   rules: [{alert: KafkaConsumerLag, max_lag: 2000}]
@@ -35,157 +33,133 @@ receivers:
     email_configs: [{to: ops@example.com, send_resolved: true}]
 `
 
-// lagWorld is a local cloud with a Kafka in it, and the configuration of a lag
-// function that watches it.
-type lagWorld struct {
+// lagSetup is a local cloud with a Kafka cluster, and the environment variables
+// of a lag function that reads it.
+type lagSetup struct {
 	t     *testing.T
 	cloud *localcloud.Cloud
-	env   map[string]string // of the function, without keys for the cloud API
+	env   map[string]string // without credentials for the cloud API
 }
 
-func newLagWorld(t *testing.T) *lagWorld {
+func newLagSetup(t *testing.T) *lagSetup {
 	t.Helper()
 	cloud, err := localcloud.Start(t.Context(), localcloud.Options{Topics: map[string]int32{"order-paid": 3}, Mail: smtp.Config{Username: "alerts@example.com", Password: "mail-password"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(cloud.Close)
 	cloud.WeCom.Add("robot-key")
 	cloud.Tencent.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: cloud.Kafka})
 	cloud.Tencent.AddSMSApp(tencentcloud.SMSApp{ID: "1400000000", Signs: []string{"示例公司"}, Balance: 10, ParamLimit: 20,
 		Templates: []tencentcloud.SMSTemplate{{ID: "100", Text: "消费积压：{1}，请处理。"}}})
 
-	dir := t.TempDir()
-	text := strings.NewReplacer("<tencent>", cloud.TencentURL, "<wecom>", cloud.WeComURL, "<smtp>", cloud.SMTPAddr, "<store>", filepath.Join(dir, "state.db")).Replace(lagConfig)
-	for name, content := range map[string]string{"tocsin.yaml": text, "ca.pem": string(cloud.Network.CAPEM())} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &lagWorld{t: t, cloud: cloud, env: map[string]string{
-		"TOCSIN_CONFIG": filepath.Join(dir, "tocsin.yaml"), "SSL_CERT_FILE": filepath.Join(dir, "ca.pem"), "SSL_CERT_DIR": dir,
-		"WECOM_KEY": "robot-key", "SMTP_PASSWORD": "mail-password",
-	}}
+	_, env := writeConfig(t, cloud, lagConfig, map[string]string{"WECOM_KEY": "robot-key", "SMTP_PASSWORD": "mail-password"},
+		"<tencent>", cloud.TencentURL, "<wecom>", cloud.WeComURL, "<smtp>", cloud.SMTPAddr)
+	return &lagSetup{t: t, cloud: cloud, env: env}
 }
 
-// role gives the cloud API one more temporary key, and returns the variables by
-// which SCF hands it to a function.
-func (w *lagWorld) role(n int) map[string]string {
+// addRole adds temporary credentials to the cloud API, and returns the
+// environment variables with which SCF sends them to a function.
+func (s *lagSetup) addRole(n int) map[string]string {
 	id, secret, token := fmt.Sprintf("AKIDrole%d", n), fmt.Sprintf("role-secret-%d", n), fmt.Sprintf("role-token-%d", n)
-	w.cloud.Tencent.SetKey(id, tencentcloud.Key{Secret: secret, Token: token})
+	s.cloud.Tencent.SetKey(id, tencentcloud.Key{Secret: secret, Token: token})
 	return map[string]string{"TENCENTCLOUD_SECRETID": id, "TENCENTCLOUD_SECRETKEY": secret, "TENCENTCLOUD_SESSIONTOKEN": token}
 }
 
-func (w *lagWorld) delivered() string {
-	return fmt.Sprintf("%d robot, %d phone, %d mail", len(w.cloud.WeCom.Inbox()), len(w.cloud.Tencent.Inbox()), len(w.cloud.SMTP.Inbox()))
+// deliveries returns how many messages each channel has received.
+func (s *lagSetup) deliveries() string {
+	return fmt.Sprintf("%d robot, %d phone, %d mail", len(s.cloud.WeCom.Inbox()), len(s.cloud.Tencent.Inbox()), len(s.cloud.SMTP.Inbox()))
 }
 
-// The built lag function, driven by each platform's timer: a consumer on a real
-// Kafka falls behind, and everybody is told once, also when the process is gone
-// in between; it catches up, and those who want ends hear of it. On SCF the
-// role's key changes with every event.
+// TestLagFunction runs the lag function with each platform's timer. When a
+// consumer of a real Kafka falls behind, receivers are notified once, even if
+// the process is replaced; when it catches up, those with send_resolved are
+// notified. On SCF, each event has other credentials.
 func TestLagFunction(t *testing.T) {
-	for name, tags := range map[string]string{"lag-scf": forSCF, "lag-lambda": forLambda} {
-		if err := build(name, tags, "../../functions/lag"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	mustBuild(t, "lag", "../../functions/lag")
 	type process struct {
 		invoke func(event int) ([]byte, error)
 		end    func() (output string)
 	}
-	platforms := map[string]func(t *testing.T, w *lagWorld) process{
-		"scf": func(t *testing.T, w *lagWorld) process {
-			f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary("lag-scf"), Name: "lag", Env: w.env})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(f.Close)
+	platforms := map[string]func(t *testing.T, s *lagSetup) process{
+		"scf": func(t *testing.T, s *lagSetup) process {
+			f := startGo1(t, "lag-scf", "lag", s.env)
 			return process{
 				func(event int) ([]byte, error) {
-					return f.Invoke(t.Context(), scfTimer("minute"), scf.InvokeOptions{Environment: w.role(event)})
+					return f.Invoke(t.Context(), scfTimerEvent("minute"), scf.InvokeOptions{Environment: s.addRole(event)})
 				},
 				func() string { f.Close(); return f.Output() },
 			}
 		},
-		"lambda": func(t *testing.T, w *lagWorld) process {
-			// A Lambda function has no role at Tencent Cloud: its key is static.
-			role := w.role(0)
-			w.cloud.Tencent.SetKey(role["TENCENTCLOUD_SECRETID"], tencentcloud.Key{Secret: role["TENCENTCLOUD_SECRETKEY"]})
-			w.env["TENCENT_SECRET_ID"], w.env["TENCENT_SECRET_KEY"] = role["TENCENTCLOUD_SECRETID"], role["TENCENTCLOUD_SECRETKEY"]
-			f, err := lambda.Start(lambda.Options{Binary: binary("lag-lambda"), Name: "lag", Env: w.env})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(f.Close)
+		"lambda": func(t *testing.T, s *lagSetup) process {
+			// A Lambda function has no role at Tencent Cloud and uses a static
+			// key.
+			role := s.addRole(0)
+			s.cloud.Tencent.SetKey(role["TENCENTCLOUD_SECRETID"], tencentcloud.Key{Secret: role["TENCENTCLOUD_SECRETKEY"]})
+			s.env["TENCENT_SECRET_ID"], s.env["TENCENT_SECRET_KEY"] = role["TENCENTCLOUD_SECRETID"], role["TENCENTCLOUD_SECRETKEY"]
+			f := startLambda(t, "lag-lambda", "lag", s.env)
 			return process{
-				func(int) ([]byte, error) { return f.Invoke(t.Context(), scheduler("minute"), lambda.InvokeOptions{}) },
+				func(int) ([]byte, error) {
+					return f.Invoke(t.Context(), schedulerEvent("minute"), lambda.InvokeOptions{})
+				},
 				func() string { f.Close(); return f.Output() },
 			}
 		},
 	}
 	for platform, start := range platforms {
 		t.Run(platform, func(t *testing.T) {
-			w := newLagWorld(t)
-			consumer, err := w.cloud.Kafka.Consumer(t.Context(), "order-worker", "order-paid")
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := newLagSetup(t)
+			consumer, err := s.cloud.Kafka.Consumer(t.Context(), "order-worker", "order-paid")
+			must(t, err)
 			defer consumer.Close()
-			produce := func(n int) {
-				if err := w.cloud.Kafka.Produce(t.Context(), "order-paid", n); err != nil {
-					t.Fatal(err)
-				}
-			}
+			produce := func(n int) { must(t, s.cloud.Kafka.Produce(t.Context(), "order-paid", n)) }
 			consume := func(n int) {
 				if got, err := consumer.Consume(t.Context(), n); err != nil || got != n {
-					t.Fatalf("consumed %d of %d: %v", got, n, err)
+					t.Fatalf("Consume: got %d, error %v; want %d", got, err, n)
 				}
 			}
 			var outputs []string
 			p, event := process{}, 0
-			expect := func(answer, delivered string) {
+			expect := func(result, deliveries string) {
 				t.Helper()
 				event++
 				got, err := p.invoke(event)
-				if err != nil || string(got) != answer {
-					t.Fatalf("event %d: answered %s, %v; want %s\n%s", event, got, err, answer, p.end())
+				if err != nil || string(got) != result {
+					t.Fatalf("event %d: got result %s, error %v; want %s\n%s", event, got, err, result, p.end())
 				}
-				if got := w.delivered(); got != delivered {
-					t.Fatalf("event %d: delivered %s, want %s", event, got, delivered)
+				if got := s.deliveries(); got != deliveries {
+					t.Fatalf("event %d: got deliveries %s, want %s", event, got, deliveries)
 				}
 			}
 
-			p = start(t, w)
+			p = start(t, s)
 			produce(3000)
-			consume(1000) // 2,000 behind: at the threshold, not over it
+			consume(1000) // a lag of 2,000 is at the threshold, not over it
 			expect(`{"polled":1,"alerts":0,"sent":0,"pending":0}`, "0 robot, 0 phone, 0 mail")
 			produce(1)
 			expect(`{"polled":1,"alerts":1,"sent":3,"pending":0}`, "1 robot, 1 phone, 1 mail")
 			expect(`{"polled":1,"alerts":1,"sent":0,"pending":0}`, "1 robot, 1 phone, 1 mail")
 			outputs = append(outputs, p.end())
 
-			p = start(t, w)
+			p = start(t, s)
 			expect(`{"polled":1,"alerts":1,"sent":0,"pending":0}`, "1 robot, 1 phone, 1 mail")
 			consume(1)
 			expect(`{"polled":1,"alerts":0,"sent":2,"pending":0}`, "2 robot, 1 phone, 2 mail")
 			outputs = append(outputs, p.end())
 
-			robot := w.cloud.WeCom.Inbox()
+			robot := s.cloud.WeCom.Inbox()
 			for i, words := range [][]string{{"告警", "order-worker", "order-paid", "2,001", "2,000"}, {"恢复", "order-worker", "order-paid"}} {
 				for _, word := range words {
 					if !strings.Contains(robot[i].Content, word) {
-						t.Errorf("message %d to the group lacks %q:\n%s", i+1, word, robot[i].Content)
+						t.Errorf("robot message %d: got\n%s\nwant it to contain %q", i+1, robot[i].Content, word)
 					}
 				}
 			}
-			if sms := w.cloud.Tencent.Inbox()[0].Text; sms != "【示例公司】消费积压：order-paid，请处理。" {
-				t.Errorf("the phone shows %q", sms)
+			if sms := s.cloud.Tencent.Inbox()[0].Text; sms != "【示例公司】消费积压：order-paid，请处理。" {
+				t.Errorf("SMS: got %q, want the template with the topic", sms)
 			}
 			log := strings.Join(outputs, "")
 			for _, secret := range []string{"robot-key", "mail-password", "role-secret", "role-token"} {
 				if strings.Contains(log, secret) {
-					t.Errorf("the log shows %q:\n%s", secret, log)
+					t.Errorf("log: got\n%s\nwant no secret %q", log, secret)
 				}
 			}
 		})
