@@ -112,8 +112,7 @@ const pageSize = 500
 
 // forEach calls do with every item whose key begins with prefix.
 func forEach(ctx context.Context, st store.Store, prefix string, do func(store.Item) error) error {
-	for after := ""; ; {
-		page, err := st.List(ctx, prefix, after, pageSize)
+	for page, err := range store.Pages(ctx, st, prefix, pageSize) {
 		if err != nil {
 			return err
 		}
@@ -121,12 +120,9 @@ func forEach(ctx context.Context, st store.Store, prefix string, do func(store.I
 			if err := do(it); err != nil {
 				return err
 			}
-			after = it.Key
-		}
-		if len(page) < pageSize {
-			return nil
 		}
 	}
+	return nil
 }
 
 // deleteUnchanged returns the change that deletes an item on the condition that it

@@ -85,7 +85,7 @@ type storedCluster struct {
 // loadStored returns the stored data of all clusters by name, including those that
 // are no longer configured.
 func (w *Watcher) loadStored(ctx context.Context) (map[string]*storedCluster, error) {
-	const page = 100
+	const pageSize = 100
 	all := map[string]*storedCluster{}
 	get := func(cluster string) *storedCluster {
 		if all[cluster] == nil {
@@ -93,23 +93,19 @@ func (w *Watcher) loadStored(ctx context.Context) (map[string]*storedCluster, er
 		}
 		return all[cluster]
 	}
-	for after := ""; ; {
-		items, err := w.Store.List(ctx, keyspace.LagAll, after, page)
+	for page, err := range store.Pages(ctx, w.Store, keyspace.LagAll, pageSize) {
 		if err != nil {
 			return nil, fmt.Errorf("read lag state: %w", err)
 		}
-		for _, it := range items {
-			after = it.Key
+		for _, it := range page {
 			if cluster, ok := strings.CutPrefix(it.Key, keyspace.Lag); ok {
 				get(cluster).state = it
 			} else if cluster, ok := clusterOfChunk(it.Key); ok {
 				get(cluster).window = append(get(cluster).window, it)
 			}
 		}
-		if len(items) < page {
-			return all, nil
-		}
 	}
+	return all, nil
 }
 
 // clusterOfChunk returns the cluster of a chunk's key.

@@ -10,9 +10,9 @@
 // everything before the first slash, is also the queue in which the key may be
 // due. Package keyspace lists all kinds and their owners.
 //
-// Get, List, Due and NextDue read. Commit is the only write: it applies up to
-// [MaxChanges] changes atomically. Encode and Decode turn values into changes and
-// items into values.
+// Get, List, Due and NextDue read; [Pages] iterates over List. Commit is the only write:
+// it applies up to [MaxChanges] changes atomically. [Encode] and [Decode] turn values
+// into changes and items into values.
 //
 // # Optimistic commits
 //

@@ -115,8 +115,8 @@ func ExampleDecode() {
 	// peer/b false  <nil>
 }
 
-// List reads in pages: the last key of a page is where the next one starts.
-func ExampleStore_list() {
+// Pages lists everything under a prefix without holding it all in memory.
+func ExamplePages() {
 	ctx := context.Background()
 	s := memory.New()
 	defer s.Close()
@@ -124,23 +124,20 @@ func ExampleStore_list() {
 		s.Commit(ctx, noon, store.Change{Key: "silence/" + id, Value: []byte{}})
 	}
 
-	const pageSize = 2
-	for after := ""; ; {
-		page, err := s.List(ctx, "silence/", after, pageSize)
+	for page, err := range store.Pages(ctx, s, "silence/", 2) {
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
 		for _, it := range page {
 			fmt.Println(it.Key)
-			after = it.Key
 		}
-		if len(page) < pageSize {
-			return
-		}
+		fmt.Println("end of page")
 	}
 	// Output:
 	// silence/a
 	// silence/b
+	// end of page
 	// silence/c
+	// end of page
 }

@@ -5,10 +5,10 @@ import (
 	"iter"
 )
 
-// Pages yields all items whose keys begin with prefix, in byte order of keys and
-// up to size of them at a time. It reads the next page only when the caller goes
-// on, so that items written meanwhile may be among them. An error is yielded last,
-// with no items.
+// Pages yields all items whose keys begin with prefix, in byte order of keys, up to size
+// of them at a time. Each page is read when the caller asks for it, so that later pages
+// may have items written after the first was read. An error ends the iteration and is
+// yielded without items.
 func Pages(ctx context.Context, s Store, prefix string, size int) iter.Seq2[[]Item, error] {
 	return func(yield func([]Item, error) bool) {
 		for after := ""; ; {

@@ -8,7 +8,7 @@
 // renamed and never reused for something else.
 package keyspace
 
-// Alerts and notifications. Owner: pkg/dispatch.
+// Alerts and notifications. The owner is pkg/dispatch unless another one is given.
 const (
 	// Alert is an alert and the ids of the groups that hold it: alert/FINGERPRINT.
 	Alert = "alert/"
@@ -19,15 +19,18 @@ const (
 	// Log is the last notification of an integration about a group:
 	// log/GROUP/RECEIVER/CHANNEL/INDEX.
 	Log = "log/"
-	// Source is an alert that inhibits others: source/RULE/VALUES/FINGERPRINT.
+	// Source is an alert that inhibits others: source/RULE/VALUES/FINGERPRINT. Owner:
+	// pkg/inhibit.
 	Source = "source/"
-	// Silence is a silence: silence/ID.
+	// Silence is a silence: silence/ID. Owner: pkg/silence.
 	Silence = "silence/"
-	// Outbox is a notification to deliver, due at its next attempt: owed/ID.
+	// Outbox is a notification to deliver, due at its next attempt: owed/ID. Owner:
+	// pkg/outbox.
 	Outbox = "owed/"
-	// RateLimit is the times at which a target was sent messages: pace/TARGET.
+	// RateLimit is the times at which a target was sent messages: pace/TARGET. Owner:
+	// pkg/outbox.
 	RateLimit = "pace/"
-	// DeadLetter is a notification that no channel accepted: dead/ID.
+	// DeadLetter is a notification that no channel accepted: dead/ID. Owner: pkg/outbox.
 	DeadLetter = "dead/"
 )
 
@@ -38,7 +41,7 @@ const (
 	// LastTick is the time of the last tick. Owner: pkg/dispatch.
 	LastTick = Meta + "tick"
 	// InhibitRules is the ids of the rules whose sources are stored. Owner:
-	// pkg/dispatch.
+	// pkg/inhibit.
 	InhibitRules = Meta + "inhibit_rules"
 	// HostCheck is when hosts were last checked for silence. Owner: pkg/host.
 	HostCheck = Meta + "host_check"
