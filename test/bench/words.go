@@ -14,6 +14,7 @@ import (
 	"tocsin/pkg/notify/dingtalk"
 	"tocsin/pkg/notify/email"
 	"tocsin/pkg/notify/feishu"
+	"tocsin/pkg/notify/phone"
 	"tocsin/pkg/notify/slack"
 	"tocsin/pkg/notify/sms"
 	"tocsin/pkg/notify/webhook"
@@ -110,7 +111,7 @@ func (b *bench) renderers(context.Context) ([]row, error) {
 		{"Feishu", &feishu.Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/k", Secret: key}},
 		{"Slack", &slack.Config{APIURL: "https://hooks.slack.com/services/k"}},
 		{"webhook", &webhook.Config{URL: "https://example.com/"}},
-		{"SMS", &sms.Config{SdkAppID: "1400000000", SignName: "s", TemplateID: "100", Params: []string{"{{ .CommonLabels.consumer_group }}"}, To: []string{"+8613800000000"}}},
+		{"SMS", &sms.Config{SignName: "s", Config: phone.Config{SdkAppID: "1400000000", TemplateID: "100", Params: []string{"{{ .CommonLabels.consumer_group }}"}, To: []string{"+8613800000000"}}}},
 		{"email", &email.Config{Smarthost: "smtp.example.com:465", From: "a@example.com", To: "b@example.com"}},
 	} {
 		notifier, err := c.config.New(env, nil)

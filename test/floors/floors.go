@@ -11,11 +11,11 @@ import (
 // the longest name that is its own or leads to it.
 var floors = [][]string{
 	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/matcher", "pkg/humanize", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
-	{"pkg/render", "pkg/notify/phone"},
-	{"pkg/notify"},                 // the contract
-	{"pkg/notify/chat"},            // the base of chat channels
-	{"pkg/notify/wecom"},           // shared by WeCom's two channels
-	{"pkg/notify/*", "pkg/intake"}, // * is one folder, a room of its own
+	{"pkg/render"},
+	{"pkg/notify"},                          // the contract
+	{"pkg/notify/chat", "pkg/notify/phone"}, // the bases of chat and of phone channels
+	{"pkg/notify/wecom"},                    // shared by WeCom's two channels
+	{"pkg/notify/*", "pkg/intake"},          // * is one folder, a room of its own
 	{"pkg/outbox", "pkg/route", "pkg/silence", "pkg/inhibit"},
 	{"pkg/lag", "pkg/host", "pkg/dispatch", "pkg/api"},
 	{"pkg/config"},

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,27 @@ func SendOne(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Not
 		t.Fatalf("got outcomes %+v for units %q, want one each", outcomes, messages[0].Units)
 	}
 	return CheckError(t, outcomes[0].Err, secrets...)
+}
+
+// Outcomes sends all messages of n and returns the errors of their units, nil for
+// an accepted one. Every message must have one outcome per unit, in order, and
+// neither errors nor the target and the text of a message may have one of the
+// secrets in them.
+func Outcomes(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Notification, secrets ...string) map[string]*notify.Error {
+	t.Helper()
+	out := map[string]*notify.Error{}
+	for _, m := range Messages(t, to, n) {
+		checkHidden(t, secrets, "a message", m.Target, m.Text)
+		var units []string
+		for _, o := range m.Send(ctx) {
+			units = append(units, o.Unit)
+			out[o.Unit] = CheckError(t, o.Err, secrets...)
+		}
+		if !slices.Equal(units, m.Units) {
+			t.Errorf("got outcomes of %q, want those of %q", units, m.Units)
+		}
+	}
+	return out
 }
 
 // CheckError returns the error of an outcome, nil when it was accepted. It fails the

@@ -1,10 +1,9 @@
-// Package sms sends notifications as short messages through Tencent Cloud's
-// SendSms (API 2021-01-11). Phones show an approved template; a notification
-// only fills in its variables.
+// Package sms sends notifications as text messages through Tencent Cloud's SendSms
+// (API 2021-01-11). Phones show an approved template, whose variables are all that a
+// notification fills in.
 package sms
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -16,88 +15,133 @@ import (
 )
 
 const (
-	// perCall is how many numbers SendSms takes.
-	perCall = 200
-	// maxNumbers bounds a list that may come out of an alert's annotations.
+	// maxNumbersPerCall is the vendor's limit for one call.
+	maxNumbersPerCall = 200
+	// maxNumbers bounds a list that may come from an alert's annotations.
 	maxNumbers = 1000
 )
 
-// sender is the notifier of one entry of sms_configs.
-type sender struct {
-	env    *notify.Env
+// notifier is the notify.Notifier of one entry of sms_configs.
+type notifier struct {
+	*phone.Sender
 	config Config
-	form   *phone.Templates
-	client *tencent.Client
 }
 
-// New returns the notifier that c describes. An error names the key whose
-// template cannot be compiled.
+// New returns the notifier of c, which must be valid. The error names the key of a
+// template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	s := &sender{env: env, config: *c}
-	var err error
-	if s.form, err = phone.NewTemplates(t, c.To, c.Params, c.ParamMaxLength); err != nil {
-		return nil, err
-	}
-	key := tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}
-	s.client, err = tencent.NewClient(c.endpoint(), cmp.Or(c.Region, defaultRegion), key, env.HTTP.Transport)
+	sender, err := c.NewSender(env, t, defaultEndpoint)
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &notifier{sender, *c}, nil
 }
 
-// Messages returns a message for up to 200 numbers of mainland China and one
-// for up to 200 others, as many as it takes. Units are the numbers; what is not
-// a number is one too, and refused for good without keeping the message from the
-// others.
-func (s *sender) Messages(n *alert.Notification) ([]notify.Message, error) {
-	view := render.NewView(n, &s.env.Style)
-	to, err := s.form.Recipients(view, maxNumbers)
+// Messages returns one message per 200 numbers in mainland China, one per 200 other
+// numbers, and one for the recipients that are not phone numbers, which fails
+// without a call. Units are the numbers.
+func (s *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
+	view := render.NewView(n, s.Style)
+	to, err := s.Recipients(view, maxNumbers)
 	if err != nil {
 		return nil, err
 	}
 	to.Remove(n.AcceptedUnits)
-	params := s.form.Params(view, n.HalfSize)
+	params := s.Params(view, n.HalfSize)
 	var out []notify.Message
-	for _, side := range [][]string{to.Domestic, to.International} {
-		for numbers := range slices.Chunk(side, perCall) {
-			out = append(out, notify.Message{
-				Target: phone.MaskList(numbers),
-				Units:  numbers,
-				Text:   s.preview(params),
-				Send: func(ctx context.Context) []notify.Outcome {
-					return s.send(ctx, numbers, params)
-				},
-			})
+	add := func(units []string, send func(ctx context.Context) []notify.Outcome) {
+		out = append(out, notify.Message{Target: phone.MaskList(units), Units: units, Text: s.preview(params), Send: send})
+	}
+	for _, list := range [][]string{to.Domestic, to.International} {
+		for numbers := range slices.Chunk(list, maxNumbersPerCall) {
+			add(numbers, func(ctx context.Context) []notify.Outcome { return s.send(ctx, numbers, params) })
 		}
 	}
 	if len(to.Invalid) > 0 {
-		out = append(out, notify.Message{
-			Target: phone.MaskList(to.Invalid),
-			Units:  to.Invalid,
-			Text:   s.preview(params),
-			Send:   func(context.Context) []notify.Outcome { return invalidOutcomes(to.Invalid) },
+		add(to.Invalid, func(context.Context) []notify.Outcome {
+			out := make([]notify.Outcome, len(to.Invalid))
+			for i, unit := range to.Invalid {
+				out[i] = notify.Outcome{Unit: unit, Err: phone.PermanentError("SMS", phone.InvalidError(unit))}
+			}
+			return out
 		})
 	}
 	return out, nil
 }
 
-// send makes one call. Its outcome for each number is that number's own.
-func (s *sender) send(ctx context.Context, numbers, params []string) []notify.Outcome {
+var sendSmsAction = tencent.Action{Product: "sms", Version: "2021-01-11", Name: "SendSms"}
+
+// sendSms holds the parameters of SendSms.
+type sendSms struct {
+	SmsSdkAppId, TemplateId string
+	SignName                string `json:",omitempty"`
+	PhoneNumberSet          []string
+	TemplateParamSet        []string `json:",omitempty"`
+}
+
+// sendSmsResponse is the response of SendSms, as far as it is used.
+type sendSmsResponse struct {
+	tencent.ResponseHeader
+	SendStatusSet []sendStatus
+}
+
+// sendStatus is the result for one number.
+type sendStatus struct {
+	PhoneNumber string
+	Code        *string // nil when the response has none
+	Message     string
+}
+
+// send makes one call. Each number has an outcome of its own.
+func (s *notifier) send(ctx context.Context, numbers, params []string) []notify.Outcome {
 	var response sendSmsResponse
-	err := s.client.Call(ctx, sendSmsAction, sendSms{
+	err := s.Client.Call(ctx, sendSmsAction, sendSms{
 		SmsSdkAppId: s.config.SdkAppID, TemplateId: s.config.TemplateID, SignName: s.config.SignName,
 		PhoneNumberSet: numbers, TemplateParamSet: params,
 	}, &response)
 	if err != nil {
-		return notify.Outcomes(numbers, callError(err, numbers))
+		return notify.Outcomes(numbers, errorTable.CallError("SMS", err, numbers...))
 	}
-	return outcomes(numbers, response.SendStatusSet)
+	statuses := map[string]*sendStatus{}
+	for i := range response.SendStatusSet {
+		status := &response.SendStatusSet[i]
+		if number, err := phone.Parse(status.PhoneNumber); err == nil && status.Code != nil {
+			statuses[number] = status
+		}
+	}
+	out := make([]notify.Outcome, len(numbers))
+	for i, number := range numbers {
+		out[i] = notify.Outcome{Unit: number}
+		if e := numberError(statuses[number], number); e != nil { // a nil *Error in Err would not be nil
+			out[i].Err = e
+		}
+	}
+	return out
 }
 
-// preview is the message so far as it is known here.
-func (s *sender) preview(params []string) string {
-	text := phone.Preview(s.env.Language, s.config.TemplateID, params)
+// numberError returns the error of one number, nil when its status is "Ok". Without
+// a status in the response, which is nil, the message may have been sent.
+func numberError(status *sendStatus, number string) *notify.Error {
+	var e *notify.Error
+	switch {
+	case status == nil:
+		e = &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "SMS: the response of Tencent Cloud does not mention the number"}
+	case *status.Code == "Ok":
+		return nil
+	default:
+		meaning, ok := errorTable.Find(*status.Code)
+		if !ok {
+			meaning, _ = numberErrorTable.Find(*status.Code)
+		}
+		e = meaning.Error("SMS", *status.Code, phone.MaskIn(status.Message, number))
+	}
+	e.Message = phone.Mask(number) + ": " + e.Message
+	return e
+}
+
+// preview returns the known part of the message: the signature and the variables.
+func (s *notifier) preview(params []string) string {
+	text := phone.Preview(s.Style.Language, s.config.TemplateID, params)
 	if s.config.SignName != "" {
 		text = "【" + s.config.SignName + "】" + text
 	}

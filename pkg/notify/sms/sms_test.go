@@ -1,8 +1,6 @@
 package sms
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +13,7 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
-	"tocsin/pkg/setting"
+	"tocsin/pkg/notify/phone"
 )
 
 // startCloud starts Tencent Cloud with one SMS application, changed by change.
@@ -42,208 +40,151 @@ func startCloud(t *testing.T, change func(*tencentcloud.SMSApp)) (*tencentcloud.
 
 // newConfig returns a valid configuration for the application of startCloud.
 func newConfig(to ...string) *Config {
-	return &Config{
-		SdkAppID: "1400006666", SignName: "示例公司", TemplateID: "1001", To: to,
+	return &Config{SignName: "示例公司", Config: phone.Config{
+		SdkAppID: "1400006666", TemplateID: "1001", To: to,
 		Params:   []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.severity }}"},
 		SecretID: notifytest.TencentSecretID, SecretKey: notifytest.TencentSecretKey,
-	}
+	}}
 }
 
 func diskFull() *alert.Notification {
-	at := time.Date(2026, 11, 20, 2, 30, 0, 0, time.UTC)
-	return &alert.Notification{ID: "n1", At: at, Receiver: "on-call", Alerts: []*alert.Alert{{
+	n := notifytest.Notification(&alert.Alert{
 		Labels:      alert.Labels{"alertname": "磁盘将满", "severity": "critical"},
 		Annotations: alert.Labels{"tos": "13800000001; +8613800000002"},
-		StartsAt:    at.Add(-time.Minute),
-	}}}
+		StartsAt:    notifytest.Ago(time.Minute),
+	})
+	return n
 }
 
-func messages(t *testing.T, c *Config, env *notify.Env, n *alert.Notification) []notify.Message {
+// send delivers n and returns the outcomes by unit.
+func send(t *testing.T, c *Config, env *notify.Env, n *alert.Notification) map[string]*notify.Error {
 	t.Helper()
-	var faults setting.Faults
-	c.Validate(&faults)
-	for _, fault := range faults.List() {
-		t.Fatalf("%v: %s", fault.Path, fault.Message)
-	}
-	notifier, err := c.New(env, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := notifier.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
+	return notifytest.Outcomes(t, t.Context(), notifytest.New(t, c, env), n, notifytest.TencentSecretKey)
 }
 
-// send delivers a notification and returns the outcomes by unit.
-func send(ctx context.Context, t *testing.T, c *Config, env *notify.Env, n *alert.Notification) map[string]*notify.Error {
-	t.Helper()
-	out := map[string]*notify.Error{}
-	for _, m := range messages(t, c, env, n) {
-		var units []string
-		for _, o := range m.Send(ctx) {
-			units = append(units, o.Unit)
-			var fault *notify.Error
-			if o.Err != nil && !errors.As(o.Err, &fault) {
-				t.Errorf("%s: %T is not a notify.Error", o.Unit, o.Err)
-			}
-			out[o.Unit] = fault
-			if fault == nil {
-				continue
-			}
-			for _, secret := range []string{notifytest.TencentSecretKey, notifytest.TencentSecretID, strings.TrimPrefix(o.Unit, "+86")} {
-				if strings.Contains(fault.Error(), secret) {
-					t.Errorf("%s is in the error: %v", secret, fault)
-				}
-			}
-		}
-		if !slices.Equal(units, m.Units) {
-			t.Errorf("outcomes of %q, want those of %q", units, m.Units)
-		}
-	}
-	return out
-}
-
-func delivered(t *testing.T, out map[string]*notify.Error, numbers ...string) {
-	t.Helper()
-	for _, number := range numbers {
-		if fault, known := out[number]; !known || fault != nil {
-			t.Errorf("%s: known %v, error %v; want it delivered", number, known, fault)
-		}
-	}
-	if len(out) != len(numbers) {
-		t.Errorf("%d units, want %d", len(out), len(numbers))
-	}
-}
-
-func TestMessageArrives(t *testing.T) {
+func TestOneMessagePerNumber(t *testing.T) {
 	cloud, env := startCloud(t, nil)
-	// One number in four spellings, and one more in an annotation.
+	// One number in four forms, and another one in an annotation.
 	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.tos }}")
-	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001", "+8613800000002")
+	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
 	inbox := cloud.Inbox()
 	if len(inbox) != 2 || cloud.Count("SendSms") != 1 {
-		t.Fatalf("%d messages by %d calls, want 2 by 1", len(inbox), cloud.Count("SendSms"))
+		t.Fatalf("got %d messages by %d calls, want 2 by 1", len(inbox), cloud.Count("SendSms"))
 	}
 	for _, m := range inbox {
 		if want := "【示例公司】告警：磁盘将满，级别 critical，请处理。"; m.Text != want {
-			t.Errorf("the phone shows %q, want %q", m.Text, want)
+			t.Errorf("got %q, want %q", m.Text, want)
 		}
 	}
-	if got := cloud.Requests()[0].Region; got != "ap-guangzhou" {
-		t.Errorf("region %q, want ap-guangzhou", got)
+	if got, want := cloud.Requests()[0].Region, "ap-guangzhou"; got != want {
+		t.Errorf("got region %q, want %q", got, want)
 	}
 }
 
-func TestTemplateWithoutVariables(t *testing.T) {
-	cloud, env := startCloud(t, nil)
-	c := newConfig("13800000001")
-	c.TemplateID, c.Params = "1002", nil
-	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
-	if got, want := cloud.Inbox()[0].Text, "【示例公司】有新的告警，请处理。"; got != want {
-		t.Errorf("the phone shows %q, want %q", got, want)
+func TestTemplateKinds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"without variables": {func(c *Config) { c.TemplateID, c.Params = "1002", nil }, "【示例公司】有新的告警，请处理。"},
+		"international": {func(c *Config) {
+			c.To, c.TemplateID, c.SignName, c.Params[0] = []string{"+14155550100"}, "1003", "", "DiskFull"
+		}, "Alert: DiskFull, severity critical."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cloud, env := startCloud(t, nil)
+			c := newConfig("13800000001")
+			tt.change(c)
+			notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+			if got := cloud.Inbox()[0].Text; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 
 func TestNumbersAreSplitIntoCalls(t *testing.T) {
 	cloud, env := startCloud(t, nil)
-	var to, domestic []string
+	var domestic []string
 	for i := range 201 {
 		domestic = append(domestic, fmt.Sprintf("+86138%08d", i))
 	}
-	to = append(append(to, domestic...), "+85290000000", "+14155550100")
-	list := messages(t, newConfig(to...), env, diskFull())
+	international := []string{"+85290000000", "+14155550100"}
+	c := newConfig(slices.Concat(domestic, international)...)
+	messages := notifytest.Messages(t, notifytest.New(t, c, env), diskFull())
 	var sizes []int
-	for _, m := range list {
+	for _, m := range messages {
 		sizes = append(sizes, len(m.Units))
 	}
-	if !slices.Equal(sizes, []int{200, 1, 2}) {
-		t.Fatalf("calls of %v numbers, want 200, 1 and 2", sizes)
+	if !slices.Equal(sizes, []int{200, 1, 2}) || !slices.Equal(messages[2].Units, international) {
+		t.Fatalf("got calls of %v numbers, the last to %q; want 200, 1 and the international ones", sizes, messages[2].Units)
 	}
-	if !slices.Equal(list[2].Units, []string{"+85290000000", "+14155550100"}) {
-		t.Errorf("the last call is for %q", list[2].Units)
-	}
-	out := send(t.Context(), t, newConfig(to...), env, diskFull())
-	if n := len(cloud.Inbox()); n != 201 {
-		t.Errorf("%d messages arrived, want 201", n)
+	outcomes := send(t, c, env, diskFull())
+	if got := len(cloud.Inbox()); got != 201 {
+		t.Errorf("got %d messages, want 201", got)
 	}
 	for _, number := range domestic {
-		if out[number] != nil {
-			t.Errorf("%s: %v", number, out[number])
+		if outcomes[number] != nil {
+			t.Errorf("got error %v for %s, want it accepted", outcomes[number], number)
 		}
 	}
-	// The template is for mainland China only.
-	for _, number := range list[2].Units {
-		if f := out[number]; f == nil || f.Class != notify.Permanent || f.Code != "UnsupportedOperation.ChineseMainlandTemplateToGlobalPhone" {
-			t.Errorf("%s: %v, want a permanent refusal of the template", number, f)
+	for _, number := range international {
+		if e := outcomes[number]; e == nil || e.Class != notify.Permanent || e.Code != "UnsupportedOperation.ChineseMainlandTemplateToGlobalPhone" {
+			t.Errorf("got error %v for %s, want the template rejected", e, number)
 		}
 	}
 }
 
-func TestInternationalTemplate(t *testing.T) {
-	cloud, env := startCloud(t, nil)
-	c := newConfig("+14155550100")
-	c.TemplateID, c.SignName = "1003", ""
-	c.Params[0] = "DiskFull"
-	delivered(t, send(t.Context(), t, c, env, diskFull()), "+14155550100")
-	if got, want := cloud.Inbox()[0].Text, "Alert: DiskFull, severity critical."; got != want {
-		t.Errorf("the phone shows %q, want %q", got, want)
-	}
-}
-
-func TestOneBadNumberAmongThree(t *testing.T) {
+func TestOneRejectedNumberDoesNotAffectTheOthers(t *testing.T) {
 	_, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.Blacklist = []string{"+8613800000002"} })
-	c := newConfig("{{ .CommonAnnotations.list }}")
 	n := diskFull()
 	n.Alerts[0].Annotations["list"] = "13800000001,13800000002,13800000003,ops@example.com"
-	out := send(t.Context(), t, c, env, n)
-	blocked, unknown := out["+8613800000002"], out["ops@example.com"]
-	delete(out, "+8613800000002")
-	delete(out, "ops@example.com")
-	delivered(t, out, "+8613800000001", "+8613800000003")
-	if blocked == nil || blocked.Class != notify.Permanent || !strings.HasPrefix(blocked.Message, "+86138****0002: ") {
-		t.Errorf("blacklisted number: %v", blocked)
-	}
-	if unknown == nil || unknown.Class != notify.Permanent || unknown.Ambiguous {
-		t.Errorf("what is no number: %v", unknown)
+	outcomes := send(t, newConfig("{{ .CommonAnnotations.list }}"), env, n)
+	for unit, want := range map[string]string{
+		"+8613800000001":  "",
+		"+8613800000002":  "+86138****0002: SMS: the number is blacklisted",
+		"+8613800000003":  "",
+		"ops@example.com": `SMS: "ops@exa****.com" is not a phone number`,
+	} {
+		e, ok := outcomes[unit]
+		if !ok || (e == nil) != (want == "") || e != nil && (e.Class != notify.Permanent || e.Ambiguous || !strings.HasPrefix(e.Message, want)) {
+			t.Errorf("got error %v for %s, want %q", e, unit, want)
+		}
 	}
 }
 
-func TestBalance(t *testing.T) {
+func TestUsedUpBalance(t *testing.T) {
 	_, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.Balance = 1 })
-	out := send(t.Context(), t, newConfig("13800000001", "13800000002"), env, diskFull())
-	if out["+8613800000001"] != nil {
-		t.Errorf("the first message: %v", out["+8613800000001"])
+	outcomes := send(t, newConfig("13800000001", "13800000002"), env, diskFull())
+	if e := outcomes["+8613800000001"]; e != nil {
+		t.Errorf("got error %v for the first message, want it accepted", e)
 	}
-	if f := out["+8613800000002"]; f == nil || f.Class != notify.Permanent || !strings.Contains(f.Message, "buy another") {
-		t.Errorf("the second message: %v", f)
+	if e := outcomes["+8613800000002"]; e == nil || e.Class != notify.Permanent || !strings.Contains(e.Message, "buy another") {
+		t.Errorf("got error %v for the second message, want the balance used up", e)
 	}
 }
 
-func TestThirtySecondsBetweenMessages(t *testing.T) {
+func TestSecondMessageWithin30Seconds(t *testing.T) {
 	_, env := startCloud(t, nil)
 	c := newConfig("13800000001")
-	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
-	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
-	if f == nil || f.Class != notify.Rate || f.RetryAfter != 30*time.Second {
-		t.Errorf("the second message within 30 seconds: %v", f)
+	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+	if e := send(t, c, env, diskFull())["+8613800000001"]; e == nil || e.Class != notify.Rate || e.RetryAfter != 30*time.Second {
+		t.Errorf("got error %v, want a rate limit of 30 seconds", e)
 	}
 }
 
-func TestTooLongIsSaidShorter(t *testing.T) {
+func TestTooLongValuesAreSentShorter(t *testing.T) {
 	cloud, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.ParamLimit = 6 })
 	c := newConfig("13800000001")
 	c.Params[0] = "订单消费积压告警 https://example.com/1"
-	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
-	if f == nil || f.Class != notify.TooLong {
-		t.Fatalf("long values: %v, want too long", f)
+	if e := send(t, c, env, diskFull())["+8613800000001"]; e == nil || e.Class != notify.TooLong {
+		t.Fatalf("got error %v for long values, want them too long", e)
 	}
 	n := diskFull()
 	n.HalfSize = true
-	delivered(t, send(t.Context(), t, c, env, n), "+8613800000001")
+	notifytest.SendAll(t, notifytest.New(t, c, env), n)
 	if got, want := cloud.Inbox()[0].Text, "【示例公司】告警：订单消费积压，级别 critic，请处理。"; got != want {
-		t.Errorf("the phone shows %q, want %q", got, want)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -255,60 +196,53 @@ func TestKeyOfTheFunctionsRole(t *testing.T) {
 	t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
 	t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
 	t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
-	delivered(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
+	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
 }
 
-func TestNobodyToSendTo(t *testing.T) {
+func TestNoRecipients(t *testing.T) {
 	_, env := startCloud(t, nil)
-	notifier, err := newConfig("{{ .CommonAnnotations.nobody }}").New(env, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := notifier.Messages(diskFull()); err == nil {
-		t.Error("no error")
+	_, err := notifytest.New(t, newConfig("{{ .CommonAnnotations.none }}"), env).Messages(diskFull())
+	if want := "there are no recipients"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want %q", err, want)
 	}
 }
 
-func TestTargetAndText(t *testing.T) {
+func TestTarget(t *testing.T) {
 	_, env := startCloud(t, nil)
-	m := messages(t, newConfig("13800000001", "13800000002"), env, diskFull())[0]
-	if m.Target != "+86138****0001 +1" {
-		t.Errorf("target %q", m.Target)
-	}
-	if want := "【示例公司】模板 1001：磁盘将满, critical"; m.Text != want {
-		t.Errorf("text %q, want %q", m.Text, want)
+	messages := notifytest.Messages(t, notifytest.New(t, newConfig("13800000001", "13800000002"), env), diskFull())
+	if got, want := messages[0].Target, "+86138****0001 +1"; got != want {
+		t.Errorf("got target %q, want %q", got, want)
 	}
 }
 
-// What the phone shows, as far as Tocsin knows it: the template's text is the
-// vendor's. The files are short enough to be written by hand, and were.
+// The files are short enough to be written by hand, and were.
 func TestGolden(t *testing.T) {
-	at := time.Date(2026, 11, 20, 2, 30, 0, 0, time.UTC)
 	lag := func(topic string) *alert.Alert {
-		return &alert.Alert{Labels: alert.Labels{"alertname": "KafkaConsumerLag", "consumer_group": "order-worker-in-shanghai", "topic": topic}, StartsAt: at.Add(-time.Minute)}
+		return &alert.Alert{Labels: alert.Labels{"alertname": "KafkaConsumerLag", "consumer_group": "order-worker-in-shanghai", "topic": topic}, StartsAt: notifytest.Ago(time.Minute)}
 	}
-	over := func(a *alert.Alert) *alert.Alert { a.EndsAt = at; return a }
-	for name, n := range map[string]alert.Notification{
-		"lag-firing":         {Alerts: []*alert.Alert{lag("order-created"), lag("order-paid")}},
-		"lag-firing-shorter": {Alerts: []*alert.Alert{lag("order-created"), lag("order-paid")}, HalfSize: true},
-		"lag-resolved":       {Alerts: []*alert.Alert{over(lag("order-created"))}},
-		"generic-firing":     {Alerts: diskFull().Alerts},
-		"generic-resolved":   {Alerts: []*alert.Alert{over(diskFull().Alerts[0])}},
+	for name, n := range map[string]*alert.Notification{
+		"lag-firing":         notifytest.Notification(lag("order-created"), lag("order-paid")),
+		"lag-firing-shorter": notifytest.Notification(lag("order-created"), lag("order-paid")),
+		"lag-resolved":       notifytest.Notification(notifytest.Resolved(lag("order-created"))...),
+		"generic-firing":     diskFull(),
+		"generic-resolved":   notifytest.Notification(notifytest.Resolved(diskFull().Alerts...)...),
 	} {
+		n.HalfSize = name == "lag-firing-shorter"
 		for _, language := range []string{"zh", "en"} {
-			_, env := startCloud(t, nil)
-			env.Language = language
-			c := newConfig("13800000001")
-			c.Params = []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.consumer_group }}", "{{ .Status }} {{ .Alerts.Firing | len }}"}
-			n.ID, n.At = "n1", at
-			m := messages(t, c, env, &n)
-			want, err := os.ReadFile(filepath.Join("testdata", name+"."+language+".txt"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(m) != 1 || m[0].Text+"\n" != string(want) {
-				t.Errorf("%s in %s: %q, want %q", name, language, m[0].Text, want)
-			}
+			t.Run(name+"."+language, func(t *testing.T) {
+				_, env := startCloud(t, nil)
+				env.Language = language
+				c := newConfig("13800000001")
+				c.Params = []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.consumer_group }}", "{{ .Status }} {{ .Alerts.Firing | len }}"}
+				messages := notifytest.Messages(t, notifytest.New(t, c, env), n)
+				want, err := os.ReadFile(filepath.Join("testdata", name+"."+language+".txt"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(messages) != 1 || messages[0].Text+"\n" != string(want) {
+					t.Errorf("got %d messages, %q; want %q", len(messages), messages[0].Text, want)
+				}
+			})
 		}
 	}
 }

@@ -1,7 +1,7 @@
-// Package voice rings phones in mainland China through Tencent Cloud's
-// SendTtsVoice (API 2020-09-02). Who answers hears an approved template; a
-// notification only fills in its variables. Whether anybody answered is not
-// known, and nobody is called again who did not.
+// Package voice calls phones in mainland China through Tencent Cloud's SendTtsVoice
+// (API 2020-09-02). The phone plays an approved template, whose variables are all
+// that a notification fills in. Whether the call was answered is not known, and it
+// is not repeated.
 package voice
 
 import (
@@ -18,43 +18,36 @@ import (
 )
 
 const (
-	// maxNumbers bounds a list that may come out of an alert's annotations.
+	// maxNumbers bounds a list that may come from an alert's annotations.
 	maxNumbers = 100
-	// maxSession bounds SessionContext, in bytes. The vendor says so of SMS.
+	// maxSession bounds SessionContext, in bytes. The vendor documents it for SMS.
 	maxSession = 511
 )
 
-// caller is the notifier of one entry of voice_configs.
-type caller struct {
-	env    *notify.Env
+// notifier is the notify.Notifier of one entry of voice_configs.
+type notifier struct {
+	*phone.Sender
 	config Config
-	form   *phone.Templates
-	client *tencent.Client
 }
 
-// New returns the notifier that c describes. An error names the key whose
-// template cannot be compiled.
+// New returns the notifier of c, which must be valid. The error names the key of a
+// template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	form, err := phone.NewTemplates(t, c.To, c.Params, c.ParamMaxLength)
+	sender, err := c.NewSender(env, t, defaultEndpoint)
 	if err != nil {
 		return nil, err
 	}
-	key := tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}
-	client, err := tencent.NewClient(c.endpoint(), cmp.Or(c.Region, defaultRegion), key, env.HTTP.Transport)
-	if err != nil {
-		return nil, err
-	}
-	return &caller{env: env, config: *c, form: form, client: client}, nil
+	return &notifier{sender, *c}, nil
 }
 
-// Messages returns one message whose units are the numbers. They are called one
-// after the other, in the order in which they are named. A number that refuses
-// keeps nobody else from being called, which messages of their own would: after
-// one that was not accepted, the rest of a notification is not sent. What is not
-// a number, or not in mainland China, is a unit too and refused for good.
-func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
-	view := render.NewView(n, &c.env.Style)
-	to, err := c.form.Recipients(view, maxNumbers)
+// Messages returns one message whose units are the recipients. They are called one
+// after the other in the order of the configuration. They share a message because
+// after a message that was not accepted the rest of a notification is not sent: one
+// number that is rejected must not prevent the other calls. Units that are not phone
+// numbers in mainland China fail without a call.
+func (v *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
+	view := render.NewView(n, v.Style)
+	to, err := v.Recipients(view, maxNumbers)
 	if err != nil {
 		return nil, err
 	}
@@ -64,55 +57,71 @@ func (c *caller) Messages(n *alert.Notification) ([]notify.Message, error) {
 		return nil, nil
 	}
 	request := sendTtsVoice{
-		TemplateId: c.config.TemplateID, VoiceSdkAppid: c.config.SdkAppID, TemplateParamSet: c.form.Params(view, n.HalfSize),
-		PlayTimes: cmp.Or(c.config.PlayTimes, defaultPlayTimes), SessionContext: n.ID[:min(len(n.ID), maxSession)],
+		TemplateId: v.config.TemplateID, VoiceSdkAppid: v.config.SdkAppID, TemplateParamSet: v.Params(view, n.HalfSize),
+		PlayTimes: cmp.Or(v.config.PlayTimes, defaultPlayTimes), SessionContext: n.ID[:min(len(n.ID), maxSession)],
 	}
 	return []notify.Message{{
 		Target: phone.MaskList(units),
 		Units:  units,
-		Text:   c.preview(request),
+		Text:   v.preview(request),
 		Send: func(ctx context.Context) []notify.Outcome {
 			var out []notify.Outcome
 			for _, number := range to.Domestic {
-				out = append(out, outcome(number, c.call(ctx, number, request)))
+				o := notify.Outcome{Unit: number}
+				if e := v.call(ctx, number, request); e != nil { // a nil *Error in Err would not be nil
+					o.Err = e
+				}
+				out = append(out, o)
 			}
 			for _, number := range to.International {
-				out = append(out, outcome(number, permanentError(reachable(number))))
+				out = append(out, notify.Outcome{Unit: number, Err: phone.PermanentError("voice", checkReachable(number))})
 			}
 			for _, unit := range to.Invalid {
-				out = append(out, outcome(unit, permanentError(phone.InvalidError(unit))))
+				out = append(out, notify.Outcome{Unit: unit, Err: phone.PermanentError("voice", phone.InvalidError(unit))})
 			}
 			return out
 		},
 	}}, nil
 }
 
-// call rings one number. Only an answer with the call's id is success.
-func (c *caller) call(ctx context.Context, number string, request sendTtsVoice) *notify.Error {
+var sendTtsVoiceAction = tencent.Action{Product: "vms", Version: "2020-09-02", Name: "SendTtsVoice"}
+
+// sendTtsVoice holds the parameters of SendTtsVoice. It has Appid where SendSms has
+// AppId.
+type sendTtsVoice struct {
+	TemplateId, CalledNumber, VoiceSdkAppid string
+	TemplateParamSet                        []string `json:",omitempty"`
+	PlayTimes                               int
+	SessionContext                          string
+}
+
+// sendTtsVoiceResponse is the response of SendTtsVoice, as far as it is used.
+type sendTtsVoiceResponse struct {
+	tencent.ResponseHeader
+	SendStatus struct{ CallId string }
+}
+
+// call calls one number. Only a response with the call's id is success.
+func (v *notifier) call(ctx context.Context, number string, request sendTtsVoice) *notify.Error {
 	request.CalledNumber = number
 	var response sendTtsVoiceResponse
-	if err := c.client.Call(ctx, sendTtsVoiceAction, request, &response); err != nil {
-		return callError(err, number)
+	if err := v.Client.Call(ctx, sendTtsVoiceAction, request, &response); err != nil {
+		e := errorTable.CallError("voice", err, number)
+		e.Message = phone.Mask(number) + ": " + e.Message
+		return e
 	}
 	if response.SendStatus.CallId == "" {
 		return &notify.Error{Class: notify.Retry, Ambiguous: true,
-			Message: phone.Mask(number) + ": voice: the answer of Tencent Cloud has no call in it"}
+			Message: phone.Mask(number) + ": voice: the response of Tencent Cloud has no call in it"}
 	}
 	return nil
 }
 
-// preview is what is said, so far as it is known here, and how often.
-func (c *caller) preview(request sendTtsVoice) string {
+// preview returns the known part of the text, and how many times it is played.
+func (v *notifier) preview(request sendTtsVoice) string {
 	format := "%s（播放 %d 遍）"
-	if c.env.Language == "en" {
+	if v.Style.Language == "en" {
 		format = "%s (played ×%d)"
 	}
-	return fmt.Sprintf(format, phone.Preview(c.env.Language, request.TemplateId, request.TemplateParamSet), request.PlayTimes)
-}
-
-func outcome(unit string, f *notify.Error) notify.Outcome {
-	if f == nil {
-		return notify.Outcome{Unit: unit} // not an error that is a nil *Error
-	}
-	return notify.Outcome{Unit: unit, Err: f}
+	return fmt.Sprintf(format, phone.Preview(v.Style.Language, request.TemplateId, request.TemplateParamSet), request.PlayTimes)
 }

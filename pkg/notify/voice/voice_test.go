@@ -2,9 +2,7 @@ package voice
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +12,7 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
-	"tocsin/pkg/setting"
+	"tocsin/pkg/notify/phone"
 )
 
 // startCloud starts Tencent Cloud with one voice application, changed by change.
@@ -39,262 +37,158 @@ func startCloud(t *testing.T, change func(*tencentcloud.VoiceApp)) (*tencentclou
 
 // newConfig returns a valid configuration for the application of startCloud.
 func newConfig(to ...string) *Config {
-	return &Config{
+	return &Config{Config: phone.Config{
 		SdkAppID: "1400006666", TemplateID: "1001", To: to,
 		Params:   []string{"{{ .CommonLabels.alertname }}", "{{ .CommonLabels.severity }}"},
 		SecretID: notifytest.TencentSecretID, SecretKey: notifytest.TencentSecretKey,
-	}
+	}}
 }
 
 func diskFull() *alert.Notification {
-	at := time.Date(2026, 11, 20, 18, 30, 0, 0, time.UTC)
-	return &alert.Notification{ID: "n1", At: at, Receiver: "on-call", Alerts: []*alert.Alert{{
+	return notifytest.Notification(&alert.Alert{
 		Labels:      alert.Labels{"alertname": "磁盘将满", "severity": "critical"},
 		Annotations: alert.Labels{"phones": "13800000001; +8613800000002"},
-		StartsAt:    at.Add(-time.Minute),
-	}}}
+		StartsAt:    notifytest.Ago(time.Minute),
+	})
 }
 
-func messages(t *testing.T, c *Config, env *notify.Env, n *alert.Notification) []notify.Message {
-	t.Helper()
-	var faults setting.Faults
-	c.Validate(&faults)
-	for _, fault := range faults.List() {
-		t.Fatalf("%v: %s", fault.Path, fault.Message)
-	}
-	notifier, err := c.New(env, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := notifier.Messages(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
-}
-
-// send delivers a notification and returns the outcomes by unit. Neither errors
-// nor what operators are shown may hold a key, or a whole number.
+// send delivers n and returns the outcomes by unit.
 func send(ctx context.Context, t *testing.T, c *Config, env *notify.Env, n *alert.Notification) map[string]*notify.Error {
 	t.Helper()
-	out := map[string]*notify.Error{}
-	for _, m := range messages(t, c, env, n) {
-		var units []string
-		for _, o := range m.Send(ctx) {
-			units = append(units, o.Unit)
-			var fault *notify.Error
-			if o.Err != nil && !errors.As(o.Err, &fault) {
-				t.Errorf("%s: %T is not a notify.Error", o.Unit, o.Err)
-			}
-			out[o.Unit] = fault
-			for _, secret := range []string{notifytest.TencentSecretKey, notifytest.TencentSecretID, strings.TrimPrefix(o.Unit, "+86")} {
-				if shown := fmt.Sprint(m.Target, m.Text, fault); strings.Contains(shown, secret) {
-					t.Errorf("%s is in %q", secret, shown)
-				}
-			}
-		}
-		if !slices.Equal(units, m.Units) {
-			t.Errorf("outcomes of %q, want those of %q", units, m.Units)
-		}
-	}
-	return out
+	return notifytest.Outcomes(t, ctx, notifytest.New(t, c, env), n, notifytest.TencentSecretKey, notifytest.TencentSecretID, "13800000001")
 }
 
-func rang(t *testing.T, out map[string]*notify.Error, numbers ...string) {
-	t.Helper()
-	for _, number := range numbers {
-		if fault, known := out[number]; !known || fault != nil {
-			t.Errorf("%s: known %v, error %v; want it called", number, known, fault)
-		}
-	}
-	if len(out) != len(numbers) {
-		t.Errorf("%d units, want %d", len(out), len(numbers))
-	}
-}
-
-func TestPhonesRing(t *testing.T) {
+func TestOneCallPerNumber(t *testing.T) {
 	cloud, env := startCloud(t, nil)
-	// One number in four spellings, and one more in an annotation.
+	// One number in four forms, and another one in an annotation.
 	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.phones }}")
-	rang(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001", "+8613800000002")
+	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
 	calls := cloud.Calls()
 	if len(calls) != 2 || cloud.Count("SendTtsVoice") != 2 {
-		t.Fatalf("%d phones rang by %d requests, want 2 by 2", len(calls), cloud.Count("SendTtsVoice"))
+		t.Fatalf("got %d calls by %d requests, want 2 by 2", len(calls), cloud.Count("SendTtsVoice"))
 	}
 	for i, call := range calls {
 		got := fmt.Sprint(call.Number, " ", call.Text, " ", call.PlayTimes, " ", call.SessionContext)
-		if want := fmt.Sprintf("+861380000000%d 告警：磁盘将满，级别 critical，请处理。 2 n1", i+1); got != want {
-			t.Errorf("got %q, want %q", got, want)
+		if want := fmt.Sprintf("+861380000000%d 告警：磁盘将满，级别 critical，请处理。 2 1", i+1); got != want {
+			t.Errorf("got call %q, want %q", got, want)
 		}
 	}
-	if got := cloud.Requests()[0].Region; got != "ap-guangzhou" {
-		t.Errorf("region %q, want ap-guangzhou", got)
+	if got, want := cloud.Requests()[0].Region, "ap-guangzhou"; got != want {
+		t.Errorf("got region %q, want %q", got, want)
 	}
 }
 
-func TestWhatIsAsked(t *testing.T) {
+func TestRequest(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	c := newConfig("13800000001")
 	c.TemplateID, c.Params, c.PlayTimes, c.Region = "1002", nil, 3, "ap-beijing"
 	n := diskFull()
 	n.ID = strings.Repeat("1234567890", 60)
-	rang(t, send(t.Context(), t, c, env, n), "+8613800000001")
+	notifytest.SendAll(t, notifytest.New(t, c, env), n)
 	request, call := cloud.Requests()[0], cloud.Calls()[0]
 	if call.Text != "有新的告警，请处理。" || call.PlayTimes != 3 || call.SessionContext != n.ID[:511] || request.Region != "ap-beijing" {
-		t.Errorf("%s in %s", request.Body, request.Region)
+		t.Errorf("got request %s in %s", request.Body, request.Region)
 	}
-	for _, name := range []string{`"VoiceSdkAppid":"1400006666"`, `"CalledNumber":"+8613800000001"`} {
-		if !strings.Contains(request.Body, name) {
-			t.Errorf("%s is not in %s", name, request.Body)
+	for _, want := range []string{`"VoiceSdkAppid":"1400006666"`, `"CalledNumber":"+8613800000001"`} {
+		if !strings.Contains(request.Body, want) {
+			t.Errorf("got request %s, want %s in it", request.Body, want)
 		}
 	}
 }
 
-// Whoever cannot be called keeps nobody else from it.
-func TestOneOfManyIsRefused(t *testing.T) {
+func TestOneRejectedNumberDoesNotPreventTheOtherCalls(t *testing.T) {
 	cloud, env := startCloud(t, func(a *tencentcloud.VoiceApp) { a.Blacklist = []string{"+8613800000001"} })
-	c := newConfig("{{ .CommonAnnotations.list }}")
 	n := diskFull()
 	n.Alerts[0].Annotations["list"] = "13800000001,+85290000000,ops@example.com,13800000002"
-	out := send(t.Context(), t, c, env, n)
+	outcomes := send(t.Context(), t, newConfig("{{ .CommonAnnotations.list }}"), env, n)
 	for unit, want := range map[string]string{
 		"+8613800000001":  "+86138****0001: voice: the number is blacklisted",
 		"+85290000000":    "voice: +852****0000 is abroad: voice calls reach mainland China only",
 		"ops@example.com": `voice: "ops@exa****.com" is not a phone number`,
+		"+8613800000002":  "",
 	} {
-		if f := out[unit]; f == nil || f.Class != notify.Permanent || f.Ambiguous || !strings.HasPrefix(f.Message, want) {
-			t.Errorf("%s: %v, want %s", unit, f, want)
+		e, ok := outcomes[unit]
+		if !ok || (e == nil) != (want == "") || e != nil && (e.Class != notify.Permanent || e.Ambiguous || !strings.HasPrefix(e.Message, want)) {
+			t.Errorf("got error %v for %s, want %q", e, unit, want)
 		}
-		delete(out, unit)
 	}
-	rang(t, out, "+8613800000002")
-	if cloud.Count("") != 2 {
-		t.Errorf("%d requests, want none for who is abroad", cloud.Count(""))
+	if got := cloud.Count(""); got != 2 {
+		t.Errorf("got %d requests, want 2: none for the foreign number", got)
 	}
 }
 
-// The limits of a number: what passes within minutes is waited for, what lasts
-// for hours is not.
+// The vendor's limits of a number: short ones are waited for, long ones are
+// permanent.
 func TestLimitsOfANumber(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		limit func(*tencentcloud.VoiceApp)
-		calls int // that are made before
-		class notify.Class
-		after time.Duration
+		name       string
+		limit      func(*tencentcloud.VoiceApp)
+		calls      int // that are made before
+		class      notify.Class
+		retryAfter time.Duration
 	}{
 		{"one in 30 seconds", func(*tencentcloud.VoiceApp) {}, 1, notify.Rate, 30 * time.Second},
 		{"two in 10 minutes", func(a *tencentcloud.VoiceApp) { a.PerHalfMinute = 9 }, 2, notify.Rate, 10 * time.Minute},
 		{"three a day", func(a *tencentcloud.VoiceApp) { a.PerHalfMinute, a.PerTenMinutes = 9, 9 }, 3, notify.Permanent, 0},
-		{"an empty package", func(a *tencentcloud.VoiceApp) { a.Balance = 1 }, 1, notify.Permanent, 0},
+		{"used up balance", func(a *tencentcloud.VoiceApp) { a.Balance = 1 }, 1, notify.Permanent, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cloud, env := startCloud(t, tt.limit)
+			c := newConfig("13800000001")
 			for range tt.calls {
-				rang(t, send(t.Context(), t, newConfig("13800000001"), env, diskFull()), "+8613800000001")
+				notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
 			}
-			f := send(t.Context(), t, newConfig("13800000001"), env, diskFull())["+8613800000001"]
-			if f == nil || f.Class != tt.class || f.RetryAfter != tt.after || f.Ambiguous {
-				t.Errorf("%+v, want class %v after %v", f, tt.class, tt.after)
+			e := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
+			if e == nil || e.Class != tt.class || e.RetryAfter != tt.retryAfter || e.Ambiguous {
+				t.Errorf("got error %+v, want class %q after %v", e, tt.class, tt.retryAfter)
 			}
-			if n := len(cloud.Calls()); n != tt.calls {
-				t.Errorf("%d calls, want %d", n, tt.calls)
+			if got := len(cloud.Calls()); got != tt.calls {
+				t.Errorf("got %d calls, want %d", got, tt.calls)
 			}
 		})
 	}
 }
 
-func TestTooLongIsSaidShorter(t *testing.T) {
+func TestTooLongValuesAreSentShorter(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	c := newConfig("13800000001")
 	c.TemplateID = "1003" // 338 characters without its variables
 	c.Params[0] = "订单 10.0.0.5 消费积压 https://example.com/1"
-	f := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
-	if f == nil || f.Class != notify.TooLong {
-		t.Fatalf("long values: %v, want too long", f)
+	if e := send(t.Context(), t, c, env, diskFull())["+8613800000001"]; e == nil || e.Class != notify.TooLong {
+		t.Fatalf("got error %v for long values, want them too long", e)
 	}
 	n := diskFull()
 	n.HalfSize = true
-	rang(t, send(t.Context(), t, c, env, n), "+8613800000001")
+	notifytest.SendAll(t, notifytest.New(t, c, env), n)
 	if got, want := cloud.Calls()[0].Text, strings.Repeat("长", 336)+"订单 10_，critic。"; got != want {
-		t.Errorf("said %q, want %q", got, want)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-func TestNobodyToCall(t *testing.T) {
-	_, env := startCloud(t, nil)
-	for to, want := range map[string]string{
-		"{{ .CommonAnnotations.nobody }}":                                             "nobody to send to",
-		"{{ range .Alerts }}{{ .Annotations.many }}{{ end }}":                         "more than the 100 phone numbers",
-		"{{ (index .Alerts 7).Annotations.x }}{{/* fails once there is an alert */}}": "to: 0: ",
-	} {
-		notifier, err := newConfig(to).New(env, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := diskFull()
-		for i := range 101 {
-			n.Alerts[0].Annotations["many"] += fmt.Sprintf("138%08d,", i)
-		}
-		if _, err := notifier.Messages(n); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", to, err, want)
-		}
-	}
-}
-
-// What is shown of a call, written by hand.
-func TestPreview(t *testing.T) {
-	_, env := startCloud(t, nil)
-	for _, tt := range []struct {
-		language, want string
-		change         func(*Config)
-	}{
-		{"zh", "模板 1001：磁盘将满, critical（播放 2 遍）", func(*Config) {}},
-		{"en", "template 1001: 磁盘将满, critical (played ×2)", func(*Config) {}},
-		{"zh", "模板 1002（播放 1 遍）", func(c *Config) { c.TemplateID, c.Params, c.PlayTimes = "1002", nil, 1 }},
-		{"en", "template 1002 (played ×3)", func(c *Config) { c.TemplateID, c.Params, c.PlayTimes = "1002", nil, 3 }},
-	} {
-		env.Language = tt.language
-		c := newConfig("13800000001", "13800000002")
-		tt.change(c)
-		list := messages(t, c, env, diskFull())
-		if len(list) != 1 || list[0].Text != tt.want || list[0].Target != "+86138****0001 +1" {
-			t.Errorf("%d messages, %q to %s; want %q", len(list), list[0].Text, list[0].Target, tt.want)
-		}
-	}
-}
-
-// The first call hangs until the time is over: what came of it is not known. The
-// second was not begun, and may be tried again.
-func TestTimeIsOver(t *testing.T) {
+// The outcome of the first call, which has no response before the deadline, is
+// unknown. The second call is not made, so that it may be tried again.
+func TestDeadlineBetweenCalls(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	cloud.Inject(tencentcloud.Fault{Do: fault.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	out := send(ctx, t, newConfig("13800000001", "13800000002"), env, diskFull())
+	outcomes := send(ctx, t, newConfig("13800000001", "13800000002"), env, diskFull())
 	for number, ambiguous := range map[string]bool{"+8613800000001": true, "+8613800000002": false} {
-		if f := out[number]; f == nil || f.Class != notify.Retry || f.Ambiguous != ambiguous {
-			t.Errorf("%s: %+v, want it ambiguous: %v", number, f, ambiguous)
+		if e := outcomes[number]; e == nil || e.Class != notify.Retry || e.Ambiguous != ambiguous {
+			t.Errorf("got error %+v for %s, want one to retry with ambiguous %v", e, number, ambiguous)
 		}
 	}
-	if cloud.Count("") != 1 {
-		t.Errorf("%d requests, want 1", cloud.Count(""))
-	}
-}
-
-func TestOtherErrorsPass(t *testing.T) {
-	f := callError(errors.New("about 13800000001"), "+8613800000001")
-	if want := "+86138****0001: voice: about 138****0001"; f.Class != notify.Retry || f.Error() != want {
-		t.Errorf("%v %q, want %q", f.Class, f.Error(), want)
+	if got := cloud.Count(""); got != 1 {
+		t.Errorf("got %d requests, want 1", got)
 	}
 }
 
 func TestKeyWithoutPermission(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	cloud.SetKey(notifytest.TencentSecretID, tencentcloud.Key{Secret: notifytest.TencentSecretKey, Deny: []string{"vms:SendTtsVoice"}})
-	f := send(t.Context(), t, newConfig("13800000001"), env, diskFull())["+8613800000001"]
-	if f == nil || f.Class != notify.Permanent || !strings.Contains(f.Message, "vms:SendTtsVoice: allow it in CAM") {
-		t.Errorf("got %v, want an error about the missing permission", f)
+	e := send(t.Context(), t, newConfig("13800000001"), env, diskFull())["+8613800000001"]
+	if e == nil || e.Class != notify.Permanent || !strings.Contains(e.Message, "vms:SendTtsVoice: allow it in CAM") {
+		t.Errorf("got error %v, want the missing permission", e)
 	}
 }
 
@@ -306,5 +200,59 @@ func TestKeyOfTheFunctionsRole(t *testing.T) {
 	t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
 	t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
 	t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
-	rang(t, send(t.Context(), t, c, env, diskFull()), "+8613800000001")
+	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+}
+
+func TestRecipientsThatCannotBeCalled(t *testing.T) {
+	_, env := startCloud(t, nil)
+	n := diskFull()
+	var many []string
+	for i := range 101 {
+		many = append(many, fmt.Sprintf("138%08d", i))
+	}
+	n.Alerts[0].Annotations["many"] = strings.Join(many, ",")
+	for name, tt := range map[string]struct{ to, want string }{
+		"none":             {"{{ .CommonAnnotations.none }}", "there are no recipients"},
+		"too many":         {"{{ .CommonAnnotations.many }}", "more than the 100 phone numbers"},
+		"failing template": {"{{ (index .Alerts 7).Annotations.x }}", "to: 0: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := notifytest.New(t, newConfig(tt.to), env).Messages(n)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestPreview(t *testing.T) {
+	_, env := startCloud(t, nil)
+	bare := func(playTimes int) func(*Config) {
+		return func(c *Config) { c.TemplateID, c.Params, c.PlayTimes = "1002", nil, playTimes }
+	}
+	for _, tt := range []struct {
+		language, want string
+		change         func(*Config)
+	}{
+		{"zh", "模板 1001：磁盘将满, critical（播放 2 遍）", func(*Config) {}},
+		{"en", "template 1001: 磁盘将满, critical (played ×2)", func(*Config) {}},
+		{"zh", "模板 1002（播放 1 遍）", bare(1)},
+		{"en", "template 1002 (played ×3)", bare(3)},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			env.Language = tt.language
+			c := newConfig("13800000001", "13800000002")
+			tt.change(c)
+			messages := notifytest.Messages(t, notifytest.New(t, c, env), diskFull())
+			if got := messages[0].Text; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if got, want := messages[0].Target, "+86138****0001 +1"; got != want {
+				t.Errorf("got target %q, want %q", got, want)
+			}
+			if got := messages[0].Units; len(messages) != 1 || len(got) != 2 {
+				t.Errorf("got %d messages with units %q, want one with two", len(messages), got)
+			}
+		})
+	}
 }
