@@ -19,16 +19,12 @@ func (m Message) Entry() inbox.Entry {
 // Provision adds the robot of a webhook address.
 func (s *Server) Provision(decode provision.Decoder) error {
 	var settings struct {
-		URL    string `yaml:"url"`
-		Secret string `yaml:"secret"`
+		URL    provision.Address `yaml:"url"`
+		Secret string            `yaml:"secret"`
 	}
 	if err := decode(&settings); err != nil {
 		return err
 	}
-	u, err := provision.ParseURL(settings.URL)
-	if err != nil {
-		return err
-	}
-	s.Add(u.Query().Get("access_token"), Robot{Secret: settings.Secret})
+	s.Add(settings.URL.Query().Get("access_token"), Robot{Secret: settings.Secret})
 	return nil
 }

@@ -18,8 +18,8 @@ func (m Message) Entry() inbox.Entry {
 // settings mention.
 func (s *Server) Provision(decode provision.Decoder) error {
 	var settings struct {
-		URL    string `yaml:"url"`
-		Secret string `yaml:"secret"`
+		URL    provision.Address `yaml:"url"`
+		Secret string            `yaml:"secret"`
 		At     struct {
 			OpenIDs []string `yaml:"open_ids"`
 			All     bool     `yaml:"all"`
@@ -28,10 +28,6 @@ func (s *Server) Provision(decode provision.Decoder) error {
 	if err := decode(&settings); err != nil {
 		return err
 	}
-	u, err := provision.ParseURL(settings.URL)
-	if err != nil {
-		return err
-	}
-	s.Add(Robot{Token: path.Base(u.Path), Secret: settings.Secret, Members: settings.At.OpenIDs, MentionAll: settings.At.All})
+	s.Add(Robot{Token: path.Base(settings.URL.Path), Secret: settings.Secret, Members: settings.At.OpenIDs, MentionAll: settings.At.All})
 	return nil
 }

@@ -13,13 +13,17 @@ import (
 // to. Its fields have yaml tags with the names of the settings.
 type Decoder func(v any) error
 
-// ParseURL returns the fixed part of an address, which may end in a template. What
-// the template will print is not known.
-func ParseURL(s string) (*url.URL, error) {
-	s, _, _ = strings.Cut(s, "{{")
-	u, err := url.Parse(s)
+// Address is the fixed part of an address in the settings, which may end in a template.
+// What the template will print is not known.
+type Address struct{ *url.URL }
+
+// UnmarshalText parses an address. The error does not contain it: it may hold a key.
+func (a *Address) UnmarshalText(text []byte) error {
+	fixed, _, _ := strings.Cut(string(text), "{{")
+	u, err := url.Parse(fixed)
 	if err != nil {
-		return nil, errors.New("parse an address") // it may hold a key
+		return errors.New("parse an address")
 	}
-	return u, nil
+	a.URL = u
+	return nil
 }

@@ -20,15 +20,11 @@ func (m Message) Entry() inbox.Entry {
 // Provision adds the incoming webhook of an address.
 func (s *Server) Provision(decode provision.Decoder) error {
 	var settings struct {
-		APIURL string `yaml:"api_url"`
+		APIURL provision.Address `yaml:"api_url"`
 	}
 	if err := decode(&settings); err != nil {
 		return err
 	}
-	u, err := provision.ParseURL(settings.APIURL)
-	if err != nil {
-		return err
-	}
-	s.Add(strings.TrimPrefix(u.Path, Path))
+	s.Add(strings.TrimPrefix(settings.APIURL.Path, Path))
 	return nil
 }

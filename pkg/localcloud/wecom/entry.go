@@ -44,16 +44,12 @@ func (m AppMessage) Entry() inbox.Entry {
 // Provision adds the robot of a webhook address.
 func (s *Server) Provision(decode provision.Decoder) error {
 	var settings struct {
-		URL string `yaml:"url"`
+		URL provision.Address `yaml:"url"`
 	}
 	if err := decode(&settings); err != nil {
 		return err
 	}
-	u, err := provision.ParseURL(settings.URL)
-	if err != nil {
-		return err
-	}
-	s.Add(u.Query().Get("key"))
+	s.Add(settings.URL.Query().Get("key"))
 	return nil
 }
 

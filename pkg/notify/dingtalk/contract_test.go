@@ -74,52 +74,42 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 func vendorErrors() []notifytest.ErrorCase[*Config] {
 	type errorCase = notifytest.ErrorCase[*Config]
 	const current, old = "错误描述:%s;解决方案:…;", "%s, more: [https://ding-doc.dingtalk.com/doc#/serverapi2/qf2nxq]"
-	var cases []errorCase
-	for _, c := range []struct {
-		code       int
-		text       string
-		class      notify.Class
-		retryAfter time.Duration
-		message    string
-	}{
-		{-1, "系统繁忙", notify.Retry, 0, "DingTalk is busy"},
-		{130101, "send too fast, exceed 20 times per minute", notify.Rate, 10 * time.Minute, "20 messages"},
-		{410100, "错误描述:发送速度太快而限流;解决方案:请降低发送速度;", notify.Rate, 10 * time.Minute, "20 messages"},
-		{310000, fmt.Sprintf(old, "keywords not in content"), notify.Permanent, 0, "keywords: put one into message"},
-		{310000, fmt.Sprintf(current, "关键词不匹配"), notify.Permanent, 0, "keywords: put one into message"},
-		{310000, fmt.Sprintf(old, "sign not match"), notify.Permanent, 0, "put it under secret"},
-		{310000, "错误描述:机器人发送签名不匹配;解决方案:请确认签名和生成签名的时间戳必须都放在调用的网址中", notify.Permanent, 0, "put it under secret"},
-		{310000, fmt.Sprintf(old, "invalid timestamp"), notify.Permanent, 0, "set the clock"},
-		{310000, "description:机器人发送签名过期;solution:签名生成时间和发送时间请保持在 timestampms 以内;", notify.Permanent, 0, "set the clock"},
-		{310000, fmt.Sprintf(old, "ip 192.0.2.1 not in whitelist"), notify.Permanent, 0, "address is not among those"},
-		{310000, fmt.Sprintf(current, "ip 不在白名单中"), notify.Permanent, 0, "address is not among those"},
-		{310000, "something new", notify.Permanent, 0, "security settings"},
-		{400101, "access_token不存在", notify.Permanent, 0, "put it under url"},
-		{300001, "token is not exist", notify.Permanent, 0, "put it under url"},
-		{300001, "send too fast", notify.Rate, 10 * time.Minute, "too much"},
-		{300001, "频率超限", notify.Rate, 10 * time.Minute, "too much"},
-		{300005, "token is not exist", notify.Permanent, 0, "put it under url"},
-		{400013, "群已被解散", notify.Permanent, 0, "group was dissolved"},
-		{400102, "机器人已停用", notify.Permanent, 0, "was stopped"},
-		{400105, "不支持的消息类型", notify.Permanent, 0, "type of message"},
-		{400106, "机器人不存在", notify.Permanent, 0, "not in the group"},
-		{430101, "含有不安全的外链", notify.TooLong, 0, "unsafe"},
-		{430102, "含有不合适的文本", notify.TooLong, 0, "unsafe"},
-		{430103, "含有不合适的图片", notify.TooLong, 0, "unsafe"},
-		{430104, "含有不合适的内容", notify.TooLong, 0, "unsafe"},
-		{460101, "message too long, exceed 20000 bytes", notify.TooLong, 0, "too long"},
-		{101002, "message is too long", notify.TooLong, 0, "too long"},
-		{40035, "缺少参数 access_token", notify.Permanent, 0, "has an access_token"},
-		{43002, "需要POST请求", notify.Permanent, 0, "proxy in between"},
-		{43004, "无效的HTTP HEADER Content-Type", notify.Permanent, 0, "proxy in between"},
-		{88, "鉴权异常", notify.Permanent, 0, "does not let the call through"},
-		{90018, "您的服务器调用钉钉开放平台当前接口的所有请求都被暂时禁用了", notify.Rate, time.Minute, "too many calls"},
-		{500100, "错误描述:系统异常,请稍后再试;", notify.Retry, 0, "refuses"},
-	} {
-		cases = append(cases, errorCase{Name: fmt.Sprintf("errcode %d %.60s", c.code, c.text), Fault: server.Reject(c.code, c.text),
-			Want:     &notify.Error{Class: c.class, Code: fmt.Sprint(c.code), RetryAfter: c.retryAfter, Message: c.message},
-			Contains: []string{fmt.Sprintf("DingTalk answered %q", c.text)}})
-	}
+	code := notifytest.Code
+	cases := notifytest.CodeErrors[*Config]("DingTalk", server.Reject, []notifytest.VendorCode{
+		code(-1, "系统繁忙", notify.Retry, 0, "DingTalk is busy"),
+		code(130101, "send too fast, exceed 20 times per minute", notify.Rate, 10*time.Minute, "20 messages"),
+		code(410100, "错误描述:发送速度太快而限流;解决方案:请降低发送速度;", notify.Rate, 10*time.Minute, "20 messages"),
+		code(310000, fmt.Sprintf(old, "keywords not in content"), notify.Permanent, 0, "keywords: put one into message"),
+		code(310000, fmt.Sprintf(current, "关键词不匹配"), notify.Permanent, 0, "keywords: put one into message"),
+		code(310000, fmt.Sprintf(old, "sign not match"), notify.Permanent, 0, "put it under secret"),
+		code(310000, "错误描述:机器人发送签名不匹配;解决方案:请确认签名和生成签名的时间戳必须都放在调用的网址中", notify.Permanent, 0, "put it under secret"),
+		code(310000, fmt.Sprintf(old, "invalid timestamp"), notify.Permanent, 0, "set the clock"),
+		code(310000, "description:机器人发送签名过期;solution:签名生成时间和发送时间请保持在 timestampms 以内;", notify.Permanent, 0, "set the clock"),
+		code(310000, fmt.Sprintf(old, "ip 192.0.2.1 not in whitelist"), notify.Permanent, 0, "address is not among those"),
+		code(310000, fmt.Sprintf(current, "ip 不在白名单中"), notify.Permanent, 0, "address is not among those"),
+		code(310000, "something new", notify.Permanent, 0, "security settings"),
+		code(400101, "access_token不存在", notify.Permanent, 0, "put it under url"),
+		code(300001, "token is not exist", notify.Permanent, 0, "put it under url"),
+		code(300001, "send too fast", notify.Rate, 10*time.Minute, "too much"),
+		code(300001, "频率超限", notify.Rate, 10*time.Minute, "too much"),
+		code(300005, "token is not exist", notify.Permanent, 0, "put it under url"),
+		code(400013, "群已被解散", notify.Permanent, 0, "group was dissolved"),
+		code(400102, "机器人已停用", notify.Permanent, 0, "was stopped"),
+		code(400105, "不支持的消息类型", notify.Permanent, 0, "type of message"),
+		code(400106, "机器人不存在", notify.Permanent, 0, "not in the group"),
+		code(430101, "含有不安全的外链", notify.TooLong, 0, "unsafe"),
+		code(430102, "含有不合适的文本", notify.TooLong, 0, "unsafe"),
+		code(430103, "含有不合适的图片", notify.TooLong, 0, "unsafe"),
+		code(430104, "含有不合适的内容", notify.TooLong, 0, "unsafe"),
+		code(460101, "message too long, exceed 20000 bytes", notify.TooLong, 0, "too long"),
+		code(101002, "message is too long", notify.TooLong, 0, "too long"),
+		code(40035, "缺少参数 access_token", notify.Permanent, 0, "has an access_token"),
+		code(43002, "需要POST请求", notify.Permanent, 0, "proxy in between"),
+		code(43004, "无效的HTTP HEADER Content-Type", notify.Permanent, 0, "proxy in between"),
+		code(88, "鉴权异常", notify.Permanent, 0, "does not let the call through"),
+		code(90018, "您的服务器调用钉钉开放平台当前接口的所有请求都被暂时禁用了", notify.Rate, time.Minute, "too many calls"),
+		code(500100, "错误描述:系统异常,请稍后再试;", notify.Retry, 0, "refuses"),
+	})
 	response := func(body string) fault.Handler { return fault.Respond(200, "application/json", body) }
 	foreign := &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "no errcode"}
 	notJSON := &notify.Error{Class: notify.Retry, Ambiguous: true, Code: "HTTP 200", Message: "not the vendor's JSON"}

@@ -3,8 +3,6 @@ package dingtalk
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -265,16 +263,9 @@ func BenchmarkMessages(b *testing.B) {
 }
 
 func TestCustomMessage(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.tmpl")
-	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	file := notifytest.TemplateFile(t, `{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`)
 	golden := func(name string) string {
-		b, err := os.ReadFile("testdata/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Replace(strings.TrimSuffix(string(b), "\n"), "@13800000000 @zhang-san", "", 1)
+		return strings.Replace(notifytest.ReadGolden(t, name), "@13800000000 @zhang-san", "", 1)
 	}
 	_, markdown, _ := strings.Cut(golden("one-topic-firing.zh.markdown"), "\n\n")
 	markdown = strings.Replace(markdown, "\n  \n", "\n", 1)

@@ -1,8 +1,6 @@
 package feishu
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -77,15 +75,9 @@ func TestNewErrors(t *testing.T) {
 }
 
 func TestCustomTemplates(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.tmpl")
-	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	builtin, err := os.ReadFile("testdata/one-topic-firing.zh.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	title, body, _ := strings.Cut(strings.TrimSuffix(string(builtin), "\n"), "\n")
+	file := notifytest.TemplateFile(t, `{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`)
+	builtin := notifytest.ReadGolden(t, "one-topic-firing.zh.md")
+	title, body, _ := strings.Cut(builtin, "\n")
 	tests := []struct{ name, title, message, wantTitle, want string }{
 		{"a constant", "look", "here", "look", "here"},
 		{"from a file", `{{ template "short" . }}`, `{{ template "short" . }}`, "firing: order_created_*", "firing: order&#95;created&#95;&#42;"},

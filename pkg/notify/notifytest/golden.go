@@ -122,3 +122,24 @@ func ChatScenes(disk alert.Labels, want map[string][]string) []Scene {
 	}
 	return scenes
 }
+
+// TemplateFile writes a template file and returns its path.
+func TemplateFile(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "test.tmpl")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// ReadGolden returns the golden file testdata/NAME, without the line end that Golden
+// adds.
+func ReadGolden(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b[:len(b)-1])
+}

@@ -3,8 +3,6 @@ package slack
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -52,10 +50,7 @@ func (c *channel) sendAll(t *testing.T, to notify.Notifier, n *alert.Notificatio
 }
 
 func TestCustomTemplates(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.tmpl")
-	if err := os.WriteFile(file, []byte(`{{ define "team" }}#{{ .CommonLabels.team }}{{ end }}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	file := notifytest.TemplateFile(t, `{{ define "team" }}#{{ .CommonLabels.team }}{{ end }}`)
 	c := newChannel(t, "zh")
 	n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A", "team": "db", "x": "*a*\n`b` <!here> & c_d"}, StartsAt: notifytest.At})
 	c.sendAll(t, c.notifier(t, Config{

@@ -1,7 +1,6 @@
 package telegram
 
 import (
-	"strconv"
 	"testing"
 	"time"
 
@@ -95,32 +94,24 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 // vendorErrors are the errors of the Bot API.
 func vendorErrors() []notifytest.ErrorCase[*Config] {
 	type errorCase = notifytest.ErrorCase[*Config]
-	var cases []errorCase
-	for _, c := range []struct {
-		code        int
-		description string
-		class       notify.Class
-		message     string
-	}{
-		{400, "Bad Request: message is too long", notify.TooLong, "too long"},
-		{400, "Bad Request: message text is empty", notify.Permanent, "what the template under message prints"},
-		{400, "Bad Request: text must be non-empty", notify.Permanent, "what the template under message prints"},
-		{400, "Bad Request: chat not found", notify.Permanent, "correct chat_id"},
-		{400, "Bad Request: message thread not found", notify.Permanent, "correct message_thread_id"},
-		{400, "Bad Request: TOPIC_CLOSED", notify.Permanent, "reopen the topic"},
-		{400, "Bad Request: not enough rights to send text messages to the chat", notify.Permanent, "permissions"},
-		{400, "Bad Request: CHAT_WRITE_FORBIDDEN", notify.Permanent, "permissions"},
-		{401, "Unauthorized", notify.Permanent, "put it under bot_token"},
-		{403, "Forbidden: bot was blocked by the user", notify.Permanent, "press Start"},
-		{403, "Forbidden: bot can't initiate conversation with a user", notify.Permanent, "press Start"},
-		{403, "Forbidden: user is deactivated", notify.Permanent, "another one under chat_id"},
-		{403, "Forbidden: bot was kicked from the supergroup chat", notify.Permanent, "add it again"},
-		{403, "Forbidden: bot is not a member of the channel chat", notify.Permanent, "add it again"},
-		{404, "Not Found", notify.Permanent, "check api_url"},
-	} {
-		cases = append(cases, errorCase{Name: c.description, Fault: server.Reject(c.code, c.description),
-			Want: &notify.Error{Class: c.class, Code: strconv.Itoa(c.code), Message: c.message}, Contains: []string{c.description}})
-	}
+	code := notifytest.Code
+	cases := notifytest.CodeErrors[*Config]("Telegram", server.Reject, []notifytest.VendorCode{
+		code(400, "Bad Request: message is too long", notify.TooLong, 0, "too long"),
+		code(400, "Bad Request: message text is empty", notify.Permanent, 0, "what the template under message prints"),
+		code(400, "Bad Request: text must be non-empty", notify.Permanent, 0, "what the template under message prints"),
+		code(400, "Bad Request: chat not found", notify.Permanent, 0, "correct chat_id"),
+		code(400, "Bad Request: message thread not found", notify.Permanent, 0, "correct message_thread_id"),
+		code(400, "Bad Request: TOPIC_CLOSED", notify.Permanent, 0, "reopen the topic"),
+		code(400, "Bad Request: not enough rights to send text messages to the chat", notify.Permanent, 0, "permissions"),
+		code(400, "Bad Request: CHAT_WRITE_FORBIDDEN", notify.Permanent, 0, "permissions"),
+		code(401, "Unauthorized", notify.Permanent, 0, "put it under bot_token"),
+		code(403, "Forbidden: bot was blocked by the user", notify.Permanent, 0, "press Start"),
+		code(403, "Forbidden: bot can't initiate conversation with a user", notify.Permanent, 0, "press Start"),
+		code(403, "Forbidden: user is deactivated", notify.Permanent, 0, "another one under chat_id"),
+		code(403, "Forbidden: bot was kicked from the supergroup chat", notify.Permanent, 0, "add it again"),
+		code(403, "Forbidden: bot is not a member of the channel chat", notify.Permanent, 0, "add it again"),
+		code(404, "Not Found", notify.Permanent, 0, "check api_url"),
+	})
 	tooMany := func(parameters string) fault.Handler {
 		return fault.Respond(429, "application/json", `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 9"`+parameters+`}`)
 	}

@@ -3,8 +3,6 @@ package telegram
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -111,18 +109,12 @@ func TestTarget(t *testing.T) {
 }
 
 func TestCustomMessage(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.tmpl")
-	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	builtin, err := os.ReadFile("testdata/one-topic-firing.zh.html")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := notifytest.TemplateFile(t, `{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`)
+	builtin := notifytest.ReadGolden(t, "one-topic-firing.zh.html")
 	for name, tt := range map[string]struct{ mode, message, want string }{
 		"constant":                            {"HTML", "look <i>here</i>", "look <i>here</i>"},
 		"file":                                {"HTML", `{{ template "short" . }}`, "firing: order_created_*"},
-		"around the built-in message":         {"HTML", "<u>oh</u>\n" + `{{ template "telegram.default" . }}`, "<u>oh</u>\n" + strings.TrimSuffix(string(builtin), "\n")},
+		"around the built-in message":         {"HTML", "<u>oh</u>\n" + `{{ template "telegram.default" . }}`, "<u>oh</u>\n" + builtin},
 		"value in HTML":                       {"HTML", "<b>{{ .CommonLabels.x }}</b>", "<b>_a_ &lt;b&gt;.&#34;c&#34;</b>"},
 		"value in MarkdownV2":                 {"MarkdownV2", "*{{ .CommonLabels.x }}*", `*\_a\_ <b\>\."c"*`},
 		"value in Markdown":                   {"Markdown", "{{ .CommonLabels.x }}", `\_a\_ <b>."c"`},

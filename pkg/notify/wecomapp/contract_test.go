@@ -75,45 +75,35 @@ func countMarkup(m wecom.AppMessage) map[string]int {
 // failures to fetch an access token, before which no message is sent.
 func vendorErrors() []notifytest.ErrorCase[*Config] {
 	type errorCase = notifytest.ErrorCase[*Config]
-	var cases []errorCase
-	for _, c := range []struct {
-		code       int
-		text       string
-		class      notify.Class
-		retryAfter time.Duration
-		message    string
-	}{
-		{-1, "system busy", notify.Retry, 0, "WeCom is busy"},
-		{40001, "invalid credential", notify.Permanent, 0, "api_secret is wrong"},
-		{40091, "secret is invalid", notify.Permanent, 0, "another company"},
-		{40013, "invalid corpid", notify.Permanent, 0, "corp_id is wrong"},
-		{41001, "access_token missing", notify.Retry, 0, "access token"},
-		{45009, "api freq out of limit", notify.Rate, time.Minute, "too often"},
-		{45033, "api concurrent out of limit", notify.Retry, 0, "at the same time"},
-		{48002, "api forbidden", notify.Permanent, 0, "may not call this API"},
-		{48006, "api forbidden for long disuse", notify.Permanent, 0, "may not call this API"},
-		{50003, "app is disabled", notify.Permanent, 0, "enable it"},
-		{60020, "not allow to access from your ip, hint: [1], from ip: 203.0.113.7, more info at https://open.work.weixin.qq.com/devtool/query?e=60020", notify.Permanent, 0, "does not let 203.0.113.7 call: add it to the application's trusted addresses (企业可信IP)"},
-		{60020, "not allow to access from your ip, from ip: <@all>", notify.Permanent, 0, "does not let the address that Tocsin calls from call"},
-		{60020, "not allow, from ip: 2001:db8::1", notify.Permanent, 0, "does not let 2001:db8::1 call"},
-		{60011, "no privilege to access", notify.Permanent, 0, "may not write to these members"},
-		{301002, "no permission", notify.Permanent, 0, "may not write to these members"},
-		{81013, "user & party & tag all invalid", notify.Permanent, 0, "none of the recipients"},
-		{82001, "all touser & toparty & totag are empty", notify.Permanent, 0, "no recipients"},
-		{40056, "invalid agentid", notify.Permanent, 0, "agent_id is wrong"},
-		{40058, "text.content exceed max length 2048", notify.TooLong, 0, "too long"},
-		{40058, "invalid Request Parameter", notify.Permanent, 0, "parameter"},
-		{45002, "content size out of limit", notify.TooLong, 0, "too long"},
-		{44004, "empty content", notify.Permanent, 0, "empty"},
-		{40063, "some parameters are empty", notify.Permanent, 0, "required field"},
-		{40008, "invalid message type", notify.Permanent, 0, "type of message"},
-		{40033, "illegal characters", notify.Permanent, 0, "illegal character"},
-		{301999, "something new", notify.Retry, 0, "refuses"},
-	} {
-		cases = append(cases, errorCase{Name: fmt.Sprintf("errcode %d %.50s", c.code, c.text), Fault: wecom.Reject(c.code, c.text),
-			Want:     &notify.Error{Class: c.class, Code: fmt.Sprint(c.code), RetryAfter: c.retryAfter, Message: c.message},
-			Contains: []string{`WeCom answered "` + c.text[:min(20, len(c.text))]}})
-	}
+	code := notifytest.Code
+	cases := notifytest.CodeErrors[*Config]("WeCom", wecom.Reject, []notifytest.VendorCode{
+		code(-1, "system busy", notify.Retry, 0, "WeCom is busy"),
+		code(40001, "invalid credential", notify.Permanent, 0, "api_secret is wrong"),
+		code(40091, "secret is invalid", notify.Permanent, 0, "another company"),
+		code(40013, "invalid corpid", notify.Permanent, 0, "corp_id is wrong"),
+		code(41001, "access_token missing", notify.Retry, 0, "access token"),
+		code(45009, "api freq out of limit", notify.Rate, time.Minute, "too often"),
+		code(45033, "api concurrent out of limit", notify.Retry, 0, "at the same time"),
+		code(48002, "api forbidden", notify.Permanent, 0, "may not call this API"),
+		code(48006, "api forbidden for long disuse", notify.Permanent, 0, "may not call this API"),
+		code(50003, "app is disabled", notify.Permanent, 0, "enable it"),
+		code(60020, "not allow to access from your ip, hint: [1], from ip: 203.0.113.7, more info at https://open.work.weixin.qq.com/devtool/query?e=60020", notify.Permanent, 0, "does not let 203.0.113.7 call: add it to the application's trusted addresses (企业可信IP)"),
+		code(60020, "not allow to access from your ip, from ip: <@all>", notify.Permanent, 0, "does not let the address that Tocsin calls from call"),
+		code(60020, "not allow, from ip: 2001:db8::1", notify.Permanent, 0, "does not let 2001:db8::1 call"),
+		code(60011, "no privilege to access", notify.Permanent, 0, "may not write to these members"),
+		code(301002, "no permission", notify.Permanent, 0, "may not write to these members"),
+		code(81013, "user & party & tag all invalid", notify.Permanent, 0, "none of the recipients"),
+		code(82001, "all touser & toparty & totag are empty", notify.Permanent, 0, "no recipients"),
+		code(40056, "invalid agentid", notify.Permanent, 0, "agent_id is wrong"),
+		code(40058, "text.content exceed max length 2048", notify.TooLong, 0, "too long"),
+		code(40058, "invalid Request Parameter", notify.Permanent, 0, "parameter"),
+		code(45002, "content size out of limit", notify.TooLong, 0, "too long"),
+		code(44004, "empty content", notify.Permanent, 0, "empty"),
+		code(40063, "some parameters are empty", notify.Permanent, 0, "required field"),
+		code(40008, "invalid message type", notify.Permanent, 0, "type of message"),
+		code(40033, "illegal characters", notify.Permanent, 0, "illegal character"),
+		code(301999, "something new", notify.Retry, 0, "refuses"),
+	})
 	response := func(body string) fault.Handler { return fault.Respond(200, "application/json", body) }
 	cases = append(cases,
 		errorCase{Name: "JSON without errcode", Fault: response(`{"code":0,"msg":"ok"}`),

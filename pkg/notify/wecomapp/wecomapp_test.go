@@ -3,8 +3,6 @@ package wecomapp
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -147,14 +145,8 @@ func TestPayload(t *testing.T) {
 }
 
 func TestCustomMessage(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.tmpl")
-	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	builtin, err := os.ReadFile("testdata/one-topic-firing.zh.text")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := notifytest.TemplateFile(t, `{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`)
+	builtin := notifytest.ReadGolden(t, "one-topic-firing.zh.text")
 	long := strings.TrimSuffix(strings.Repeat("0123456789012345678901234567890123456789\n", 75), "\n") // 75 lines of 41 bytes
 	for _, tt := range []struct {
 		message string
@@ -162,7 +154,7 @@ func TestCustomMessage(t *testing.T) {
 	}{
 		{"look here", []string{"look here"}},
 		{`{{ template "short" . }}`, []string{"firing: order_created_*"}},
-		{"oh\n" + `{{ template "wecom.default" . }}`, []string{"oh\n" + strings.TrimSuffix(string(builtin), "\n")}},
+		{"oh\n" + `{{ template "wecom.default" . }}`, []string{"oh\n" + builtin}},
 		{"a\x01b\tc\r\nd\u2028e", []string{"ab c\nd\ne"}},
 		// "(1/2)" and 49 lines are 5 + 49 × 41 = 2014 bytes.
 		{long, []string{"(1/2)\n" + long[:49*41-1], "(2/2)\n" + long[49*41:]}},

@@ -1,7 +1,6 @@
 package wecomrobot
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -58,33 +57,23 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 // documented.
 func vendorErrors() []notifytest.ErrorCase[*Config] {
 	type errorCase = notifytest.ErrorCase[*Config]
-	var cases []errorCase
-	for _, c := range []struct {
-		code       int
-		text       string
-		class      notify.Class
-		retryAfter time.Duration
-		message    string
-	}{
-		{-1, "system busy", notify.Retry, 0, "WeCom is busy"},
-		{45009, "api freq out of limit", notify.Rate, time.Minute, "20 messages"},
-		{45033, "api concurrent out of limit", notify.Retry, 0, "at the same time"},
-		{93000, "invalid webhook url", notify.Permanent, 0, "put its address under url"},
-		{93004, "robot is disabled", notify.Permanent, 0, "have it enabled"},
-		{93008, "robot not in group", notify.Permanent, 0, "not in the group"},
-		{40008, "invalid message type", notify.Permanent, 0, "type of message"},
-		{40058, "markdown.content exceed max length 4096. invalid Request Parameter", notify.TooLong, 0, "too long"},
-		{40058, "invalid Request Parameter", notify.Permanent, 0, "parameter"},
-		{45002, "content size out of limit", notify.TooLong, 0, "too long"},
-		{44004, "empty content", notify.Permanent, 0, "empty"},
-		{40063, "some parameters are empty", notify.Permanent, 0, "required field"},
-		{40033, "illegal characters", notify.Permanent, 0, "illegal character"},
-		{301999, "something new", notify.Retry, 0, "refuses"},
-	} {
-		cases = append(cases, errorCase{Name: fmt.Sprintf("errcode %d %s", c.code, c.text), Fault: wecom.Reject(c.code, c.text),
-			Want:     &notify.Error{Class: c.class, Code: fmt.Sprint(c.code), RetryAfter: c.retryAfter, Message: c.message},
-			Contains: []string{`WeCom answered "` + c.text}})
-	}
+	code := notifytest.Code
+	cases := notifytest.CodeErrors[*Config]("WeCom", wecom.Reject, []notifytest.VendorCode{
+		code(-1, "system busy", notify.Retry, 0, "WeCom is busy"),
+		code(45009, "api freq out of limit", notify.Rate, time.Minute, "20 messages"),
+		code(45033, "api concurrent out of limit", notify.Retry, 0, "at the same time"),
+		code(93000, "invalid webhook url", notify.Permanent, 0, "put its address under url"),
+		code(93004, "robot is disabled", notify.Permanent, 0, "have it enabled"),
+		code(93008, "robot not in group", notify.Permanent, 0, "not in the group"),
+		code(40008, "invalid message type", notify.Permanent, 0, "type of message"),
+		code(40058, "markdown.content exceed max length 4096. invalid Request Parameter", notify.TooLong, 0, "too long"),
+		code(40058, "invalid Request Parameter", notify.Permanent, 0, "parameter"),
+		code(45002, "content size out of limit", notify.TooLong, 0, "too long"),
+		code(44004, "empty content", notify.Permanent, 0, "empty"),
+		code(40063, "some parameters are empty", notify.Permanent, 0, "required field"),
+		code(40033, "illegal characters", notify.Permanent, 0, "illegal character"),
+		code(301999, "something new", notify.Retry, 0, "refuses"),
+	})
 	response := func(body string) fault.Handler { return fault.Respond(200, "application/json", body) }
 	foreign := &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "no errcode"}
 	return append(cases,

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -238,22 +236,16 @@ func TestQuota(t *testing.T) {
 }
 
 func TestCustomMessage(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a.tmpl")
-	if err := os.WriteFile(file, []byte(`{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	file := notifytest.TemplateFile(t, `{{ define "short" }}{{ .Status }}: {{ .CommonLabels.topic }}{{ end }}`)
 	long := strings.TrimSuffix(strings.Repeat("0123456789012345678901234567890123456789\n", 150), "\n") // 150 lines of 41 bytes
-	builtin, err := os.ReadFile("testdata/one-topic-firing.zh.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	builtin := notifytest.ReadGolden(t, "one-topic-firing.zh.md")
 	tests := []struct {
 		name, message string
 		want          []string
 	}{
 		{"a constant", "look here", []string{"look here"}},
 		{"from a file", `{{ template "short" . }}`, []string{"firing: order_created_＊"}},
-		{"around the built-in text", `**oh**` + "\n" + `{{ template "wecom.default" . }}`, []string{"**oh**\n" + strings.TrimSuffix(string(builtin), "\n")}},
+		{"around the built-in text", `**oh**` + "\n" + `{{ template "wecom.default" . }}`, []string{"**oh**\n" + builtin}},
 		// "(1/2)" and 99 lines are 5 + 99 × 41 = 4064 bytes.
 		{"too long", long, []string{"(1/2)\n" + long[:99*41-1], "(2/2)\n" + long[99*41:]}},
 		{"characters that the vendor rejects", "a\x01b\tc\r\nd\u2028e", []string{"ab c\nd\ne"}},
