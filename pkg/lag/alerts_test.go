@@ -1,11 +1,17 @@
 package lag
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/lag/trend"
+	"tocsin/pkg/store/memory"
 )
 
 func TestAnnotations(t *testing.T) {
@@ -13,10 +19,10 @@ func TestAnnotations(t *testing.T) {
 		language    string
 		annotations []string
 		polls       []*Snapshot
-		want        alert.Labels // of the last poll's alert
+		want        alert.Labels // of the alert of the last poll
 	}{
-		"worst partitions, worst first, five at most, ties by number": {
-			polls: []*Snapshot{all(whole("g", topic("orders", "0 10 4100 5000 10 ? 700 4100 ?")))},
+		"worst partitions in order, at most five, equal ones by id": {
+			polls: []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "0 10 4100 5000 10 ? 700 4100 ?")))},
 			want: alert.Labels{
 				"lag": "13920", "threshold": "2000", "partitions": "3:5000,2:4100,7:4100,6:700,1:10", "unknown_partitions": "2",
 				"summary":     "g is 13,920 behind on orders (limit 2,000)",
@@ -25,36 +31,36 @@ func TestAnnotations(t *testing.T) {
 		},
 		"in Chinese": {
 			language: "zh",
-			polls:    []*Snapshot{all(whole("g", topic("orders", "2500 ?")))},
+			polls:    []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "2500 ?")))},
 			want: alert.Labels{
 				"lag": "2500", "threshold": "2000", "partitions": "0:2500", "unknown_partitions": "1",
 				"summary":     "g 消费 orders 积压 2,500 条（阈值 2,000）",
 				"description": "积压最多的分区：0 号 2,500 条。另有 1 个分区的积压未知，没有计入。",
 			},
 		},
-		"over": {
-			polls: []*Snapshot{all(whole("g", topic("orders", "2500"))), all(whole("g", topic("orders", "12")))},
+		"resolved": {
+			polls: []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "2500"))), newSnapshot(newGroup("g", newTopic("orders", "12")))},
 			want: alert.Labels{
 				"lag": "12", "threshold": "2000",
 				"summary": "g is down to 12 behind on orders (limit 2,000)",
 			},
 		},
 		"topic gone": {
-			polls: []*Snapshot{all(whole("g", topic("orders", "2500"))), all(whole("g"))},
+			polls: []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "2500"))), newSnapshot(newGroup("g"))},
 			want:  alert.Labels{"summary": "g has no topic orders any more; the alert ends"},
 		},
 		"group gone": {
-			polls: []*Snapshot{all(whole("g", topic("orders", "2500"))), all()},
+			polls: []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "2500"))), newSnapshot()},
 			want:  alert.Labels{"summary": "The consumer group g does not exist any more; the alert about orders ends"},
 		},
-		"own texts": {
+		"custom annotations": {
 			annotations: []string{
 				"summary", `{{ $labels.topic }} is {{ $value }} behind`,
 				"description", `{{ .Lag }} of {{ .Threshold }}: {{ range .Partitions }}[{{ .ID }} {{ .Lag }}]{{ end }}, {{ .UnknownPartitions }} unknown`,
 				"prometheus", `{{ printf "%.1f" $value }} {{ humanize $value }} {{ $labels.severity }} {{ $labels.nothing }}`,
 				"runbook", "https://wiki.example.com/{lag}",
 			},
-			polls: []*Snapshot{all(whole("g", topic("orders", "1000000 234567 ?")))},
+			polls: []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "1000000 234567 ?")))},
 			want: alert.Labels{
 				"lag": "1234567", "threshold": "2000", "partitions": "0:1000000,1:234567", "unknown_partitions": "1",
 				"summary":     "orders is 1234567 behind",
@@ -63,20 +69,20 @@ func TestAnnotations(t *testing.T) {
 				"runbook":     "https://wiki.example.com/{lag}",
 			},
 		},
-		"own texts that need a lag are left out when there is none": {
+		"custom annotations that need a lag are left out without one": {
 			annotations: []string{
 				"summary", `{{ $labels.topic }} is {{ $value }} behind`, "description", "call someone",
 				"dashboard", `https://dash.example.com/{{ $labels.topic }}`, "size", `{{ .Lag }}`,
 			},
-			polls: []*Snapshot{all(whole("g", topic("orders", "2500"))), all(whole("g"))},
+			polls: []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "2500"))), newSnapshot(newGroup("g"))},
 			want: alert.Labels{
 				"summary":   "g has no topic orders any more; the alert ends",
 				"dashboard": "https://dash.example.com/orders",
 			},
 		},
-		"a text that fails does not keep the alert back": {
+		"annotation that fails does not prevent the alert": {
 			annotations: []string{"broken", `{{ index .Partitions 3 }}`},
-			polls:       []*Snapshot{all(whole("g", topic("orders", "2500")))},
+			polls:       []*Snapshot{newSnapshot(newGroup("g", newTopic("orders", "2500")))},
 			want: alert.Labels{
 				"lag": "2500", "threshold": "2000", "partitions": "0:2500",
 				"summary":     "g is 2,500 behind on orders (limit 2,000)",
@@ -88,27 +94,22 @@ func TestAnnotations(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			rule := lagRule(2000)
-			rule.Labels = texts(t, "severity", "warning")
-			rule.Annotations = texts(t, tt.annotations...)
+			rule.Labels = mustTemplates(t, "severity", "warning")
+			rule.Annotations = mustTemplates(t, tt.annotations...)
 			language := tt.language
 			if language == "" {
 				language = "en"
 			}
-			j := NewEvaluator([]Rule{rule}, "c", language)
-			var state *ClusterState
-			var alerts []*alert.Alert
-			for i, seen := range tt.polls {
-				state, alerts = j.Evaluate(state, seen, at(float64(i)))
-			}
+			alerts := lastAlerts(NewEvaluator([]Rule{rule}, "c", language), tt.polls...)
 			if len(alerts) != 1 {
-				t.Fatalf("%d alerts", len(alerts))
+				t.Fatalf("%d alerts, want 1", len(alerts))
 			}
 			wantLabels := alert.Labels{"alertname": "Lag", "cluster": "c", "consumer_group": "g", "topic": "orders", "severity": "warning"}
 			if !maps.Equal(alerts[0].Labels, wantLabels) {
-				t.Errorf("labels %v", alerts[0].Labels)
+				t.Errorf("labels = %v, want %v", alerts[0].Labels, wantLabels)
 			}
 			if !maps.Equal(alerts[0].Annotations, tt.want) {
-				t.Errorf("annotations\ngot  %q\nwant %q", alerts[0].Annotations, tt.want)
+				t.Errorf("annotations = %q\nwant %q", alerts[0].Annotations, tt.want)
 			}
 		})
 	}
@@ -116,72 +117,115 @@ func TestAnnotations(t *testing.T) {
 
 func TestLabelTemplates(t *testing.T) {
 	rule := lagRule(0)
-	rule.Labels = texts(t, "team", "{{ $labels.consumer_group | toUpper }}", "empty", "{{ $labels.nothing }}")
-	j := NewEvaluator([]Rule{rule}, "c", "en")
-	_, alerts := j.Evaluate(nil, all(whole("g", topic("t", "1"))), at(0))
+	rule.Labels = mustTemplates(t, "team", "{{ $labels.consumer_group | toUpper }}", "empty", "{{ $labels.nothing }}")
+	alerts := lastAlerts(NewEvaluator([]Rule{rule}, "c", "en"), lagSnapshot("1"))
 	want := alert.Labels{"alertname": "Lag", "cluster": "c", "consumer_group": "g", "topic": "t", "team": "G"}
 	if len(alerts) != 1 || !maps.Equal(alerts[0].Labels, want) {
-		t.Errorf("got %v, want %v", alerts[0].Labels, want)
+		t.Errorf("alerts = %+v, want one with labels %v", alerts, want)
 	}
 }
 
-func TestRules(t *testing.T) {
-	seen := all(whole("g", topic("big", "9000"), topic("small", "50")), whole("other", topic("big", "9000")))
+func TestRuleMatch(t *testing.T) {
+	snap := newSnapshot(newGroup("g", newTopic("big", "9000"), newTopic("small", "50")), newGroup("other", newTopic("big", "9000")))
 	tests := map[string]struct {
 		rules []Rule
 		want  string
 	}{
-		"matches are anchored": {
-			[]Rule{{Alert: "A", MaxLag: ptr(10), Match: Match{ConsumerGroup: pattern(t, "g"), Topic: pattern(t, "b.*|smal")}}},
+		"patterns are anchored": {
+			[]Rule{{Alert: "A", MaxLag: ptr(10), Match: Match{ConsumerGroup: mustPattern(t, "g"), Topic: mustPattern(t, "b.*|smal")}}},
 			"A g big since 08:00:00 firing lag=9000",
 		},
-		"another cluster's": {[]Rule{{Alert: "A", MaxLag: ptr(10), Match: Match{Cluster: pattern(t, "d")}}}, ""},
-		"two rules, two alerts": {
+		"rule of another cluster": {[]Rule{{Alert: "A", MaxLag: ptr(10), Match: Match{Cluster: mustPattern(t, "d")}}}, ""},
+		"two rules with two alerts": {
 			[]Rule{
-				{Alert: "B", MaxLag: ptr(5000), Match: Match{ConsumerGroup: pattern(t, "g")}},
-				{Alert: "A", MaxLag: ptr(10), Match: Match{ConsumerGroup: pattern(t, "g")}},
+				{Alert: "B", MaxLag: ptr(5000), Match: Match{ConsumerGroup: mustPattern(t, "g")}},
+				{Alert: "A", MaxLag: ptr(10), Match: Match{ConsumerGroup: mustPattern(t, "g")}},
 			},
 			"B g big since 08:00:00 firing lag=9000\nA g big since 08:00:00 firing lag=9000\nA g small since 08:00:00 firing lag=50",
 		},
-		"two rules, one alert": {
+		"rules with the same alert": {
 			[]Rule{
-				{Alert: "A", MaxLag: ptr(10000), Match: Match{Topic: pattern(t, "big")}},
-				{Alert: "A", MaxLag: ptr(10), Match: Match{ConsumerGroup: pattern(t, "other")}},
-				{Alert: "A", MaxLag: ptr(20), Match: Match{ConsumerGroup: pattern(t, "other")}},
+				{Alert: "A", MaxLag: ptr(10000), Match: Match{Topic: mustPattern(t, "big")}},
+				{Alert: "A", MaxLag: ptr(10), Match: Match{ConsumerGroup: mustPattern(t, "other")}},
+				{Alert: "A", MaxLag: ptr(20), Match: Match{ConsumerGroup: mustPattern(t, "other")}},
 			},
 			"A other big since 08:00:00 firing lag=9000",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, alerts := NewEvaluator(tt.rules, "c", "en").Evaluate(nil, seen, at(0))
-			if got := brief(alerts); got != tt.want {
+			if got := summarize(lastAlerts(NewEvaluator(tt.rules, "c", "en"), snap)); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})
 	}
 }
 
-// One alert that two rules make fires while one of them says so.
-func TestOneAlertOfTwoRules(t *testing.T) {
+// An alert that two rules share fires while one of them does.
+func TestSharedAlert(t *testing.T) {
 	low, high := lagRule(10), lagRule(100)
-	low.Match.Topic = pattern(t, "t.*")
-	seen := func(lag string) *Snapshot { return all(whole("g", topic("t", lag))) }
-	story{
-		{0, seen("101"), "Lag g t since 08:00:00 firing lag=101"},
-		{1, seen("50"), "Lag g t since 08:00:00 firing lag=50"},
-		{2, seen("10"), "Lag g t since 08:00:00 ended 08:02:00 lag=10"},
-	}.tell(t, NewEvaluator([]Rule{high, low}, "c", "en"))
+	low.Match.Topic = mustPattern(t, "t.*")
+	evaluations{
+		{0, lagSnapshot("101"), "Lag g t since 08:00:00 firing lag=101"},
+		{1, lagSnapshot("50"), "Lag g t since 08:00:00 firing lag=50"},
+		{2, lagSnapshot("10"), "Lag g t since 08:00:00 ended 08:02:00 lag=10"},
+	}.run(t, NewEvaluator([]Rule{high, low}, "c", "en"))
 }
 
-func TestOrderDoesNotDependOnTheReader(t *testing.T) {
+func TestAlertOrderIsThatOfTheNames(t *testing.T) {
 	rules := []Rule{lagRule(0), {Alert: "Other", MaxLag: ptr(0)}}
-	a := whole("a", topic("x", "1"), topic("y", "2"))
-	b := whole("b", topic("x", "3"))
-	a2 := whole("a", topic("y", "2"), topic("x", "1"))
-	_, one := NewEvaluator(rules, "c", "en").Evaluate(nil, all(a, b), at(0))
-	_, two := NewEvaluator(rules, "c", "en").Evaluate(nil, all(b, a2), at(0))
-	if len(one) != 6 || !reflect.DeepEqual(one, two) {
-		t.Errorf("%s\nbut\n%s", brief(one), brief(two))
+	a := newGroup("a", newTopic("x", "1"), newTopic("y", "2"))
+	b := newGroup("b", newTopic("x", "3"))
+	a2 := newGroup("a", newTopic("y", "2"), newTopic("x", "1"))
+	want := lastAlerts(NewEvaluator(rules, "c", "en"), newSnapshot(a, b))
+	got := lastAlerts(NewEvaluator(rules, "c", "en"), newSnapshot(b, a2))
+	if len(want) != 6 || !reflect.DeepEqual(got, want) {
+		t.Errorf("alerts in another order = %s\nwant 6:\n%s", summarize(got), summarize(want))
+	}
+}
+
+func TestLagHistory(t *testing.T) {
+	last := time.Unix(1_700_000_000, 0)
+	long := make([]int64, 200)
+	for i := range long {
+		long[i] = int64(i)
+	}
+	for _, tt := range []struct {
+		values []int64
+		want   string
+	}{
+		{nil, ""},
+		{[]int64{-1, -1}, ""},
+		{[]int64{5}, "1700000000/60:5"},
+		{[]int64{1200, -1, 1300}, "1700000000/60:1200,,1300"},
+		{[]int64{-1, 0, -1}, "1700000000/60:,0,"},
+	} {
+		if got := lagHistory(trend.History{Last: last, Step: time.Minute, Values: tt.values}); got != tt.want {
+			t.Errorf("lagHistory(%v) = %q, want %q", tt.values, got, tt.want)
+		}
+	}
+	got := lagHistory(trend.History{Last: last, Step: time.Minute, Values: long})
+	if n := strings.Count(got, ",") + 1; n != 180 || !strings.HasPrefix(got, "1700000000/60:20,") || !strings.HasSuffix(got, ",199") {
+		t.Errorf("%d values in %s, want the last 180", n, got)
+	}
+}
+
+// Of many alerts only those with the highest lag have a history.
+func TestHistoryOfManyAlerts(t *testing.T) {
+	snap := newSnapshot(newGroup("g"))
+	for i := range 60 {
+		snap.Groups[0].Topics = append(snap.Groups[0].Topics, newTopic(fmt.Sprintf("t%02d", i), fmt.Sprint(3000+i)))
+	}
+	rec := &ingestRecorder{}
+	mustPoll(t, newTestWatcher(memory.New(), rec, map[string]Reader{"c": returning(snap)}), 0)
+	var topics []string
+	for _, a := range rec.received {
+		if a.Annotations["lag_history"] != "" {
+			topics = append(topics, a.Labels["topic"])
+		}
+	}
+	slices.Sort(topics)
+	if len(topics) != 50 || topics[0] != "t10" || topics[49] != "t59" {
+		t.Errorf("topics with a history = %v, want t10 to t59", topics)
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// load reads a configuration and returns its faults, one a line.
-func load(t *testing.T, text string) (*Config, string) {
+// load reads a configuration and returns its errors and warnings, one
+// per line.
+func loadConfig(t *testing.T, text string) (*Config, string) {
 	t.Helper()
 	var c Config
 	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
@@ -36,12 +37,12 @@ func load(t *testing.T, text string) (*Config, string) {
 	return &c, strings.Join(lines, "\n")
 }
 
-const goodCluster = `
+const oneCluster = `
 clusters: [{name: orders, ckafka: {instance_id: ckafka-1, region: ap-guangzhou}}]
 `
 
 func TestConfig(t *testing.T) {
-	c, faults := load(t, `
+	c, faults := loadConfig(t, `
 interval: 30s
 clusters:
   - name: orders
@@ -66,28 +67,28 @@ rules:
 		t.Fatal(faults)
 	}
 	if c.PollInterval() != 30*time.Second || c.Clusters[0].Groups.Match("order-test") || !c.Clusters[0].Groups.Match("order-sync") {
-		t.Errorf("%+v", c)
+		t.Errorf("config = %+v, want the interval and filters of the text", c)
 	}
 	if r := c.Rules[0]; *r.MaxLag != 2000 || r.For.Std() != 2*time.Minute || *r.ClearBelow != 1500 || r.Labels["severity"].String() != "warning" {
-		t.Errorf("%+v", r)
+		t.Errorf("rule = %+v, want the values of the text", r)
 	}
 	if out, err := yaml.Marshal(c); err != nil || strings.Contains(string(out), "secret_key: key") || !strings.Contains(string(out), "order-.*") {
-		t.Errorf("shown as %s, %v", out, err)
+		t.Errorf("marshalled = %s, %v; want the patterns and no secret", out, err)
 	}
-	if c, faults := load(t, goodCluster+"rules: [{alert: A, max_lag: 0}]"); faults != "" || c.PollInterval() != time.Minute {
-		t.Errorf("the least that is needed: %s", faults)
+	if c, faults := loadConfig(t, oneCluster+"rules: [{alert: A, max_lag: 0}]"); faults != "" || c.PollInterval() != time.Minute {
+		t.Errorf("faults of a minimal configuration = %s, want none", faults)
 	}
 }
 
 func TestConfigFaults(t *testing.T) {
-	rule := func(rest string) string { return goodCluster + "rules: [{alert: A, max_lag: 10, " + rest + "}]" }
+	rule := func(rest string) string { return oneCluster + "rules: [{alert: A, max_lag: 10, " + rest + "}]" }
 	tests := map[string]struct{ text, want string }{
-		"nothing named": {"clusters: [{}]\nrules: [{}]", `
+		"missing names": {"clusters: [{}]\nrules: [{}]", `
 clusters.0.name is missing: it becomes the label "cluster" of the cluster's alerts
 clusters.0.ckafka is missing: it says where the cluster is
 rules.0.alert is missing: it is the name of the alert, such as KafkaConsumerLag
 rules.0.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
-		"instance": {"clusters: [{name: a, ckafka: {endpoint: ckafka.example.com, secret_id: x}}]\nrules: [{alert: A, max_lag: 1}]", `
+		"incomplete instance": {"clusters: [{name: a, ckafka: {endpoint: ckafka.example.com, secret_id: x}}]\nrules: [{alert: A, max_lag: 1}]", `
 clusters.0.ckafka.instance_id is missing: it is the instance's id in the console, such as ckafka-xxxxxxxx
 clusters.0.ckafka.region is missing: name the instance's region, such as ap-guangzhou
 clusters.0.ckafka.secret_key is missing: secret_id and secret_key are given together or not at all
@@ -100,14 +101,14 @@ rules: [{alert: A, max_lag: 1}]`, `
 clusters.1.name "a" is taken by another cluster: names must differ`},
 		"long name": {"clusters: [{name: " + strings.Repeat("x", 256) + ", ckafka: {instance_id: i, region: r}}]\nrules: [{alert: A, max_lag: 1}]", `
 clusters.0.name has 256 bytes: use at most 255`},
-		"no rules": {goodCluster, ""},
-		"a rule for no cluster": {rule("match: {cluster: order}"), `
+		"no rules": {oneCluster, ""},
+		"rule that matches no cluster": {rule("match: {cluster: order}"), `
 warning: rules.0.match.cluster "order" is the name of none of the clusters`},
-		"limits": {goodCluster + "rules: [{alert: A, max_lag: -1}, {alert: A, max_lag: 5, clear_below: 6}, {alert: A, max_lag: 5, clear_below: 0}, {alert: A, max_lag: 5, clear_below: 5}]", `
+		"thresholds": {oneCluster + "rules: [{alert: A, max_lag: -1}, {alert: A, max_lag: 5, clear_below: 6}, {alert: A, max_lag: 5, clear_below: 0}, {alert: A, max_lag: 5, clear_below: 5}]", `
 rules.0.max_lag must be 0 or more, not -1
 rules.1.clear_below must not be greater than max_lag (5), not 6
 rules.2.clear_below must be 1 or more, not 0: lag is never below 0, and the alert would never end`},
-		"conditions": {goodCluster + `
+		"conditions": {oneCluster + `
 allowed_lag: -1
 rules:
   - {alert: A, clear_below: 5, lost: true}
@@ -125,22 +126,22 @@ rules.3.status.1 "slow" is not one of stalled, stopped, rewind, growing
 rules.3.status.2 "ok" is not one of stalled, stopped, rewind, growing
 rules.4.growing_for must not be longer than 3h, which is how far the history goes back
 rules.5.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
-		"names": {rule(`labels: {topic: x, 1st: y, "": z, ok_1: w}, annotations: {lag: x, "a b": y}`), `
+		"names of labels and annotations": {rule(`labels: {topic: x, 1st: y, "": z, ok_1: w}, annotations: {lag: x, "a b": y}`), `
 rules.0.labels is not a name: use letters, digits and _, with a letter or _ first
 rules.0.labels.1st is not a name: use letters, digits and _, with a letter or _ first
 rules.0.labels.topic is set by Tocsin: choose another name
 rules.0.annotations.a b is not a name: use letters, digits and _, with a letter or _ first
 rules.0.annotations.lag is set by Tocsin: choose another name`},
-		"a label that changes": {rule(`labels: {lag_now: "{{ $value }}"}`), `
+		"label that uses the value": {rule(`labels: {lag_now: "{{ $value }}"}`), `
 rules.0.labels.lag_now the template cannot be used: line 1: at <.Value>: can't evaluate field Value in type lag.labelData: labels identify the alert, so they may use $labels only`},
-		"an annotation of nothing": {rule(`annotations: {summary: "{{ .Nope }}"}`), `
+		"annotation with an unknown field": {rule(`annotations: {summary: "{{ .Nope }}"}`), `
 rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.TemplateData: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
-		"an endless annotation": {rule(`annotations: {summary: "{{ printf \"%70000d\" .Lag }}"}`), `
+		"annotation that is too long": {rule(`annotations: {summary: "{{ printf \"%70000d\" .Lag }}"}`), `
 rules.0.annotations.summary the template cannot be used: it prints more than 64 KiB: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, got := load(t, tt.text); got != strings.TrimSpace(tt.want) {
+			if _, got := loadConfig(t, tt.text); got != strings.TrimSpace(tt.want) {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})
@@ -151,10 +152,10 @@ func TestFilter(t *testing.T) {
 	filter := func(include, exclude string) Filter {
 		var f Filter
 		for _, s := range strings.Fields(include) {
-			f.Include = append(f.Include, pattern(t, s))
+			f.Include = append(f.Include, mustPattern(t, s))
 		}
 		for _, s := range strings.Fields(exclude) {
-			f.Exclude = append(f.Exclude, pattern(t, s))
+			f.Exclude = append(f.Exclude, mustPattern(t, s))
 		}
 		return f
 	}
@@ -177,18 +178,20 @@ func TestFilter(t *testing.T) {
 		{"(?i)order-a", "", "order-a", nil, false},
 	}
 	for _, tt := range tests {
-		f := filter(tt.include, tt.exclude)
-		var got []string
-		for _, name := range []string{"order-a", "order-test", "xorder-a"} {
-			if f.Match(name) {
-				got = append(got, name)
+		t.Run(fmt.Sprintf("include %q, exclude %q", tt.include, tt.exclude), func(t *testing.T) {
+			f := filter(tt.include, tt.exclude)
+			var got []string
+			for _, name := range []string{"order-a", "order-test", "xorder-a"} {
+				if f.Match(name) {
+					got = append(got, name)
+				}
 			}
-		}
-		if strings.Join(got, " ") != tt.match {
-			t.Errorf("include %q exclude %q: matches %q, want %q", tt.include, tt.exclude, got, tt.match)
-		}
-		if names, ok := f.Literals(); ok != tt.ok || !slices.Equal(names, tt.literals) {
-			t.Errorf("include %q exclude %q: literals %q %v, want %q %v", tt.include, tt.exclude, names, ok, tt.literals, tt.ok)
-		}
+			if strings.Join(got, " ") != tt.match {
+				t.Errorf("matches %q, want %q", got, tt.match)
+			}
+			if names, ok := f.Literals(); ok != tt.ok || !slices.Equal(names, tt.literals) {
+				t.Errorf("Literals() = %q, %v; want %q, %v", names, ok, tt.literals, tt.ok)
+			}
+		})
 	}
 }

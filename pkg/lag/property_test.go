@@ -13,23 +13,22 @@ import (
 	"tocsin/pkg/store/memory"
 )
 
-// Whatever is seen of one group, and whatever goes wrong with it, what is said
-// of another stays word for word the same.
-func TestOneGroupChangesNoOther(t *testing.T) {
+// The alerts of a group do not depend on the data and the errors of another one.
+func TestGroupsAreIndependent(t *testing.T) {
 	rules := []Rule{
 		{Alert: "Many", MaxLag: ptr(300), For: minutes(2)},
 		{Alert: "Late", MaxDelay: minutes(4), MaxLag: ptr(10)},
-		status("Stuck", trend.Stalled, trend.Stopped), status("Back", trend.Rewind),
+		statusRule("Stuck", trend.Stalled, trend.Stopped), statusRule("Back", trend.Rewind),
 		{Alert: "Lost", Lost: true}, {Alert: "Grows", GrowingFor: minutes(5)},
 	}
 	for seed := range uint64(30) {
-		heard := func(noise bool) string {
+		// alerts returns those of the group g, alone or with another group.
+		alerts := func(withOther bool) string {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			other := rand.New(rand.NewPCG(seed, 2))
-			r := &scripted{oldest: map[string]time.Time{}, states: map[string]string{"g": "Empty"}}
-			e := &ear{}
-			w := watcher(memory.New(), e, map[string]Reader{"c": r})
-			w.Config.Rules = rules
+			r := &fakeReader{oldestUnread: map[string]time.Time{}, states: map[string]string{"g": "Empty"}}
+			rec := &ingestRecorder{}
+			w := newRuleWatcher(memory.New(), rec, r, rules...)
 			commit, end := int64(100), int64(100)
 			var out []string
 			for m := range 15 {
@@ -40,38 +39,38 @@ func TestOneGroupChangesNoOther(t *testing.T) {
 				if rnd.IntN(12) == 0 {
 					commit -= 50
 				}
-				g := of("g", part(0, commit, end), gone(1, rnd.Int64N(9), max(0, rnd.Int64N(20)-18)))
-				r.oldest["g/t/0"] = at(float64(m) - float64(rnd.IntN(8)))
+				g := newGroupOf("g", newPartition(0, commit, end), lostPartition(1, rnd.Int64N(9), max(0, rnd.Int64N(20)-18)))
+				r.oldestUnread["g/t/0"] = at(float64(m) - float64(rnd.IntN(8)))
 				r.groups = []Group{g}
-				if noise {
-					r.groups = append(r.groups, random(other))
+				if withOther {
+					r.groups = append(r.groups, randomGroup(other))
 				}
 				mustPoll(t, w, float64(m))
-				for _, a := range e.words {
+				for _, a := range rec.received {
 					if a.Labels[alert.GroupLabel] == "g" {
-						out = append(out, fmt.Sprint(brief([]*alert.Alert{a}), a.Annotations))
+						out = append(out, fmt.Sprint(summarize([]*alert.Alert{a}), a.Annotations))
 					}
 				}
-				e.words = nil
+				rec.received = nil
 			}
 			return strings.Join(out, "\n")
 		}
-		if alone, beside := heard(false), heard(true); alone != beside || alone == "" {
-			t.Fatalf("seed %d: alone\n%s\nbeside another group\n%s", seed, alone, beside)
+		if alone, together := alerts(false), alerts(true); alone != together || alone == "" {
+			t.Fatalf("seed %d: alerts with another group\n%s\nwant those without it\n%s", seed, together, alone)
 		}
 	}
 }
 
-// random is a group of which anything may be seen. It shares the topic.
-func random(rnd *rand.Rand) Group {
-	g := of("x")
+// randomGroup returns a group with the same topic t and any data and errors.
+func randomGroup(rnd *rand.Rand) Group {
+	g := newGroupOf("x")
 	for id := range int32(rnd.IntN(4)) {
-		p := part(id, rnd.Int64N(1000), 1000+rnd.Int64N(100000))
+		p := newPartition(id, rnd.Int64N(1000), 1000+rnd.Int64N(100000))
 		switch rnd.IntN(6) {
 		case 0:
-			p = refused
+			p = deniedPartition
 		case 1:
-			p = noCommit
+			p = uncommittedPartition
 		case 2:
 			p.Lost = rnd.Int64N(100)
 		}

@@ -13,40 +13,39 @@ import (
 )
 
 func TestTable(t *testing.T) {
-	slow := Rule{Alert: "Slow", MaxLag: ptr(100), For: setting.Duration(5 * time.Minute), Match: Match{ConsumerGroup: pattern(t, "g")}}
-	high := Rule{Alert: "High", MaxLag: ptr(1000), ClearBelow: ptr(500), Match: Match{Topic: pattern(t, "[a-y].*")}}
-	lower := Rule{Alert: "Lower", MaxLag: ptr(50), Match: Match{Topic: pattern(t, "b")}}
+	slow := Rule{Alert: "Slow", MaxLag: ptr(100), For: setting.Duration(5 * time.Minute), Match: Match{ConsumerGroup: mustPattern(t, "g")}}
+	high := Rule{Alert: "High", MaxLag: ptr(1000), ClearBelow: ptr(500), Match: Match{Topic: mustPattern(t, "[a-y].*")}}
+	lower := Rule{Alert: "Lower", MaxLag: ptr(50), Match: Match{Topic: mustPattern(t, "b")}}
 	cfg := &Config{Rules: []Rule{slow, high, lower}}
-	j := NewEvaluator(cfg.Rules, "c", "en")
-	state, _ := j.Evaluate(nil, all(whole("g", topic("a", "101"), topic("was-high", "1001"))), at(0))
+	state, _ := NewEvaluator(cfg.Rules, "c", "en").Evaluate(nil, newSnapshot(newGroup("g", newTopic("a", "101"), newTopic("was-high", "1001"))), at(0))
 
 	snap := &Snapshot{Groups: []Group{
-		whole("h", topic("b", "7"), topic("zeta", "5000")),
+		newGroup("h", newTopic("b", "7"), newTopic("zeta", "5000")),
 		{Name: "g", Err: errors.New("cut"), Topics: []Topic{
-			topic("was-high", "0 200 300"), topic("a", "101 0"), topic("fine", "100"), topic("high", "1 1000"),
-			topic("part", "5 ?"), topic("dark", "? ?"),
+			newTopic("was-high", "0 200 300"), newTopic("a", "101 0"), newTopic("fine", "100"), newTopic("high", "1 1000"),
+			newTopic("part", "5 ?"), newTopic("dark", "? ?"),
 		}},
-		whole("empty"),
+		newGroup("empty"),
 	}}
-	line := func(state *ClusterState, minute float64) string {
+	table := func(state *ClusterState) string {
 		var b strings.Builder
-		for _, l := range Table(cfg, "c", snap, state, at(minute)) {
+		for _, row := range Table(cfg, "c", snap, state, at(5)) {
 			show := func(p *int64) string {
 				if p == nil {
 					return "-"
 				}
 				return fmt.Sprint(*p)
 			}
-			fmt.Fprintf(&b, "%s %s/%s %s of %s", l.Cluster, l.Group, l.Topic, show(l.Lag), show(l.Threshold))
-			if l.WorstPartition != nil {
-				fmt.Fprintf(&b, " worst %d", *l.WorstPartition)
+			fmt.Fprintf(&b, "%s %s/%s %s of %s", row.Cluster, row.Group, row.Topic, show(row.Lag), show(row.Threshold))
+			if row.WorstPartition != nil {
+				fmt.Fprintf(&b, " worst %d", *row.WorstPartition)
 			}
-			if l.UnknownPartitions > 0 {
-				fmt.Fprintf(&b, " unknown %d %s", l.UnknownPartitions, l.Reason)
+			if row.UnknownPartitions > 0 {
+				fmt.Fprintf(&b, " unknown %d %s", row.UnknownPartitions, row.Reason)
 			}
-			fmt.Fprintf(&b, " %s", l.AlertState)
-			if l.Err != nil {
-				fmt.Fprintf(&b, " %v", l.Err)
+			fmt.Fprintf(&b, " %s", row.AlertState)
+			if row.Err != nil {
+				fmt.Fprintf(&b, " %v", row.Err)
 			}
 			b.WriteByte('\n')
 		}
@@ -62,38 +61,36 @@ c g/was-high 500 of 100 worst 2 firing
 c h/b 7 of 50 worst 0 ok
 c h/zeta 5000 of - worst 0 ok
 `
-	if got := line(state, 5); got != withState {
-		t.Errorf("got\n%s\nwant\n%s", got, withState)
+	if got := table(state); got != withState {
+		t.Errorf("table with a state = \n%s\nwant\n%s", got, withState)
 	}
-	// Without state, `for` begins now and hysteresis has nothing to hold.
-	without := strings.NewReplacer(
+	// Without a state `for` begins now, and there is no firing alert to keep.
+	withoutState := strings.NewReplacer(
 		"a 101 of 100 worst 0 firing", "a 101 of 100 worst 0 pending",
 		"was-high 500 of 100 worst 2 firing", "was-high 500 of 100 worst 2 pending",
 	).Replace(withState)
-	if got := line(nil, 5); got != without {
-		t.Errorf("got\n%s\nwant\n%s", got, without)
+	if got := table(nil); got != withoutState {
+		t.Errorf("table without a state = \n%s\nwant\n%s", got, withoutState)
 	}
 }
 
-// A Look for people asks how old all unread messages are, and the window tells
-// the rest.
-func TestTableOfMoves(t *testing.T) {
-	r := &scripted{oldest: map[string]time.Time{"g/t/0": at(1), "h/t/0": at(2.5)}, states: map[string]string{"g": "Empty"}}
+// With AllAges and a window, the table shows the progress in every topic.
+func TestTableProgress(t *testing.T) {
+	r := &fakeReader{oldestUnread: map[string]time.Time{"g/t/0": at(1), "h/t/0": at(2.5)}, states: map[string]string{"g": "Empty"}}
 	cfg := &Config{Rules: []Rule{{Alert: "Stopped", Status: []trend.State{trend.Stopped}}}}
-	l := Poller{Config: cfg, Cluster: "c", Reader: r, Window: &trend.Window{}, AllAges: true}
+	p := Poller{Config: cfg, Cluster: "c", Reader: r, Window: &trend.Window{}, AllAges: true}
 	var snap *Snapshot
 	for m := range int64(4) {
-		h := of("h", gone(0, 60-12*m, 0)) // reads 12 of the 0 that come in a minute
+		h := newGroupOf("h", lostPartition(0, 60-12*m, 0)) // consumes 12 messages a minute, while none are produced
 		h.Topics[0].Partitions[0].Committed += 12 * m
 		h.Topics[0].Partitions[0].End = 160
-		r.groups = []Group{of("g", part(0, 100, 160+60*m)), h, of("new", gone(0, 0, 4))}
+		r.groups = []Group{newGroupOf("g", newPartition(0, 100, 160+60*m)), h, newGroupOf("new", lostPartition(0, 0, 4))}
 		var err error
-		if snap, err = l.Poll(t.Context(), at(float64(m))); err != nil {
+		if snap, err = p.Poll(t.Context(), at(float64(m))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	lines := Table(cfg, "c", snap, nil, at(3))
-	data, err := json.Marshal(lines)
+	data, err := json.Marshal(Table(cfg, "c", snap, nil, at(3)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +105,7 @@ func TestTableOfMoves(t *testing.T) {
 	} {
 		for name, v := range want {
 			if got[i][name] != v {
-				t.Errorf("%s: %s is %v, want %v", got[i]["consumer_group"], name, got[i][name], v)
+				t.Errorf("%s: %s = %v, want %v", got[i]["consumer_group"], name, got[i][name], v)
 			}
 		}
 	}

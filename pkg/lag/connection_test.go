@@ -7,10 +7,10 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-const aRule = "\nrules: [{alert: A, max_lag: 1}]"
+const oneRule = "\nrules: [{alert: A, max_lag: 1}]"
 
 func TestConfigKafka(t *testing.T) {
-	c, faults := load(t, `
+	c, faults := loadConfig(t, `
 clusters:
   - name: clicks
     kafka:
@@ -18,23 +18,23 @@ clusters:
       tls: {server_name: kafka.example.com}
       sasl: {mechanism: SCRAM-SHA-256, username: u, password: hunter2}
       isolation: read_committed
-`+aRule)
+`+oneRule)
 	if faults != "" {
 		t.Fatal(faults)
 	}
 	k := c.Clusters[0].Kafka
 	if len(k.Brokers) != 3 || k.TLS.ServerName != "kafka.example.com" || k.SASL.Mechanism != ScramSHA256 || string(k.SASL.Password) != "hunter2" || k.Isolation != ReadCommitted {
-		t.Errorf("%+v", k)
+		t.Errorf("kafka = %+v, want 3 brokers with TLS and SCRAM-SHA-256", k)
 	}
 	if out, err := yaml.Marshal(c); err != nil || strings.Contains(string(out), "hunter2") {
-		t.Errorf("shown as %s, %v", out, err)
+		t.Errorf("marshalled = %s, %v; want no password in it", out, err)
 	}
-	c, faults = load(t, `clusters: [{name: a, kafka: {brokers: ["b:1"], tls: {}}}]`+aRule)
+	c, faults = loadConfig(t, `clusters: [{name: a, kafka: {brokers: ["b:1"], tls: {}}}]`+oneRule)
 	if faults != "" || c.Clusters[0].Kafka.TLS == nil || c.Clusters[0].Kafka.SASL != nil {
-		t.Errorf("the least that is needed: %s", faults)
+		t.Errorf("faults of a minimal configuration = %s, want none", faults)
 	}
 	if config, err := c.Clusters[0].Kafka.TLS.Config(); err != nil || config.InsecureSkipVerify || config.RootCAs != nil {
-		t.Errorf("%+v, %v", config, err)
+		t.Errorf("TLS config = %+v, %v; want the defaults", config, err)
 	}
 }
 
@@ -59,10 +59,12 @@ func TestConfigKafkaFaults(t *testing.T) {
 		`{brokers: ["b:1"], tls: {}, sasl: {mechanism: AWS_MSK_IAM}}`:                     "",
 		`{brokers: ["b:1"], sasl: {mechanism: AWS_MSK_IAM, username: u}}`: at + "sasl AWS_MSK_IAM takes its key from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN): leave username and password out\n" +
 			at + "sasl.mechanism AWS_MSK_IAM works over TLS only: add tls: {} next to sasl",
-		`{brokers: ["b:1"]}, ckafka: {instance_id: i, region: r}`: "", // both ways
+		`{brokers: ["b:1"]}, ckafka: {instance_id: i, region: r}`: "",
 	} {
-		if _, got := load(t, "clusters: [{name: a, kafka: "+text+"}]"+aRule); got != want {
-			t.Errorf("%s: got\n%s\nwant\n%s", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if _, got := loadConfig(t, "clusters: [{name: a, kafka: "+text+"}]"+oneRule); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
 	}
 }
