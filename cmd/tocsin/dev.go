@@ -51,7 +51,7 @@ func newDevCommand(t *tool) *cobra.Command {
 		Use:   "dev",
 		Short: "Demonstrate everything on this machine, with a local cloud",
 		Long: "Starts a local cloud with a Kafka in it, a producer that outruns its consumer, the timers, and\n" +
-			"an inbox of what was delivered. Nothing leaves this machine.",
+			"an inbox of the delivered messages. Nothing leaves this machine.",
 		Example: "  tocsin dev\n  tocsin dev --once",
 		Args:    exactArgs(0),
 	}
@@ -176,7 +176,7 @@ func mailProvider(cfg *config.Config) smtp.Config {
 	return mail
 }
 
-// demo drives the producer and the consumer, and prints what is delivered.
+// demo drives the producer and the consumer, and prints the delivered messages.
 type demo struct {
 	kafka     *kafka.Kafka
 	consumer  *kafka.Consumer
@@ -201,7 +201,7 @@ func (d *demo) round(ctx context.Context) error {
 	return nil
 }
 
-// run produces and consumes, and prints what is delivered, until each of the
+// run produces, consumes and prints delivered messages until each of the
 // channels delivered a message or, without channels, until the deadline.
 func (d *demo) run(ctx context.Context, deadline time.Time, consumeRate int, channels []string) error {
 	missing := map[string]bool{}

@@ -129,7 +129,7 @@ type Result struct {
 	Pending int `json:"pending"` // outbox entries that wait to be delivered
 }
 
-// Lag polls consumer lag, ingests the alerts, and delivers what is due. It is an
+// Lag polls consumer lag, ingests the alerts, and delivers due notifications. It is an
 // invocation of the lag function. A cluster that cannot be read is an alert; an
 // error means that the store failed and that the platform should repeat the call.
 func (a *App) Lag(ctx context.Context, now time.Time) (Result, error) {
@@ -139,7 +139,7 @@ func (a *App) Lag(ctx context.Context, now time.Time) (Result, error) {
 	return result, errors.Join(pollErr, err)
 }
 
-// Hosts checks for silent hosts and delivers what is due. It is an invocation of the
+// Hosts checks for silent hosts and delivers due notifications. It is an invocation of the
 // hosts function. Errors are those of Lag.
 func (a *App) Hosts(ctx context.Context, now time.Time) (Result, error) {
 	checked, checkErr := a.hosts.Check(ctx, now)

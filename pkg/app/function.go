@@ -12,7 +12,7 @@ import (
 	"tocsin/pkg/metrics"
 )
 
-// LagFunction builds the timer function that polls lag and delivers what is due.
+// LagFunction builds the timer function that polls lag and delivers due notifications.
 // config.Find finds its configuration.
 func LagFunction(ctx context.Context) (faas.TimerHandler, error) {
 	a, err := newFunction(ctx, nil)
@@ -26,8 +26,8 @@ func LagFunction(ctx context.Context) (faas.TimerHandler, error) {
 	}, nil
 }
 
-// HostsFunction builds the timer function that checks hosts and delivers what is
-// due.
+// HostsFunction builds the timer function that checks hosts and delivers due
+// notifications.
 func HostsFunction(ctx context.Context) (faas.TimerHandler, error) {
 	a, err := newFunction(ctx, nil)
 	if err != nil {
@@ -41,7 +41,7 @@ func HostsFunction(ctx context.Context) (faas.TimerHandler, error) {
 	}, nil
 }
 
-// DispatchFunction builds the timer function that delivers what is due: alerts that
+// DispatchFunction builds the timer function that delivers due notifications: alerts that
 // other functions received, repetitions, pending notifications. With
 // `dispatch.linger` one call goes on for that long and ticks every second, so that
 // a short group_wait is kept although the timer is slow.

@@ -108,7 +108,7 @@ func (s *Server) apply(ctx context.Context, cfg *config.Config) error {
 // Unauthenticated reports whether requests need no token.
 func (s *Server) Unauthenticated() bool { return s.current.Load().app.config.Webhook.Auth.Open() }
 
-// Wake makes the server deliver what is due at once.
+// Wake makes the server deliver due notifications at once.
 func (s *Server) Wake() {
 	select {
 	case s.wake <- struct{}{}:
