@@ -12,17 +12,19 @@ import (
 	"tocsin/pkg/store/memory"
 )
 
-// polls fill the window in which a consumer's state is judged.
-const polls = 15
+// windowPolls is how many polls fill the window from which a consumer is
+// evaluated.
+const windowPolls = 15
 
-// traffic is a cluster whose consumers keep up: every partition gets its own
-// number of messages a minute, and its groups are a little behind.
+// traffic is a cluster whose consumers keep up: each partition has its own rate
+// of messages, and the groups are a little behind.
 type traffic struct {
 	snap *lag.Snapshot
 	rand *rand.Rand
 }
 
-// newTraffic makes 100 groups that read so many of 200 topics of 12 partitions.
+// newTraffic returns 100 groups that read so many of 200 topics of 12
+// partitions.
 func newTraffic(topics int) *traffic {
 	t := &traffic{snap: &lag.Snapshot{Complete: true}, rand: rand.New(rand.NewPCG(1, 2))}
 	for g := range kafkaGroups {
@@ -39,7 +41,7 @@ func newTraffic(topics int) *traffic {
 	return t
 }
 
-// Read is a minute later.
+// Read returns the groups a minute later.
 func (t *traffic) Read(context.Context) (*lag.Snapshot, error) {
 	ends := map[string][]int64{}
 	for g := range t.snap.Groups {
@@ -61,9 +63,9 @@ func (t *traffic) Read(context.Context) (*lag.Snapshot, error) {
 	return t.snap, nil
 }
 
-// history measures what the default rules cost a poll of 2,400 and of 24,000
-// partitions of groups once the window is full, and what the window takes in the
-// store.
+// history measures the cost of the default rules in a poll of 2,400 and of
+// 24,000 group-partitions with a full window, and the size of the stored
+// window.
 func (b *bench) history(ctx context.Context) ([]row, error) {
 	var rows []row
 	var few time.Duration
@@ -78,13 +80,13 @@ func (b *bench) history(ctx context.Context) ([]row, error) {
 		}
 		now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
 		var took sample
-		for i := range 2 * polls {
+		for i := range 2 * windowPolls {
 			begin := time.Now()
 			sum, err := w.Poll(ctx, now.Add(time.Duration(i)*time.Minute))
 			if err != nil || sum.Polled != kafkaGroups || sum.Firing != 0 {
 				return nil, fmt.Errorf("poll %d: %+v, %w", i, sum, err)
 			}
-			if i >= polls {
+			if i >= windowPolls {
 				took = append(took, time.Since(begin))
 			}
 		}
@@ -96,13 +98,13 @@ func (b *bench) history(ctx context.Context) ([]row, error) {
 		for _, it := range items {
 			stored += len(it.Value)
 		}
-		what := fmt.Sprintf("poll of %d group-partitions by the default rules", partitions)
+		name := fmt.Sprintf("poll of %d group-partitions with the default rules", partitions)
 		if few == 0 {
 			few = took.median()
 		}
 		rows = append(rows,
-			row{what + ": read the window, judge, store", took.String(), "of 2400: " + ms(few), ratio(took.median(), few), ""},
-			row{what + ": history", fmt.Sprintf("%.0f bytes a partition", float64(stored)/float64(partitions)), fmt.Sprintf("%.2f MB in all", float64(stored)/(1<<20)),
+			row{name + ": load the window, evaluate, store", took.String(), "2400 group-partitions: " + millis(few), ratio(took.median(), few), ""},
+			row{name + ": stored window", fmt.Sprintf("%.2f MB, %.0f bytes per partition", float64(stored)/(1<<20), float64(stored)/float64(partitions)), "",
 				"", map[int]string{20: "2 MB"}[topics]})
 	}
 	return rows, nil

@@ -19,12 +19,13 @@ import (
 	"tocsin/pkg/localcloud/kafka"
 )
 
-// roles are what this program does in processes of its own: a Kafka, and a reader
-// whose memory and time are its own.
-var roles = map[string]func(args []string){"as-kafka": asKafka, "as-lag": asLag, "as-kadm": asKadm}
+// subprocesses are the parts of this program that run in processes of their
+// own: a Kafka cluster, and readers whose memory and time are measured
+// separately.
+var subprocesses = map[string]func(args []string){"as-kafka": runKafka, "as-lag": runLag, "as-kadm": runKadm}
 
-// The cluster is three brokers that take a millisecond for an answer, 200 topics
-// of 12 partitions, and 100 groups. A group has read so many topics.
+// The cluster has three brokers that respond after a millisecond, 200 topics of
+// 12 partitions, and 100 groups.
 const (
 	kafkaBrokers    = 3
 	kafkaTopics     = 200
@@ -34,19 +35,19 @@ const (
 	kafkaRuns       = 7
 )
 
-// kafkaRead is what a reader tells of itself.
+// kafkaRead is the result of a reader.
 type kafkaRead struct {
 	Wall   time.Duration
-	Memory int64 // bytes, at most
+	Memory int64 // peak, in bytes
 	Rows   int
 }
 
-// kafka measures a cold read of the lag of 2,400, 24,000 and 240,000 partitions
-// of groups, beside kadm.Lag in a process of the same kind.
+// kafka measures a cold read of the lag of 2,400, 24,000 and 240,000
+// group-partitions, and kadm.Lag in an equal process.
 func (b *bench) kafka(ctx context.Context) ([]row, error) {
 	var rows []row
 	for _, topics := range []int{2, 20, 200} {
-		more, err := b.kafkaOf(ctx, topics)
+		more, err := b.kafkaWithTopics(ctx, topics)
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +56,7 @@ func (b *bench) kafka(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-func (b *bench) kafkaOf(ctx context.Context, topics int) ([]row, error) {
+func (b *bench) kafkaWithTopics(ctx context.Context, topics int) ([]row, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -77,67 +78,67 @@ func (b *bench) kafkaOf(ctx context.Context, topics int) ([]row, error) {
 	defer in.Close()
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
-		return nil, fmt.Errorf("the Kafka did not start")
+		return nil, fmt.Errorf("the Kafka cluster has not started")
 	}
 	brokers := lines.Text()
-	// requests asks the Kafka how many it has got since the last time.
+	// requests returns how many requests the cluster got since the last call.
 	requests := func() (int, error) {
 		fmt.Fprintln(in)
 		if !lines.Scan() {
-			return 0, fmt.Errorf("the Kafka is gone")
+			return 0, fmt.Errorf("the Kafka cluster has ended")
 		}
 		return strconv.Atoi(lines.Text())
 	}
 	want := topics * kafkaPartitions * kafkaGroups
 	var wall [2]sample
 	var memory [2]int64
-	var asked [2]int
+	var count [2]int
 	for range kafkaRuns {
-		for i, who := range []string{"as-lag", "as-kadm"} {
+		for i, reader := range []string{"as-lag", "as-kadm"} {
 			if _, err := requests(); err != nil {
 				return nil, err
 			}
-			cmd := exec.CommandContext(ctx, self, who, brokers)
+			cmd := exec.CommandContext(ctx, self, reader, brokers)
 			cmd.Stderr = os.Stderr
-			answer, err := cmd.Output()
+			output, err := cmd.Output()
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", who, err)
+				return nil, fmt.Errorf("%s: %w", reader, err)
 			}
 			var r kafkaRead
-			if err := json.Unmarshal(answer, &r); err != nil {
+			if err := json.Unmarshal(output, &r); err != nil {
 				return nil, err
 			}
 			if r.Rows != want {
-				return nil, fmt.Errorf("%s read %d rows, want %d", who, r.Rows, want)
+				return nil, fmt.Errorf("%s read %d partitions, want %d", reader, r.Rows, want)
 			}
 			n, err := requests()
 			if err != nil {
 				return nil, err
 			}
-			wall[i], memory[i], asked[i] = append(wall[i], r.Wall), max(memory[i], r.Memory), n
+			wall[i], memory[i], count[i] = append(wall[i], r.Wall), max(memory[i], r.Memory), n
 		}
 	}
-	what := fmt.Sprintf("lag of %d group-partitions over Kafka's protocol, cold", want)
+	name := fmt.Sprintf("cold read of the lag of %d group-partitions over the Kafka protocol", want)
 	limit := map[int]string{20: "40 MB", 200: "150 MB"}[topics]
 	return []row{
-		{what, wall[0].String(), "kadm.Lag: " + wall[1].String(), ratio(wall[0].median(), wall[1].median()), "1.0"},
-		{what + ": requests", strconv.Itoa(asked[0]), fmt.Sprintf("kadm.Lag: %d", asked[1]), ratio(asked[0], asked[1]), "25"},
-		{what + ": memory", mb(memory[0]), "kadm.Lag: " + mb(memory[1]), ratio(memory[0], memory[1]), limit},
+		{name + ": time", wall[0].String(), "kadm.Lag: " + wall[1].String(), ratio(wall[0].median(), wall[1].median()), "1.0"},
+		{name + ": requests", strconv.Itoa(count[0]), fmt.Sprintf("kadm.Lag: %d", count[1]), ratio(count[0], count[1]), "25 requests"},
+		{name + ": memory", megabytes(memory[0]), "kadm.Lag: " + megabytes(memory[1]), ratio(memory[0], memory[1]), limit},
 	}, nil
 }
 
-// fail ends a role.
-func fail(err error) {
+// exit ends a subprocess with an error.
+func exit(err error) {
 	fmt.Fprintln(os.Stderr, "bench:", err)
 	os.Exit(1)
 }
 
-// asKafka prints the brokers' addresses, and then, for every line that it reads,
-// how many requests it has got since the last one.
-func asKafka(args []string) {
+// runKafka prints the addresses of the brokers, and then, for each line that it
+// reads, the number of requests since the last one.
+func runKafka(args []string) {
 	topics, err := strconv.Atoi(args[0])
 	if err != nil {
-		fail(err)
+		exit(err)
 	}
 	c := kafka.Config{Topics: map[string]int32{}, Brokers: kafkaBrokers, Latency: kafkaLatency}
 	for i := range kafkaTopics {
@@ -146,7 +147,7 @@ func asKafka(args []string) {
 	ctx := context.Background()
 	k, err := c.Start(ctx)
 	if err != nil {
-		fail(err)
+		exit(err)
 	}
 	for g := range kafkaGroups {
 		var offsets kadm.Offsets
@@ -156,29 +157,29 @@ func asKafka(args []string) {
 			}
 		}
 		if err := k.Admin().CommitAllOffsets(ctx, fmt.Sprintf("group-%03d", g), offsets); err != nil {
-			fail(err)
+			exit(err)
 		}
 	}
 	fmt.Println(strings.Join(k.Brokers(), ","))
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		n := 0
-		for _, asked := range k.RequestCounts() {
-			n += asked
+		for _, count := range k.RequestCounts() {
+			n += count
 		}
 		fmt.Println(n)
 	}
 }
 
-// asLag reads the lag once, as the lag function does.
-func asLag(args []string) {
+// runLag reads the lag once, as the lag function does.
+func runLag(args []string) {
 	begin := time.Now()
 	r, err := reader.New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: strings.Split(args[0], ",")}}, os.LookupEnv)
 	if err != nil {
-		fail(err)
+		exit(err)
 	}
 	snap, err := r.Read(context.Background())
 	if err != nil {
-		fail(err)
+		exit(err)
 	}
 	took, rows := time.Since(begin), 0
 	for _, g := range snap.Groups {
@@ -190,18 +191,18 @@ func asLag(args []string) {
 			}
 		}
 	}
-	told(took, rows)
+	printKafkaRead(took, rows)
 }
 
-func asKadm(args []string) {
+func runKadm(args []string) {
 	begin := time.Now()
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(args[0], ",")...))
 	if err != nil {
-		fail(err)
+		exit(err)
 	}
 	lags, err := kadm.NewClient(client).Lag(context.Background())
 	if err != nil {
-		fail(err)
+		exit(err)
 	}
 	took, rows := time.Since(begin), 0
 	for _, g := range lags {
@@ -209,15 +210,15 @@ func asKadm(args []string) {
 			rows += len(partitions)
 		}
 	}
-	told(took, rows)
+	printKafkaRead(took, rows)
 }
 
-// told prints what a reader tells of itself. Its own most memory is not that of
-// getrusage, which begins with what the process had that started it.
-func told(wall time.Duration, rows int) {
-	most, err := memoryOf(os.Getpid(), "VmHWM")
+// printKafkaRead prints the result of a reader. Its peak memory is not taken
+// from getrusage, which includes the memory of the parent process at the start.
+func printKafkaRead(wall time.Duration, rows int) {
+	peak, err := processMemory(os.Getpid(), "VmHWM")
 	if err != nil {
-		fail(err)
+		exit(err)
 	}
-	json.NewEncoder(os.Stdout).Encode(kafkaRead{Wall: wall, Memory: most, Rows: rows})
+	json.NewEncoder(os.Stdout).Encode(kafkaRead{Wall: wall, Memory: peak, Rows: rows})
 }

@@ -7,29 +7,31 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// server is a process that takes alerts in by Alertmanager's API v2: Tocsin, or
-// Alertmanager itself.
+// server is a process with Alertmanager's API v2: Tocsin, or Alertmanager
+// itself.
 type server struct {
 	cmd *exec.Cmd
 	url string
 }
 
-var listening = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)
+var listeningLine = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)
 
-// serve starts a server on a configuration and waits until it listens.
-func serve(binary, config, storage string) (*server, error) {
+// startServer starts a server with a configuration and waits until it listens.
+func startServer(binary, config, storage string) (*server, error) {
 	cmd := exec.Command(binary)
 	if strings.HasSuffix(binary, "tocsin") {
 		cmd.Args = append(cmd.Args, "serve")
@@ -45,15 +47,15 @@ func serve(binary, config, storage string) (*server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	var said bytes.Buffer
-	lines := bufio.NewScanner(io.TeeReader(stderr, &said))
+	var output bytes.Buffer
+	lines := bufio.NewScanner(io.TeeReader(stderr, &output))
 	for lines.Scan() {
-		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+		if m := listeningLine.FindStringSubmatch(lines.Text()); m != nil {
 			go io.Copy(io.Discard, stderr)
 			return &server{cmd: cmd, url: "http://" + m[1]}, nil
 		}
 	}
-	return nil, fmt.Errorf("%s does not listen: %w\n%s", binary, cmd.Wait(), said.String())
+	return nil, fmt.Errorf("%s has not started to listen: %w\n%s", binary, cmd.Wait(), output.String())
 }
 
 func (s *server) stop() {
@@ -61,8 +63,9 @@ func (s *server) stop() {
 	s.cmd.Wait()
 }
 
-// memoryOf is what a process holds, in bytes: now (VmRSS), or at most (VmHWM).
-func memoryOf(pid int, which string) (int64, error) {
+// processMemory returns the memory of a process in bytes: current (VmRSS) or
+// peak (VmHWM).
+func processMemory(pid int, which string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
@@ -75,15 +78,15 @@ func memoryOf(pid int, which string) (int64, error) {
 	return kb << 10, err
 }
 
-// request is what is posted to a server.
+// request is a POST request to a server.
 type request struct {
 	path string
 	body []byte
 }
 
-// bodies are alerts as Prometheus posts them: n of them, in 100 groups by
-// alertname, batch to a request.
-func bodies(n, batch int) []request {
+// alertRequests returns requests with n alerts as Prometheus sends them, in 100
+// groups by alertname, batch alerts per request.
+func alertRequests(n, batch int) []request {
 	type posted struct {
 		Labels      map[string]string `json:"labels"`
 		Annotations map[string]string `json:"annotations"`
@@ -98,7 +101,7 @@ func bodies(n, batch int) []request {
 		alerts = append(alerts, posted{
 			Labels: map[string]string{"alertname": fmt.Sprintf("Alert%02d", i%100), "instance": fmt.Sprintf("10.0.%d.%d:9100", i/250, i%250),
 				"job": "node", "severity": "warning", "number": strconv.Itoa(i)},
-			Annotations: map[string]string{"summary": "something is not as it should be", "description": "the value is 96.2, which is too much"},
+			Annotations: map[string]string{"summary": "the disk is almost full", "description": "96.2 % of the disk is used"},
 			Generator:   "http://prometheus.example.com/graph?g0.expr=up&g0.tab=1",
 			Starts:      now, Ends: now.Add(time.Hour),
 		})
@@ -113,45 +116,79 @@ func bodies(n, batch int) []request {
 	return all
 }
 
-// post has clients post the requests, over and over until the time is up, or once
-// when there is none. It returns how many of them were answered with 200.
+// post sends the requests from several clients: repeatedly for the duration d,
+// or once if it is 0. It returns the number of responses with 200; any other
+// response is an error.
 func (s *server) post(ctx context.Context, clients int, requests []request, d time.Duration) (int, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	defer client.CloseIdleConnections()
 	end := time.Now().Add(d)
 	var next, done atomic.Int64
-	var wait sync.WaitGroup
-	var failed atomic.Value
+	g, ctx := errgroup.WithContext(ctx)
 	for range clients {
-		wait.Go(func() {
-			for failed.Load() == nil {
+		g.Go(func() error {
+			for ctx.Err() == nil {
 				i := int(next.Add(1) - 1)
 				if d == 0 && i >= len(requests) || d > 0 && time.Now().After(end) {
-					return
+					return nil
 				}
-				next := requests[i%len(requests)]
-				req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+next.path, bytes.NewReader(next.body))
-				if err != nil {
-					failed.Store(err)
-					return
-				}
-				req.Header.Set("Content-Type", "application/json")
-				resp, err := client.Do(req)
-				if err != nil {
-					failed.Store(err)
-					return
-				}
-				answer, _ := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if resp.StatusCode != http.StatusOK {
-					failed.Store(fmt.Errorf("%s: %s", resp.Status, answer))
-					return
+				r := requests[i%len(requests)]
+				if err := postJSON(ctx, client, s.url+r.path, r.body); err != nil {
+					return err
 				}
 				done.Add(1)
 			}
+			return nil
 		})
 	}
-	wait.Wait()
-	err, _ := failed.Load().(error)
+	err := g.Wait()
 	return int(done.Load()), err
+}
+
+// postJSON sends one request and returns an error unless the response is 200.
+func postJSON(ctx context.Context, client *http.Client, url string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("POST %s: %s: %s", url, resp.Status, text)
+	}
+	return err
+}
+
+// startRedis starts a redis-server that syncs every change to disk before it
+// responds, as is advisable for alerts.
+func (b *bench) startRedis() (stop func(), err error) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := free.Addr().(*net.TCPAddr)
+	free.Close()
+	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(addr.Port), "--dir", b.work, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	b.redis = "redis://" + addr.String() + "/0"
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "eady to accept connections") {
+			go io.Copy(io.Discard, out)
+			return func() { cmd.Process.Kill(); cmd.Wait() }, nil
+		}
+	}
+	return nil, fmt.Errorf("redis-server has not started: %w", cmd.Wait())
 }
