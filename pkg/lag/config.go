@@ -66,8 +66,8 @@ type Cluster struct {
 	// Kafka's protocol, and through the API while that fails.
 	CKafka *CKafka `yaml:"ckafka,omitempty"`
 	Kafka  *Kafka  `yaml:"kafka,omitempty"`
-	// Groups and Topics select what is read. To the rules, everything else does
-	// not exist.
+	// Groups and Topics select the groups and topics to read. To the rules, all
+	// others do not exist.
 	Groups Filter `yaml:"groups,omitempty"`
 	Topics Filter `yaml:"topics,omitempty"`
 }
@@ -87,7 +87,7 @@ func (c *Config) Validate(f *setting.Faults) {
 		}
 		seen[cl.Name] = true
 		if cl.CKafka == nil && cl.Kafka == nil {
-			f.Addf("ckafka", "is missing: it says where the cluster is")
+			f.Addf("ckafka", "is missing: configure the way to read the cluster, ckafka or kafka")
 		}
 		if cl.CKafka != nil {
 			cl.CKafka.Validate(f.In("ckafka"))

@@ -85,7 +85,7 @@ func TestConfigFaults(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"missing names": {"clusters: [{}]\nrules: [{}]", `
 clusters.0.name is missing: it becomes the label "cluster" of the cluster's alerts
-clusters.0.ckafka is missing: it says where the cluster is
+clusters.0.ckafka is missing: configure the way to read the cluster, ckafka or kafka
 rules.0.alert is missing: it is the name of the alert, such as KafkaConsumerLag
 rules.0.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
 		"incomplete instance": {"clusters: [{name: a, ckafka: {endpoint: ckafka.example.com, secret_id: x}}]\nrules: [{alert: A, max_lag: 1}]", `

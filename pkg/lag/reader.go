@@ -1,5 +1,5 @@
 // Package lag monitors the lag of consumer groups: a Reader reads one cluster, an
-// Evaluator evaluates the rules on what it read, and a Watcher keeps the state
+// Evaluator evaluates the rules on its snapshots, and a Watcher keeps the state
 // between polls and ingests the alerts.
 //
 // Lag is the log end offset minus the committed offset, in messages, summed over
@@ -17,10 +17,10 @@ import (
 
 // Reader reads the current lag of one cluster's consumer groups.
 type Reader interface {
-	// Read returns what it has read when ctx ends. An error means that nothing of
-	// the cluster could be read; it may have a method Text(lang string) string
-	// with a localized message. An error of a single group is in that Group's Err.
-	// The caller owns the Snapshot and adds to it.
+	// Read reads all groups, or as many as it can before ctx ends. An error means
+	// that nothing of the cluster could be read; it may have a method
+	// Text(lang string) string with a localized message. An error of a single
+	// group is in that Group's Err. The caller owns the Snapshot and adds to it.
 	Read(ctx context.Context) (*Snapshot, error)
 }
 

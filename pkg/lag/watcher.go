@@ -42,7 +42,7 @@ type Summary struct {
 
 // Poll reads every cluster, evaluates the rules, and passes the alerts to Ingest.
 // Clusters are read concurrently, until a part of the time before ctx's deadline is
-// left for ingesting and delivering; what was not read by then is unknown.
+// left for ingesting and delivering; groups not read by then are unknown.
 //
 // A cluster or group that cannot be read is an alert, not an error. An error is one
 // of the store or of Ingest; the next poll does what this one left undone.

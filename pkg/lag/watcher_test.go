@@ -122,7 +122,7 @@ func TestReadDeadline(t *testing.T) {
 	}
 }
 
-// Reading ends in time before the deadline; what was read until then is evaluated.
+// Reading ends in time before the deadline; the groups read until then are evaluated.
 func TestPollEndsBeforeTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)

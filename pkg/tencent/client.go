@@ -111,9 +111,9 @@ func CheckEndpoint(endpoint string) error {
 	return err
 }
 
-// parseEndpoint splits an endpoint. The host is part of what is signed, so it is
-// brought into the form in which the server sees it: in lower case, and without
-// the scheme's default port.
+// parseEndpoint splits an endpoint. The host is signed, so it is brought into the
+// form in which the server receives it: in lower case, and without the scheme's
+// default port.
 func parseEndpoint(endpoint string) (scheme, host string, err error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.User != nil || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {

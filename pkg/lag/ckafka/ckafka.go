@@ -66,8 +66,8 @@ func New(c lag.Cluster, key tencent.Credential, rt http.RoundTripper) (*Reader, 
 
 // Read reads the offsets of the groups that the cluster's filter selects. It makes
 // one request for every 50 groups, none when the filter names them all, and one
-// for every 50 topics of a group. When ctx ends it returns what it has read, and
-// the remaining groups have an Err. Its errors are *tencent.Error.
+// for every 50 topics of a group. When ctx ends, the groups that are not read yet
+// have an Err. Its errors are *tencent.Error.
 func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
 	names, complete, err := r.groupNames(ctx)
 	if err != nil {
