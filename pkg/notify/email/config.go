@@ -14,8 +14,8 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Config is one entry of email_configs. The keys and their meaning are
-// Alertmanager's, and so are the defaults but for threading.
+// Config is one entry of email_configs. The keys, their meaning and their defaults
+// are Alertmanager's, except that threading is on by default.
 type Config struct {
 	notify.CommonConfig `yaml:",inline"`
 
@@ -24,25 +24,25 @@ type Config struct {
 	To string `yaml:"to"`
 	// From is the sender, by default AuthUsername. It is a template.
 	From string `yaml:"from,omitempty"`
-	// Hello is the name that the server is greeted with; default localhost.
+	// Hello is the name sent in EHLO; default localhost.
 	Hello string `yaml:"hello,omitempty"`
 	// Smarthost is the server, host:port.
 	Smarthost string `yaml:"smarthost,omitempty"`
 
-	// AuthUsername and AuthPassword log in by PLAIN or LOGIN; without a user
-	// name there is no login. AuthSecret is for CRAM-MD5.
+	// AuthUsername and AuthPassword log in by PLAIN or LOGIN, AuthSecret by
+	// CRAM-MD5. Without a user name there is no login.
 	AuthUsername string         `yaml:"auth_username,omitempty"`
 	AuthPassword setting.Secret `yaml:"auth_password,omitempty"`
 	AuthSecret   setting.Secret `yaml:"auth_secret,omitempty"`
 	AuthIdentity string         `yaml:"auth_identity,omitempty"`
 
-	// Headers are further headers, Subject among them. The values are templates.
+	// Headers are further headers, or Subject. The values are templates.
 	Headers map[string]string `yaml:"headers,omitempty"`
-	// HTML and Text are templates of the two forms of the body; a form that is
-	// not given is the built-in one.
+	// HTML and Text are templates of the two forms of the body; the default is the
+	// built-in message.
 	HTML string `yaml:"html,omitempty"`
 	Text string `yaml:"text,omitempty"`
-	// Picture shows charts of lag that fires in the built-in HTML; default true.
+	// Picture adds charts of firing lag to the built-in HTML; default true.
 	Picture *bool `yaml:"picture,omitempty"`
 
 	// RequireTLS refuses to send without encryption; default true.
@@ -54,18 +54,16 @@ type Config struct {
 	Threading Threading `yaml:"threading,omitempty"`
 }
 
-// Threading makes mail clients show the mails of one alert group as one
-// conversation.
+// Threading makes mail clients show the mails of one alert group as one thread.
 type Threading struct {
-	// Enabled is true by default, unlike Alertmanager's.
+	// Enabled defaults to true; Alertmanager's default is false.
 	Enabled *bool `yaml:"enabled,omitempty"`
-	// ThreadByDate is daily (the default: a conversation holds the mails of one
-	// day) or none.
+	// ThreadByDate is daily (the default: one thread per day) or none.
 	ThreadByDate string `yaml:"thread_by_date,omitempty"`
 }
 
-// Global holds Alertmanager's smtp_ keys of the global section: what the
-// entries of email_configs leave out.
+// Global holds Alertmanager's smtp_ keys of the global section: the defaults of
+// entries.
 type Global struct {
 	From             string         `yaml:"smtp_from,omitempty"`
 	Hello            string         `yaml:"smtp_hello,omitempty"`
@@ -78,7 +76,7 @@ type Global struct {
 	ForceImplicitTLS *bool          `yaml:"smtp_force_implicit_tls,omitempty"`
 }
 
-// Inherit takes from g what c leaves out. It goes before Validate.
+// Inherit fills in the keys that c leaves out. It must precede Validate.
 func (c *Config) Inherit(g Global) {
 	c.From = cmp.Or(c.From, g.From)
 	c.Hello = cmp.Or(c.Hello, g.Hello)
@@ -91,11 +89,11 @@ func (c *Config) Inherit(g Global) {
 	c.ForceImplicitTLS = cmp.Or(c.ForceImplicitTLS, g.ForceImplicitTLS)
 }
 
-// Kind describes the channel. Resolved alerts are not told by default, as in
-// Alertmanager.
+// Kind returns the channel's properties. As in Alertmanager, resolved notifications
+// are not sent by default.
 func (*Config) Kind() notify.Kind { return notify.Kind{Name: "email"} }
 
-// Validate adds what is wrong with c to f. Templates are judged by New.
+// Validate adds the faults of c to f, but for those of templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	if c.To == "" {
 		f.Addf("to", "is missing: name the recipients, for example a@example.com, b@example.com")
@@ -120,7 +118,7 @@ func (c *Config) Validate(f *setting.Faults) {
 		switch {
 		case name == "" || strings.Trim(name, headerName) != "":
 			f.In("headers").Addf(name, "is not the name of a header: it consists of letters, digits and hyphens")
-		case reserved(name):
+		case isReserved(name):
 			f.In("headers").Warnf(name, "is ignored: Tocsin itself writes this header; the recipients are in to, the sender is in from")
 		}
 	}
@@ -149,7 +147,7 @@ func (c *Config) validateServer(f *setting.Faults) {
 	}
 }
 
-// server returns the parts of Smarthost.
+// server returns the host and the port of Smarthost.
 func (c *Config) server() (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(c.Smarthost)
 	if err != nil {
@@ -175,13 +173,12 @@ func (t Threading) enabled() bool { return t.Enabled == nil || *t.Enabled }
 
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
-// headerName holds the characters of header names that anybody uses; RFC 5322
-// allows more.
+// headerName holds the characters of header names in use; RFC 5322 allows more.
 const headerName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-// reserved tells whether only Tocsin may write a header: those that say who
-// gets the mail and from whom, that name it, and that frame its body.
-func reserved(name string) bool {
+// isReserved reports whether Tocsin itself writes a header: those of the recipients,
+// the sender, the identity of the mail, and the form of its body.
+func isReserved(name string) bool {
 	switch name = textproto.CanonicalMIMEHeaderKey(name); name {
 	case "From", "Sender", "To", "Cc", "Bcc", "Date", "Message-Id", "Mime-Version", "Return-Path":
 		return true

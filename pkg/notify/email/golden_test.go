@@ -37,7 +37,7 @@ func manyTopics() []*alert.Alert {
 	return out
 }
 
-func disk() []*alert.Alert {
+func diskAlert() []*alert.Alert {
 	return []*alert.Alert{{
 		Labels: alert.Labels{"alertname": "DiskFull", "instance": "10.0.0.8:9100", "mountpoint": "/data", "severity": "critical"},
 		Annotations: alert.Labels{
@@ -50,20 +50,20 @@ func disk() []*alert.Alert {
 	}}
 }
 
-func over(alerts []*alert.Alert) []*alert.Alert {
+func resolved(alerts []*alert.Alert) []*alert.Alert {
 	for _, a := range alerts {
 		a.EndsAt = now
 	}
 	return alerts
 }
 
-// In each scene what is wanted must be in the text and in the HTML.
+// The text and the HTML of a scene must both contain what it wants.
 var scenes = []notifytest.Scene{
 	{Name: "lag-firing", Alerts: fewTopics(),
 		WantBoth: []string{"44,346", "30,000", "12,345", "2,001", "#3 5,000 · #7 4,100"},
 		WantZH:   []string{"（3 个 topic）", "1 小时 5 分钟"},
 		WantEN:   []string{"(3 topics)", "1h 5m"}},
-	{Name: "lag-resolved", Alerts: over(fewTopics()),
+	{Name: "lag-resolved", Alerts: resolved(fewTopics()),
 		WantBoth: []string{"order-paid"},
 		WantZH:   []string{"[恢复]", "1 小时 5 分钟"},
 		WantEN:   []string{"[RESOLVED]", "1h 5m"}},
@@ -71,11 +71,11 @@ var scenes = []notifytest.Scene{
 		WantBoth: []string{"142,800", "88,000", "2,200", "orders-6"},
 		WantZH:   []string{"（7 个 topic）"},
 		WantEN:   []string{"(7 topics)"}},
-	{Name: "generic-firing", Alerts: disk(),
+	{Name: "generic-firing", Alerts: diskAlert(),
 		WantBoth: []string{"DiskFull", "磁盘快满了", "10.0.0.8:9100", "https://wiki.example.com/disk"},
 		WantZH:   []string{"[告警]", "1 天 2 小时"},
 		WantEN:   []string{"[FIRING]", "1d 2h"}},
-	{Name: "generic-resolved", Alerts: over(disk()),
+	{Name: "generic-resolved", Alerts: resolved(diskAlert()),
 		WantBoth: []string{"DiskFull", "磁盘快满了"},
 		WantZH:   []string{"[恢复]", "1 天 2 小时"},
 		WantEN:   []string{"[RESOLVED]", "1d 2h"}},
@@ -85,12 +85,13 @@ func TestGolden(t *testing.T) {
 	for _, scene := range scenes {
 		for _, language := range []string{"zh", "en"} {
 			t.Run(scene.Name+"."+language, func(t *testing.T) {
-				server, e := startProvider(t, smtp.Config{})
-				e.Language, e.ExternalURL = language, "https://alerts.example.com"
-				n := &alert.Notification{ID: "n1", GroupKey: "{}:{}", Receiver: "ops", At: now, Alerts: scene.Alerts}
-				all(t, send(t.Context(), t, newConfig("ops@example.com"), e, n), "ops@example.com")
+				server, env := startProvider(t, smtp.Config{})
+				env.Language, env.ExternalURL = language, "https://alerts.example.com"
+				n := newNotification(scene.Alerts...)
+				n.GroupKey = "{}:{}"
+				notifytest.SendAll(t, notifytest.New(t, newConfig("ops@example.com"), env), n)
 				m := server.Inbox()[0]
-				notifytest.CompareGolden(t, scene.Name+"."+language+".txt", shown(m))
+				notifytest.CompareGolden(t, scene.Name+"."+language+".txt", headersAndText(m))
 				notifytest.CompareGolden(t, scene.Name+"."+language+".html", m.HTML)
 				scene.Check(t, language, m.Text)
 				scene.Check(t, language, m.HTML)
@@ -99,8 +100,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// shown is a mail's header, decoded, and its text.
-func shown(m smtp.Mail) string {
+// headersAndText returns a mail's headers, decoded, and its text.
+func headersAndText(m smtp.Mail) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
 		for _, value := range m.Header[name] {
