@@ -145,7 +145,7 @@ func (s *Server) accept(r *http.Request) *apiError {
 	return nil
 }
 
-// check returns what is wrong regarding the robot, and counts a message that it accepts.
+// check returns the error that depends on the robot, and counts a message that it accepts.
 // m is nil when the request has no valid message.
 func (s *Server) check(token string, r *http.Request, m *Message, now time.Time) *apiError {
 	robot := s.robots[token]

@@ -27,7 +27,7 @@ type content struct {
 	} `json:"at"`
 }
 
-// parse returns a message, or what is wrong with it regardless of the robot.
+// parse returns a message, or the error that does not depend on the robot.
 func parse(r *http.Request) (*Message, *apiError) {
 	if r.Method != http.MethodPost {
 		return nil, &apiError{43002, "需要POST请求"}

@@ -158,7 +158,7 @@ func (s *Server) accept(r *http.Request) (status int, word string) {
 	return status, word
 }
 
-// parse returns a message, or the status and the word of what is wrong with it.
+// parse returns a message, or the status and the word of its error.
 func parse(r *http.Request) (m *Message, status int, word string) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	m = &Message{}

@@ -25,7 +25,7 @@ type content struct {
 	Mobiles []string `json:"mentioned_mobile_list"`
 }
 
-// parse returns a message, or what is wrong with it regardless of the robot.
+// parse returns a message, or the error that does not depend on the robot.
 func parse(r *http.Request) (*Message, *apiError) {
 	if r.Method != http.MethodPost {
 		return nil, &apiError{40058, "invalid Request Parameter, POST required"}
