@@ -7,156 +7,153 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
-	"tocsin/pkg/outbox"
 	"tocsin/pkg/store"
-	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/storetest"
 )
 
-// gate is a store whose commits wait until it opens. It counts them.
-type gate struct {
-	store.Store
-	open    chan struct{}
-	mu      sync.Mutex
+// concurrentIngests is several calls of Ingest that wait for the store at the same
+// time. The first one commits when the store is opened; the others share the next
+// commit.
+type concurrentIngests struct {
+	*env
+	// contexts are those of the first calls; the others have the test's.
+	contexts []context.Context
+	// fail is the result of commits; nil commits.
+	fail func(changes []store.Change) error
+
+	open    chan struct{} // closed when the store is available
+	calls   sync.WaitGroup
 	commits int
-	fail    error
+	errs    []error
 }
 
-func (g *gate) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
-	select {
-	case <-g.open:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.commits++
-	if g.fail != nil {
-		return g.fail
-	}
-	return g.Store.Commit(ctx, now, changes...)
-}
-
-// crowded has n calls at the same time bring an alert of their own each, the
-// first with a context of its own, and opens the gate when all wait.
-func crowded(t *testing.T, g *gate, n int, first context.Context) (*world, []error) {
-	w := &world{t: t, store: g, receiver: []*outbox.Receiver{{Name: "ops", Integrations: []outbox.Integration{integration(&channel{}, "chat")}}}}
-	w.restart(newRouteConfig("10s", "1m", "1h"))
-	errs := make([]error, n)
-	var calls sync.WaitGroup
-	for i := range n {
-		ctx := t.Context()
-		if i == 0 && first != nil {
-			ctx = first
+func newConcurrentIngests(t *testing.T) *concurrentIngests {
+	t.Helper()
+	c := &concurrentIngests{open: make(chan struct{})}
+	c.env, _ = newChannelEnv(t, newRoute("10s", "1m", "1h"))
+	var mu sync.Mutex
+	c.intercept(func(ctx context.Context, op storetest.Op, do func() error) error {
+		if op.Name != "Commit" {
+			return do()
 		}
-		calls.Go(func() {
-			errs[i] = w.engine.Ingest(ctx, at(float64(i)), lagAlerts(at(0), false, fmt.Sprintf("t%02d", i)))
-		})
+		select {
+		case <-c.open:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		c.commits++
+		if c.fail != nil {
+			if err := c.fail(op.Changes); err != nil {
+				return err
+			}
+		}
+		return do()
+	})
+	return c
+}
+
+// start starts n calls, one after another, each with one alert. Call finish then.
+func (c *concurrentIngests) start(n int) {
+	c.errs = make([]error, n)
+	for i := range n {
+		ctx := c.t.Context()
+		if i < len(c.contexts) {
+			ctx = c.contexts[i]
+		}
+		c.calls.Go(func() { c.errs[i] = c.engine.Ingest(ctx, at(float64(i)), lagAlerts(at(0), fmt.Sprintf("t%02d", i))) })
 		synctest.Wait()
 	}
-	close(g.open)
-	calls.Wait()
-	return w, errs
 }
 
-// Calls that wait go into the store together: the first alone, the others after
-// it in one commit.
-func TestCallsShareACommit(t *testing.T) {
+// finish opens the store and waits for all calls.
+func (c *concurrentIngests) finish() {
+	close(c.open)
+	c.calls.Wait()
+}
+
+func TestConcurrentIngestsShareACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gate{Store: memory.New(), open: make(chan struct{})}
-		w, errs := crowded(t, g, 20, nil)
-		if err := errors.Join(errs...); err != nil {
-			t.Fatal(err)
+		c := newConcurrentIngests(t)
+		c.start(20)
+		c.finish()
+		if err := errors.Join(c.errs...); err != nil {
+			t.Fatalf("got %v, want no error", err)
 		}
-		// The first call's carriage had left when the second came.
-		if g.commits != 2 {
-			t.Errorf("20 calls took %d commits, want 2", g.commits)
+		if c.commits != 2 {
+			t.Errorf("got %d commits of 20 calls, want 2", c.commits)
 		}
-		all, err := w.engine.Alerts(t.Context(), at(30))
-		if err != nil || len(all) != 20 {
-			t.Errorf("%d alerts are in, %v", len(all), err)
+		alerts, err := c.engine.Alerts(t.Context(), at(30))
+		if err != nil || len(alerts) != 20 {
+			t.Errorf("got %d alerts and %v, want 20", len(alerts), err)
 		}
-		for _, a := range all {
+		for _, a := range alerts {
 			var i float64
 			fmt.Sscanf(a.Labels["topic"], "t%f", &i)
 			if !a.UpdatedAt.Equal(at(i)) {
-				t.Errorf("%s came at %v, want %v", a.Labels["topic"], a.UpdatedAt, at(i))
+				t.Errorf("%s: UpdatedAt: got %v, want that of its call, %v", a.Labels["topic"], a.UpdatedAt, at(i))
 			}
 		}
 	})
 }
 
-// That the store is away is told to all who wait.
-func TestCallsShareAnOutage(t *testing.T) {
+func TestConcurrentIngestsShareAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gate{Store: memory.New(), open: make(chan struct{}), fail: store.ErrUnavailable}
-		_, errs := crowded(t, g, 5, nil)
-		for i, err := range errs {
+		c := newConcurrentIngests(t)
+		c.fail = func([]store.Change) error { return store.ErrUnavailable }
+		c.start(5)
+		c.finish()
+		for i, err := range c.errs {
 			if !errors.Is(err, store.ErrUnavailable) {
-				t.Errorf("call %d: %v", i, err)
+				t.Errorf("call %d: got %v, want %v", i, err, store.ErrUnavailable)
 			}
 		}
-		if g.commits != 2 {
-			t.Errorf("%d commits were tried, want 2", g.commits)
+		if c.commits != 2 {
+			t.Errorf("got %d commits, want 2", c.commits)
 		}
 	})
 }
 
-// picky is a store that takes anything but one key, as when an alert is larger
-// than a value may be.
-type picky struct {
-	store.Store
-	not string
-}
-
-func (p picky) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
-	for _, c := range changes {
-		if c.Key == p.not {
-			return errors.New("the value is too large")
-		}
-	}
-	return p.Store.Commit(ctx, now, changes...)
-}
-
-// What one call brings can be the fault of that one only.
-func TestCallsDoNotShareFaults(t *testing.T) {
+// TestConcurrentIngestsDoNotShareFaults has the store reject one call's alert, as
+// when it is larger than a value may be.
+func TestConcurrentIngestsDoNotShareFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bad := "alert/" + lagAlerts(at(0), false, "t03")[0].Fingerprint().String()
-		_, errs := crowded(t, &gate{Store: picky{memory.New(), bad}, open: make(chan struct{})}, 6, nil)
-		for i, err := range errs {
+		rejected := "alert/" + lagAlerts(at(0), "t03")[0].Fingerprint().String()
+		c := newConcurrentIngests(t)
+		c.fail = func(changes []store.Change) error {
+			for _, change := range changes {
+				if change.Key == rejected {
+					return errors.New("the value is too large")
+				}
+			}
+			return nil
+		}
+		c.start(6)
+		c.finish()
+		for i, err := range c.errs {
 			if (err != nil) != (i == 3) {
-				t.Errorf("call %d: %v", i, err)
+				t.Errorf("call %d: got %v, want an error of call 3 only", i, err)
 			}
 		}
 	})
 }
 
-// A call whose time is over takes nobody with it.
-func TestCallsDoNotShareDeadlines(t *testing.T) {
+// TestConcurrentIngestsDoNotShareDeadlines has the contexts of the first call, which
+// is committing, and of the second, which waits, end.
+func TestConcurrentIngestsDoNotShareDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := memory.New()
-		g := &gate{Store: m, open: make(chan struct{})}
-		first, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		w := &world{t: t, store: g, receiver: []*outbox.Receiver{{Name: "ops"}}}
-		w.restart(newRouteConfig("10s", "1m", "1h"))
-		var calls sync.WaitGroup
-		errs := make([]error, 4)
-		for i := range errs {
-			ctx := t.Context()
-			if i < 2 { // the first is being served when its time is over; the second waits
-				ctx = first
-			}
-			calls.Go(func() { errs[i] = w.engine.Ingest(ctx, at(0), lagAlerts(at(0), false, fmt.Sprintf("t%d", i))) })
-			synctest.Wait()
-		}
-		time.Sleep(2 * time.Second) // virtual: the first two give up
-		close(g.open)
-		calls.Wait()
-		for i, err := range errs {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newConcurrentIngests(t)
+		c.contexts = []context.Context{ctx, ctx}
+		c.start(4)
+		cancel()
+		synctest.Wait()
+		c.finish()
+		for i, err := range c.errs {
 			if (err != nil) != (i < 2) {
-				t.Errorf("call %d: %v", i, err)
+				t.Errorf("call %d: got %v, want an error of calls 0 and 1 only", i, err)
 			}
 		}
 	})

@@ -10,78 +10,59 @@ import (
 	"time"
 
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/outbox/outboxtest"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/bolt"
 	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/redis/redistest"
+	"tocsin/pkg/store/storetest"
 )
-
-// mortal is a store whose user dies at a chosen operation: that one and all
-// later ones fail. A commit at which it dies was either applied or not.
-type mortal struct {
-	store.Store
-	mu      sync.Mutex // held by the operation that goes on
-	left    int
-	applied bool
-}
 
 var errKilled = fmt.Errorf("killed: %w", store.ErrUnavailable)
 
-func (m *mortal) dies() bool { m.left--; return m.left < 0 }
-
-func (m *mortal) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.dies() {
-		return nil, errKilled
-	}
-	return m.Store.Get(ctx, keys...)
-}
-
-func (m *mortal) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.dies() {
-		return nil, errKilled
-	}
-	return m.Store.List(ctx, prefix, after, limit)
-}
-
-func (m *mortal) Due(ctx context.Context, kind string, now time.Time, limit int) ([]store.Item, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.dies() {
-		return nil, errKilled
-	}
-	return m.Store.Due(ctx, kind, now, limit)
-}
-
-func (m *mortal) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.dies() {
-		if m.left == -1 && m.applied {
-			if err := m.Store.Commit(ctx, now, changes...); err != nil {
+// killedAt returns s as a process sees it that is killed at an operation: that one
+// and all later ones fail. If it is a commit, applied is whether it takes effect.
+func killedAt(s store.Store, operation int, applied bool) store.Store {
+	var mu sync.Mutex
+	left := operation
+	return storetest.Intercept(s, func(_ context.Context, op storetest.Op, do func() error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		left--
+		if left >= 0 {
+			return do()
+		}
+		if left == -1 && applied && op.Name == "Commit" {
+			if err := do(); err != nil {
 				return err
 			}
 		}
 		return errKilled
-	}
-	return m.Store.Commit(ctx, now, changes...)
+	})
 }
 
-// The process is killed at every store operation in turn, and another goes on.
-// Whatever was taken in is said, and its end too; a message comes twice only when
-// the kill fell between its sending and the record of it.
+// forEachKill calls run for a kill at each operation, with and without the commit
+// applied, until run reports that the process was not killed.
+func forEachKill(run func(operation int, applied bool) (killed bool)) {
+	for _, applied := range []bool{false, true} {
+		for operation := 0; run(operation, applied); operation++ {
+		}
+	}
+}
+
+// TestKilledAtEveryOperation kills the process at each store operation in turn, and
+// another goes on. Every alert is notified, firing and resolved; twice only if the
+// kill is between a send and its record.
 func TestKilledAtEveryOperation(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
-		killedAtEveryOperation(t, func() (a, b store.Store) {
+		testKilledAtEveryOperation(t, func() (a, b store.Store) {
 			m := memory.New()
 			return m, m
 		})
 	})
 	t.Run("bolt", func(t *testing.T) {
 		files := 0
-		killedAtEveryOperation(t, func() (a, b store.Store) {
+		testKilledAtEveryOperation(t, func() (a, b store.Store) {
 			files++
 			m, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), fmt.Sprint(files)))
 			if err != nil {
@@ -92,196 +73,229 @@ func TestKilledAtEveryOperation(t *testing.T) {
 		})
 	})
 	t.Run("redis", func(t *testing.T) {
-		server := newRedis(t)
-		a, b := server.open(), server.open()
-		killedAtEveryOperation(t, func() (store.Store, store.Store) {
-			server.empty()
+		server := redistest.Start(t)
+		a, b := openRedis(t, server.URL()), openRedis(t, server.URL())
+		testKilledAtEveryOperation(t, func() (store.Store, store.Store) {
+			server.MustCommand("FLUSHALL")
 			return a, b
 		})
 	})
 }
 
-// killedAtEveryOperation plays on empty stores, which are two ways to the same
-// items: for the process that is killed and for the one that goes on.
-func killedAtEveryOperation(t *testing.T, empty func() (a, b store.Store)) {
-	for _, applied := range []bool{false, true} {
-		for ops := 0; ; ops++ {
-			c := &channel{}
-			r := newRouteConfig("0s", "1m", "1h")
-			w := newWorld(t, r, oneReceiver(c))
-			doomed, durable := empty()
-			w.store = &mortal{Store: doomed, left: ops, applied: applied}
-			w.restart(r)
-
-			killed := false
-			// run does what a function's invocation does, and does it again in
-			// another process when the first was killed.
-			run := func(now time.Time, over bool) {
-				step := func() error {
-					err := w.engine.Ingest(t.Context(), now, lagAlerts(now, over, "a", "b"))
-					if err == nil {
-						_, err = w.engine.Tick(t.Context(), now)
-					}
-					return err
+// testKilledAtEveryOperation gets, from empty, the same empty store for the process
+// that is killed and for the one that goes on.
+func testKilledAtEveryOperation(t *testing.T, empty func() (a, b store.Store)) {
+	forEachKill(func(operation int, applied bool) (killed bool) {
+		e, c := newChannelEnv(t, newRoute("0s", "1m", "1h"))
+		doomed, durable := empty()
+		e.store = killedAt(doomed, operation, applied)
+		e.reopen(*e.config.Route)
+		// run ingests and ticks, as an invocation of a function does, and does it again
+		// in another process if the first was killed.
+		run := func(now time.Time, resolved bool) {
+			invoke := func() error {
+				alerts := lagAlerts(now, "a", "b")
+				if resolved {
+					alerts = resolvedAlerts(now, "a", "b")
 				}
-				err := step()
-				if errors.Is(err, errKilled) {
-					killed = true
-					w.store = durable
-					w.restart(r)
-					now = now.Add(4 * time.Minute) // the lease of a send that was cut off has run out
-					err = step()
+				err := e.engine.Ingest(t.Context(), now, alerts)
+				if err == nil {
+					_, err = e.engine.Tick(t.Context(), now)
 				}
-				if err != nil {
-					t.Fatalf("operation %d: %v", ops, err)
-				}
+				return err
 			}
-			run(at(0), false)
-			run(at(600), false)
-			first := c.heard()
-			run(at(1200), true)
-			run(at(1800), true)
-			last := c.heard()
-
-			if n := count(first, "first notification:a,b;"); n < 1 || n > 2 || n != len(first) {
-				t.Fatalf("killed at operation %d (applied: %v): heard %q", ops, applied, first)
+			err := invoke()
+			if errors.Is(err, errKilled) {
+				killed = true
+				e.store = durable
+				e.reopen(*e.config.Route)
+				now = now.Add(4 * time.Minute) // the leases have expired
+				err = invoke()
 			}
-			if n := count(last, "all alerts resolved:;a,b"); n < 1 || n > 2 || n != len(last) {
-				t.Fatalf("killed at operation %d (applied: %v): at the end heard %q", ops, applied, last)
-			}
-			if !killed {
-				if ops < 10 || len(first) != 1 || len(last) != 1 {
-					t.Fatalf("without a kill, after %d operations: heard %q and %q", ops, first, last)
-				}
-				break
+			if err != nil {
+				t.Fatalf("killed at operation %d: got %v, want no error", operation, err)
 			}
 		}
-	}
-}
+		run(at(0), false)
+		run(at(600), false)
+		firing := c.TakeLines()
+		run(at(1200), true)
+		run(at(1800), true)
+		resolved := c.TakeLines()
 
-func count(lines []string, line string) (n int) {
-	for _, l := range lines {
-		if l == line {
-			n++
+		most := 2
+		if !killed {
+			most = 1
+			if operation < 10 {
+				t.Errorf("got %d operations, want at least 10 for this test to mean something", operation)
+			}
 		}
-	}
-	return n
+		if n := count(firing, "first notification:a,b;"); n < 1 || n > most || n != len(firing) {
+			t.Fatalf("killed at operation %d (applied: %v): notified: got %q, want the first notification", operation, applied, firing)
+		}
+		if n := count(resolved, "all alerts resolved:;a,b"); n < 1 || n > most || n != len(resolved) {
+			t.Fatalf("killed at operation %d (applied: %v): notified: got %q, want the resolution", operation, applied, resolved)
+		}
+		return killed
+	})
 }
 
-// The same while 25 groups become a digest: none of them is lost, and none is
-// said more than twice.
+// TestKilledWhileMerging kills the process while 25 groups become a digest. Each is
+// notified, at most twice.
 func TestKilledWhileMerging(t *testing.T) {
 	topics := numbered("t", 25)
-	for _, applied := range []bool{false, true} {
-		for ops := 0; ; ops++ {
-			c := &channel{}
-			w := newWorld(t, byTopic(), paced(c))
-			durable := w.store
-			w.store = &mortal{Store: durable, left: ops, applied: applied}
-			w.restart(byTopic())
-			now := at(0)
-			err := w.engine.Ingest(t.Context(), now, lagAlerts(now, false, topics...))
-			if err == nil {
-				_, err = w.engine.Tick(t.Context(), now)
-			}
-			killed := errors.Is(err, errKilled)
-			if err != nil && !killed {
-				t.Fatal(err)
-			}
-			w.store = durable
-			w.restart(byTopic())
-			for minute := 4; minute <= 12; minute += 2 {
-				w.fire(at(float64(60*minute)), topics...)
-				w.tick(at(float64(60 * minute)))
-			}
-			said := map[string]int{}
-			for _, n := range c.said {
-				for _, a := range n.Alerts {
-					said[a.Labels["topic"]]++
-				}
-			}
-			for _, topic := range topics {
-				if n := said[topic]; n < 1 || n > 2 {
-					t.Fatalf("killed at operation %d (applied: %v): %s was said %d times", ops, applied, topic, n)
-				}
-			}
-			if !killed {
-				if len(c.said) != 1 {
-					t.Errorf("without a kill there were %d messages, want 1", len(c.said))
-				}
-				break
+	forEachKill(func(operation int, applied bool) (killed bool) {
+		c := &outboxtest.Channel{}
+		root := newRouteByTopic()
+		e := newEnv(t, root, outboxtest.WithQuota(outboxtest.Receiver("ops", "robot", c), 20, time.Minute))
+		durable := e.store
+		e.store = killedAt(durable, operation, applied)
+		e.reopen(root)
+		err := e.engine.Ingest(t.Context(), at(0), lagAlerts(at(0), topics...))
+		if err == nil {
+			_, err = e.engine.Tick(t.Context(), at(0))
+		}
+		if killed = errors.Is(err, errKilled); err != nil && !killed {
+			t.Fatal(err)
+		}
+		e.store = durable
+		e.reopen(root)
+		for minute := 4; minute <= 12; minute += 2 {
+			now := at(float64(60 * minute))
+			e.fire(now, topics...)
+			e.tick(now)
+		}
+		notified := map[string]int{}
+		messages := c.Take()
+		for _, n := range messages {
+			for _, a := range n.Alerts {
+				notified[a.Labels["topic"]]++
 			}
 		}
-	}
+		for _, topic := range topics {
+			if n := notified[topic]; n < 1 || n > 2 {
+				t.Fatalf("killed at operation %d (applied: %v): %s: got %d notifications, want 1 or 2", operation, applied, topic, n)
+			}
+		}
+		if !killed && len(messages) != 1 {
+			t.Errorf("without a kill: got %d messages, want 1", len(messages))
+		}
+		return killed
+	})
 }
 
-// Several instances take in and tick at the same time: together they say what one
-// would, once.
+// TestInstancesShareTheWork has several instances ingest the same alerts and tick
+// concurrently: together they notify once.
 func TestInstancesShareTheWork(t *testing.T) {
-	c := &channel{}
-	w := newWorld(t, byTopic(), oneReceiver(c))
+	e, c := newChannelEnv(t, newRouteByTopic())
 	topics := numbered("t", 40)
 	var engines []*dispatch.Engine
 	for range 4 {
-		w.restart(byTopic())
-		engines = append(engines, w.engine)
+		e.reopen(newRouteByTopic())
+		engines = append(engines, e.engine)
 	}
-	for round := range 3 {
+	for round, want := range []int{40, 0, 40} {
 		now := at(float64(300 * round))
-		var wg sync.WaitGroup
-		for _, e := range engines {
-			wg.Go(func() {
-				if err := e.Ingest(t.Context(), now, lagAlerts(now, round == 2, topics...)); err != nil {
-					t.Error(err)
+		alerts := lagAlerts(now, topics...)
+		if round == 2 {
+			alerts = resolvedAlerts(now, topics...)
+		}
+		var instances sync.WaitGroup
+		for _, engine := range engines {
+			instances.Go(func() {
+				if err := engine.Ingest(t.Context(), now, alerts); err != nil {
+					t.Errorf("ingest: got %v, want no error", err)
 				}
-				if _, err := e.Tick(t.Context(), now); err != nil {
-					t.Error(err)
+				if _, err := engine.Tick(t.Context(), now); err != nil {
+					t.Errorf("tick: got %v, want no error", err)
 				}
 			})
 		}
-		wg.Wait()
-		w.tick(now) // whatever was left to the others
-		got := c.heard()
-		want := []int{40, 0, 40}[round]
-		if len(got) != want {
-			t.Errorf("round %d: %d messages, want %d", round, len(got), want)
+		instances.Wait()
+		e.tick(now) // what each left to the others
+		if got := len(c.Take()); got != want {
+			t.Errorf("round %d: got %d notifications, want %d", round, got, want)
 		}
 	}
 }
 
-// intruded is a store in which something is written before each of the next
-// commits.
-type intruded struct {
-	store.Store
-	before []func()
-}
-
-func (s *intruded) Commit(ctx context.Context, now time.Time, changes ...store.Change) error {
-	if len(s.before) > 0 {
-		intrude := s.before[0]
-		s.before = s.before[1:]
-		intrude()
-	}
-	return s.Store.Commit(ctx, now, changes...)
-}
-
-// An alert that comes into a group while it is being flushed is said by this
-// flush or the next, and delays nobody until the next tick.
-func TestAlertMeetsFlush(t *testing.T) {
-	c := &channel{}
-	w := newWorld(t, newRouteConfig("0s", "1m", "1h"), oneReceiver(c))
-	other := w.engine
-	s := &intruded{Store: w.store}
-	w.store = s
-	w.restart(newRouteConfig("0s", "1m", "1h"))
-	w.fire(at(0), "a")
-	for _, topic := range []string{"b", "c", "d"} {
-		s.before = append(s.before, func() {
-			if err := other.Ingest(t.Context(), at(0), lagAlerts(at(0), false, topic)); err != nil {
-				t.Error(err)
+// TestAlertsJoinWhileFlushing has an alert join a group before each of the first
+// commits of a tick. The tick notifies of all of them.
+func TestAlertsJoinWhileFlushing(t *testing.T) {
+	e, c := newChannelEnv(t, newRoute("0s", "1m", "1h"))
+	other := e.engine
+	var late []string
+	e.intercept(func(ctx context.Context, op storetest.Op, do func() error) error {
+		if op.Name == "Commit" && len(late) > 0 {
+			topic := late[0]
+			late = late[1:]
+			if err := other.Ingest(ctx, at(0), lagAlerts(at(0), topic)); err != nil {
+				t.Errorf("ingest: got %v, want no error", err)
 			}
-		})
+		}
+		return do()
+	})
+	e.fire(at(0), "a")
+	late = []string{"b", "c", "d"}
+	e.tick(at(0))
+	expectLines(t, c, "first notification:a,b,c,d;")
+}
+
+// outageTest has two engines ingest and notify three alerts, while something happens
+// to the first one's store.
+type outageTest struct {
+	first, second store.Store
+	// repair is called when an engine has got an error.
+	repair func()
+}
+
+// run returns what is wrong with what was notified, "" if nothing.
+func (o outageTest) run(t *testing.T) string {
+	t.Helper()
+	e, c := newChannelEnv(t, newRouteByTopic())
+	open := func(s store.Store) *dispatch.Engine {
+		e.store = s
+		e.reopen(newRouteByTopic())
+		return e.engine
 	}
-	w.tick(at(0))
-	w.expect(c, "first notification:a,b,c,d;")
+	a, b := open(o.first), open(o.second)
+	errs := 0
+	// retry calls until there is no error, each time with the deadline of a caller.
+	retry := func(call func(ctx context.Context) error) {
+		for {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			err := call(ctx)
+			cancel()
+			if err == nil {
+				return
+			}
+			if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("got %v, want %v or a timeout", err, store.ErrUnavailable)
+			}
+			if errs++; errs > 20 {
+				t.Fatalf("after 20 repairs: got %v, want no error", err)
+			}
+			o.repair()
+		}
+	}
+	topics := []string{"x", "y", "z"}
+	for i, engine := range []*dispatch.Engine{a, b, a} {
+		now := at(float64(60 * i))
+		retry(func(ctx context.Context) error { return engine.Ingest(ctx, now, lagAlerts(now, topics[i])) })
+		retry(func(ctx context.Context) error { _, err := engine.Tick(ctx, now); return err })
+	}
+	for i, engine := range []*dispatch.Engine{b, a, b} {
+		now := at(float64(600 * (i + 1))) // the leases have expired
+		retry(func(ctx context.Context) error { _, err := engine.Tick(ctx, now); return err })
+	}
+	got := c.TakeLines()
+	for _, topic := range topics {
+		if n := count(got, "first notification:"+topic+";"); n < 1 || n > 2 || errs == 0 && n != 1 {
+			return fmt.Sprintf("%s: got %d notifications, want 1, or 2 after an error: %q", topic, n, got)
+		}
+	}
+	if len(got) > len(topics)+1 {
+		return fmt.Sprintf("got %d notifications, want only what was in flight twice: %q", len(got), got)
+	}
+	return ""
 }

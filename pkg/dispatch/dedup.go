@@ -31,6 +31,38 @@ type logEntry struct {
 	At time.Time `json:"at"`
 }
 
+// planIntegration plans what an integration is notified of and what is logged. It
+// returns the alerts that must stay in the group: they resolved while they were
+// muted, and the integration is to be notified of that once they are not.
+func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff groupDiff, now time.Time, upstream bool) (waiting []alert.Fingerprint) {
+	last := logEntry{At: p.scheduled}
+	if l.last != nil {
+		last = *l.last
+		if !upstream {
+			last, waiting = last.recordMutedResolved(diff.mutedResolved)
+		}
+	}
+	reason := reasonNone
+	if len(diff.alerts) > 0 {
+		repeat := repeatDue(r, last.At, p.scheduled, now, diff.alerts, upstream)
+		reason = dedup(diff.firing, diff.resolved, last, l.integration.SendResolved, repeat)
+	}
+	if reason == reasonNone {
+		if len(waiting) > 0 {
+			p.logs = append(p.logs, plannedLog{l.integration, last})
+		}
+		return waiting
+	}
+	p.logs = append(p.logs, plannedLog{l.integration, logEntry{
+		Firing: diff.firing, Resolved: diff.resolved, MutedResolved: intersection(last.MutedResolved, diff.mutedResolved), At: p.scheduled,
+	}})
+	alerts := l.integration.AlertsOf(&alert.Notification{Alerts: diff.alerts, At: now})
+	if len(alerts) > 0 {
+		p.notify = append(p.notify, plannedNotification{l.integration, reason, alerts})
+	}
+	return waiting
+}
+
 // dedup is Alertmanager's deduplication: it returns why an integration is notified,
 // or reasonNone. firing and resolved are the group's alerts that are not muted,
 // sorted; repeat is whether a repetition is due.
@@ -73,6 +105,21 @@ func (l logEntry) recordMutedResolved(muted []alert.Fingerprint) (next logEntry,
 	return next, intersection(next.MutedResolved, muted)
 }
 
+// repeatScheduleRetention is how long a group may go on after the last age of a
+// repeat_schedule without a notification.
+const repeatScheduleRetention = 90 * 24 * time.Hour
+
+// logRetention returns how long a log entry of the route is kept. A flush that does
+// not notify does not write one, so that it must outlast the longest time between
+// two repetitions.
+func logRetention(r *route.Route) time.Duration {
+	longest := r.RepeatInterval
+	if n := len(r.RepeatSchedule); n > 0 {
+		longest = r.RepeatSchedule[n-1] + repeatScheduleRetention
+	}
+	return 2*longest + 2*r.GroupInterval + time.Hour
+}
+
 // repeatDue reports whether the last notification of a route, scheduled for last,
 // is to be repeated by the flush at now that was scheduled for scheduled.
 //
@@ -92,46 +139,6 @@ func repeatDue(r *route.Route, last, scheduled, now time.Time, alerts []*alert.A
 		}
 	}
 	return false
-}
-
-// nextRepeat returns the first time after now at which one of the alerts reaches an
-// age of the route's schedule, or zero for never.
-func nextRepeat(r *route.Route, alerts []*alert.Alert, now time.Time) (next time.Time) {
-	for _, a := range alerts {
-		if a.ResolvedAt(now) {
-			continue
-		}
-		for _, age := range r.RepeatSchedule {
-			if t := reachesAge(a, age); t.After(now) {
-				if next.IsZero() || t.Before(next) {
-					next = t
-				}
-				break
-			}
-		}
-	}
-	return next
-}
-
-// reachesAge returns when an alert reaches an age, to the millisecond, as the store
-// keeps due times.
-func reachesAge(a *alert.Alert, age time.Duration) time.Time {
-	return a.StartsAt.Add(age).Truncate(time.Millisecond)
-}
-
-// repeatScheduleRetention is how long a group may go on after the last age of a
-// repeat_schedule without a notification.
-const repeatScheduleRetention = 90 * 24 * time.Hour
-
-// logRetention returns how long a log entry of the route is kept. A flush that does
-// not notify does not write one, so that it must outlast the longest time between
-// two repetitions.
-func logRetention(r *route.Route) time.Duration {
-	longest := r.RepeatInterval
-	if n := len(r.RepeatSchedule); n > 0 {
-		longest = r.RepeatSchedule[n-1] + repeatScheduleRetention
-	}
-	return 2*longest + 2*r.GroupInterval + time.Hour
 }
 
 func intersection(a, b []alert.Fingerprint) []alert.Fingerprint {

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -9,50 +8,50 @@ import (
 	"tocsin/pkg/route"
 )
 
-// The rows of Alertmanager's de-duplication, in its order and words.
-func TestDecide(t *testing.T) {
+// set returns sorted fingerprints; the arguments are in order.
+func set(fps ...alert.Fingerprint) []alert.Fingerprint { return fps }
+
+// TestDedup has the rows of Alertmanager's deduplication in its order, and Tocsin's
+// own for alerts that resolve while they are muted.
+func TestDedup(t *testing.T) {
 	const hour = time.Hour
-	set := func(fps ...alert.Fingerprint) []alert.Fingerprint { return slices.Sorted(slices.Values(fps)) }
 	now := time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
-	told := func(age time.Duration, firing, resolved []alert.Fingerprint) *logEntry {
-		return &logEntry{Firing: firing, Resolved: resolved, At: now.Add(-age)}
+	last := func(age time.Duration, firing, resolved []alert.Fingerprint) logEntry {
+		return logEntry{Firing: firing, Resolved: resolved, At: now.Add(-age)}
 	}
-	for _, tc := range []struct {
+	none := logEntry{At: now}
+	for _, test := range []struct {
 		name             string
 		firing, resolved []alert.Fingerprint
-		last             *logEntry
-		noResolved       bool
+		last             logEntry
+		noResolved       bool // send_resolved: false
 		upstream         bool
-		reason           string
-		send             bool
+		want             string
 	}{
-		{"never told, firing", set(1), nil, nil, false, false, "first notification", true},
-		{"never told, over", nil, set(1), nil, false, false, "none", false},
-		{"told of nothing firing", set(1), nil, told(1, nil, set(1)), false, false, "first notification", true},
-		{"one more", set(1, 2), nil, told(1, set(1), nil), false, false, "new alerts added", true},
-		{"another", set(2), set(1), told(1, set(1), nil), false, false, "new alerts added", true},
-		{"all over", nil, set(1), told(1, set(1), nil), false, false, "all alerts resolved", true},
-		{"all over, ends not wanted", nil, set(1), told(1, set(1), nil), true, false, "all alerts resolved", true},
-		{"over and told", nil, set(1), told(2*hour, nil, set(1)), false, false, "none", false},
-		{"some over", set(1), set(2), told(1, set(1, 2), nil), false, false, "some alerts resolved", true},
-		{"some over, ends not wanted", set(1), set(2), told(1, set(1, 2), nil), true, false, "none", false},
-		{"some over and told", set(1), set(2), told(1, set(1, 2), set(2, 3)), false, false, "none", false},
-		{"fewer, none over", set(1), nil, told(1, set(1, 2), nil), false, false, "none", false},
-		{"too early to repeat", set(1), nil, told(hour-1, set(1), nil), false, false, "none", false},
-		{"time to repeat, upstream", set(1), nil, told(hour, set(1), nil), false, true, "none", false},
-		{"past time to repeat, upstream", set(1), nil, told(hour+1, set(1), nil), false, true, "repeat interval elapsed", true},
-		{"ended unannounced, and may be told", nil, set(1), &logEntry{MutedResolved: set(1), At: now}, false, false, "all alerts resolved", true},
-		{"ended unannounced, fires again", set(1), nil, &logEntry{Firing: set(2), MutedResolved: set(1), At: now}, false, false, "new alerts added", true},
-		{"time to repeat", set(1), nil, told(hour, set(1), nil), false, false, "repeat interval elapsed", true},
+		{"no log, firing", set(1), nil, none, false, false, "first notification"},
+		{"no log, resolved", nil, set(1), none, false, false, "none"},
+		{"nothing fired before", set(1), nil, last(1, nil, set(1)), false, false, "first notification"},
+		{"one more fires", set(1, 2), nil, last(1, set(1), nil), false, false, "new alerts added"},
+		{"another one fires", set(2), set(1), last(1, set(1), nil), false, false, "new alerts added"},
+		{"all resolved", nil, set(1), last(1, set(1), nil), false, false, "all alerts resolved"},
+		{"all resolved, send_resolved off", nil, set(1), last(1, set(1), nil), true, false, "all alerts resolved"},
+		{"all resolved and notified", nil, set(1), last(2*hour, nil, set(1)), false, false, "none"},
+		{"some resolved", set(1), set(2), last(1, set(1, 2), nil), false, false, "some alerts resolved"},
+		{"some resolved, send_resolved off", set(1), set(2), last(1, set(1, 2), nil), true, false, "none"},
+		{"some resolved and notified", set(1), set(2), last(1, set(1, 2), set(2, 3)), false, false, "none"},
+		{"fewer fire, none resolved", set(1), nil, last(1, set(1, 2), nil), false, false, "none"},
+		{"before repeat_interval", set(1), nil, last(hour-1, set(1), nil), false, false, "none"},
+		{"at repeat_interval, Alertmanager", set(1), nil, last(hour, set(1), nil), false, true, "none"},
+		{"after repeat_interval, Alertmanager", set(1), nil, last(hour+1, set(1), nil), false, true, "repeat interval elapsed"},
+		{"at repeat_interval", set(1), nil, last(hour, set(1), nil), false, false, "repeat interval elapsed"},
+		{"resolved while muted, not muted any more", nil, set(1), logEntry{MutedResolved: set(1), At: now}, false, false, "all alerts resolved"},
+		{"resolved while muted, fires again", set(1), nil, logEntry{Firing: set(2), MutedResolved: set(1), At: now}, false, false, "new alerts added"},
 	} {
-		if tc.last == nil {
-			tc.last = &logEntry{At: now}
-		}
-		repeat := repeatDue(&route.Route{RepeatInterval: hour}, tc.last.At, now, now, nil, tc.upstream)
-		reason := dedup(tc.firing, tc.resolved, *tc.last, !tc.noResolved, repeat)
-		send := reason != reasonNone
-		if reason != tc.reason || send != tc.send {
-			t.Errorf("%s: %q, %v; want %q, %v", tc.name, reason, send, tc.reason, tc.send)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			repeat := repeatDue(&route.Route{RepeatInterval: hour}, test.last.At, now, now, nil, test.upstream)
+			if got := dedup(test.firing, test.resolved, test.last, !test.noResolved, repeat); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 }

@@ -118,6 +118,9 @@ func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, 
 		}
 		e.routeMembers(g)
 	}
+	if err := e.loadLogs(ctx, g); err != nil {
+		return nil, err
+	}
 	for i := range g.members {
 		m := &g.members[i]
 		if !m.routed {
@@ -128,7 +131,7 @@ func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, 
 			return nil, err
 		}
 	}
-	return g, e.loadLogs(ctx, g)
+	return g, nil
 }
 
 // loadMembers reads the alerts of a group. One that cannot be read stays in the

@@ -2,177 +2,178 @@ package dispatch_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
-	"tocsin/pkg/notify"
 	"tocsin/pkg/outbox"
+	"tocsin/pkg/outbox/outboxtest"
 	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/storetest"
 )
 
 // t0 is when every test begins.
 var t0 = time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
 
-// at is a time given in seconds since t0.
+// at returns a time in seconds after t0.
 func at(seconds float64) time.Time { return t0.Add(time.Duration(seconds * float64(time.Second))) }
 
-// channel is a notifier that notes what it was asked to say and answers by
-// script. A notification of it has one unit, or as many as units names.
-type channel struct {
-	mu     sync.Mutex
-	units  []string
-	script []error // answers to the next sends, one per unit sent; nil accepts
-	said   []alert.Notification
+// env is an engine on a store in memory.
+type env struct {
+	t         *testing.T
+	store     store.Store
+	receivers []*outbox.Receiver
+	config    dispatch.Config
+	engine    *dispatch.Engine
 }
 
-func (c *channel) Messages(n *alert.Notification) ([]notify.Message, error) {
-	units := c.units
-	if units == nil {
-		units = []string{"1"}
-	}
-	var out []notify.Message
-	for _, u := range units {
-		if slices.Contains(n.AcceptedUnits, u) {
-			continue
-		}
-		said := *n
-		out = append(out, notify.Message{Target: "test", Units: []string{u}, Send: func(ctx context.Context) []notify.Outcome {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			var err error
-			if len(c.script) > 0 {
-				err, c.script = c.script[0], c.script[1:]
-			}
-			if err == nil {
-				c.said = append(c.said, said)
-			}
-			return notify.Outcomes([]string{u}, err)
-		}})
-	}
-	return out, nil
+func newEnv(t *testing.T, root route.Config, receivers ...*outbox.Receiver) *env {
+	t.Helper()
+	e := &env{t: t, store: memory.New(), receivers: receivers}
+	e.reopen(root)
+	return e
 }
 
-// fail lets the next sends be answered with errs.
-func (c *channel) fail(errs ...error) { c.script = append(c.script, errs...) }
-
-// heard empties the record and tells it, one line per accepted unit:
-// "reason: firing names; resolved names".
-func (c *channel) heard() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var out []string
-	for _, n := range c.said {
-		line := n.Reason + ":" + names(n.Firing()) + ";" + names(n.Resolved())
-		if n.FallbackFor != "" {
-			line += " instead of " + n.FallbackFor + ": " + n.Cause
-		}
-		out = append(out, line)
-	}
-	c.said = nil
-	return out
+// newChannelEnv returns an engine whose only receiver, ops, is the returned channel.
+func newChannelEnv(t *testing.T, root route.Config) (*env, *outboxtest.Channel) {
+	t.Helper()
+	c := &outboxtest.Channel{}
+	return newEnv(t, root, outboxtest.Receiver("ops", "test", c)), c
 }
 
-func names(alerts []*alert.Alert) string {
-	var s []string
-	for _, a := range alerts {
-		s = append(s, a.Labels["topic"])
-	}
-	return strings.Join(s, ",")
-}
-
-type world struct {
-	t        *testing.T
-	store    store.Store
-	receiver []*outbox.Receiver
-	config   dispatch.Config
-	engine   *dispatch.Engine
-}
-
-func integration(c *channel, kind string) outbox.Integration {
-	return outbox.Integration{Kind: notify.Kind{Name: kind}, SendResolved: true, Notifier: c}
-}
-
-// newWorld builds an engine on a store in memory.
-func newWorld(t *testing.T, routing route.Config, receivers ...*outbox.Receiver) *world {
-	w := &world{t: t, store: memory.New(), receiver: receivers}
-	w.restart(routing)
-	return w
-}
-
-// restart forgets all but the store, and begins anew with route.
-func (w *world) restart(routing route.Config) {
-	w.t.Helper()
-	var f setting.Faults
-	known := route.Names{}
-	for _, r := range w.receiver {
+// reopen replaces the engine by a new one on the same store, with a configuration.
+func (e *env) reopen(root route.Config) {
+	e.t.Helper()
+	var faults setting.Faults
+	var known route.Names
+	for _, r := range e.receivers {
 		known.Receivers = append(known.Receivers, r.Name)
 	}
-	for _, ti := range w.config.TimeIntervals {
-		ti.Validate(&f)
+	for _, ti := range e.config.TimeIntervals {
+		ti.Validate(&faults)
 		known.TimeIntervals = append(known.TimeIntervals, ti.Name)
 	}
-	routing.Validate(&f, known)
-	if len(f.List()) > 0 {
-		w.t.Fatalf("route: %v", f.List())
+	root.Validate(&faults, known)
+	if len(faults.List()) > 0 {
+		e.t.Fatalf("configuration: got %v, want no faults", faults.List())
 	}
 	var err error
-	w.config.Route, w.config.Receivers = &routing, w.receiver
-	w.engine, err = dispatch.New(w.store, w.config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		w.t.Fatal(err)
+	e.config.Route, e.config.Receivers = &root, e.receivers
+	if e.engine, err = dispatch.New(e.store, e.config, slog.New(slog.DiscardHandler)); err != nil {
+		e.t.Fatal(err)
 	}
 }
 
-// fire and resolve take in one alert per topic as of now.
-func (w *world) fire(now time.Time, topics ...string) { w.ingest(now, false, topics) }
-
-func (w *world) resolve(now time.Time, topics ...string) { w.ingest(now, true, topics) }
-
-func (w *world) ingest(now time.Time, over bool, topics []string) {
-	w.t.Helper()
-	if err := w.engine.Ingest(w.t.Context(), now, lagAlerts(now, over, topics...)); err != nil {
-		w.t.Fatalf("ingest at %v: %v", now.Sub(t0), err)
-	}
+// intercept makes the engine's store operations run through fn.
+func (e *env) intercept(fn func(ctx context.Context, op storetest.Op, do func() error) error) {
+	e.t.Helper()
+	e.store = storetest.Intercept(e.store, fn)
+	e.reopen(*e.config.Route)
 }
 
-// lagAlerts makes one alert per topic, that fires from now or, if over, fired
-// from t0 until now.
-func lagAlerts(now time.Time, over bool, topics ...string) []*alert.Alert {
-	var alerts []*alert.Alert
-	for _, topic := range topics {
-		a := &alert.Alert{Labels: alert.Labels{"alertname": "Lag", "topic": topic}, StartsAt: now}
-		if over {
-			a.StartsAt, a.EndsAt = t0, now
-		}
-		alerts = append(alerts, a)
+// lagAlerts returns one alert for each topic that fires since now.
+func lagAlerts(now time.Time, topics ...string) []*alert.Alert {
+	alerts := make([]*alert.Alert, len(topics))
+	for i, topic := range topics {
+		alerts[i] = &alert.Alert{Labels: alert.Labels{"alertname": "Lag", "topic": topic}, StartsAt: now}
 	}
 	return alerts
 }
 
-func (w *world) tick(now time.Time) dispatch.Summary {
-	w.t.Helper()
-	sum, err := w.engine.Tick(w.t.Context(), now)
+// resolvedAlerts returns one alert for each topic that fired from t0 until now.
+func resolvedAlerts(now time.Time, topics ...string) []*alert.Alert {
+	alerts := lagAlerts(t0, topics...)
+	for _, a := range alerts {
+		a.EndsAt = now
+	}
+	return alerts
+}
+
+func (e *env) fire(now time.Time, topics ...string) { e.ingest(now, lagAlerts(now, topics...)...) }
+
+func (e *env) resolve(now time.Time, topics ...string) {
+	e.ingest(now, resolvedAlerts(now, topics...)...)
+}
+
+func (e *env) ingest(now time.Time, alerts ...*alert.Alert) {
+	e.t.Helper()
+	if err := e.engine.Ingest(e.t.Context(), now, alerts); err != nil {
+		e.t.Fatalf("ingest at %v: got %v, want no error", now.Sub(t0), err)
+	}
+}
+
+func (e *env) tick(now time.Time) dispatch.Summary {
+	e.t.Helper()
+	sum, err := e.engine.Tick(e.t.Context(), now)
 	if err != nil {
-		w.t.Fatalf("tick at %v: %v", now.Sub(t0), err)
+		e.t.Fatalf("tick at %v: got %v, want no error", now.Sub(t0), err)
 	}
 	return sum
 }
 
-// expect checks what a channel heard since the last look.
-func (w *world) expect(c *channel, want ...string) {
-	w.t.Helper()
-	if got := c.heard(); !slices.Equal(got, want) {
-		w.t.Fatalf("heard\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+// nextDue returns when the engine has work to do next, zero for never.
+func (e *env) nextDue() time.Time {
+	e.t.Helper()
+	next, err := e.engine.NextDue(e.t.Context())
+	if err != nil {
+		e.t.Fatalf("next due: got %v, want no error", err)
 	}
+	return next
+}
+
+// expectDue checks when the engine has work to do next.
+func (e *env) expectDue(want time.Time) {
+	e.t.Helper()
+	if got := e.nextDue(); !got.Equal(want) {
+		e.t.Errorf("next due: got %v, want %v", got.Sub(t0), want.Sub(t0))
+	}
+}
+
+// expectLines checks what a channel accepted since the last check.
+func expectLines(t *testing.T, c *outboxtest.Channel, want ...string) {
+	t.Helper()
+	if got := c.TakeLines(); !slices.Equal(got, want) {
+		t.Fatalf("notified: got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// expectContains checks that a channel accepted these lines since the last check,
+// among others.
+func expectContains(t *testing.T, c *outboxtest.Channel, want ...string) {
+	t.Helper()
+	got := c.TakeLines()
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("notified: got %q, want %q among them", got, line)
+		}
+	}
+}
+
+// count returns the number of lines equal to line.
+func count(lines []string, line string) (n int) {
+	for _, l := range lines {
+		if l == line {
+			n++
+		}
+	}
+	return n
+}
+
+// numbered returns prefix000, prefix001, ….
+func numbered(prefix string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%03d", prefix, i)
+	}
+	return names
 }
 
 func duration(s string) *setting.Duration {
@@ -183,11 +184,17 @@ func duration(s string) *setting.Duration {
 	return &d
 }
 
-// route is a root route with the given timers, grouping by alertname.
-func newRouteConfig(wait, interval, repeat string) route.Config {
+// newRoute returns a root route to ops with the timers, grouped by alertname: all
+// lag alerts are one group.
+func newRoute(wait, interval, repeat string) route.Config {
 	return route.Config{Receiver: "ops", GroupBy: []string{"alertname"},
 		GroupWait: duration(wait), GroupInterval: duration(interval), RepeatInterval: duration(repeat)}
 }
 
-func passing(text string) error { return &notify.Error{Class: notify.Retry, Message: text} }
-func final(text string) error   { return &notify.Error{Class: notify.Permanent, Message: text} }
+// newRouteByTopic returns a root route to ops on which every topic is a group of its
+// own.
+func newRouteByTopic() route.Config {
+	r := newRoute("0s", "5m", "4h")
+	r.GroupBy = []string{"topic"}
+	return r
+}

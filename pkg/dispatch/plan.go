@@ -84,38 +84,6 @@ func (p *flushPlan) schedule(r *route.Route, alerts []*alert.Alert, now time.Tim
 	return early
 }
 
-// planIntegration plans what an integration is notified of and what is logged. It
-// returns the alerts that must stay in the group: they resolved while they were
-// muted, and the integration is to be notified of that once they are not.
-func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff groupDiff, now time.Time, upstream bool) (waiting []alert.Fingerprint) {
-	last := logEntry{At: p.scheduled}
-	if l.last != nil {
-		last = *l.last
-		if !upstream {
-			last, waiting = last.recordMutedResolved(diff.mutedResolved)
-		}
-	}
-	reason := reasonNone
-	if len(diff.alerts) > 0 {
-		repeat := repeatDue(r, last.At, p.scheduled, now, diff.alerts, upstream)
-		reason = dedup(diff.firing, diff.resolved, last, l.integration.SendResolved, repeat)
-	}
-	if reason == reasonNone {
-		if len(waiting) > 0 {
-			p.logs = append(p.logs, plannedLog{l.integration, last})
-		}
-		return waiting
-	}
-	p.logs = append(p.logs, plannedLog{l.integration, logEntry{
-		Firing: diff.firing, Resolved: diff.resolved, MutedResolved: intersection(last.MutedResolved, diff.mutedResolved), At: p.scheduled,
-	}})
-	alerts := l.integration.AlertsOf(&alert.Notification{Alerts: diff.alerts, At: now})
-	if len(alerts) > 0 {
-		p.notify = append(p.notify, plannedNotification{l.integration, reason, alerts})
-	}
-	return waiting
-}
-
 // planRemovals plans the removal of the members that have resolved or belong to
 // other groups, except those that wait.
 func (p *flushPlan) planRemovals(g *group, waiting []alert.Fingerprint, now time.Time) {
@@ -137,6 +105,31 @@ func (p *flushPlan) planRemovals(g *group, waiting []alert.Fingerprint, now time
 func nextFlush(due time.Time, interval time.Duration, now time.Time) time.Time {
 	missed := now.Sub(due) / interval
 	return due.Add((missed + 1) * interval)
+}
+
+// nextRepeat returns the first time after now at which one of the alerts reaches an
+// age of the route's schedule, or zero for never.
+func nextRepeat(r *route.Route, alerts []*alert.Alert, now time.Time) (next time.Time) {
+	for _, a := range alerts {
+		if a.ResolvedAt(now) {
+			continue
+		}
+		for _, age := range r.RepeatSchedule {
+			if t := reachesAge(a, age); t.After(now) {
+				if next.IsZero() || t.Before(next) {
+					next = t
+				}
+				break
+			}
+		}
+	}
+	return next
+}
+
+// reachesAge returns when an alert reaches an age, to the millisecond, as the store
+// keeps due times.
+func reachesAge(a *alert.Alert, age time.Duration) time.Time {
+	return a.StartsAt.Add(age).Truncate(time.Millisecond)
 }
 
 // groupDiff splits the members of a group that its route matches by what may be

@@ -1,52 +1,60 @@
 package outbox
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"tocsin/pkg/alert"
 )
 
-// Waits double from half a second, and none is longer than 5 min and a fifth.
-func TestBackoff(t *testing.T) {
-	for attempts, want := range map[int]time.Duration{
-		1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second, 10: 256 * time.Second, 11: 5 * time.Minute, 50: 5 * time.Minute,
-	} {
-		got := backoff("id", attempts)
-		if got < want || got > want+want/5 {
-			t.Errorf("after attempt %d: %v, want %v and up to a fifth more", attempts, got, want)
+func TestSplitBySize(t *testing.T) {
+	t.Run("parts fit and have all alerts in order", func(t *testing.T) {
+		var alerts []*alert.Alert
+		for i := range 3000 {
+			alerts = append(alerts, &alert.Alert{Labels: alert.Labels{"n": string(rune('一' + i))}, Annotations: alert.Labels{"text": string(make([]byte, 1000))}})
 		}
-	}
-	if backoff("id", 3) == backoff("other", 3) {
-		t.Error("two notifications come back at the same moment")
-	}
+		n := 0
+		for _, part := range splitBySize(alerts) {
+			size := 0
+			for _, a := range part {
+				if a != alerts[n] {
+					t.Fatalf("alert %d is out of order", n)
+				}
+				size += textSize(a)
+				n++
+			}
+			if size > maxEntrySize {
+				t.Errorf("got a part of %d bytes, want at most %d", size, maxEntrySize)
+			}
+		}
+		if n != len(alerts) {
+			t.Errorf("got %d alerts, want %d", n, len(alerts))
+		}
+	})
+	t.Run("no alerts are one part", func(t *testing.T) {
+		if got := len(splitBySize(nil)); got != 1 {
+			t.Errorf("got %d parts, want 1", got)
+		}
+	})
 }
 
-// What is owed fits the store's values, however many alerts it holds, and no
-// alert is lost between the pieces.
-func TestChunk(t *testing.T) {
-	var alerts []*alert.Alert
-	for i := range 3000 {
-		alerts = append(alerts, &alert.Alert{Labels: alert.Labels{"n": string(rune('一' + i))}, Annotations: alert.Labels{"text": string(make([]byte, 1000))}})
-	}
-	var n int
-	for _, piece := range splitBySize(alerts) {
-		size := 0
-		for _, a := range piece {
-			if a != alerts[n] {
-				t.Fatal("out of order")
+func TestBackoff(t *testing.T) {
+	for _, test := range []struct {
+		attempts int
+		want     time.Duration
+	}{
+		{1, 500 * time.Millisecond}, {2, time.Second}, {3, 2 * time.Second}, {10, 256 * time.Second}, {11, 5 * time.Minute}, {50, 5 * time.Minute},
+	} {
+		t.Run(fmt.Sprint(test.attempts), func(t *testing.T) {
+			if got := backoff("id", test.attempts); got < test.want || got > test.want+test.want/5 {
+				t.Errorf("got %v, want %v and up to a fifth more", got, test.want)
 			}
-			size += textSize(a)
-			n++
+		})
+	}
+	t.Run("notifications have different jitter", func(t *testing.T) {
+		if a, b := backoff("id", 3), backoff("other", 3); a == b {
+			t.Errorf("got %v for both, want different times", a)
 		}
-		if size > maxEntrySize {
-			t.Errorf("a piece of %d bytes", size)
-		}
-	}
-	if n != len(alerts) {
-		t.Errorf("%d alerts in the pieces, want %d", n, len(alerts))
-	}
-	if got := splitBySize(nil); len(got) != 1 {
-		t.Errorf("no alerts: %d pieces, want 1", len(got))
-	}
+	})
 }

@@ -1,0 +1,184 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/outbox/outboxtest"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/memory"
+)
+
+// t0 is when every test begins.
+var t0 = time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
+
+// at returns a time in seconds after t0.
+func at(seconds float64) time.Time { return t0.Add(time.Duration(seconds * float64(time.Second))) }
+
+// env is an outbox on a store in memory.
+type env struct {
+	t      *testing.T
+	store  store.Store
+	config outbox.Config
+	outbox *outbox.Outbox
+	// notified are the receivers that notify notifies: the first one, unless a test
+	// sets more.
+	notified []*outbox.Receiver
+}
+
+func newEnv(t *testing.T, receivers ...*outbox.Receiver) *env {
+	t.Helper()
+	e := &env{t: t, store: memory.New(), config: outbox.Config{Receivers: receivers}, notified: receivers[:1]}
+	e.reopen()
+	return e
+}
+
+// reopen replaces the outbox by a new one on the same store, as another instance
+// has it.
+func (e *env) reopen() {
+	e.t.Helper()
+	var err error
+	if e.outbox, err = outbox.New(e.store, e.config, slog.New(slog.DiscardHandler)); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// firing returns alerts that fire since now.
+func firing(now time.Time, topics ...string) []*alert.Alert {
+	alerts := make([]*alert.Alert, len(topics))
+	for i, topic := range topics {
+		alerts[i] = &alert.Alert{Labels: alert.Labels{"alertname": "Lag", "topic": topic}, StartsAt: now}
+	}
+	return alerts
+}
+
+// resolved returns alerts that fired from t0 until now.
+func resolved(now time.Time, topics ...string) []*alert.Alert {
+	alerts := firing(t0, topics...)
+	for _, a := range alerts {
+		a.EndsAt = now
+	}
+	return alerts
+}
+
+// enqueue commits a notification of the alerts in a group to every integration of
+// the notified receivers, as a flush does, and returns the leased entries.
+func (e *env) enqueue(now time.Time, group string, alerts []*alert.Alert) []*outbox.Entry {
+	e.t.Helper()
+	var leased []*outbox.Entry
+	for _, r := range e.notified {
+		for _, in := range r.Integrations {
+			changes, entries, err := e.outbox.Enqueue(e.t.Context(), now, outbox.Request{
+				Notification: alert.Notification{GroupKey: group, Receiver: r.Name, Reason: "first notification", At: now,
+					GroupLabels: alert.Labels{"topic": group}, Alerts: alerts},
+				Integration: in, Group: group, Scheduled: now,
+			})
+			if err == nil {
+				err = e.store.Commit(e.t.Context(), now, changes...)
+			}
+			if err != nil {
+				e.t.Fatalf("enqueue: got %v, want no error", err)
+			}
+			leased = append(leased, entries...)
+		}
+	}
+	return leased
+}
+
+// summary is the number of accepted messages and of pending entries.
+type summary struct{ sent, pending int }
+
+// notify enqueues a notification of one firing alert for each topic, each in a group
+// of its own, and delivers as a tick does.
+func (e *env) notify(now time.Time, topics ...string) summary {
+	e.t.Helper()
+	var leased []*outbox.Entry
+	for _, topic := range topics {
+		leased = append(leased, e.enqueue(now, topic, firing(now, topic))...)
+	}
+	return e.deliver(now, leased)
+}
+
+// tick delivers what is due.
+func (e *env) tick(now time.Time) summary {
+	e.t.Helper()
+	return e.deliver(now, nil)
+}
+
+func (e *env) deliver(now time.Time, leased []*outbox.Entry) summary {
+	e.t.Helper()
+	s, err := deliver(e.t.Context(), e.outbox, now, leased)
+	if err != nil {
+		e.t.Fatalf("deliver at %v: got %v, want no error", now.Sub(t0), err)
+	}
+	return s
+}
+
+// deliver does what a tick does with the outbox.
+func deliver(ctx context.Context, o *outbox.Outbox, now time.Time, leased []*outbox.Entry) (s summary, err error) {
+	budget, cancel := outbox.NewBudget(ctx)
+	defer cancel()
+	done, err := o.Deliver(ctx, budget, now, leased)
+	if err != nil {
+		return s, err
+	}
+	due, err := o.DeliverDue(ctx, budget, now)
+	if err != nil {
+		return s, err
+	}
+	done.Add(due)
+	s.pending, err = o.Pending(ctx)
+	s.sent = done.Sent + o.SendOptional(budget, now, done)
+	return s, err
+}
+
+// expectLines checks what the channel accepted since the last check.
+func expectLines(t *testing.T, c *outboxtest.Channel, want ...string) {
+	t.Helper()
+	if got := c.TakeLines(); !slices.Equal(got, want) {
+		t.Fatalf("accepted: got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// expectSummary checks the result of a delivery.
+func expectSummary(t *testing.T, got, want summary) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("got %d sent and %d pending, want %d and %d", got.sent, got.pending, want.sent, want.pending)
+	}
+}
+
+// expectSent checks lines that a channel of a test's own recorded, and empties them.
+func expectSent(t *testing.T, sent *[]string, want ...string) {
+	t.Helper()
+	if !slices.Equal(*sent, want) {
+		t.Errorf("sent: got %q, want %q", *sent, want)
+	}
+	*sent = nil
+}
+
+// numbered returns prefix000, prefix001, ….
+func numbered(prefix string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%03d", prefix, i)
+	}
+	return names
+}
+
+// deadLetters returns the dead letters.
+func (e *env) deadLetters() []outbox.DeadLetter {
+	e.t.Helper()
+	dead, err := e.outbox.DeadLetters(e.t.Context())
+	if err != nil {
+		e.t.Fatalf("dead letters: got %v, want no error", err)
+	}
+	return dead
+}
