@@ -1,113 +1,205 @@
-// Package floors knows which room of the module may import which: the house
-// stands only as long as no import runs upward.
+// Package floors checks which packages of the module import which. Every
+// package is a room with its own rule. Rooms stand on floors and import only
+// rooms on lower floors, so that no imports run upward or in a circle.
 package floors
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
-// floors are the rooms from the ground up. A package belongs to the room with
-// the longest name that is its own or leads to it.
-var floors = [][]string{
-	{"pkg/alert", "pkg/chart", "pkg/store", "pkg/setting", "pkg/matcher", "pkg/humanize", "pkg/tencent", "pkg/faas", "pkg/metrics", "pkg/localcloud"},
-	{"pkg/render"},
-	{"pkg/notify"},                          // the contract
-	{"pkg/notify/chat", "pkg/notify/phone"}, // the bases of chat and of phone channels
-	{"pkg/notify/wecom"},                    // shared by WeCom's two channels
-	{"pkg/notify/*", "pkg/intake"},          // * is one folder, a room of its own
-	{"pkg/outbox", "pkg/route", "pkg/silence", "pkg/inhibit"},
-	{"pkg/lag", "pkg/host", "pkg/dispatch", "pkg/api"},
-	{"pkg/config"},
-	{"pkg/app"},
-	{"functions", "cmd"},
-	{"test"},
+// A floor has rooms that do not import each other.
+type floor struct {
+	name  string
+	rooms []room
 }
 
-// Import is one package's import of another. Both are paths below the module.
-type Import struct{ From, To string }
+// A room is a package and its rule.
+type room struct {
+	// name is the package's path below pkg/, or below the module for functions,
+	// cmd, scripts and test. A name with /* at the end is for all packages in
+	// the folder without a rule of their own: a new one needs none.
+	name string
+	// imports lists the rooms that it may import. folder/* is all rooms in a
+	// folder, and * all rooms.
+	imports string
+	// not lists packages outside the module that it must not import.
+	not string
+}
 
-// Check returns what is wrong with the imports, none of them a test's, one line
-// for each fault.
-func Check(imports []Import) []string {
-	var faults []string
-	for _, i := range imports {
-		if why := check(i); why != "" {
-			faults = append(faults, fmt.Sprintf("%s imports %s: %s", i.From, i.To, why))
+// floors is the table of rules, from the top floor down.
+var floors = []floor{
+	{"tests", []room{
+		{name: "test/*", imports: "*"},
+	}},
+	{"tools", []room{
+		{name: "scripts/zip"},
+		{name: "notify/notifytest", imports: "notify render alert setting store localcloud/*"}, // for tests of channels
+		{name: "store/storetest", imports: "store"},                                            // for tests of stores
+		{name: "store/redis/redistest"},
+	}},
+	{"programs", []room{
+		{name: "functions/*", imports: "app faas"},
+		{name: "cmd/tocsin", imports: "app config lag lag/trend chart alert humanize setting host/agent localcloud localcloud/*"},
+		{name: "cmd/tocsin-agent", imports: "host/agent"},
+	}},
+	{"app: builds the parts from a configuration", []room{
+		{name: "app", imports: "config api lag/kafka lag/ckafka lag lag/trend host dispatch outbox intake notify render store store/backend store/memory store/keyspace tencent metrics faas alert"},
+	}},
+	{"config: assembles the rooms' configurations", []room{
+		{name: "config", imports: "api lag host route inhibit notify notify/* render config/strict store/backend setting"},
+	}},
+	{"interfaces: HTTP in, offsets in", []room{
+		{name: "api", imports: "dispatch silence host intake store metrics alert setting"},
+		{name: "lag/kafka", imports: "lag"},
+		{name: "lag/ckafka", imports: "lag tencent"},
+	}},
+	{"engines", []room{
+		{name: "dispatch", imports: "outbox route silence inhibit render store store/keyspace metrics alert"},
+		{name: "lag", imports: "lag/trend store store/keyspace alert humanize setting"},
+		{name: "host", imports: "store store/keyspace alert humanize setting"},
+	}},
+	{"decisions and delivery", []room{
+		{name: "outbox", imports: "notify store store/keyspace metrics alert"},
+		{name: "route", imports: "matcher render store/keyspace alert setting"},
+		{name: "silence", imports: "matcher store store/keyspace alert"},
+		{name: "inhibit", imports: "matcher store store/keyspace alert setting"},
+	}},
+	{"channels, which import no other channel", []room{
+		{name: "notify/*", imports: "notify/chat notify render chart store store/keyspace alert setting"},
+		{name: "notify/sms", imports: "notify/phone notify render tencent alert setting"},
+		{name: "notify/voice", imports: "notify/phone notify render tencent alert setting"},
+		{name: "notify/wecomapp", imports: "notify/wecom notify/chat notify render store store/keyspace alert setting"},
+		{name: "notify/wecomrobot", imports: "notify/wecom notify/chat notify render chart alert setting"},
+	}},
+	{"bases of channels: WeCom", []room{
+		{name: "notify/wecom", imports: "notify/chat notify render"},
+	}},
+	{"bases of channels: chat and phone", []room{
+		{name: "notify/chat", imports: "notify render alert setting"},
+		{name: "notify/phone", imports: "notify render tencent setting"},
+	}},
+	{"contracts: notifications out, alerts in", []room{
+		{name: "notify", imports: "render store alert setting"},
+		{name: "intake", imports: "alert setting", not: "net/http"},
+	}},
+	{"texts, matchers, stores", []room{
+		{name: "render", imports: "chart alert humanize"},
+		{name: "matcher", imports: "alert setting"},
+		{name: "tencent", imports: "setting"},
+		{name: "store/backend", imports: "store store/bolt store/memory store/redis"},
+		{name: "config/strict", imports: "setting"},
+	}},
+	{"parts", []room{
+		{name: "lag/trend", imports: "alert"},
+		{name: "host/agent", imports: "setting/base"},
+		{name: "chart", imports: "humanize"},
+		{name: "chart/glyphs"}, // generates the font of chart
+		{name: "store/bolt", imports: "store"},
+		{name: "store/memory", imports: "store"},
+		{name: "store/redis", imports: "store"},
+		{name: "setting", imports: "setting/base"},
+	}},
+	{"local cloud", []room{
+		{name: "localcloud", imports: "localcloud/*"},
+	}},
+	{"local cloud: vendors and platforms, which import only each other", []room{
+		{name: "localcloud/*", imports: "localcloud/*"},
+	}},
+	{"ground", []room{
+		{name: "alert"},
+		{name: "store"},
+		{name: "store/keyspace"},
+		{name: "setting/base"},
+		{name: "humanize"},
+		{name: "metrics"},
+		{name: "faas"},
+	}},
+}
+
+// Check returns the violations of the rules, one line each. packages has the
+// imports of each package; packages of the module are paths below it.
+func Check(packages map[string][]Import) []string {
+	var violations []string
+	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
+		r, _ := find(pkg)
+		if r == nil {
+			violations = append(violations, pkg+" has no rule: add one to the table in test/floors/floors.go")
+			continue
+		}
+		for _, i := range packages[pkg] {
+			if v := r.check(pkg, i); v != "" {
+				violations = append(violations, fmt.Sprintf("%s imports %s: %s", pkg, i.Path, v))
+			}
 		}
 	}
-	return faults
+	return violations
 }
 
-func check(i Import) string {
-	from, fromFloor := roomOf(i.From)
-	to, toFloor := roomOf(i.To)
-	switch {
-	case from == "" || to == "":
-		return "one of them is in no known room: give it a floor in test/floors/floors.go"
-	case from == "test", from == to && !within(i.To, "pkg/host/agent"):
-		return ""
-	case to == "test":
-		return "only tests may use test"
-	case from == "pkg/localcloud":
-		return "the local cloud is the outside world and shares nothing with the product"
-	case to == "pkg/localcloud":
-		if within(i.From, "cmd/tocsin") || i.From == "pkg/notify/notifytest" {
-			return ""
+// Import is an import of a package.
+type Import struct {
+	Path string
+	Own  bool // a package of the module
+}
+
+// check returns why a package of the room must not have an import, or "".
+func (r *room) check(pkg string, i Import) string {
+	if !i.Own {
+		if slices.Contains(strings.Fields(r.not), i.Path) {
+			return "excluded by the rule of " + r.name
 		}
-		return "only cmd/tocsin and tests may use the local cloud"
-	case to == "pkg/notify/notifytest":
-		return "only tests may use notifytest"
-	case within(i.To, "pkg/host/agent") && !within(i.From, "cmd/tocsin") && !within(i.From, "cmd/tocsin-agent"):
-		return "the agent runs on hosts and is no part of functions"
-	case isChannel(from) && isChannel(to):
-		return "a channel knows no other channel"
-	case isChannel(from) && to == "pkg/dispatch":
-		return "a channel knows nothing of dispatch"
-	case from == "pkg/outbox" && isDecision(to):
-		return "the outbox knows nothing of routing"
-	case isDecision(from) && (isDecision(to) || to == "pkg/outbox"):
-		return "routes, silences and inhibition know nothing of each other and of the outbox"
-	case from == "pkg/faas" && to == "pkg/alert":
-		return "faas knows nothing of alerts"
-	case toFloor > fromFloor:
-		return fmt.Sprintf("upward, from floor %d to floor %d", fromFloor, toFloor)
+		return ""
+	}
+	imported, to := find(i.Path)
+	_, from := find(pkg)
+	switch {
+	case imported == nil:
+		return "it has no rule"
+	case !r.allows(i.Path):
+		return fmt.Sprintf("the rule of %s allows %s", r.name, cmp.Or(r.imports, "none"))
+	case to < from, to == from && imported != r:
+		return fmt.Sprintf("not on a lower floor: from %q to %q", floors[from].name, floors[to].name)
 	}
 	return ""
 }
 
-// roomOf returns the room of a package and its floor, "" if there is none.
-func roomOf(pkg string) (room string, floor int) {
-	for n, rooms := range floors {
-		for _, name := range rooms {
-			parent, many := strings.CutSuffix(name, "*")
-			if many && strings.HasPrefix(pkg, parent) {
-				folder, _, _ := strings.Cut(pkg[len(parent):], "/")
-				name = parent + folder
-			}
-			if within(pkg, name) && len(name) > len(room) {
-				room, floor = name, n
+// allows reports whether the rule lists a package.
+func (r *room) allows(pkg string) bool {
+	return slices.ContainsFunc(strings.Fields(r.imports), func(name string) bool { return matches(name, pkg) })
+}
+
+// find returns the room of a package, by its own rule or else that of its
+// folder, and the index of its floor. It returns nil without a rule.
+func find(pkg string) (found *room, at int) {
+	for n := range floors {
+		for i := range floors[n].rooms {
+			r := &floors[n].rooms[i]
+			isFolder := strings.HasSuffix(r.name, "/*")
+			if matches(r.name, pkg) && (found == nil || !isFolder) {
+				found, at = r, n
 			}
 		}
 	}
-	return room, floor
+	return found, at
 }
 
-func within(pkg, room string) bool {
-	return pkg == room || strings.HasPrefix(pkg, room+"/")
-}
-
-// isDecision reports whether a room is one of Alertmanager's three decisions.
-func isDecision(room string) bool {
-	return room == "pkg/route" || room == "pkg/silence" || room == "pkg/inhibit"
-}
-
-// isChannel reports whether a room is one channel, and not code that several
-// channels share.
-func isChannel(room string) bool {
-	switch room {
-	case "pkg/notify/phone", "pkg/notify/chat", "pkg/notify/wecom":
-		return false
+// matches reports whether a name in the table, of a room or of a folder, is
+// that of a package.
+func matches(name, pkg string) bool {
+	if name == "*" {
+		return true
 	}
-	return strings.HasPrefix(room, "pkg/notify/")
+	top, _, _ := strings.Cut(name, "/")
+	if !slices.Contains([]string{"functions", "cmd", "scripts", "test"}, top) {
+		name = "pkg/" + name
+	}
+	folder, isFolder := strings.CutSuffix(name, "*")
+	if !isFolder {
+		return pkg == name
+	}
+	rest, ok := strings.CutPrefix(pkg, folder)
+	return ok && rest != "" && !strings.Contains(rest, "/")
 }
