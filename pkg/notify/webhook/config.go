@@ -1,39 +1,40 @@
 package webhook
 
 import (
-	"net/url"
 	"strings"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/setting"
 )
 
-// Config is one entry of webhook_configs. The keys are Alertmanager's with their
-// meaning, but for Secret.
+// Config is one entry of webhook_configs. The keys and their meaning are
+// Alertmanager's, except for Secret.
 type Config struct {
 	notify.CommonConfig `yaml:",inline"`
 
-	// URL is where notifications are posted to. Its query may be a template.
+	// URL is the address that notifications are posted to. Its query may be a
+	// template.
 	URL setting.Secret `yaml:"url,omitempty"`
-	// HTTP is how Tocsin makes itself known to the server.
+	// HTTP authenticates Tocsin to the server.
 	HTTP *HTTPConfig `yaml:"http_config,omitempty"`
-	// Secret signs every request by the Standard Webhooks specification: whsec_
-	// and base64. Several, separated by spaces or commas, sign side by side, so
-	// that the receiver can change from one to the next.
+	// Secret signs every request by the Standard Webhooks specification: whsec_ and
+	// base64. Several secrets, separated by spaces or commas, make a signature each,
+	// so that the receiver can change from one to the next.
 	Secret setting.Secret `yaml:"secret,omitempty"`
-	// MaxAlerts is how many alerts a message holds; the rest is counted in
-	// truncatedAlerts. 0, the default, is all.
+	// MaxAlerts is how many alerts a message has; truncatedAlerts counts the rest.
+	// The default 0 is all.
 	MaxAlerts uint64 `yaml:"max_alerts,omitempty"`
-	// Timeout bounds one attempt; 0, the default, leaves it to the caller.
+	// Timeout bounds one attempt. The default 0 leaves it to the caller.
 	Timeout setting.Duration `yaml:"timeout,omitempty"`
 	// Payload replaces the body: mappings, lists and values as in YAML, in which
-	// every text is a template. A text whose output reads as YAML of another type
-	// becomes that, as in Alertmanager.
+	// every string is a template. Output that parses as YAML of another type becomes
+	// that type, as in Alertmanager.
 	Payload any `yaml:"payload,omitempty"`
 }
 
-// HTTPConfig is the part of Alertmanager's http_config that says who asks. Only
-// one of the two can be given.
+// HTTPConfig is the authentication part of Alertmanager's http_config. Only one of
+// the two can be given.
 type HTTPConfig struct {
 	BasicAuth     *BasicAuth     `yaml:"basic_auth,omitempty"`
 	Authorization *Authorization `yaml:"authorization,omitempty"`
@@ -47,18 +48,18 @@ type BasicAuth struct {
 
 // Authorization is the header of that name.
 type Authorization struct {
-	// Type is what stands before the credentials; default Bearer.
+	// Type precedes the credentials; default Bearer.
 	Type        string         `yaml:"type,omitempty"`
 	Credentials setting.Secret `yaml:"credentials,omitempty"`
 }
 
-// The owner of a webhook sets no limit that holds for all of them.
+// There are no quotas that apply to all webhooks.
 var kind = notify.Kind{Name: "webhook", SendResolved: true}
 
-// Kind tells what is true of every webhook.
+// Kind returns the channel's properties.
 func (*Config) Kind() notify.Kind { return kind }
 
-// Validate says what is wrong with c. Templates are checked by New.
+// Validate adds the faults of c to f, but for those of templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	c.validateURL(f)
 	if c.Secret != "" {
@@ -85,12 +86,10 @@ func (c *Config) validateURL(f *setting.Faults) {
 		f.Addf("url", "only what follows the question mark can be a template: alerts must not choose the server")
 		return
 	}
-	u, err := url.Parse(fixed)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	if u := chat.ParseURL(fixed); u == nil {
 		f.Addf("url", "is not an https address: it looks like https://hooks.example.com/alerts")
-	case u.Scheme == "http" && !setting.IsLoopback(u.Hostname()):
-		f.Warnf("url", "is plain http: everybody on the way can read along")
+	} else {
+		chat.WarnPlainHTTP(f, "url", u, "the alerts")
 	}
 }
 
@@ -106,11 +105,11 @@ func (h *HTTPConfig) validate(f *setting.Faults) {
 		switch {
 		case strings.EqualFold(a.Type, "basic"):
 			f.In("authorization").Addf("type", "cannot be Basic: use basic_auth, which has a username and a password")
-		case strings.ContainsFunc(a.Type, notToken):
+		case strings.ContainsFunc(a.Type, isNotToken):
 			f.In("authorization").Addf("type", "is one word, such as Bearer")
 		case a.Credentials == "":
 			f.In("authorization").Addf("credentials", "is missing: it is what stands behind %s", a.scheme())
-		case strings.ContainsFunc(string(a.Credentials), notText):
+		case strings.ContainsFunc(string(a.Credentials), isControl):
 			f.In("authorization").Addf("credentials", "has a line break or another control character, which no header can carry")
 		}
 	}
@@ -123,5 +122,5 @@ func (a *Authorization) scheme() string {
 	return a.Type
 }
 
-func notText(r rune) bool  { return r < ' ' || r == 0x7F }
-func notToken(r rune) bool { return r <= ' ' || r >= 0x7F }
+func isControl(r rune) bool  { return r < ' ' || r == 0x7F }
+func isNotToken(r rune) bool { return r <= ' ' || r >= 0x7F }

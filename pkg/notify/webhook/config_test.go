@@ -9,11 +9,12 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"tocsin/pkg/notify"
 	"tocsin/pkg/setting"
 )
 
 const (
-	// key is a part of addresses that must not be shown.
+	// key is the secret part of addresses.
 	key = "7d3c1f88-secret-4bc4-97a0-0ec2fa5aaa11"
 	// secret1 is the specification's own example; secret2 is
 	// printf %s 0123456789abcdef0123456789abcdef | base64.
@@ -30,33 +31,33 @@ func TestValidate(t *testing.T) {
 	tests := []struct {
 		name   string
 		config Config
-		want   []string // "path: message", a warning with "?" before it
+		want   []string // "path: message", with "?" before a warning
 	}{
-		{"good", Config{URL: good, Secret: secret1, MaxAlerts: 5, Timeout: setting.Duration(time.Second), HTTP: &HTTPConfig{BasicAuth: basic}}, nil},
+		{"valid", Config{URL: good, Secret: secret1, MaxAlerts: 5, Timeout: setting.Duration(time.Second), HTTP: &HTTPConfig{BasicAuth: basic}}, nil},
 		{"two secrets", Config{URL: good, Secret: secret1 + ", " + secret2 + "\n"}, nil},
-		{"a token", bearer("", key), nil},
+		{"token", bearer("", key), nil},
 		{"no url", Config{}, []string{"[url]: is missing"}},
-		{"no address", Config{URL: "hooks"}, []string{"[url]: is not an https address"}},
-		{"another scheme", Config{URL: "ftp://h/"}, []string{"[url]: is not an https address"}},
+		{"not an address", Config{URL: "hooks"}, []string{"[url]: is not an https address"}},
+		{"other scheme", Config{URL: "ftp://h/"}, []string{"[url]: is not an https address"}},
 		{"plain http", Config{URL: "http://hooks.example.com/" + key}, []string{"?[url]: is plain http"}},
-		{"plain http on this machine", Config{URL: "http://127.0.0.1:8080/"}, nil},
-		{"plain http on this machine, by name", Config{URL: "http://localhost/"}, nil},
-		{"a template in the query", Config{URL: good + "&to={{ .CommonLabels.team | urlquery }}"}, nil},
-		{"a template for the host", Config{URL: "https://{{ .CommonLabels.host }}/?x=1"}, []string{"[url]: only what follows the question mark"}},
-		{"a template in the path", Config{URL: "https://hooks.example.com/{{ .CommonLabels.host }}"}, []string{"[url]: only what follows the question mark"}},
-		{"a secret without its beginning", Config{URL: good, Secret: setting.Secret(secret1[6:])}, []string{"[secret]: does not begin with whsec_"}},
-		{"a secret of the other form", Config{URL: good, Secret: setting.Secret("whsk_" + secret1[6:])}, []string{"[secret]: does not begin with whsec_"}},
-		{"a secret that is cut", Config{URL: good, Secret: setting.Secret(secret1[:len(secret1)-1])}, []string{"[secret]: is not base64"}},
-		{"a short secret", Config{URL: good, Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILA=="}, []string{"[secret]: has 16 bytes"}},
-		{"a bad second secret", Config{URL: good, Secret: secret1 + " whsec_" + key}, []string{"[secret]: is not base64"}},
-		{"a negative timeout", Config{URL: good, Timeout: -1}, []string{"[timeout]: must not be below"}},
-		{"both", Config{URL: good, HTTP: &HTTPConfig{BasicAuth: basic, Authorization: &Authorization{Credentials: key}}},
+		{"plain http on loopback", Config{URL: "http://127.0.0.1:8080/"}, nil},
+		{"plain http on localhost", Config{URL: "http://localhost/"}, nil},
+		{"template in the query", Config{URL: good + "&to={{ .CommonLabels.team | urlquery }}"}, nil},
+		{"template for the host", Config{URL: "https://{{ .CommonLabels.host }}/?x=1"}, []string{"[url]: only what follows the question mark"}},
+		{"template in the path", Config{URL: "https://hooks.example.com/{{ .CommonLabels.host }}"}, []string{"[url]: only what follows the question mark"}},
+		{"secret without its prefix", Config{URL: good, Secret: setting.Secret(secret1[6:])}, []string{"[secret]: does not begin with whsec_"}},
+		{"asymmetric secret", Config{URL: good, Secret: setting.Secret("whsk_" + secret1[6:])}, []string{"[secret]: does not begin with whsec_"}},
+		{"truncated secret", Config{URL: good, Secret: setting.Secret(secret1[:len(secret1)-1])}, []string{"[secret]: is not base64"}},
+		{"short secret", Config{URL: good, Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILA=="}, []string{"[secret]: has 16 bytes"}},
+		{"bad second secret", Config{URL: good, Secret: secret1 + " whsec_" + key}, []string{"[secret]: is not base64"}},
+		{"negative timeout", Config{URL: good, Timeout: -1}, []string{"[timeout]: must not be below"}},
+		{"basic auth and authorization", Config{URL: good, HTTP: &HTTPConfig{BasicAuth: basic, Authorization: &Authorization{Credentials: key}}},
 			[]string{"[http_config authorization]: is given together with basic_auth"}},
-		{"a colon", Config{URL: good, HTTP: &HTTPConfig{BasicAuth: &BasicAuth{Username: "a:b"}}}, []string{"[http_config basic_auth username]: must not have a colon"}},
-		{"basic by hand", bearer("basic", key), []string{"[http_config authorization type]: cannot be Basic"}},
-		{"two words", bearer("Bearer x", key), []string{"[http_config authorization type]: is one word"}},
+		{"colon in the user name", Config{URL: good, HTTP: &HTTPConfig{BasicAuth: &BasicAuth{Username: "a:b"}}}, []string{"[http_config basic_auth username]: must not have a colon"}},
+		{"type Basic", bearer("basic", key), []string{"[http_config authorization type]: cannot be Basic"}},
+		{"type of two words", bearer("Bearer x", key), []string{"[http_config authorization type]: is one word"}},
 		{"no credentials", bearer("Token", ""), []string{"[http_config authorization credentials]: is missing: it is what stands behind Token"}},
-		{"a line break", bearer("", key+"\nX: y"), []string{"[http_config authorization credentials]: has a line break"}},
+		{"line break in the credentials", bearer("", key+"\nX: y"), []string{"[http_config authorization credentials]: has a line break"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,23 +70,23 @@ func TestValidate(t *testing.T) {
 					s = "?" + s
 				}
 				if strings.Contains(s, key) || strings.Contains(s, "MfKQ9r8") {
-					t.Errorf("a secret is in %q", s)
+					t.Errorf("got a secret in %q, want it hidden", s)
 				}
 				got = append(got, s)
 			}
 			if len(got) != len(tt.want) {
-				t.Fatalf("%q, want %q", got, tt.want)
+				t.Fatalf("got faults %q, want %q", got, tt.want)
 			}
 			for i := range got {
 				if !strings.HasPrefix(got[i], tt.want[i]) {
-					t.Errorf("%q, want %q", got[i], tt.want[i])
+					t.Errorf("got fault %q, want %q", got[i], tt.want[i])
 				}
 			}
 		})
 	}
 }
 
-func TestKeys(t *testing.T) {
+func TestConfigFromYAML(t *testing.T) {
 	var c Config
 	err := yaml.Unmarshal([]byte(`
 url: https://h/
@@ -104,12 +105,12 @@ payload: {text: ['{{ .Status }}', 1]}
 		CommonConfig: c.CommonConfig,
 	}
 	if err != nil || !reflect.DeepEqual(c, want) {
-		t.Errorf("%#v, %v", c, err)
+		t.Errorf("got %#v, %v; want %#v", c, err, want)
 	}
-	if c.SendsResolved(c.Kind()) || !new(Config).SendsResolved(c.Kind()) || c.Kind().Name != "webhook" {
-		t.Error("send_resolved")
+	if c.SendsResolved(c.Kind()) {
+		t.Error("got send_resolved true, want false")
 	}
-	if q := c.Quotas(c.Kind()); len(q) != 1 || q[0].Messages != 5 || new(Config).Quotas(c.Kind()) != nil {
-		t.Errorf("quotas %v", q)
+	if q := c.Quotas(c.Kind()); len(q) != 1 || q[0] != (notify.Quota{Messages: 5, Per: time.Minute}) {
+		t.Errorf("got quotas %v, want 5/1m", q)
 	}
 }

@@ -37,23 +37,23 @@ func TestContract(t *testing.T) {
 // secret in every place.
 func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
-	p := start(t)
-	if err := p.RequireSignature(secret1); err != nil {
+	r := startReceiver(t)
+	if err := r.RequireSignature(secret1); err != nil {
 		t.Fatal(err)
 	}
 	return &notifytest.Vendor[*Config]{
-		Env: p.env,
+		Env: r.env,
 		Config: &Config{
-			URL: setting.Secret(p.address), Secret: secret1,
+			URL: setting.Secret(r.address), Secret: secret1,
 			HTTP: &HTTPConfig{BasicAuth: &BasicAuth{Username: "u", Password: key}},
 		},
-		Inject: p.Inject, Requests: p.Calls,
+		Inject: r.Inject, Requests: r.Calls,
 		Received: func(skip int) []notifytest.Received {
 			var out []notifytest.Received
-			for _, m := range p.Inbox()[skip:] {
+			for _, m := range r.Inbox()[skip:] {
 				var body map[string]any
 				if err := json.Unmarshal(m.Body, &body); err != nil {
-					t.Errorf("%v: %s", err, m.Body)
+					t.Errorf("got a body that is not JSON: %v: %s", err, m.Body)
 				}
 				delete(body, "alerts") // their labels are keys by right
 				out = append(out, notifytest.Received{Text: string(m.Body), Markup: map[string]int{"keys": len(body)}})

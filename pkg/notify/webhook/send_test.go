@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -15,31 +14,31 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// place is somebody's server, and how it is reached.
-type place struct {
+// receiver is a server that takes webhooks, and an environment that reaches it.
+type receiver struct {
 	*server.Server
 	env     *notify.Env
 	address string
 }
 
-func start(t *testing.T) *place {
+func startReceiver(t *testing.T) *receiver {
 	t.Helper()
-	p := &place{Server: server.New(func() time.Time { return at }), env: env()}
-	p.address = notifytest.StartVendor(t, p.env, p.Server) + "/alerts?key=" + key
-	return p
+	r := &receiver{Server: server.New(func() time.Time { return at }), env: newEnv()}
+	r.address = notifytest.StartVendor(t, r.env, r.Server) + "/alerts?key=" + key
+	return r
 }
 
-// attempt says disk() by c, whose URL is the server's, once.
-func (p *place) attempt(t *testing.T, ctx context.Context, c Config) *notify.Error {
+// send sends diskFull() once by c, whose URL is the server's unless it has one.
+func (r *receiver) send(t *testing.T, c Config) *notify.Error {
 	t.Helper()
 	if c.URL == "" {
-		c.URL = setting.Secret(p.address)
+		c.URL = setting.Secret(r.address)
 	}
-	return notifytest.SendOne(t, ctx, notifytest.New(t, &c, p.env), disk(), key, secret1[6:])
+	return notifytest.SendOne(t, t.Context(), notifytest.New(t, &c, r.env), diskFull(), key, secret1[6:])
 }
 
-// The signature is the one of the specification's own example, and the one that
-// openssl makes with a second key:
+// The signatures are that of the specification's example, and that of openssl with a
+// second key:
 // printf 'ID.TIMESTAMP.BODY' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef -binary | base64
 func TestSign(t *testing.T) {
 	keys, err := parseKeys(secret1 + "," + secret2)
@@ -55,57 +54,62 @@ func TestSign(t *testing.T) {
 	}
 	for name := range want {
 		if h.Get(name) != want.Get(name) {
-			t.Errorf("%s: %q, want %q", name, h.Get(name), want.Get(name))
+			t.Errorf("got %s %q, want %q", name, h.Get(name), want.Get(name))
 		}
 	}
 }
 
-// A receiver that has one of the two secrets takes the message once, however
-// often it is tried; the id stays and the timestamp is the attempt's.
+// A receiver that has one of the two secrets accepts the message once, however often
+// it is sent: the id stays the same, and the timestamp is the attempt's.
 func TestSigned(t *testing.T) {
-	p := start(t)
-	if err := p.RequireSignature(secret2); err != nil {
+	r := startReceiver(t)
+	if err := r.RequireSignature(secret2); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.attempt(t, t.Context(), Config{}); err == nil || err.Class != notify.Permanent || !strings.Contains(err.Message, "check http_config and secret") {
-		t.Errorf("without a signature: %+v", err)
+	if err := r.send(t, Config{}); err == nil || err.Class != notify.Permanent || !strings.Contains(err.Message, "check http_config and secret") {
+		t.Errorf("got %+v without a signature, want a permanent error", err)
 	}
-	if err := p.attempt(t, t.Context(), Config{Secret: secret1}); err == nil || !strings.Contains(err.Message, "no signature matches") {
-		t.Errorf("with another secret: %+v", err)
+	if err := r.send(t, Config{Secret: secret1}); err == nil || !strings.Contains(err.Message, "no signature matches") {
+		t.Errorf("got %+v with another secret, want that no signature matches", err)
 	}
 	both := Config{Secret: secret1 + " " + secret2}
-	p.Inject(1, fault.DropAfterAccept)
-	if err := p.attempt(t, t.Context(), both); err == nil || err.Class != notify.Retry || !err.Ambiguous {
-		t.Errorf("no answer: %+v", err)
+	r.Inject(1, fault.DropAfterAccept)
+	if err := r.send(t, both); err == nil || err.Class != notify.Retry || !err.Ambiguous {
+		t.Errorf("got %+v without a response, want an ambiguous error to retry", err)
 	}
-	if err := p.attempt(t, t.Context(), both); err != nil {
-		t.Errorf("the next attempt: %v", err)
+	if err := r.send(t, both); err != nil {
+		t.Errorf("got %v from the next attempt, want it accepted", err)
 	}
-	inbox := p.Inbox()
-	if len(inbox) != 1 || p.Calls() != 4 {
-		t.Fatalf("%d messages, %d calls", len(inbox), p.Calls())
+	inbox := r.Inbox()
+	if len(inbox) != 1 || r.Calls() != 4 {
+		t.Fatalf("got %d messages by %d requests, want 1 by 4", len(inbox), r.Calls())
 	}
-	if h := inbox[0].Header; h.Get("Webhook-Id") != "0a1b-1-5" || h.Get("Webhook-Timestamp") != fmt.Sprint(at.Unix()) {
-		t.Errorf("%v", h)
+	for name, want := range map[string]string{"Webhook-Id": "0a1b-1-5", "Webhook-Timestamp": fmt.Sprint(at.Unix())} {
+		if got := inbox[0].Header.Get(name); got != want {
+			t.Errorf("got %s %q, want %q", name, got, want)
+		}
 	}
-	p.env.Now = func() time.Time { return at.Add(-6 * time.Minute) }
-	if err := p.attempt(t, t.Context(), both); err == nil || !strings.Contains(err.Message, "webhook-timestamp is 6m0s away") {
-		t.Errorf("a clock that is late: %+v", err)
+	r.env.Now = func() time.Time { return at.Add(-6 * time.Minute) }
+	if err := r.send(t, both); err == nil || !strings.Contains(err.Message, "webhook-timestamp is 6m0s away") {
+		t.Errorf("got %+v with a slow clock, want the timestamp rejected", err)
 	}
 }
 
 func TestRequest(t *testing.T) {
-	p := start(t)
-	if err := p.attempt(t, t.Context(), Config{}); err != nil {
+	r := startReceiver(t)
+	if err := r.send(t, Config{}); err != nil {
 		t.Fatal(err)
 	}
-	m := p.Inbox()[0]
-	if m.Path != "/alerts?key="+key || m.Header.Get("Content-Type") != "application/json" || decode(t, string(m.Body))["version"] != "4" {
-		t.Errorf("%s %v %s", m.Path, m.Header, m.Body)
+	m := r.Inbox()[0]
+	if got, want := m.Path, "/alerts?key="+key; got != want {
+		t.Errorf("got path %q, want %q", got, want)
 	}
-	for _, name := range []string{"Authorization", "Webhook-Id", "Webhook-Signature"} {
-		if m.Header.Get(name) != "" {
-			t.Errorf("%s: %q", name, m.Header.Get(name))
+	if got := decode(t, string(m.Body))["version"]; got != "4" {
+		t.Errorf("got version %v, want 4", got)
+	}
+	for name, want := range map[string]string{"Content-Type": "application/json", "Authorization": "", "Webhook-Id": "", "Webhook-Signature": ""} {
+		if got := m.Header.Get(name); got != want {
+			t.Errorf("got %s %q, want %q", name, got, want)
 		}
 	}
 }
@@ -117,28 +121,28 @@ func TestAuthorization(t *testing.T) {
 		"Bearer abc":                 {Authorization: &Authorization{Credentials: "abc"}},
 		"Token abc":                  {Authorization: &Authorization{Type: "Token", Credentials: "abc"}},
 	} {
-		p := start(t)
-		if err := p.attempt(t, t.Context(), Config{HTTP: &c}); err != nil {
-			t.Fatal(err)
-		}
-		if got := p.Inbox()[0].Header.Get("Authorization"); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			r := startReceiver(t)
+			if err := r.send(t, Config{HTTP: &c}); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Inbox()[0].Header.Get("Authorization"); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
-// A template may fill the query, and nothing that it prints leads elsewhere.
+// A template fills in the query; its output cannot change the server.
 func TestAddressTemplate(t *testing.T) {
-	p := start(t)
-	c := Config{URL: setting.Secret(p.address + "&to={{ .CommonLabels.alertname | urlquery }}")}
-	if err := p.attempt(t, t.Context(), c); err != nil {
+	r := startReceiver(t)
+	if err := r.send(t, Config{URL: setting.Secret(r.address + "&to={{ .CommonLabels.alertname | urlquery }}")}); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.Inbox()[0].Path; got != "/alerts?key="+key+"&to=DiskFull" {
-		t.Error(got)
+	if got, want := r.Inbox()[0].Path, "/alerts?key="+key+"&to=DiskFull"; got != want {
+		t.Errorf("got path %q, want %q", got, want)
 	}
-	c.URL = setting.Secret(p.address + `&to={{ "@elsewhere.example.com/#" }}`)
-	if err := p.attempt(t, t.Context(), c); err != nil || len(p.Inbox()) != 2 {
-		t.Errorf("%v", err)
+	if err := r.send(t, Config{URL: setting.Secret(r.address + `&to={{ "@elsewhere.example.com/#" }}`)}); err != nil || len(r.Inbox()) != 2 {
+		t.Errorf("got error %v and %d messages, want the second one at the same server", err, len(r.Inbox()))
 	}
 }

@@ -1,96 +1,97 @@
-// Package webhook posts notifications to any HTTP server: as Alertmanager 0.34
-// does, with the same body (version 4), and signed by the Standard Webhooks
-// specification if there is a secret.
+// Package webhook posts notifications to any HTTP server, with the body of
+// Alertmanager 0.34 (version 4), and signed by the Standard Webhooks specification
+// if there is a secret.
 package webhook
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/url"
-	"slices"
+	"reflect"
 
 	"github.com/prometheus/alertmanager/template"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/render"
 )
 
-// unit is the one unit of a notification: it is never split.
-const unit = "1/1"
-
-// hook is a Notifier.
-type hook struct {
+// notifier is the notify.Notifier of one entry of webhook_configs.
+type notifier struct {
 	sender
-	url       *render.Text
+	url       *chat.Address
 	payload   *payload // nil for the standard body
 	maxAlerts uint64
 }
 
-// New makes the notifier of c, which must be valid. An error names the key whose
-// template is wrong.
+// New returns the notifier of c, which must be valid. The error names the key of a
+// template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	h := &hook{maxAlerts: c.MaxAlerts}
+	w := &notifier{maxAlerts: c.MaxAlerts}
 	var err error
-	if h.sender, err = newSender(c, env); err != nil {
+	if w.sender, err = newSender(c, env); err != nil {
 		return nil, err
 	}
-	if h.url, err = t.CompileText(string(c.URL)); err != nil {
-		return nil, errors.New("url: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)")
+	compile := chat.Compiler{Templates: t}
+	w.url = compile.Secret("url", string(c.URL))
+	if err := compile.Err(); err != nil {
+		return nil, err
 	}
 	if c.Payload != nil {
-		if h.payload, err = newPayload(c.Payload, t); err != nil {
+		if w.payload, err = newPayload(c.Payload, t); err != nil {
 			return nil, err
 		}
 	}
-	return h, nil
+	return w, nil
 }
 
-// Messages returns one message, however many the alerts are.
-func (h *hook) Messages(n *alert.Notification) ([]notify.Message, error) {
-	if slices.Contains(n.AcceptedUnits, unit) {
+// Messages returns one message: a notification is never split.
+func (w *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
+	unit := chat.Unit(1, 1)
+	if chat.Accepted(n, unit) {
 		return nil, nil
 	}
-	n, truncated := h.truncate(n)
-	view := render.NewView(n, &h.env.Style)
-	address, err := h.url.Execute(view)
-	if err != nil {
-		return nil, &notify.Error{Class: notify.Permanent, Message: "the template under url failed"}
-	}
-	body, err := h.body(n, view, truncated)
+	n, truncated := w.truncate(n)
+	view := render.NewView(n, &w.env.Style)
+	address, err := w.url.Execute(view)
 	if err != nil {
 		return nil, err
 	}
-	units := []string{unit}
-	return []notify.Message{{
-		Target: targetOf(address),
-		Units:  units,
-		Text:   string(body),
-		Send: func(ctx context.Context) []notify.Outcome {
-			return notify.Outcomes(units, h.send(ctx, address, messageID(n.ID), body))
-		},
-	}}, nil
+	body, err := w.body(n, view, truncated)
+	if err != nil {
+		return nil, err
+	}
+	return []notify.Message{chat.NewMessage(target(address), unit, string(body), func(ctx context.Context) error {
+		return w.send(ctx, address, messageID(n.ID), body)
+	})}, nil
 }
 
-// truncate leaves max_alerts alerts and tells how many are gone. Everything the
-// message says is said of those that are left, as in Alertmanager.
-func (h *hook) truncate(n *alert.Notification) (*alert.Notification, uint64) {
+// target identifies an address by its host and a hash.
+func target(address string) string {
+	name := kind.Name
+	if u, err := url.Parse(address); err == nil {
+		name += "/" + u.Host
+	}
+	return chat.Target(name, address)
+}
+
+// truncate returns n with at most max_alerts alerts, and how many it dropped. As in
+// Alertmanager, common labels and annotations are those of the remaining alerts.
+func (w *notifier) truncate(n *alert.Notification) (*alert.Notification, uint64) {
 	all := uint64(len(n.Alerts))
-	if h.maxAlerts == 0 || all <= h.maxAlerts {
+	if w.maxAlerts == 0 || all <= w.maxAlerts {
 		return n, 0
 	}
 	short := *n
-	short.Alerts = n.Alerts[:h.maxAlerts]
-	return &short, all - h.maxAlerts
+	short.Alerts = n.Alerts[:w.maxAlerts]
+	return &short, all - w.maxAlerts
 }
 
-// body is version 4 of Alertmanager's message, or the user's own.
-func (h *hook) body(n *alert.Notification, view *render.View, truncated uint64) ([]byte, error) {
-	if h.payload != nil {
-		value, err := h.payload.execute(view)
+// body returns version 4 of Alertmanager's message, or the user's payload.
+func (w *notifier) body(n *alert.Notification, view *render.View, truncated uint64) ([]byte, error) {
+	if w.payload != nil {
+		value, err := w.payload.execute(view)
 		if err != nil {
 			return nil, fmt.Errorf("payload: %w", err)
 		}
@@ -105,15 +106,55 @@ func (h *hook) body(n *alert.Notification, view *render.View, truncated uint64) 
 		Version         string `json:"version"`
 		GroupKey        string `json:"groupKey"`
 		TruncatedAlerts uint64 `json:"truncatedAlerts"`
-	}{render.Data(n, h.env.ExternalURL), "4", n.GroupKey, truncated})
+	}{render.Data(n, w.env.ExternalURL), "4", n.GroupKey, truncated})
 }
 
-// targetOf names the address by its host, and what differs behind it by a hash.
-func targetOf(address string) string {
-	sum := sha256.Sum256([]byte(address))
-	name := kind.Name + "/"
-	if u, err := url.Parse(address); err == nil {
-		name += u.Host + "/"
+// payload is a body in which every string is a template.
+type payload struct {
+	value     any
+	templates map[string]*render.Text // by source
+}
+
+// newPayload compiles the strings of value, including the keys of mappings.
+func newPayload(value any, t *render.Templates) (*payload, error) {
+	p := &payload{value: value, templates: map[string]*render.Text{}}
+	if err := p.compile(reflect.ValueOf(value), t); err != nil {
+		return nil, fmt.Errorf("payload: %w", err)
 	}
-	return name + hex.EncodeToString(sum[:4])
+	return p, nil
+}
+
+func (p *payload) compile(v reflect.Value, t *render.Templates) error {
+	switch v.Kind() {
+	case reflect.Interface:
+		return p.compile(v.Elem(), t)
+	case reflect.String:
+		text, err := t.CompileText(v.String())
+		p.templates[v.String()] = text
+		return err
+	case reflect.Slice:
+		for i := range v.Len() {
+			if err := p.compile(v.Index(i), t); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			if err := p.compile(key, t); err != nil {
+				return err
+			}
+			if err := p.compile(v.MapIndex(key), t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// execute returns the value with the templates' output, as Alertmanager's own code
+// does.
+func (p *payload) execute(v *render.View) (any, error) {
+	return template.DeepCopyWithTemplate(p.value, func(src string) (string, error) {
+		return p.templates[src].Execute(v)
+	})
 }

@@ -16,15 +16,15 @@ import (
 	"tocsin/pkg/render"
 )
 
-// at is the moment that the notifications of these tests speak of.
+// at is the time of the notifications of these tests.
 var at = notifytest.At.UTC()
 
-func env() *notify.Env {
+func newEnv() *notify.Env {
 	return &notify.Env{Style: render.Style{Language: "zh", Location: time.UTC, ExternalURL: "https://alerts.example.com"}, Now: func() time.Time { return at }}
 }
 
-// disk is a notification of one alert that fires and one that is over.
-func disk() *alert.Notification {
+// diskFull returns a notification of a firing and a resolved alert.
+func diskFull() *alert.Notification {
 	one := func(instance string) *alert.Alert {
 		return &alert.Alert{
 			Labels:       alert.Labels{"alertname": "DiskFull", "instance": instance, "severity": "critical"},
@@ -34,7 +34,7 @@ func disk() *alert.Notification {
 		}
 	}
 	first, second := one("10.0.0.8:9100"), one("10.0.0.9:9100")
-	first.EndsAt = at.Add(time.Minute) // ends unless it is said again: it fires
+	first.EndsAt = at.Add(time.Minute) // its lease: it fires
 	second.EndsAt = at.Add(-10 * time.Second)
 	return &alert.Notification{
 		ID: "0a1b-1.5", GroupKey: `{}:{alertname="DiskFull"}`, Receiver: "ops.night", Reason: "some alerts resolved", At: at,
@@ -43,9 +43,9 @@ func disk() *alert.Notification {
 	}
 }
 
-// version4 is what Alertmanager 0.34 sends of disk(), put together by hand from
-// its documentation: the receiver is quoted as a regular expression, what fires
-// has no end, and the fingerprints are FNV-1a of the labels.
+// version4 is Alertmanager 0.34's body of diskFull(), written by hand from its
+// documentation: the receiver is quoted as a regular expression, firing alerts have
+// no end, and fingerprints are FNV-1a of the labels.
 const version4 = `{
 	"receiver": "ops\\.night",
 	"status": "firing",
@@ -79,70 +79,73 @@ func decode(t *testing.T, body string) map[string]any {
 	return v
 }
 
-// message returns the one message that says n.
+// message returns the only message of n.
 func message(t *testing.T, c *Config, n *alert.Notification, files ...string) notify.Message {
 	t.Helper()
 	if c.URL == "" {
 		c.URL = "https://hooks.example.com/alerts"
 	}
-	messages, err := notifytest.New(t, c, env(), files...).Messages(n)
+	messages, err := notifytest.New(t, c, newEnv(), files...).Messages(n)
 	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages, %v", len(messages), err)
+		t.Fatalf("got %d messages and error %v, want one message", len(messages), err)
 	}
 	return messages[0]
 }
 
 func TestBody(t *testing.T) {
-	m := message(t, &Config{}, disk())
+	m := message(t, &Config{}, diskFull())
 	if got, want := decode(t, m.Text), decode(t, version4); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 	if strings.Contains(m.Text, `\u00`) {
-		t.Errorf("escaped as for HTML: %s", m.Text)
+		t.Errorf("got HTML escapes, want none: %s", m.Text)
 	}
 	// printf %s https://hooks.example.com/alerts | sha256sum
-	if m.Target != "webhook/hooks.example.com/042d74ee" || !slices.Equal(m.Units, []string{"1/1"}) {
-		t.Errorf("target %q, units %q", m.Target, m.Units)
+	if got, want := m.Target, "webhook/hooks.example.com/042d74ee"; got != want {
+		t.Errorf("got target %q, want %q", got, want)
+	}
+	if got, want := m.Units, []string{"1/1"}; !slices.Equal(got, want) {
+		t.Errorf("got units %q, want %q", got, want)
 	}
 }
 
-// Receivers index into these without looking: they are never null.
-func TestBodyOfNothing(t *testing.T) {
+// Receivers index into these without a check: they are never null.
+func TestMappingsAreNeverNull(t *testing.T) {
 	got := decode(t, message(t, &Config{}, &alert.Notification{At: at, Alerts: []*alert.Alert{{Labels: alert.Labels{"alertname": "A"}}}}).Text)
 	for _, name := range []string{"groupLabels", "commonLabels", "commonAnnotations", "routeLabels"} {
 		if _, ok := got[name].(map[string]any); !ok {
-			t.Errorf("%s is %v", name, got[name])
+			t.Errorf("got %s %v, want a mapping", name, got[name])
 		}
 	}
 	if _, ok := got["alerts"].([]any)[0].(map[string]any)["annotations"].(map[string]any); !ok {
-		t.Errorf("annotations of an alert: %v", got["alerts"])
+		t.Errorf("got alerts %v, want annotations of each", got["alerts"])
 	}
 }
 
-// What is said of all alerts is said of those that are left.
+// Common labels are those of the remaining alerts.
 func TestMaxAlerts(t *testing.T) {
-	for most, want := range map[uint64]struct {
+	for limit, want := range map[uint64]struct {
 		alerts, truncated int
 		common            string
 	}{0: {2, 0, ""}, 1: {1, 1, "10.0.0.8:9100"}, 2: {2, 0, ""}, 3: {2, 0, ""}} {
-		n := disk()
-		got := decode(t, message(t, &Config{MaxAlerts: most}, n).Text)
+		n := diskFull()
+		got := decode(t, message(t, &Config{MaxAlerts: limit}, n).Text)
 		common, _ := got["commonLabels"].(map[string]any)["instance"].(string)
 		if len(got["alerts"].([]any)) != want.alerts || got["truncatedAlerts"] != float64(want.truncated) || common != want.common {
-			t.Errorf("max_alerts %d: %v", most, got)
+			t.Errorf("max_alerts %d: got %v, want %+v", limit, got, want)
 		}
 		if len(n.Alerts) != 2 {
-			t.Error("the notification was changed")
+			t.Errorf("got %d alerts left in the notification, want it unchanged", len(n.Alerts))
 		}
 	}
 }
 
 func TestManyAlertsAreOneMessage(t *testing.T) {
-	n := disk()
+	n := diskFull()
 	n.Alerts = slices.Repeat(n.Alerts, 2000)
 	n.HalfSize, n.Merged = true, 3
 	if got := decode(t, message(t, &Config{}, n).Text); len(got["alerts"].([]any)) != 4000 {
-		t.Errorf("%d alerts", len(got["alerts"].([]any)))
+		t.Errorf("got %d alerts, want 4000", len(got["alerts"].([]any)))
 	}
 }
 
@@ -162,7 +165,7 @@ func TestPayload(t *testing.T) {
 		"none":          nil,
 		"list":          []any{"{{ .Receiver }}", map[any]any{"x": 1.5, 2: "dropped"}},
 	}}
-	got := decode(t, message(t, c, disk(), file).Text)
+	got := decode(t, message(t, c, diskFull(), file).Text)
 	want := decode(t, `{"firing": "now", "text": "firing DiskFull", "summary": "<96%> & \"rising\"", "count": 2,
 		"labels": {"alertname": "DiskFull", "severity": "critical"}, "constant": 7, "on": true, "none": null,
 		"list": ["ops\\.night", {"x": 1.5}]}`)
@@ -171,7 +174,7 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-func TestNewErrors(t *testing.T) {
+func TestNewNamesTheKeyInErrors(t *testing.T) {
 	for want, c := range map[string]Config{
 		"payload: ":                                  {Payload: map[string]any{"a": []any{"{{"}}},
 		"payload: template \"x\" is not defined":     {Payload: map[string]any{`{{ template "x" . }}`: 1}},
@@ -181,9 +184,9 @@ func TestNewErrors(t *testing.T) {
 		if c.URL == "" {
 			c.URL = "https://h/"
 		}
-		_, err := c.New(env(), nil)
+		_, err := c.New(newEnv(), nil)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), key) {
-			t.Errorf("%v, want %q", err, want)
+			t.Errorf("got error %v, want %q without the key", err, want)
 		}
 	}
 }
