@@ -38,6 +38,7 @@ var floors = []floor{
 	{"tools", []room{
 		{name: "scripts/zip"},
 		{name: "notify/notifytest", imports: "notify render alert setting store localcloud/*"}, // for tests of channels
+		{name: "outbox/outboxtest", imports: "outbox notify alert"},                            // for tests with an outbox
 		{name: "store/storetest", imports: "store"},                                            // for tests of stores
 		{name: "store/redis/redistest"},
 	}},

@@ -26,7 +26,7 @@ const (
 	largeWindow = chunkSize
 	// maxWindow bounds a decompressed window: about half a million partitions.
 	maxWindow = 64 << 20
-	// maxPrealloc bounds what is allocated for a count before its items are
+	// maxPrealloc bounds the memory allocated for a count before its items are
 	// read.
 	maxPrealloc = 1 << 12
 
@@ -355,22 +355,23 @@ func (r *varintReader) more() bool { return len(r.rest) > 0 }
 
 func (r *varintReader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.rest)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.rest = r.rest[n:]
+	r.skip(n)
 	return v
 }
 
 func (r *varintReader) varint() int64 {
 	v, n := binary.Varint(r.rest)
+	r.skip(n)
+	return v
+}
+
+// skip skips the n bytes of a number. Without a number, n is not positive.
+func (r *varintReader) skip(n int) {
 	if n <= 0 {
 		r.fail()
-		return 0
+		return
 	}
 	r.rest = r.rest[n:]
-	return v
 }
 
 func (r *varintReader) fail() { r.rest, r.corrupt = nil, true }
