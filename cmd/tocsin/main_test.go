@@ -319,7 +319,7 @@ func TestLagWatch(t *testing.T) {
 	defer cancel()
 	out := &watchWriter{found: cancel, want: "order-worker / paid", times: 3}
 	var errs strings.Builder
-	cloud.Tencent.Inject(tencentcloud.Fault{Action: "DescribeGroup", Do: tencentcloud.Refuse("InternalError", "once")})
+	cloud.Tencent.Inject(tencentcloud.Fault{Action: "DescribeGroup", Do: tencentcloud.Reject("InternalError", "once")})
 	status := run(ctx, []string{"lag", "--watch", "--every", "20ms", "--chart"}, out, &errs, lookupIn(env))
 	if reads := strings.Count(out.text.String(), "every 20ms"); status != 0 || reads < 3 {
 		t.Errorf("got exit status %d after %d reads, want 0 after at least 3\n%s%s", status, reads, &out.text, errs.String())

@@ -87,7 +87,7 @@ func runVoice(t *testing.T, text string, now time.Time, change func(*tencentclou
 // the variables of the text, and the number of messages to the group.
 func (x *example) newCalls(calls, group *int) string {
 	var out []string
-	all := x.cloud.Tencent.Calls()
+	all := x.cloud.Tencent.VoiceCalls()
 	for _, c := range all[*calls:] {
 		text := strings.NewReplacer("严重告警，", "", "等，共", " ", "条，请立即处理。", "").Replace(c.Text)
 		out = append(out, c.Number[13:]+" "+text)
@@ -193,17 +193,17 @@ func TestFailedCalls(t *testing.T) {
 			{0, "A/p/a", "group 1"},
 			{10 * time.Minute, "", "group 0"},
 		}, "a proxy stands between"},
-		{"a passing vendor error", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: tencentcloud.Refuse("InternalError", "try again")}, []voiceStep{
+		{"a passing vendor error", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 2, Do: tencentcloud.Reject("InternalError", "try again")}, []voiceStep{
 			{0, "A/p/a", "group 0"},
 			{31 * time.Second, "", "0 A 1, 1 A 1, group 0"},
 		}, ""},
-		{"the vendor stays broken: two attempts, and then the fallback's time is over", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 9, Do: tencentcloud.Refuse("InternalError", "try again")}, []voiceStep{
+		{"the vendor stays broken: two attempts, and then the fallback's time is over", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 9, Do: tencentcloud.Reject("InternalError", "try again")}, []voiceStep{
 			{0, "A/p/a", "group 0"},
 			{31 * time.Second, "", "group 0"},
 			{268 * time.Second, "", "group 0"},
 			{time.Second, "", "group 1"},
 		}, "代 on-call 发送"},
-		{"the number was called by another sender", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Refuse("LimitExceeded.PhoneNumberThirtySecondLimit", "wait")}, []voiceStep{
+		{"the number was called by another sender", nil, &tencentcloud.Fault{Action: "SendTtsVoice", Times: 1, Do: tencentcloud.Reject("LimitExceeded.PhoneNumberThirtySecondLimit", "wait")}, []voiceStep{
 			{0, "A/p/a", "1 A 1, group 0"},
 			{29 * time.Second, "", "group 0"},
 			{2 * time.Second, "", "0 A 1, group 0"},

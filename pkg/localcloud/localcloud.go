@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"tocsin/pkg/localcloud/dingtalk"
@@ -61,8 +60,6 @@ type Cloud struct {
 	// Network.CAPEM.
 	TencentURL, WeComURL, DingTalkURL, FeishuURL, SlackURL, TelegramURL, WebhookURL string
 	SMTPAddr                                                                        string // implicit TLS
-
-	onMail atomic.Pointer[func(inbox.Entry)]
 }
 
 // Options are the options of Start.
@@ -159,9 +156,9 @@ func (c *Cloud) channels() []channel {
 		{[]string{"slack"}, c.Slack.Provision, onEntry(c.Slack.OnMessage)},
 		{[]string{"telegram"}, c.Telegram.Provision, onEntry(c.Telegram.OnMessage)},
 		{[]string{"sms"}, c.Tencent.ProvisionSMS, onEntry(c.Tencent.OnSMS)},
-		{[]string{"voice"}, c.Tencent.ProvisionVoice, onEntry(c.Tencent.OnCall)},
+		{[]string{"voice"}, c.Tencent.ProvisionVoice, onEntry(c.Tencent.OnVoiceCall)},
 		{[]string{"webhook"}, nil, onEntry(c.Webhook.OnMessage)},
-		{[]string{"email"}, nil, func(add func(inbox.Entry)) { c.onMail.Store(&add) }},
+		{[]string{"email"}, nil, onEntry(c.SMTP.OnMessage)},
 	}
 }
 
@@ -194,15 +191,6 @@ func (c *Cloud) OnEntry(add func(inbox.Entry)) {
 }
 
 func (c *Cloud) startMail(mail smtp.Config) (err error) {
-	onMail := mail.OnMail
-	mail.OnMail = func(m smtp.Mail) {
-		if onMail != nil {
-			onMail(m)
-		}
-		if add := c.onMail.Load(); add != nil {
-			(*add)(m.Entry())
-		}
-	}
 	if mail.TLS, err = c.Network.ServerTLS(SMTPHost); err != nil {
 		return err
 	}

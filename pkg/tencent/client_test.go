@@ -100,7 +100,7 @@ func TestCallErrors(t *testing.T) {
 	inject := func(do fault.Handler) func(*testAPI) {
 		return func(a *testAPI) { a.cloud.Inject(tencentcloud.Fault{Do: do}) }
 	}
-	refuse := func(code, message string) func(*testAPI) { return inject(tencentcloud.Refuse(code, message)) }
+	refuse := func(code, message string) func(*testAPI) { return inject(tencentcloud.Reject(code, message)) }
 	html := func(status int, body string) func(*testAPI) { return inject(fault.Respond(status, "text/html", body)) }
 	tests := []struct {
 		name                 string
@@ -199,7 +199,7 @@ func TestMessageIsRedactedAndShortened(t *testing.T) {
 	a := newTestAPI(t)
 	a.useRole()
 	long := strings.Repeat("长", 400)
-	a.cloud.Inject(tencentcloud.Fault{Do: tencentcloud.Refuse("FailedOperation", testID+" and AKIDanother1234\nwith\t"+testKey+"\x1b[31m"+testToken+" "+long)})
+	a.cloud.Inject(tencentcloud.Fault{Do: tencentcloud.Reject("FailedOperation", testID+" and AKIDanother1234\nwith\t"+testKey+"\x1b[31m"+testToken+" "+long)})
 	_, err := a.describeGroup(t.Context(), "ckafka-1")
 	e, ok := errors.AsType[*Error](err)
 	if want := "AKID*** and AKID*** with *** [31m*** 长长"; !ok || !strings.HasPrefix(e.Message, want) {

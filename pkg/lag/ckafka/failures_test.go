@@ -17,7 +17,7 @@ import (
 
 // refuseOffsets returns a fault of DescribeGroupOffsets.
 func refuseOffsets(code string, times int) tencentcloud.Fault {
-	return tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: times, Do: tencentcloud.Refuse(code, "no")}
+	return tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: times, Do: tencentcloud.Reject(code, "no")}
 }
 
 // These failures make the whole read fail.
@@ -45,7 +45,7 @@ func TestReadErrors(t *testing.T) {
 		{"no permission to list groups", deny("ckafka:DescribeGroup"), tencent.Permission, "may not perform ckafka:DescribeGroup: allow it", 1},
 		{"no permission to read offsets", deny("ckafka:DescribeGroupOffsets"), tencent.Permission, "may not perform ckafka:DescribeGroupOffsets: allow it", 4},
 		{"unknown instance", func(_ *tencentcloud.Cloud, r *Reader) { r.cluster.CKafka.InstanceID = "ckafka-2" }, tencent.NotFound, "check instance_id and region", 1},
-		{"too many requests, permanently", inject(tencentcloud.Fault{Times: 3, Do: tencentcloud.Refuse("RequestLimitExceeded", "no")}), tencent.Rate, "too many requests", 3},
+		{"too many requests, permanently", inject(tencentcloud.Fault{Times: 3, Do: tencentcloud.Reject("RequestLimitExceeded", "no")}), tencent.Rate, "too many requests", 3},
 		{"proxy error page, permanently", inject(tencentcloud.Fault{Times: 3, Do: fault.Respond(502, "text/html", "<html>")}), tencent.Network, "HTTP status 502", 3},
 		{"response without a list, permanently", inject(tencentcloud.Fault{Times: 3, Do: fault.Respond(200, "application/json", `{"Response":{"RequestId":"1"}}`)}), tencent.Network, "not the API's", 3},
 		{"text in the place of a number, permanently", inject(tencentcloud.Fault{Action: "DescribeGroupOffsets", Times: 9, Do: fault.Respond(200, "application/json", `{"Response":{"RequestId":"1","Result":{"TotalCount":1,"TopicList":[{"Topic":"a","Partitions":[{"Partition":"0"}]}]}}}`)}), tencent.Network, "not the API's", 10},
@@ -83,8 +83,8 @@ func TestReadErrors(t *testing.T) {
 // These failures are gone at the next attempt.
 func TestReadRetries(t *testing.T) {
 	for name, do := range map[string]func(http.ResponseWriter, *http.Request, func()){
-		"too many requests": tencentcloud.Refuse("RequestLimitExceeded.UinLimitExceeded", "no"),
-		"internal error":    tencentcloud.Refuse("InternalError", "no"),
+		"too many requests": tencentcloud.Reject("RequestLimitExceeded.UinLimitExceeded", "no"),
+		"internal error":    tencentcloud.Reject("InternalError", "no"),
 		"proxy page":        fault.Respond(502, "text/html", "<html>"),
 		"not JSON":          fault.Respond(200, "application/json", "{"),
 		"no list":           fault.Respond(200, "application/json", `{"Response":{"Result":{}}}`),
@@ -169,7 +169,7 @@ func TestReadKeepsTopicsBeforeAFailedPage(t *testing.T) {
 			next()
 			return
 		}
-		tencentcloud.Refuse("FailedOperation", "no")(w, r, next)
+		tencentcloud.Reject("FailedOperation", "no")(w, r, next)
 	}})
 	snapshot, err := newReader(t, cloud, newCluster()).Read(t.Context())
 	if err != nil {

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,20 +10,20 @@ import (
 	"testing"
 )
 
-// start returns a queue in front of a server that counts what it takes, and its
-// address.
-func start(t *testing.T) (q *Queue, address string, taken *atomic.Int32) {
+// newServer returns a queue in front of a server, the server's address, and the
+// number of requests that reach it.
+func newServer(t *testing.T) (q *Queue, address string, accepted *atomic.Int32) {
 	t.Helper()
-	q, taken = &Queue{}, &atomic.Int32{}
+	q, accepted = &Queue{}, &atomic.Int32{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q.Handle(w, r, func() { taken.Add(1); _, _ = io.WriteString(w, "own") })
+		q.Handle(w, r, func() { accepted.Add(1); _, _ = io.WriteString(w, "own") })
 	}))
 	t.Cleanup(s.Close)
-	return q, s.URL, taken
+	return q, s.URL, accepted
 }
 
 func TestQueue(t *testing.T) {
-	q, address, taken := start(t)
+	q, address, accepted := newServer(t)
 	q.Inject(2, Respond(503, "text/html", "busy", "Retry-After", "7"))
 	q.Inject(1, Pass)
 	q.Inject(1, Respond(200, "application/json", "{}"))
@@ -33,33 +34,36 @@ func TestQueue(t *testing.T) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if got := resp.Status[:3] + " " + resp.Header.Get("Content-Type") + " " + resp.Header.Get("Retry-After") + " " + string(body); got != want || err != nil {
-			t.Errorf("call %d: %q, %v; want %q", i, got, err, want)
+		if got := fmt.Sprintf("%d %s %s %s", resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Retry-After"), body); got != want || err != nil {
+			t.Errorf("request %d: got %q, %v; want %q", i, got, err, want)
 		}
 	}
-	if q.Calls() != 5 || taken.Load() != 2 {
-		t.Errorf("%d calls, %d taken", q.Calls(), taken.Load())
+	if q.Calls() != 5 || accepted.Load() != 2 {
+		t.Errorf("got %d requests of which %d were accepted, want 5 and 2", q.Calls(), accepted.Load())
 	}
 }
 
-// The connection breaks: before an answer when it is forgotten, amid one when
-// half of it is sent.
-func TestBrokenAnswers(t *testing.T) {
+func TestBrokenConnections(t *testing.T) {
 	for name, tt := range map[string]struct {
-		do    Handler
-		got   string
-		taken int32
-	}{"forgotten": {DropAfterAccept, "", 1}, "half": {Truncate(`{"errcode":0}`), `{"errc`, 0}} {
-		q, address, taken := start(t)
-		q.Inject(1, tt.do)
-		resp, err := http.Post(address, "text/plain", strings.NewReader("x"))
-		var body []byte
-		if err == nil {
-			body, err = io.ReadAll(resp.Body)
-			resp.Body.Close()
-		}
-		if err == nil || string(body) != tt.got || taken.Load() != tt.taken {
-			t.Errorf("%s: %q, %v, %d taken", name, body, err, taken.Load())
-		}
+		fault    Handler
+		body     string
+		accepted int32
+	}{
+		"dropped after accept": {DropAfterAccept, "", 1},
+		"truncated":            {Truncate(`{"errcode":0}`), `{"errc`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, address, accepted := newServer(t)
+			q.Inject(1, tt.fault)
+			resp, err := http.Post(address, "text/plain", strings.NewReader("x"))
+			var body []byte
+			if err == nil {
+				body, err = io.ReadAll(resp.Body)
+				resp.Body.Close()
+			}
+			if err == nil || string(body) != tt.body || accepted.Load() != tt.accepted {
+				t.Errorf("got body %q, error %v, %d accepted; want %q, an error and %d", body, err, accepted.Load(), tt.body, tt.accepted)
+			}
+		})
 	}
 }

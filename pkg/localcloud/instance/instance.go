@@ -1,6 +1,5 @@
-// Package instance is what the emulated platforms share: one running instance of
-// a function as a process, and the desk at which an instance that polls gets its
-// events and hands in its answers.
+// Package instance is shared by the emulated platforms: it runs an instance of a
+// function as a process, and passes events to instances that poll.
 package instance
 
 import (
@@ -21,12 +20,11 @@ type Instance struct {
 	cmd    *exec.Cmd
 	output *output
 	done   chan struct{}
-	err    error // how it ended; read after done
+	err    error // of the process; read after done
 }
 
-// Start runs binary in dir with env as its whole environment: nothing of this
-// process's leaks into it. What it writes to standard output and error is kept,
-// and copied to log unless that is nil.
+// Start runs binary in dir with env as its whole environment, without this process's
+// own. Standard output and error are kept, and copied to log unless that is nil.
 func Start(binary, dir string, env map[string]string, log io.Writer) (*Instance, error) {
 	i := &Instance{
 		cmd:    exec.Command(binary),
@@ -34,14 +32,14 @@ func Start(binary, dir string, env map[string]string, log io.Writer) (*Instance,
 		done:   make(chan struct{}),
 	}
 	i.cmd.Dir = dir
-	i.cmd.Env = make([]string, 0, len(env)) // nil would mean this process's
+	i.cmd.Env = make([]string, 0, len(env)) // nil would be this process's environment
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		i.cmd.Env = append(i.cmd.Env, k+"="+env[k])
 	}
 	i.cmd.Stdout, i.cmd.Stderr = i.output, i.output
 	i.cmd.WaitDelay = time.Second // for children that hold on to the output
 	if err := i.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the function: %w", err)
+		return nil, fmt.Errorf("start the function: %w", err)
 	}
 	go func() {
 		i.err = i.cmd.Wait()
@@ -53,34 +51,33 @@ func Start(binary, dir string, env map[string]string, log io.Writer) (*Instance,
 // Done is closed when the process has ended.
 func (i *Instance) Done() <-chan struct{} { return i.done }
 
-// Ended waits for the process to end and returns an error that tells how, with
-// the last it wrote.
+// Wait waits for the end of the process and returns an error with its exit status and
+// the end of its output.
 func (i *Instance) Wait() error {
 	<-i.done
-	how := "exit status 0"
+	status := "exit status 0"
 	if i.err != nil {
-		how = i.err.Error()
+		status = i.err.Error()
 	}
-	return errors.New(strings.TrimSpace("the function's process ended: " + how + "\n" + i.output.tail()))
+	return errors.New(strings.TrimSpace("the function's process ended: " + status + "\n" + i.output.tail()))
 }
 
-// Output returns what the process wrote, up to the last 64 KiB. It is complete
-// after Close.
+// Output returns the last 64 KiB of the output. It is complete after Close.
 func (i *Instance) Output() string { return i.output.tail() }
 
 // Close kills the process and waits for its end.
 func (i *Instance) Close() {
-	_ = i.cmd.Process.Kill() // fails when it has ended already
+	_ = i.cmd.Process.Kill() // an error means that it has ended already
 	<-i.done
 }
 
-// PeakMemory returns the most memory that the process has held so far, in
-// bytes. It is not known on systems other than Linux, nor once the process has
-// ended: what its parent is told then (ru_maxrss) is at least the parent's own.
+// PeakMemory returns the peak resident memory of the process so far, in bytes. It is an
+// error on systems other than Linux and once the process has ended: ru_maxrss, which
+// its parent gets, is at least the parent's own.
 func (i *Instance) PeakMemory() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.cmd.Process.Pid))
 	if err != nil {
-		return 0, fmt.Errorf("reading the peak memory of the function: %w", err)
+		return 0, fmt.Errorf("read the peak memory of the function: %w", err)
 	}
 	_, text, _ := strings.Cut(string(status), "VmHWM:")
 	var kilobytes int64
@@ -90,9 +87,9 @@ func (i *Instance) PeakMemory() (int64, error) {
 	return kilobytes << 10, nil
 }
 
-const outputKept = 64 << 10
+const maxOutput = 64 << 10
 
-// output keeps the last of what is written to it.
+// output keeps the last maxOutput bytes that are written to it.
 type output struct {
 	mu   sync.Mutex
 	kept []byte
@@ -103,8 +100,8 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.kept = append(o.kept, p...)
-	if over := len(o.kept) - outputKept; over > 0 {
-		o.kept = slices.Delete(o.kept, 0, over)
+	if excess := len(o.kept) - maxOutput; excess > 0 {
+		o.kept = slices.Delete(o.kept, 0, excess)
 	}
 	if o.copy != nil {
 		return o.copy.Write(p)

@@ -1,7 +1,6 @@
-// Package network is the net that the local cloud's servers are on: names that
-// lead to listeners on loopback, and a certificate authority that vouches for
-// them. What is built on it uses the vendors' real names and ports and verifies
-// TLS as it would outside, and reaches nothing else.
+// Package network resolves the names of the local cloud's servers to listeners on
+// loopback and issues their certificates. Programs use the vendors' real names and
+// ports and verify TLS as usual, and cannot connect to anything else.
 package network
 
 import (
@@ -30,17 +29,17 @@ type Network struct {
 	caKey *ecdsa.PrivateKey
 	pool  *x509.CertPool
 
-	mu     sync.Mutex
-	routes map[string]string // "name:port" → "127.0.0.1:port"
-	close  []func() error
+	mu      sync.Mutex
+	routes  map[string]string // "name:port" → "127.0.0.1:port"
+	closers []func() error
 }
 
-// New returns a network without servers, with a certificate authority of its
-// own that is valid for a day.
+// New returns a network without servers. Its certificate authority is valid for a
+// day.
 func New() (*Network, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make the local cloud's authority: %w", err)
+		return nil, fmt.Errorf("create the certificate authority: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -53,36 +52,35 @@ func New() (*Network, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return nil, fmt.Errorf("make the local cloud's authority: %w", err)
+		return nil, fmt.Errorf("create the certificate authority: %w", err)
 	}
 	ca, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("make the local cloud's authority: %w", err)
+		return nil, fmt.Errorf("create the certificate authority: %w", err)
 	}
 	n := &Network{ca: ca, caKey: key, pool: x509.NewCertPool(), routes: map[string]string{}}
 	n.pool.AddCert(ca)
 	return n, nil
 }
 
-// RootCAs holds the network's authority and no other.
+// RootCAs returns a pool with the network's authority only.
 func (n *Network) RootCAs() *x509.CertPool { return n.pool }
 
-// CAPEM is the authority's certificate, for programs that take a file
-// (SSL_CERT_FILE).
+// CAPEM returns the authority's certificate in PEM, for SSL_CERT_FILE.
 func (n *Network) CAPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: n.ca.Raw})
 }
 
-// ServerTLS returns a server's configuration with a certificate for host,
-// localhost and 127.0.0.1.
+// ServerTLS returns a server configuration with a certificate for host, localhost and
+// 127.0.0.1.
 func (n *Network) ServerTLS(host string) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a certificate for %s: %w", host, err)
+		return nil, fmt.Errorf("create a certificate for %s: %w", host, err)
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 64))
 	if err != nil {
-		return nil, fmt.Errorf("make a certificate for %s: %w", host, err)
+		return nil, fmt.Errorf("create a certificate for %s: %w", host, err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
@@ -96,12 +94,13 @@ func (n *Network) ServerTLS(host string) (*tls.Config, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, n.ca, &key.PublicKey, n.caKey)
 	if err != nil {
-		return nil, fmt.Errorf("make a certificate for %s: %w", host, err)
+		return nil, fmt.Errorf("create a certificate for %s: %w", host, err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, nil
 }
 
-// Listen opens a loopback port to which "name:port" leads from now on.
+// Listen listens on a loopback port, to which the name "host:port" resolves from now
+// on.
 func (n *Network) Listen(name string) (net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -110,7 +109,7 @@ func (n *Network) Listen(name string) (net.Listener, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.routes[name] = l.Addr().String()
-	n.close = append(n.close, func() error {
+	n.closers = append(n.closers, func() error {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -119,8 +118,8 @@ func (n *Network) Listen(name string) (net.Listener, error) {
 	return l, nil
 }
 
-// ServeHTTPS serves h as https://host/ and returns the loopback address at
-// which the same server answers, with a certificate that holds there too.
+// ServeHTTPS serves h as https://host/ and returns the loopback address of the same
+// server, for which its certificate is valid too.
 func (n *Network) ServeHTTPS(host string, h http.Handler) (addr string, err error) {
 	conf, err := n.ServerTLS(host)
 	if err != nil {
@@ -130,17 +129,17 @@ func (n *Network) ServeHTTPS(host string, h http.Handler) (addr string, err erro
 	if err != nil {
 		return "", err
 	}
-	// Clients that hang up in the middle are part of the tests, not news.
+	// The errors are of clients that disconnect, as tests make them do.
 	srv := &http.Server{Handler: h, TLSConfig: conf, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	n.mu.Lock()
-	n.close = append(n.close, srv.Close)
+	n.closers = append(n.closers, srv.Close)
 	n.mu.Unlock()
 	go srv.ServeTLS(l, "", "")
 	return l.Addr().String(), nil
 }
 
-// DialContext connects to a name of this network, or to a loopback address. It
-// refuses every other.
+// DialContext connects to a name of this network or to a loopback address. Any other
+// address is an error.
 func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	n.mu.Lock()
 	to, ok := n.routes[addr]
@@ -156,14 +155,14 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 	return d.DialContext(ctx, network, to)
 }
 
-// Close stops every server.
+// Close closes all servers and listeners.
 func (n *Network) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var errs []error
-	for i := len(n.close) - 1; i >= 0; i-- {
-		errs = append(errs, n.close[i]())
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		errs = append(errs, n.closers[i]())
 	}
-	n.close = nil
+	n.closers = nil
 	return errors.Join(errs...)
 }

@@ -11,13 +11,13 @@ import (
 	"tocsin/pkg/localcloud/network"
 )
 
-func client(n *network.Network, roots *x509.CertPool) *http.Client {
+func newClient(n *network.Network, roots *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: n.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 }
 
-// A vendor's name leads to the local server, whose certificate holds for that
-// name and for the loopback address, and for nobody who trusts another authority.
-func TestServesNames(t *testing.T) {
+// A vendor's name resolves to the local server, whose certificate is valid for the
+// name and for the loopback address.
+func TestNames(t *testing.T) {
 	n, err := network.New()
 	if err != nil {
 		t.Fatal(err)
@@ -38,25 +38,25 @@ func TestServesNames(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		return string(body), err
 	}
-	trusting := client(n, n.RootCAs())
+	trusting := newClient(n, n.RootCAs())
 	for _, host := range []string{"api.example.com", addr} {
 		if body, err := get(trusting, "https://"+host+"/"); err != nil || body != "hello "+host {
-			t.Errorf("%s answered %q, %v", host, body, err)
+			t.Errorf("got %q, %v from %s, want hello %s", body, err, host, host)
 		}
 	}
-	if _, err := get(client(n, x509.NewCertPool()), "https://api.example.com/"); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("a client with other roots got %v, want a certificate error", err)
+	if _, err := get(newClient(n, x509.NewCertPool()), "https://api.example.com/"); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got error %v with other roots, want a certificate error", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(n.CAPEM()) {
-		t.Fatal("CAPEM is not a PEM certificate")
+		t.Fatalf("got CAPEM %q, want a certificate", n.CAPEM())
 	}
-	if _, err := get(client(n, pool), "https://api.example.com/"); err != nil {
-		t.Errorf("with the authority from its file: %v", err)
+	if _, err := get(newClient(n, pool), "https://api.example.com/"); err != nil {
+		t.Errorf("got error %v with the authority from PEM, want none", err)
 	}
 }
 
-func TestReachesNothingElse(t *testing.T) {
+func TestOtherAddressesAreErrors(t *testing.T) {
 	n, err := network.New()
 	if err != nil {
 		t.Fatal(err)
@@ -65,9 +65,9 @@ func TestReachesNothingElse(t *testing.T) {
 	for _, addr := range []string{"other.example.com:443", "192.0.2.1:443", "api.example.com:80", "nonsense"} {
 		if conn, err := n.DialContext(t.Context(), "tcp", addr); err == nil {
 			conn.Close()
-			t.Errorf("%s was reached", addr)
+			t.Errorf("got a connection to %s, want an error", addr)
 		} else if !strings.Contains(err.Error(), "no server named "+addr) {
-			t.Errorf("%s: %v", addr, err)
+			t.Errorf("got error %v, want that there is no server named %s", err, addr)
 		}
 	}
 }

@@ -5,29 +5,31 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
 	"strings"
+
+	"tocsin/pkg/localcloud/inbox"
 )
 
 // Mail is a message as it was accepted, and as a mail client shows it.
 type Mail struct {
-	// From and To are the envelope: what the server was told, not what the
-	// headers say.
+	// From and To are the envelope, not the headers.
 	From string
 	To   []string
 	// Raw is the message as it was transferred.
 	Raw []byte
-	// Header holds the header's values, decoded.
+	// Header holds the decoded values.
 	Header mail.Header
 	// Subject, Text and HTML are what a reader sees.
 	Subject string
 	Text    string
 	HTML    string
-	// Inline are the pictures inside the HTML, which has them as cid:ID.
+	// Inline are the pictures inside the HTML, which refers to them as cid:ID.
 	Inline map[string]Inline
 }
 
@@ -37,7 +39,7 @@ type Inline struct {
 	Content []byte
 }
 
-// parse reads a message: its header, and its text and HTML parts.
+// parse parses the header and the text, HTML and inline parts of a message.
 func parse(raw []byte) (Mail, error) {
 	msg, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
@@ -54,14 +56,14 @@ func parse(raw []byte) (Mail, error) {
 		}
 	}
 	m.Subject = m.Header.Get("Subject")
-	if err := m.part(msg.Header.Get, msg.Body); err != nil {
+	if err := m.parsePart(msg.Header.Get, msg.Body); err != nil {
 		return Mail{}, err
 	}
 	return m, nil
 }
 
-// part reads one part of the body, and the parts in it.
-func (m *Mail) part(header func(string) string, body io.Reader) error {
+// parsePart parses a part of the body and the parts inside it.
+func (m *Mail) parsePart(header func(string) string, body io.Reader) error {
 	kind, params, err := mime.ParseMediaType(header("Content-Type"))
 	if err != nil {
 		return fmt.Errorf("content type: %w", err)
@@ -76,7 +78,7 @@ func (m *Mail) part(header func(string) string, body io.Reader) error {
 			if err != nil {
 				return err
 			}
-			if err := m.part(p.Header.Get, p); err != nil {
+			if err := m.parsePart(p.Header.Get, p); err != nil {
 				return err
 			}
 		}
@@ -94,7 +96,7 @@ func (m *Mail) part(header func(string) string, body io.Reader) error {
 		id, found := strings.CutPrefix(header("Content-ID"), "<")
 		id, closed := strings.CutSuffix(id, ">")
 		if !found || !closed || id == "" {
-			break // an attachment, or a name that no client finds
+			break // an attachment, or an id that no client finds
 		}
 		if m.Inline == nil {
 			m.Inline = map[string]Inline{}
@@ -113,4 +115,19 @@ func decoder(encoding string, r io.Reader) io.Reader {
 	default:
 		return r
 	}
+}
+
+// Entry returns the mail as a mail program shows it, isolated from the page around it
+// and with its pictures.
+func (m Mail) Entry() inbox.Entry {
+	e := inbox.Entry{Channel: inbox.Email, Title: m.Subject, Text: m.Text}
+	if len(m.To) > 0 {
+		e.To = m.To[0]
+	}
+	html := m.HTML
+	for id, picture := range m.Inline {
+		html = strings.ReplaceAll(html, `"cid:`+id+`"`, `"`+inbox.DataURL(picture.Type, picture.Content)+`"`)
+	}
+	e.HTML = template.HTML(`<iframe sandbox srcdoc="` + template.HTMLEscapeString(html) + `"></iframe>`)
+	return e
 }

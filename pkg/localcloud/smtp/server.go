@@ -1,71 +1,73 @@
-// Package smtp is a mail provider on one machine: a real SMTP server that
-// speaks TLS, demands a login and keeps to the habits of the providers that
-// alerts are sent through, their refusals included. What it accepts lies in an
-// inbox.
+// Package smtp is a mail provider for development and tests: an SMTP server with
+// TLS that requires a login and follows the rules of real providers, including how
+// they reject mails.
 package smtp
 
 import (
+	"bytes"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
-	"slices"
 	"sync"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 // Config describes the provider.
 type Config struct {
-	// Username and Password are the one account. Username is also the only
-	// address that the account may send from, as with qq.com and exmail.
+	// Username and Password are the only account. Username is also the only address
+	// from which the account may send, as with qq.com and exmail.
 	Username string
 	Password string
-	// TLS holds the server's certificate. Without it only Serve works, and
-	// passwords travel in the open.
+	// TLS holds the server's certificate. Without it only Serve works, and passwords
+	// are sent unencrypted.
 	TLS *tls.Config
-	// Mechanisms are the ways to log in that are offered; default PLAIN and
-	// LOGIN.
+	// Mechanisms are the login mechanisms; default PLAIN and LOGIN.
 	Mechanisms []string
-	// OnMail, if set, is called with each mail that was accepted, before the
-	// client hears of it.
-	OnMail func(Mail)
 }
 
-// Reply is an answer of the server. The zero Reply means that the server
-// answers as it should.
+// Reply is a reply of the server. The zero Reply is the server's usual one.
 type Reply struct {
 	Code int
-	// Text may hold any bytes: some providers answer in GBK.
+	// Text may hold any bytes: some providers reply in GBK.
 	Text string
 }
 
-// Script is how the server misbehaves. The zero Script is good behaviour.
+// Script is how the server misbehaves. The zero Script is correct behavior.
 type Script struct {
-	// Greeting is said instead of a greeting; the connection is closed then.
+	// Greeting replaces the greeting, after which the connection is closed.
 	Greeting Reply
-	// Auth answers every attempt to log in.
+	// Auth is the reply to every login.
 	Auth Reply
-	// Recipients refuses single recipients, by address.
+	// Recipients are the replies to single recipients, by address.
 	Recipients map[string]Reply
-	// Data answers a message after it was transferred; it is not accepted.
+	// Data is the reply to a message, which is not accepted.
 	Data Reply
-	// Hang takes connections and never says a word.
+	// Hang accepts connections and sends nothing.
 	Hang bool
-	// Drop accepts a message but breaks the connection instead of saying so.
+	// DropAfterAccept accepts a message and closes the connection without a reply.
 	DropAfterAccept bool
 }
 
 // Server is a running provider. It may serve several listeners.
 type Server struct {
+	// Box holds the accepted mails. OnMessage is called before the client has a
+	// reply.
+	mailbox.Box[Mail]
+
 	config Config
 	server *smtp.Server
 
-	mu     sync.Mutex
-	script Script
-	inbox  []Mail
-	held   []net.Conn
-	closed bool
+	mu      sync.Mutex
+	script  Script
+	hanging []net.Conn
+	closed  bool
 }
 
 // New returns a server that is ready to serve.
@@ -74,7 +76,9 @@ func New(config Config) *Server {
 		config.Mechanisms = []string{"PLAIN", "LOGIN"}
 	}
 	s := &Server{config: config}
-	s.server = smtp.NewServer(smtp.BackendFunc(s.session))
+	s.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{server: s, conn: c}, nil
+	}))
 	s.server.Domain = "localhost"
 	s.server.TLSConfig = config.TLS
 	s.server.AllowInsecureAuth = config.TLS == nil
@@ -83,52 +87,198 @@ func New(config Config) *Server {
 	return s
 }
 
-// Serve takes connections that begin in the open and are encrypted by STARTTLS,
-// as on port 587. It returns nil after Close.
+// Serve accepts connections that are encrypted by STARTTLS, as on port 587. It
+// returns nil after Close.
 func (s *Server) Serve(l net.Listener) error { return s.server.Serve(listener{l, s}) }
 
-// ServeTLS takes connections that are encrypted from the start, as on port 465.
-// It returns nil after Close.
+// ServeTLS accepts connections that are encrypted from the start, as on port 465. It
+// returns nil after Close.
 func (s *Server) ServeTLS(l net.Listener) error {
 	return s.server.Serve(listener{tls.NewListener(l, s.config.TLS), s})
 }
 
-// Close ends all connections and closes the listeners.
+// Close closes all connections and listeners.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	for _, c := range s.held {
+	for _, c := range s.hanging {
 		c.Close()
 	}
-	s.held, s.closed = nil, true
+	s.hanging, s.closed = nil, true
 	s.mu.Unlock()
 	return s.server.Close()
 }
 
-// Play makes the server follow a script from now on.
+// SetScript makes the server follow a script from now on.
 func (s *Server) SetScript(script Script) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = script
 }
 
-// Inbox returns the mails that were accepted, in order.
-func (s *Server) Inbox() []Mail {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.inbox)
-}
-
-func (s *Server) current() Script {
+func (s *Server) currentScript() Script {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.script
 }
 
-func (s *Server) accept(m Mail) {
-	s.mu.Lock()
-	s.inbox = append(s.inbox, m)
-	s.mu.Unlock()
-	if s.config.OnMail != nil {
-		s.config.OnMail(m)
+// listener applies the parts of a script that precede the first command.
+type listener struct {
+	net.Listener
+	server *Server
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		script := l.server.currentScript()
+		switch {
+		case script.Hang:
+			l.server.hang(c)
+		case script.Greeting.Code != 0:
+			go refuse(c, script.Greeting)
+		default:
+			return c, nil
+		}
 	}
+}
+
+// refuse sends a greeting and closes c. It runs in a goroutine of its own, because a
+// TLS handshake may precede the greeting.
+func refuse(c net.Conn, greeting Reply) {
+	defer c.Close()
+	fmt.Fprintf(c, "%d %s\r\n", greeting.Code, greeting.Text)
+}
+
+// hang keeps c open until the server is closed.
+func (s *Server) hang(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		c.Close()
+		return
+	}
+	s.hanging = append(s.hanging, c)
+}
+
+var (
+	errNoLogin    = newError(530, "Authentication required")
+	errWrongLogin = newError(535, "Error: authentication failed")
+	errSender     = newError(501, "mail from address must be same as authorization user")
+	errNestedMail = newError(503, "Error: nested MAIL command")
+	errDropped    = errors.New("connection dropped")
+)
+
+func newError(code int, text string) *smtp.SMTPError {
+	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: text}
+}
+
+// error returns the reply as an error, nil for the zero Reply.
+func (r Reply) error() error {
+	if r.Code == 0 {
+		return nil
+	}
+	return newError(r.Code, r.Text)
+}
+
+// session is a connection after its greeting.
+type session struct {
+	server *Server
+	conn   *smtp.Conn
+
+	loggedIn bool
+	from     string
+	to       []string
+}
+
+func (s *session) AuthMechanisms() []string { return s.server.config.Mechanisms }
+
+func (s *session) Auth(mechanism string) (sasl.Server, error) {
+	if mechanism == "LOGIN" {
+		return &loginServer{check: s.login}, nil
+	}
+	return sasl.NewPlainServer(func(identity, username, password string) error {
+		if identity != "" && identity != username {
+			return errWrongLogin
+		}
+		return s.login(username, password)
+	}), nil
+}
+
+func (s *session) login(username, password string) error {
+	if err := s.server.currentScript().Auth.error(); err != nil {
+		return err
+	}
+	if username != s.server.config.Username || password != s.server.config.Password {
+		return errWrongLogin
+	}
+	s.loggedIn = true
+	return nil
+}
+
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	switch {
+	case !s.loggedIn:
+		return errNoLogin
+	case from != s.server.config.Username:
+		return errSender
+	case s.from != "":
+		return errNestedMail
+	}
+	s.from = from
+	return nil
+}
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if err := s.server.currentScript().Recipients[to].error(); err != nil {
+		return err
+	}
+	s.to = append(s.to, to)
+	return nil
+}
+
+func (s *session) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	script := s.server.currentScript()
+	if err := script.Data.error(); err != nil {
+		return err
+	}
+	m, err := parse(raw)
+	if err != nil {
+		return newError(550, "Mail content error: "+err.Error())
+	}
+	m.From, m.To = s.from, s.to
+	s.server.Deliver(m)
+	if script.DropAfterAccept {
+		s.conn.Conn().Close()
+		return errDropped
+	}
+	return nil
+}
+
+func (s *session) Reset() { s.from, s.to = "", nil }
+
+func (s *session) Logout() error { return nil }
+
+// loginServer is the server of the LOGIN mechanism: it asks for the user name, unless
+// the client sent it with the command, and then for the password.
+type loginServer struct {
+	check    func(username, password string) error
+	username []byte
+}
+
+func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+	switch {
+	case response == nil:
+		return []byte("Username:"), false, nil
+	case l.username == nil:
+		l.username = bytes.Clone(response)
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, l.check(string(l.username), string(response))
 }

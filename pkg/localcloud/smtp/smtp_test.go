@@ -16,8 +16,8 @@ import (
 
 const account, password = "alerts@example.com", "an-authorization-code"
 
-// message is written by hand: a Chinese subject in an encoded word, base64 text
-// and quoted-printable HTML.
+// message was written by hand: a Chinese subject as an encoded word, text in base64
+// and HTML as quoted-printable.
 const message = "From: alerts@example.com\r\n" +
 	"To: ops@example.com\r\n" +
 	"Subject: =?UTF-8?B?5ZGK6K2m?=\r\n" +
@@ -36,9 +36,14 @@ const message = "From: alerts@example.com\r\n" +
 	"<p>=E7=A7=AF=E5=8E=8B</p>\r\n" +
 	"--b--\r\n"
 
-// start serves a provider in the open with STARTTLS and with TLS from the
-// start, and returns both addresses and the configuration of a client.
-func start(t *testing.T, config Config) (s *Server, open, closed string, client *tls.Config) {
+// provider is a server that listens with STARTTLS and with TLS from the start.
+type provider struct {
+	*Server
+	starttls, implicit string      // addresses
+	client             *tls.Config // that trusts the server
+}
+
+func startProvider(t *testing.T, config Config) *provider {
 	t.Helper()
 	web := httptest.NewTLSServer(nil) // for its certificate
 	web.Close()
@@ -46,8 +51,8 @@ func start(t *testing.T, config Config) (s *Server, open, closed string, client 
 	roots.AddCert(web.Certificate())
 	config.Username, config.Password = account, password
 	config.TLS = &tls.Config{Certificates: web.TLS.Certificates}
-	s = New(config)
-	t.Cleanup(func() { s.Close() })
+	p := &provider{Server: New(config), client: &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}}
+	t.Cleanup(func() { p.Close() })
 	listen := func(serve func(net.Listener) error) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -56,7 +61,34 @@ func start(t *testing.T, config Config) (s *Server, open, closed string, client 
 		go serve(l)
 		return l.Addr().String()
 	}
-	return s, listen(s.Serve), listen(s.ServeTLS), &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+	p.starttls, p.implicit = listen(p.Serve), listen(p.ServeTLS)
+	return p
+}
+
+// dial returns a client on an encrypted connection.
+func (p *provider) dial(t *testing.T, implicit bool) *smtp.Client {
+	t.Helper()
+	var conn net.Conn
+	var err error
+	if implicit {
+		conn, err = tls.Dial("tcp", p.implicit, p.client)
+	} else {
+		conn, err = net.Dial("tcp", p.starttls)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	c, err := smtp.NewClient(conn, "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !implicit {
+		if err := c.StartTLS(p.client); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
 }
 
 // loginAuth is a client of LOGIN, which the standard library lacks.
@@ -76,7 +108,7 @@ func (a loginAuth) Next(challenge []byte, more bool) ([]byte, error) {
 	return nil, errors.New("unexpected challenge " + string(challenge))
 }
 
-// deliver speaks with the standard library's client, up to the first refusal.
+// deliver sends message and returns the first error.
 func deliver(c *smtp.Client, auth smtp.Auth, from, to string) error {
 	if auth != nil {
 		if err := c.Auth(auth); err != nil {
@@ -97,186 +129,160 @@ func deliver(c *smtp.Client, auth smtp.Auth, from, to string) error {
 	return w.Close()
 }
 
-func TestMailArrives(t *testing.T) {
+func TestDelivery(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		tls  bool
-		auth smtp.Auth
+		name     string
+		implicit bool
+		auth     smtp.Auth
 	}{
 		{"TLS from the start, PLAIN", true, smtp.PlainAuth("", account, password, "127.0.0.1")},
 		{"STARTTLS, PLAIN", false, smtp.PlainAuth("", account, password, "127.0.0.1")},
 		{"STARTTLS, LOGIN", false, loginAuth{account, password}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var heard []Mail
-			s, open, closed, config := start(t, Config{OnMail: func(m Mail) { heard = append(heard, m) }})
-			c := dial(t, open, closed, tt.tls, config)
-			if err := deliver(c, tt.auth, account, "ops@example.com"); err != nil {
+			p := startProvider(t, Config{})
+			var seen []Mail
+			p.OnMessage(func(m Mail) { seen = append(seen, m) })
+			if err := deliver(p.dial(t, tt.implicit), tt.auth, account, "ops@example.com"); err != nil {
 				t.Fatal(err)
 			}
-			inbox := s.Inbox()
-			if len(inbox) != 1 || len(heard) != 1 {
-				t.Fatalf("%d mails in the inbox, %d heard of, want 1 and 1", len(inbox), len(heard))
+			inbox := p.Inbox()
+			if len(inbox) != 1 || len(seen) != 1 {
+				t.Fatalf("got %d mails in the inbox and %d from OnMessage, want 1 and 1", len(inbox), len(seen))
 			}
 			m := inbox[0]
 			if m.From != account || len(m.To) != 1 || m.To[0] != "ops@example.com" {
-				t.Errorf("envelope from %q to %q", m.From, m.To)
+				t.Errorf("got envelope from %q to %q, want %q to ops@example.com", m.From, m.To, account)
 			}
 			if m.Subject != "告警" || m.Text != "积压" || strings.TrimSpace(m.HTML) != "<p>积压</p>" {
-				t.Errorf("subject %q, text %q, html %q", m.Subject, m.Text, m.HTML)
+				t.Errorf("got subject %q, text %q, html %q; want them decoded", m.Subject, m.Text, m.HTML)
 			}
-			// SMTP has one line end, whatever the reader makes of it.
+			// go-smtp may have changed the line ends.
 			if !bytes.Equal(bytes.ReplaceAll(m.Raw, []byte("\r\n"), []byte("\n")), []byte(strings.ReplaceAll(message, "\r\n", "\n"))) {
-				t.Errorf("raw message differs:\n%q", m.Raw)
+				t.Errorf("got raw message %q, want %q", m.Raw, message)
 			}
 		})
 	}
 }
 
-func dial(t *testing.T, open, closed string, implicit bool, config *tls.Config) *smtp.Client {
-	t.Helper()
-	var conn net.Conn
-	var err error
-	if implicit {
-		conn, err = tls.Dial("tcp", closed, config)
-	} else {
-		conn, err = net.Dial("tcp", open)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	c, err := smtp.NewClient(conn, "127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !implicit {
-		if err := c.StartTLS(config); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return c
-}
-
-func TestRefusals(t *testing.T) {
+func TestErrors(t *testing.T) {
 	plain := smtp.PlainAuth("", account, password, "127.0.0.1")
 	for _, tt := range []struct {
 		name   string
 		script Script
 		auth   smtp.Auth
 		from   string
-		code   int
+		code   int // 0 for none
 		text   string
 	}{
 		{"no login", Script{}, nil, account, 530, "Authentication required"},
 		{"wrong password", Script{}, smtp.PlainAuth("", account, "guess", "127.0.0.1"), account, 535, "Error: authentication failed"},
-		{"wrong password, LOGIN", Script{}, loginAuth{account, "guess"}, account, 535, "Error: authentication failed"},
-		{"another identity", Script{}, smtp.PlainAuth("boss", account, password, "127.0.0.1"), account, 535, "Error: authentication failed"},
-		{"another sender", Script{}, plain, "boss@example.com", 501, "mail from address must be same as authorization user"},
-		{"GBK at login", Script{Auth: Reply{501, "\xb5\xc7\xc2\xbc\xca\xa7\xb0\xdc"}}, plain, account, 501, "\xb5\xc7\xc2\xbc\xca\xa7\xb0\xdc"},
-		{"recipient", Script{Recipients: map[string]Reply{"ops@example.com": {550, "User not found"}}}, plain, account, 550, "User not found"},
-		{"another recipient", Script{Recipients: map[string]Reply{"gone@example.com": {550, "User not found"}}}, plain, account, 0, ""},
-		{"content", Script{Data: Reply{554, "content rejected"}}, plain, account, 554, "content rejected"},
+		{"wrong password by LOGIN", Script{}, loginAuth{account, "guess"}, account, 535, "Error: authentication failed"},
+		{"other identity", Script{}, smtp.PlainAuth("boss", account, password, "127.0.0.1"), account, 535, "Error: authentication failed"},
+		{"other sender", Script{}, plain, "boss@example.com", 501, "mail from address must be same as authorization user"},
+		{"scripted login in GBK", Script{Auth: Reply{501, "\xb5\xc7\xc2\xbc\xca\xa7\xb0\xdc"}}, plain, account, 501, "\xb5\xc7\xc2\xbc\xca\xa7\xb0\xdc"},
+		{"scripted recipient", Script{Recipients: map[string]Reply{"ops@example.com": {550, "User not found"}}}, plain, account, 550, "User not found"},
+		{"other recipient scripted", Script{Recipients: map[string]Reply{"gone@example.com": {550, "User not found"}}}, plain, account, 0, ""},
+		{"scripted content", Script{Data: Reply{554, "content rejected"}}, plain, account, 554, "content rejected"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, open, closed, config := start(t, Config{})
-			s.SetScript(tt.script)
-			err := deliver(dial(t, open, closed, true, config), tt.auth, tt.from, "ops@example.com")
+			p := startProvider(t, Config{})
+			p.SetScript(tt.script)
+			err := deliver(p.dial(t, true), tt.auth, tt.from, "ops@example.com")
 			if tt.code == 0 {
-				if err != nil || len(s.Inbox()) != 1 {
-					t.Fatalf("err %v, %d mails, want it delivered", err, len(s.Inbox()))
+				if err != nil || len(p.Inbox()) != 1 {
+					t.Fatalf("got error %v and %d mails, want it delivered", err, len(p.Inbox()))
 				}
 				return
 			}
 			var reply *textproto.Error
 			if !errors.As(err, &reply) || reply.Code != tt.code || reply.Msg != tt.text {
-				t.Errorf("err %v, want %d %s", err, tt.code, tt.text)
+				t.Errorf("got error %v, want %d %s", err, tt.code, tt.text)
 			}
-			if n := len(s.Inbox()); n != 0 {
-				t.Errorf("%d mails accepted, want none", n)
+			if got := len(p.Inbox()); got != 0 {
+				t.Errorf("got %d mails, want none", got)
 			}
 		})
 	}
 }
 
-func TestTransactionsMustEnd(t *testing.T) {
-	s, open, closed, config := start(t, Config{})
-	s.SetScript(Script{Recipients: map[string]Reply{"gone@example.com": {550, "User not found"}}})
-	c := dial(t, open, closed, true, config)
+func TestTransactionsMustBeReset(t *testing.T) {
+	p := startProvider(t, Config{})
+	p.SetScript(Script{Recipients: map[string]Reply{"gone@example.com": {550, "User not found"}}})
+	c := p.dial(t, true)
 	if err := deliver(c, smtp.PlainAuth("", account, password, "127.0.0.1"), account, "gone@example.com"); err == nil {
-		t.Fatal("the recipient was not refused")
+		t.Fatal("got no error for the recipient, want one")
 	}
 	var reply *textproto.Error
 	if err := c.Mail(account); !errors.As(err, &reply) || reply.Code != 503 {
-		t.Errorf("a transaction within another: %v, want 503", err)
+		t.Errorf("got error %v for a nested transaction, want 503", err)
 	}
 	if err := c.Reset(); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
 		if err := deliver(c, nil, account, "ops@example.com"); err != nil {
-			t.Errorf("after the reset: %v", err)
+			t.Errorf("got error %v after the reset, want none", err)
 		}
 	}
 }
 
-func TestGreetingRefused(t *testing.T) {
-	s, open, closed, config := start(t, Config{})
-	s.SetScript(Script{Greeting: Reply{550, "Connection frequency limited"}})
-	plain, err := net.Dial("tcp", open)
+func TestScriptedGreeting(t *testing.T) {
+	p := startProvider(t, Config{})
+	p.SetScript(Script{Greeting: Reply{550, "Connection frequency limited"}})
+	plain, err := net.Dial("tcp", p.starttls)
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := tls.Dial("tcp", closed, config)
+	encrypted, err := tls.Dial("tcp", p.implicit, p.client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []net.Conn{plain, secret} {
-		said, _ := io.ReadAll(c)
-		if string(said) != "550 Connection frequency limited\r\n" {
-			t.Errorf("greeting %q", said)
+	for _, c := range []net.Conn{plain, encrypted} {
+		got, _ := io.ReadAll(c)
+		if want := "550 Connection frequency limited\r\n"; string(got) != want {
+			t.Errorf("got greeting %q, want %q", got, want)
 		}
 	}
 }
 
-func TestDropLosesTheAnswer(t *testing.T) {
-	s, open, closed, config := start(t, Config{})
-	s.SetScript(Script{DropAfterAccept: true})
-	err := deliver(dial(t, open, closed, true, config), smtp.PlainAuth("", account, password, "127.0.0.1"), account, "ops@example.com")
+func TestDropAfterAccept(t *testing.T) {
+	p := startProvider(t, Config{})
+	p.SetScript(Script{DropAfterAccept: true})
+	err := deliver(p.dial(t, true), smtp.PlainAuth("", account, password, "127.0.0.1"), account, "ops@example.com")
 	var reply *textproto.Error
 	if err == nil || errors.As(err, &reply) {
-		t.Errorf("err %v, want a broken connection", err)
+		t.Errorf("got error %v, want a broken connection", err)
 	}
-	if n := len(s.Inbox()); n != 1 {
-		t.Errorf("%d mails accepted, want 1", n)
+	if got := len(p.Inbox()); got != 1 {
+		t.Errorf("got %d mails, want 1", got)
 	}
 }
 
-func TestHangEndsWithTheServer(t *testing.T) {
-	s, open, _, _ := start(t, Config{})
-	s.SetScript(Script{Hang: true})
-	c, err := net.Dial("tcp", open)
+func TestHangEndsWhenTheServerIsClosed(t *testing.T) {
+	p := startProvider(t, Config{})
+	p.SetScript(Script{Hang: true})
+	c, err := net.Dial("tcp", p.starttls)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Close()
-	if said, _ := io.ReadAll(c); len(said) != 0 {
-		t.Errorf("the server said %q", said)
+	p.Close()
+	if got, _ := io.ReadAll(c); len(got) != 0 {
+		t.Errorf("got %q from the server, want nothing", got)
 	}
 }
 
-// Pictures are found by what the HTML calls them; an attachment, and a picture
-// whose id lacks its brackets, are not.
+// Attachments and images whose id lacks its brackets are not inline images.
 func TestInline(t *testing.T) {
 	part := func(header string) string {
 		return "--r\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n" + header + "\r\niVBORw0KGgo=\r\n"
 	}
 	m, err := parse([]byte("Subject: x\r\nContent-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: text/html\r\n\r\n<img src=\"cid:a@example.com\">\r\n" +
 		part("Content-ID: <a@example.com>\r\n") + part("Content-ID: b@example.com\r\n") + part("Content-Disposition: attachment\r\n") + part("Content-ID: <>\r\n") + "--r--\r\n"))
-	if err != nil || m.HTML != `<img src="cid:a@example.com">` {
-		t.Fatalf("%q, %v", m.HTML, err)
+	if want := `<img src="cid:a@example.com">`; err != nil || m.HTML != want {
+		t.Fatalf("got html %q, %v; want %q", m.HTML, err, want)
 	}
 	if got := m.Inline["a@example.com"]; len(m.Inline) != 1 || got.Type != "image/png" || string(got.Content) != "\x89PNG\r\n\x1a\n" {
-		t.Errorf("%q", m.Inline)
+		t.Errorf("got inline images %q, want one PNG", m.Inline)
 	}
 }

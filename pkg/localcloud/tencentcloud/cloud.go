@@ -40,7 +40,7 @@ type Cloud struct {
 	mu        sync.Mutex
 	keys      map[string]Key
 	instances map[string]Instance
-	apps      map[string]*app
+	apps      map[string]*smsApp
 	voiceApps map[string]*voiceApp
 	faults    []Fault
 	log       requestLog
@@ -60,7 +60,7 @@ func New(now func() time.Time) *Cloud {
 		now:       now,
 		keys:      map[string]Key{},
 		instances: map[string]Instance{},
-		apps:      map[string]*app{},
+		apps:      map[string]*smsApp{},
 		voiceApps: map[string]*voiceApp{},
 		rates:     map[string]rate{},
 		log:       requestLog{counts: map[string]int{}},

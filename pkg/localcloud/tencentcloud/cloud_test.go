@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 	}
 
 	c.Inject(Fault{Action: "SendSms", Do: fault.Hang})
-	c.Inject(Fault{Action: "DescribeGroup", Times: 2, Do: Refuse("InternalError", "try again")})
+	c.Inject(Fault{Action: "DescribeGroup", Times: 2, Do: Reject("InternalError", "try again")})
 	c.Inject(Fault{Do: fault.Respond(502, "text/html", "<html>bad gateway</html>")})
 	c.Inject(Fault{Do: fault.Pass})
 	for _, want := range []string{

@@ -16,7 +16,7 @@ type Fault struct {
 	Do fault.Handler
 }
 
-// Fail queues a fault. A request gets the first queued fault that applies to it.
+// Inject queues a fault. A request gets the first queued fault that applies to it.
 func (c *Cloud) Inject(f Fault) {
 	f.Times = max(f.Times, 1)
 	c.mu.Lock()
@@ -37,8 +37,8 @@ func (c *Cloud) takeFault(action string) fault.Handler {
 	return nil
 }
 
-// Refuse answers with an error of the API.
-func Refuse(code, message string) fault.Handler {
+// Reject responds with an error of the API.
+func Reject(code, message string) fault.Handler {
 	return func(w http.ResponseWriter, _ *http.Request, _ func()) {
 		writeError(w, "11111111-1111-4111-8111-111111111111", &Error{code, message})
 	}

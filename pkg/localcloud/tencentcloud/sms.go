@@ -2,13 +2,15 @@ package tencentcloud
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// SMSApp is an SMS application with what was approved for it.
+// SMSApp is an SMS application with its approved signatures and templates.
 type SMSApp struct {
 	// ID is the SmsSdkAppId.
 	ID        string
@@ -19,18 +21,18 @@ type SMSApp struct {
 	// ParamLimit is how many characters a template's variable may hold; 0 means
 	// 6, the vendor's limit for accounts opened after January 2024.
 	ParamLimit int
-	// PerHalfMinute and PerDay are how many messages one number may get in 30
-	// seconds and on one day in China; 0 means 1 and 10.
+	// PerHalfMinute and PerDay are how many messages a number may get in 30 seconds
+	// and on a calendar day in China; 0 means 1 and 10.
 	PerHalfMinute, PerDay int
-	// Blacklist lists numbers, as +8613800000000, whose owners want no messages.
+	// Blacklist lists numbers, as +8613800000000, that may get no messages.
 	Blacklist []string
 }
 
 // SMSTemplate is an approved text with the variables {1}, {2}, …
 type SMSTemplate struct {
 	ID, Text string
-	// International templates are for numbers outside mainland China, all
-	// others for numbers inside.
+	// International templates are for numbers outside mainland China, all others for
+	// numbers inside.
 	International bool
 }
 
@@ -45,28 +47,28 @@ type SMS struct {
 	SerialNo string
 }
 
-// app is an application and when it sent messages to each number.
-type app struct {
+// smsApp is an application with the times of its messages to each number.
+type smsApp struct {
 	SMSApp
 	sent map[string][]time.Time
 }
 
-// AddSMSApp adds an application, or replaces it.
+// AddSMSApp adds or replaces an application.
 func (c *Cloud) AddSMSApp(a SMSApp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.apps[a.ID] = &app{SMSApp: a, sent: map[string][]time.Time{}}
+	c.apps[a.ID] = &smsApp{SMSApp: a, sent: map[string][]time.Time{}}
 }
 
-// Inbox returns the last thousand messages that phones got.
-func (c *Cloud) Inbox() []SMS {
+// SentSMS returns the last thousand messages that were delivered to phones.
+func (c *Cloud) SentSMS() []SMS {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.inbox)
 }
 
-// OnSMS lets f see every message that a phone gets, one after another. f must
-// not call the cloud.
+// OnSMS sets the function that is called with every message that is delivered. It
+// must not call the cloud.
 func (c *Cloud) OnSMS(f func(SMS)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,16 +102,16 @@ func (c *Cloud) sendSms(call *call) (any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.apps[*p.SmsSdkAppId]
-	text, refused := a.content(&p, numbers)
+	text, rejected := a.render(&p, numbers)
 	set := make([]sendStatus, len(numbers))
 	for i, n := range numbers {
-		set[i] = sendStatus{PhoneNumber: n.String(), SessionContext: value(p.SessionContext), IsoCode: n.isoCode(), Code: "Ok", Message: "send success"}
-		why := refused
-		if why == nil {
-			why = a.admit(n, text, c.now())
+		set[i] = sendStatus{PhoneNumber: n.String(), SessionContext: orEmpty(p.SessionContext), IsoCode: n.isoCode(), Code: "Ok", Message: "send success"}
+		e := rejected
+		if e == nil {
+			e = a.admit(n, text, c.now())
 		}
-		if why != nil {
-			set[i].Code, set[i].Message = why.Code, why.Message
+		if e != nil {
+			set[i].Code, set[i].Message = e.Code, e.Message
 			continue
 		}
 		c.serial++
@@ -119,7 +121,7 @@ func (c *Cloud) sendSms(call *call) (any, error) {
 	return struct{ SendStatusSet []sendStatus }{set}, nil
 }
 
-// deliver brings a message to its phone. The caller holds the lock.
+// deliver delivers a message. The caller must hold the lock.
 func (c *Cloud) deliver(m SMS) {
 	c.inbox = remember(c.inbox, m)
 	if c.onSMS != nil {
@@ -127,7 +129,7 @@ func (c *Cloud) deliver(m SMS) {
 	}
 }
 
-// check refuses requests that are wrong as a whole.
+// check returns the phone numbers, or an error that concerns the whole request.
 func (p *sendSms) check() ([]number, error) {
 	if len(p.PhoneNumberSet) == 0 {
 		return nil, errorf("MissingParameter.EmptyPhoneNumberSet", "The list of phone numbers is empty.")
@@ -155,8 +157,8 @@ func (p *sendSms) check() ([]number, error) {
 	return numbers, nil
 }
 
-// admit decides whether one number gets a message now, and counts it.
-func (a *app) admit(n number, text string, now time.Time) *Error {
+// admit counts a message to a number, or returns why it may not get one now.
+func (a *smsApp) admit(n number, text string, now time.Time) *Error {
 	switch {
 	case !n.valid:
 		return errorf("InvalidParameterValue.IncorrectPhoneNumber", "incorrect phone number")
@@ -170,7 +172,7 @@ func (a *app) admit(n number, text string, now time.Time) *Error {
 		if now.Sub(t) < 30*time.Second {
 			halfMinute++
 		}
-		if day(t) == day(now) {
+		if dayInChina(t) == dayInChina(now) {
 			today++
 		}
 	}
@@ -185,30 +187,136 @@ func (a *app) admit(n number, text string, now time.Time) *Error {
 	return nil
 }
 
-// day is the natural day in China, by which the vendor counts.
-func day(t time.Time) string {
+// dayInChina returns the calendar day in China, by which the vendor counts.
+func dayInChina(t time.Time) string {
 	return t.In(time.FixedZone("UTC+8", 8*60*60)).Format(time.DateOnly)
 }
 
-func orDefault(n, usual int) int {
+func orDefault(n, fallback int) int {
 	if n == 0 {
-		return usual
+		return fallback
 	}
 	return n
 }
 
-func value(s *string) string {
+func orEmpty(s *string) string {
 	if s == nil {
 		return ""
 	}
 	return *s
 }
 
-// fill puts parameters into a template's text.
-func fill(text string, params []string) string {
+// fillTemplate replaces the variables of a template's text.
+func fillTemplate(text string, params []string) string {
 	pairs := make([]string, 0, 2*len(params))
 	for i, p := range params {
 		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", p)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+var (
+	variablePattern = regexp.MustCompile(`\{\d+\}`)
+	// linkPattern matches URLs and texts that phones show as links.
+	linkPattern = regexp.MustCompile(`(?i)https?:|www\.|[a-z0-9]\.(com|cn|net|org|io|top|cc|me)\b`)
+	// mobilePattern matches a number in mainland China after the country code.
+	mobilePattern = regexp.MustCompile(`^1[3-9]\d{9}$`)
+	// internationalPattern matches a number by E.164 without its plus sign.
+	internationalPattern = regexp.MustCompile(`^[1-9]\d{6,14}$`)
+)
+
+// render returns the text of a message, or the error of the request's content, which
+// the vendor reports for each number.
+func (a *smsApp) render(p *sendSms, numbers []number) (string, *Error) {
+	if a == nil {
+		return "", errorf("UnauthorizedOperation.SmsSdkAppIdVerifyFail", "verification failed for SmsSdkAppId")
+	}
+	mainland := slices.ContainsFunc(numbers, number.mainland)
+	sign := orEmpty(p.SignName)
+	if !slices.Contains(a.Signs, sign) && (mainland || sign != "") {
+		return "", errorf("FailedOperation.SignatureIncorrectOrUnapproved", "the signature is incorrect or unapproved")
+	}
+	i := slices.IndexFunc(a.Templates, func(t SMSTemplate) bool { return t.ID == *p.TemplateId })
+	if i < 0 {
+		return "", errorf("FailedOperation.TemplateUnapprovedOrNotExist", "the template is not approved or does not exist")
+	}
+	t := a.Templates[i]
+	switch {
+	case t.International && mainland:
+		return "", errorf("UnsupportedOperation.GlobalTemplateToChineseMainlandPhone", "an international template cannot be sent to Chinese mainland numbers")
+	case !t.International && !mainland:
+		return "", errorf("UnsupportedOperation.ChineseMainlandTemplateToGlobalPhone", "a Chinese mainland template cannot be sent to international numbers")
+	case len(p.TemplateParamSet) != len(variablePattern.FindAllString(t.Text, -1)):
+		return "", errorf("FailedOperation.TemplateParamSetNotMatchApprovedTemplate", "the number of template parameters does not match the approved template")
+	}
+	for _, param := range p.TemplateParamSet {
+		switch {
+		case linkPattern.MatchString(param):
+			return "", errorf("InvalidParameterValue.ProhibitedUseUrlInTemplateParameter", "URLs are prohibited in template parameters")
+		case strings.ContainsAny(param, "【】\r\n"):
+			return "", errorf("FailedOperation.TemplateIncorrectOrUnapproved", "the content does not match the approved template")
+		case utf8.RuneCountInString(param) > orDefault(a.ParamLimit, 6):
+			return "", errorf("InvalidParameterValue.TemplateParameterLengthLimit", "a template parameter exceeds the length limit")
+		}
+	}
+	text := fillTemplate(t.Text, p.TemplateParamSet)
+	if sign != "" {
+		text = "【" + sign + "】" + text
+	}
+	if utf8.RuneCountInString(text) > 500 {
+		return "", errorf("InvalidParameterValue.ContentLengthLimit", "the message is longer than 500 characters")
+	}
+	return text, nil
+}
+
+// segments returns how many messages a text is charged as: a message has 70
+// characters, and each part of a longer text has 67.
+func segments(text string) int {
+	n := utf8.RuneCountInString(text)
+	if n <= 70 {
+		return 1
+	}
+	return (n + 66) / 67
+}
+
+// number is a phone number without its plus sign.
+type number struct {
+	digits string
+	valid  bool
+}
+
+// parseNumber parses E.164. A number of eleven digits, also after 86 or 0086, is in
+// mainland China.
+func parseNumber(text string) number {
+	digits, international := strings.CutPrefix(text, "+")
+	if !international {
+		local := strings.TrimPrefix(strings.TrimPrefix(digits, "00"), "86")
+		return number{"86" + local, mobilePattern.MatchString(local)}
+	}
+	if local, china := strings.CutPrefix(digits, "86"); china {
+		return number{digits, mobilePattern.MatchString(local)}
+	}
+	return number{digits, internationalPattern.MatchString(digits)}
+}
+
+func (n number) String() string { return "+" + n.digits }
+
+func (n number) mainland() bool { return strings.HasPrefix(n.digits, "86") }
+
+// isoCode returns the country's code, DEF for an unknown one as the vendor does.
+func (n number) isoCode() string {
+	switch {
+	case !n.valid:
+		return "DEF"
+	case n.mainland():
+		return "CN"
+	case strings.HasPrefix(n.digits, "852"):
+		return "HK"
+	case strings.HasPrefix(n.digits, "65"):
+		return "SG"
+	case strings.HasPrefix(n.digits, "1"):
+		return "US"
+	default:
+		return "DEF"
+	}
 }

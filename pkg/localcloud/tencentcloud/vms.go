@@ -4,64 +4,66 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// VoiceApp is an application for voice calls with what was approved for it.
+// VoiceApp is an application for voice calls with its approved templates.
 type VoiceApp struct {
 	// ID is the VoiceSdkAppid.
 	ID        string
 	Templates []VoiceTemplate
 	// Balance is how many calls are left in the package.
 	Balance int
-	// Blacklist lists numbers, as +8613800000000, whose owners want no calls.
+	// Blacklist lists numbers, as +8613800000000, that may get no calls.
 	Blacklist []string
-	// PerHalfMinute, PerTenMinutes, PerDay and PerNight are how many calls one
-	// number may get in 30 seconds, in 10 minutes, on one day in China, and there
-	// between 22:00 and 08:00; 0 means 1, 2, 3 and 1.
+	// PerHalfMinute, PerTenMinutes, PerDay and PerNight are how many calls a number
+	// may get in 30 seconds, in 10 minutes, on a calendar day in China, and in a night
+	// there, from 22:00 to 08:00; 0 means 1, 2, 3 and 1.
 	PerHalfMinute, PerTenMinutes, PerDay, PerNight int
 }
 
 // VoiceTemplate is an approved text with the variables {1}, {2}, …
 type VoiceTemplate struct{ ID, Text string }
 
-// VoiceCall is a call as it rang a phone.
+// VoiceCall is a call that was made.
 type VoiceCall struct {
 	Time     time.Time
 	App      string
 	Number   string
 	Template string
 	Params   []string
-	// Text is what is spoken, PlayTimes times.
+	// Text is played PlayTimes times.
 	Text           string
 	PlayTimes      int
 	SessionContext string
 	CallID         string
 }
 
-// voiceApp is an application and when it called each number.
+// voiceApp is an application with the times of its calls to each number.
 type voiceApp struct {
 	VoiceApp
-	called map[string][]time.Time
+	calls map[string][]time.Time
 }
 
-// AddVoiceApp adds an application, or replaces it.
+// AddVoiceApp adds or replaces an application.
 func (c *Cloud) AddVoiceApp(a VoiceApp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.voiceApps[a.ID] = &voiceApp{VoiceApp: a, called: map[string][]time.Time{}}
+	c.voiceApps[a.ID] = &voiceApp{VoiceApp: a, calls: map[string][]time.Time{}}
 }
 
-// Calls returns the last thousand calls that rang phones.
-func (c *Cloud) Calls() []VoiceCall {
+// VoiceCalls returns the last thousand calls.
+func (c *Cloud) VoiceCalls() []VoiceCall {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.calls)
 }
 
-// OnCall lets f see every call that rings a phone, one after another. f must not
-// call the cloud.
-func (c *Cloud) OnCall(f func(VoiceCall)) {
+// OnVoiceCall sets the function that is called with every call. It must not call the
+// cloud.
+func (c *Cloud) OnVoiceCall(f func(VoiceCall)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onCall = f
@@ -73,8 +75,8 @@ type sendTtsVoice struct {
 	PlayTimes                                               *int
 }
 
-// sendTtsVoice makes one call. Unlike SendSms it has no code of the number's
-// own: what is wrong with it is an error of the request.
+// sendTtsVoice makes one call. Unlike SendSms it has no status per number: an error of
+// the number is an error of the request.
 func (c *Cloud) sendTtsVoice(call *call) (any, error) {
 	var p sendTtsVoice
 	if err := call.params(&p); err != nil {
@@ -86,17 +88,17 @@ func (c *Cloud) sendTtsVoice(call *call) (any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.voiceApps[*p.VoiceSdkAppid]
-	text, refused := a.speech(&p)
-	if refused != nil {
-		return nil, refused
+	text, rejected := a.render(&p)
+	if rejected != nil {
+		return nil, rejected
 	}
-	if refused := a.admit(*p.CalledNumber, c.now()); refused != nil {
-		return nil, refused
+	if rejected := a.admit(*p.CalledNumber, c.now()); rejected != nil {
+		return nil, rejected
 	}
 	c.serial++
 	made := VoiceCall{
 		Time: c.now(), App: a.ID, Number: *p.CalledNumber, Template: *p.TemplateId, Params: p.TemplateParamSet, Text: text,
-		PlayTimes: p.playTimes(), SessionContext: value(p.SessionContext), CallID: fmt.Sprintf("call-%d", c.serial),
+		PlayTimes: p.playTimes(), SessionContext: orEmpty(p.SessionContext), CallID: fmt.Sprintf("call-%d", c.serial),
 	}
 	c.calls = remember(c.calls, made)
 	if c.onCall != nil {
@@ -106,17 +108,17 @@ func (c *Cloud) sendTtsVoice(call *call) (any, error) {
 	return struct{ SendStatus sendStatus }{sendStatus{made.CallID, made.SessionContext}}, nil
 }
 
-// check refuses requests whose parameters are wrong by themselves.
+// check returns the error of a parameter that is wrong for any application.
 func (p *sendTtsVoice) check(body []byte) error {
-	for _, must := range []struct {
+	for _, parameter := range []struct {
 		name  string
 		value *string
 	}{{"TemplateId", p.TemplateId}, {"CalledNumber", p.CalledNumber}, {"VoiceSdkAppid", p.VoiceSdkAppid}} {
-		if err := required(must.name, must.value); err != nil {
+		if err := required(parameter.name, parameter.value); err != nil {
 			return err
 		}
 	}
-	// Names have their case; it is Appid here where SMS has AppId.
+	// encoding/json ignores case, the vendor does not: it is Appid here, AppId in SMS.
 	var names map[string]json.RawMessage
 	if err := json.Unmarshal(body, &names); err != nil || names["VoiceSdkAppid"] == nil {
 		return errorf("MissingParameter", "The request is missing a required parameter `VoiceSdkAppid`.")
@@ -132,4 +134,85 @@ func (p *sendTtsVoice) playTimes() int {
 		return 2
 	}
 	return *p.PlayTimes
+}
+
+// render returns the text of a call, or the error of the request's content.
+//
+// The vendor documents the limits but not their codes. The codes here and in admit are
+// those of SMS for the same errors, except for CalledNumberVerifyFail,
+// VoiceSdkAppidVerifyFail and …InVoicePackage, where SMS names its own parameters.
+func (a *voiceApp) render(p *sendTtsVoice) (string, *Error) {
+	if a == nil {
+		return "", errorf("UnauthorizedOperation.VoiceSdkAppidVerifyFail", "verification failed for VoiceSdkAppid")
+	}
+	i := slices.IndexFunc(a.Templates, func(t VoiceTemplate) bool { return t.ID == *p.TemplateId })
+	if i < 0 || len(p.TemplateParamSet) != len(variablePattern.FindAllString(a.Templates[i].Text, -1)) {
+		return "", errorf("FailedOperation.TemplateIncorrectOrUnapproved", "the template is not approved, or the content does not match it")
+	}
+	for _, param := range p.TemplateParamSet {
+		switch {
+		case linkPattern.MatchString(param):
+			return "", errorf("InvalidParameterValue.ProhibitedUseUrlInTemplateParameter", "URLs are prohibited in template parameters")
+		case strings.ContainsAny(param, "【】\r\n"):
+			return "", errorf("FailedOperation.TemplateIncorrectOrUnapproved", "the content does not match the approved template")
+		}
+	}
+	text := fillTemplate(a.Templates[i].Text, p.TemplateParamSet)
+	if utf8.RuneCountInString(text) > 350 {
+		return "", errorf("InvalidParameterValue.ContentLengthLimit", "the content is longer than 350 characters")
+	}
+	return text, nil
+}
+
+// admit counts a call to a number, or returns why it may not be called now. Rejected
+// calls do not count.
+func (a *voiceApp) admit(called string, now time.Time) *Error {
+	n := parseNumber(called)
+	switch {
+	case !strings.HasPrefix(called, "+") || !n.valid || !n.mainland():
+		return errorf("InvalidParameterValue.CalledNumberVerifyFail", "the called number %s is not a number of mainland China as +8613800000000", called)
+	case slices.Contains(a.Blacklist, called):
+		return errorf("FailedOperation.PhoneNumberInBlacklist", "the called number %s is in the blacklist", called)
+	case a.Balance < 1:
+		return errorf("FailedOperation.InsufficientBalanceInVoicePackage", "insufficient balance in voice package")
+	}
+	var halfMinute, tenMinutes, today, tonight int
+	for _, t := range a.calls[called] {
+		if now.Sub(t) < 30*time.Second {
+			halfMinute++
+		}
+		if now.Sub(t) < 10*time.Minute {
+			tenMinutes++
+		}
+		if dayInChina(t) == dayInChina(now) {
+			today++
+		}
+		if nightInChina(now) != "" && nightInChina(t) == nightInChina(now) {
+			tonight++
+		}
+	}
+	switch {
+	case today >= orDefault(a.PerDay, 3):
+		return errorf("LimitExceeded.PhoneNumberDailyLimit", "the number %s was called as often as it may be on one day", called)
+	case tonight >= orDefault(a.PerNight, 1):
+		return errorf("LimitExceeded.DeliveryFrequencyLimit", "the number %s was called as often as it may be from 22:00 to 08:00", called)
+	case tenMinutes >= orDefault(a.PerTenMinutes, 2):
+		return errorf("LimitExceeded.PhoneNumberTenMinuteLimit", "the number %s was called as often as it may be in 10 minutes", called)
+	case halfMinute >= orDefault(a.PerHalfMinute, 1):
+		return errorf("LimitExceeded.PhoneNumberThirtySecondLimit", "the number %s was called as often as it may be in 30 seconds", called)
+	}
+	a.Balance--
+	a.calls[called] = remember(a.calls[called], now)
+	return nil
+}
+
+// nightInChina returns the day on which a night in China, from 22:00 to 08:00, ends,
+// and "" outside of nights.
+func nightInChina(t time.Time) string {
+	// In this zone nights start at midnight and end at 10:00.
+	shifted := t.In(time.FixedZone("UTC+10", 10*60*60))
+	if shifted.Hour() >= 10 {
+		return ""
+	}
+	return shifted.Format(time.DateOnly)
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-func voiceClient(t *testing.T) *client {
-	c := newClient(t) // whose clock begins at 16:00 in China
+func newVoiceClient(t *testing.T) *client {
+	c := newClient(t) // whose clock starts at 16:00 in China
 	c.AddVoiceApp(VoiceApp{
 		ID: "1400000001", Balance: 100, Blacklist: []string{"+8613900000000"},
 		Templates: []VoiceTemplate{
@@ -21,8 +21,9 @@ func voiceClient(t *testing.T) *client {
 	return c
 }
 
-// voice is the body of a valid request, changed.
-func voice(change map[string]any) string {
+// voiceBody returns the body of a valid request with changed parameters; nil removes
+// one.
+func voiceBody(change map[string]any) string {
 	body := map[string]any{"VoiceSdkAppid": "1400000001", "TemplateId": "1", "CalledNumber": "+8613800000000", "TemplateParamSet": []string{"KafkaLag", "3"}, "PlayTimes": 2, "SessionContext": "n1"}
 	maps.Copy(body, change)
 	maps.DeleteFunc(body, func(_ string, v any) bool { return v == nil })
@@ -38,57 +39,57 @@ func TestSendTtsVoice(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change m
-		code   string // "" when the phone rings
+		code   string // "" for none
 	}{
 		{"valid", nil, ""},
 		{"without variables", m{"TemplateId": "2", "TemplateParamSet": nil}, ""},
-		{"once", m{"PlayTimes": 1}, ""},
-		{"three times", m{"PlayTimes": 3}, ""},
-		{"as often as usual", m{"PlayTimes": nil}, ""},
+		{"played once", m{"PlayTimes": 1}, ""},
+		{"played three times", m{"PlayTimes": 3}, ""},
+		{"default play times", m{"PlayTimes": nil}, ""},
 		{"350 characters", long(10), ""},
 		{"351 characters", long(11), "InvalidParameterValue.ContentLengthLimit"},
-		{"never", m{"PlayTimes": 0}, "InvalidParameterValue"},
-		{"four times", m{"PlayTimes": 4}, "InvalidParameterValue"},
-		{"times that are no number", m{"PlayTimes": "2"}, "InvalidParameter"},
+		{"played 0 times", m{"PlayTimes": 0}, "InvalidParameterValue"},
+		{"played four times", m{"PlayTimes": 4}, "InvalidParameterValue"},
+		{"play times is not a number", m{"PlayTimes": "2"}, "InvalidParameter"},
 		{"no application", m{"VoiceSdkAppid": nil}, "MissingParameter"},
-		{"the name of SMS", m{"VoiceSdkAppid": nil, "VoiceSdkAppId": "1400000001"}, "MissingParameter"},
+		{"application named as for SMS", m{"VoiceSdkAppid": nil, "VoiceSdkAppId": "1400000001"}, "MissingParameter"},
 		{"no template", m{"TemplateId": nil}, "MissingParameter"},
 		{"no number", m{"CalledNumber": ""}, "MissingParameter"},
-		{"a list of numbers", m{"CalledNumber": []string{"+8613800000000"}}, "InvalidParameter"},
+		{"list of numbers", m{"CalledNumber": []string{"+8613800000000"}}, "InvalidParameter"},
 		{"two numbers", m{"CalledNumber": "+8613800000000,+8613800000001"}, "InvalidParameterValue.CalledNumberVerifyFail"},
-		{"a foreign number", m{"CalledNumber": "+85290000000"}, "InvalidParameterValue.CalledNumberVerifyFail"},
+		{"foreign number", m{"CalledNumber": "+85290000000"}, "InvalidParameterValue.CalledNumberVerifyFail"},
 		{"no country code", m{"CalledNumber": "13800000000"}, "InvalidParameterValue.CalledNumberVerifyFail"},
-		{"a digit short", m{"CalledNumber": "+861380000000"}, "InvalidParameterValue.CalledNumberVerifyFail"},
-		{"wants no calls", m{"CalledNumber": "+8613900000000"}, "FailedOperation.PhoneNumberInBlacklist"},
-		{"another application", m{"VoiceSdkAppid": "1400000002"}, "UnauthorizedOperation.VoiceSdkAppidVerifyFail"},
+		{"a digit too few", m{"CalledNumber": "+861380000000"}, "InvalidParameterValue.CalledNumberVerifyFail"},
+		{"number on the blacklist", m{"CalledNumber": "+8613900000000"}, "FailedOperation.PhoneNumberInBlacklist"},
+		{"other application", m{"VoiceSdkAppid": "1400000002"}, "UnauthorizedOperation.VoiceSdkAppidVerifyFail"},
 		{"unknown template", m{"TemplateId": "9"}, "FailedOperation.TemplateIncorrectOrUnapproved"},
-		{"a parameter missing", m{"TemplateParamSet": []string{"a"}}, "FailedOperation.TemplateIncorrectOrUnapproved"},
+		{"a parameter too few", m{"TemplateParamSet": []string{"a"}}, "FailedOperation.TemplateIncorrectOrUnapproved"},
 		{"brackets", m{"TemplateParamSet": []string{"【a】", "1"}}, "FailedOperation.TemplateIncorrectOrUnapproved"},
-		{"a URL", m{"TemplateParamSet": []string{"http://a/b", "1"}}, "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter"},
+		{"URL", m{"TemplateParamSet": []string{"http://a/b", "1"}}, "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter"},
 		{"unknown parameter", m{"SignName": "示例"}, "UnknownParameter"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := voiceClient(t)
-			_, code, _ := c.call(t, "vms", "SendTtsVoice", voice(tt.change))
+			c := newVoiceClient(t)
+			_, code, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(tt.change))
 			equal(t, "code", code, tt.code)
-			equal(t, "the phone rang", len(c.Calls()) == 1, tt.code == "")
+			equal(t, "call made", len(c.VoiceCalls()) == 1, tt.code == "")
 		})
 	}
 }
 
-func TestCalls(t *testing.T) {
-	c := voiceClient(t)
+func TestMadeCalls(t *testing.T) {
+	c := newVoiceClient(t)
 	var seen []string
-	c.OnCall(func(v VoiceCall) { seen = append(seen, v.Number) })
-	answer, _, _ := c.call(t, "vms", "SendTtsVoice", voice(nil))
-	equal(t, "status", answer["SendStatus"], any(map[string]any{"CallId": "call-1", "SessionContext": "n1"}))
-	equal(t, "calls", c.Calls(), []VoiceCall{{
+	c.OnVoiceCall(func(v VoiceCall) { seen = append(seen, v.Number) })
+	response, _, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(nil))
+	equal(t, "status", response["SendStatus"], any(map[string]any{"CallId": "call-1", "SessionContext": "n1"}))
+	equal(t, "calls", c.VoiceCalls(), []VoiceCall{{
 		Time: c.clock.now(), App: "1400000001", Number: "+8613800000000", Template: "1", Params: []string{"KafkaLag", "3"},
 		Text: "告警KafkaLag，共3条，请处理。", PlayTimes: 2, SessionContext: "n1", CallID: "call-1",
 	}})
-	equal(t, "seen", seen, []string{"+8613800000000"})
-	_, code, _ := c.call(t, "sms", "SendTtsVoice", voice(nil))
-	equal(t, "another product", code, "InvalidAction")
+	equal(t, "numbers from OnVoiceCall", seen, []string{"+8613800000000"})
+	_, code, _ := c.call(t, "sms", "SendTtsVoice", voiceBody(nil))
+	equal(t, "code of another product", code, "InvalidAction")
 }
 
 func TestCallLimits(t *testing.T) {
@@ -100,7 +101,7 @@ func TestCallLimits(t *testing.T) {
 		nightly    = "LimitExceeded.DeliveryFrequencyLimit"
 	)
 	type step struct {
-		china string // when it is called, month-day and time in China
+		china string // month-day and time in China
 		want  string
 	}
 	for _, tt := range []struct {
@@ -114,34 +115,34 @@ func TestCallLimits(t *testing.T) {
 		{"two nights", []step{{"11-20 23:00:00", ok}, {"11-21 22:00:00", ok}, {"11-22 07:00:00", nightly}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := voiceClient(t)
+			c := newVoiceClient(t)
 			for _, s := range tt.steps {
 				at, err := time.Parse("2006-01-02 15:04:05 -0700", "2026-"+s.china+" +0800")
 				if err != nil {
 					t.Fatal(err)
 				}
 				c.add(at.Sub(c.clock.now()))
-				_, code, _ := c.call(t, "vms", "SendTtsVoice", voice(nil))
+				_, code, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(nil))
 				equal(t, "at "+s.china, code, s.want)
 			}
-			_, code, _ := c.call(t, "vms", "SendTtsVoice", voice(map[string]any{"CalledNumber": "+8613800000001"}))
-			equal(t, "another number", code, ok)
+			_, code, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(map[string]any{"CalledNumber": "+8613800000001"}))
+			equal(t, "code of another number", code, ok)
 		})
 	}
 }
 
 func TestVoiceBalance(t *testing.T) {
-	c := voiceClient(t)
+	c := newVoiceClient(t)
 	c.AddVoiceApp(VoiceApp{ID: "1400000001", Balance: 1, Templates: []VoiceTemplate{{ID: "1", Text: "{1}，{2}"}}})
 	for _, want := range []string{"", "FailedOperation.InsufficientBalanceInVoicePackage"} {
-		_, code, _ := c.call(t, "vms", "SendTtsVoice", voice(nil))
+		_, code, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(nil))
 		equal(t, "code", code, want)
 		c.add(time.Hour)
 	}
 }
 
 func TestVoiceRate(t *testing.T) {
-	c := voiceClient(t)
+	c := newVoiceClient(t)
 	for i := range 21 {
 		want := "LimitExceeded.PhoneNumberThirtySecondLimit"
 		switch i {
@@ -150,7 +151,7 @@ func TestVoiceRate(t *testing.T) {
 		case 20:
 			want = "RequestLimitExceeded"
 		}
-		_, code, _ := c.call(t, "vms", "SendTtsVoice", voice(nil))
+		_, code, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(nil))
 		equal(t, "code", code, want)
 	}
 }

@@ -48,7 +48,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 		Requests: func() int { return cloud.Count("") },
 		Received: func(skip int) []notifytest.Received {
 			var out []notifytest.Received
-			for _, m := range cloud.Inbox()[skip:] {
+			for _, m := range cloud.SentSMS()[skip:] {
 				out = append(out, notifytest.Received{Text: m.Text, Markup: map[string]int{
 					"brackets": strings.Count(m.Text, "【"),
 					"links":    strings.Count(m.Text, "://") + strings.Count(m.Text, "www."),
@@ -122,7 +122,7 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		want := &notify.Error{Class: c.class, Code: c.code, RetryAfter: c.retryAfter, Ambiguous: c.ambiguous, Message: c.advice}
 		const text = "about\r\n+8613800000001, 13800000001"
 		cases = append(cases,
-			errorCase{Name: "call refused with " + c.code, Want: want, Contains: []string{"138****0001"}, Fault: tencentcloud.Refuse(c.code, text)},
+			errorCase{Name: "call refused with " + c.code, Want: want, Contains: []string{"138****0001"}, Fault: tencentcloud.Reject(c.code, text)},
 			errorCase{Name: "number refused with " + c.code, Want: want, Contains: []string{"+86138****0001: SMS: "}, Fault: statusResponse("+8613800000001", c.code, text)},
 		)
 	}

@@ -52,7 +52,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 		Requests: func() int { return cloud.Count("") },
 		Received: func(skip int) []notifytest.Received {
 			var out []notifytest.Received
-			for _, call := range cloud.Calls()[skip:] {
+			for _, call := range cloud.VoiceCalls()[skip:] {
 				out = append(out, notifytest.Received{Text: call.Text, Markup: map[string]int{
 					"brackets": strings.Count(call.Text, "【"),
 					"links":    strings.Count(call.Text, "://") + strings.Count(call.Text, "www."),
@@ -113,7 +113,7 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		{"ResourceUnavailable", notify.Retry, 0, false, ""},
 	} {
 		cases = append(cases, errorCase{Name: c.code,
-			Fault:    tencentcloud.Refuse(c.code, "about\r\n+8613800000001, 13800000001"),
+			Fault:    tencentcloud.Reject(c.code, "about\r\n+8613800000001, 13800000001"),
 			Want:     &notify.Error{Class: c.class, Code: c.code, RetryAfter: c.retryAfter, Ambiguous: c.ambiguous, Message: c.advice},
 			Contains: []string{"+86138****0001: voice: "},
 		})
