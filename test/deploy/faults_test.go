@@ -67,6 +67,8 @@ func TestTemplateFaults(t *testing.T) {
 		{"switched off", "            RetryPolicy:", "            State: DISABLED\n            RetryPolicy:", `"DISABLED" is not one of ENABLED`},
 		{"input that is not JSON", `{"source": "aws.scheduler",`, `{"source": "aws.scheduler"`, "the input is not JSON"},
 		{"unknown source of the input", `"source": "aws.scheduler"`, `"source": "ours"`, "lacks source, time and resources"},
+		{"name that two stacks share", "Name: !Sub '${AWS::StackName}-lag'", "Name: tocsin-lag", "tocsin-lag is the same in every stack"},
+		{"no name of the schedule", "            Name: !Sub '${AWS::StackName}-lag'\n", "", "Name is missing"},
 		{"retries for a day", "              MaximumRetryAttempts: 1\n", "", "MaximumRetryAttempts is missing"},
 		{"retries of the function", "MaximumRetryAttempts: 0", "MaximumRetryAttempts: 3", `"3" is not a whole number from 0 to 2`},
 		{"nothing shared", "Globals:\n", "Global:\n", "unknown key Global"},

@@ -104,7 +104,7 @@ func (t *template) rules(functions []string) rule {
 		"Events": each("[A-Za-z0-9]+", keys(map[string]rule{
 			"Type!": oneOf("ScheduleV2"),
 			"Properties!": keys(map[string]rule{
-				"Name":                       text("[0-9A-Za-z-_.]{1,64}"),
+				"Name!":                      uniqueName,
 				"Description":                text(".{0,512}"),
 				"ScheduleExpression!":        valid(awsSchedule),
 				"ScheduleExpressionTimezone": text(".{1,50}"),
@@ -139,6 +139,15 @@ func (t *template) rules(functions []string) rule {
 			"Value!":      func(*checker, *yaml.Node) {}, // checked by references
 		})),
 	})
+}
+
+// uniqueName accepts a name that begins with the stack's: schedules of two stacks in
+// one account and region must not have the same name, and SAM's default, the logical
+// ID, is the same in every stack.
+func uniqueName(c *checker, n *yaml.Node) {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!Sub" || !strings.HasPrefix(n.Value, "${AWS::StackName}-") {
+		c.faultf(n, "%s is the same in every stack: begin it with !Sub '${AWS::StackName}-…'", n.Value)
+	}
 }
 
 // called requires a timer or a URL that calls the function.
