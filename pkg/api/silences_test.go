@@ -55,6 +55,7 @@ func TestPostSilences(t *testing.T) {
 		{silence(`{"name":"a","value":"b","isRegex":false}`) + "{}", 400, fmt.Sprintf(parseError, fmt.Sprint("unexpected data after byte ", len(silence(`{"name":"a","value":"b","isRegex":false}`))))},
 		{silence("{\"name\":\"a\",\"value\":\"\xff\",\"isRegex\":false}"), 400, fmt.Sprintf(parseError, "it is not UTF-8")},
 
+		{silence(`{"name":"a","value":"(abcdefghij){1000}","isRegex":true}`), 400, `"invalid silence: regular expressions too large: about 12003 instructions (limit: 10000)"`},
 		{silence(`{"name":"","value":"b","isRegex":false}`), 400, `"invalid silence: invalid label matcher 0: invalid label name \"\""`},
 		{silence(`{"name":"a","value":"b","isRegex":false},{"name":"","value":"b","isRegex":false}`), 400, `"invalid silence: invalid label matcher 1: invalid label name \"\""`},
 		{silence(`{"name":"a","value":"","isRegex":false}`), 400, `"invalid silence: at least one matcher must not match the empty string"`},

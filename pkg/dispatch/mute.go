@@ -47,7 +47,7 @@ type mutes struct {
 	now        time.Time
 	intervals  route.Intervals
 	inhibition *inhibit.Snapshot
-	silences   *silence.Index
+	silences   *silence.Muter
 }
 
 func (e *Engine) mutesAt(ctx context.Context, now time.Time) (*mutes, error) {

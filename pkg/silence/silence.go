@@ -3,9 +3,15 @@
 //
 // # Stored items
 //
-// silence/ID holds one silence in the JSON of Alertmanager's API. It expires
-// the retention time given to [New] after the silence has ended. A silence that cannot be read
-// or compiled is logged and mutes nothing.
+//	silence/ID     a silence in the JSON of Alertmanager's API; it expires the
+//	               retention time given to [New] after the silence has ended
+//	meta/silences  written with every silence; its version tells an instance whether
+//	               the silences that it has in memory are the stored ones
+//
+// So as long as no silence changes, a tick reads one item, however many silences there
+// are, and each regular expression is compiled once in a process. A silence that
+// cannot be read or compiled is logged and mutes nothing. One whose expressions are
+// too large is refused; if an earlier version has accepted it, it mutes.
 package silence
 
 import (
@@ -19,6 +25,7 @@ import (
 	"github.com/prometheus/alertmanager/pkg/labels"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/matcher"
 )
 
 // Silence mutes the alerts that match it, for a time. Its JSON is that of
@@ -80,8 +87,29 @@ func (s *Silence) State(now time.Time) State {
 	}
 }
 
-// compile validates the silence and returns its matchers. Errors are worded as
-// Alertmanager's.
+// validate returns the reason why the silence is not accepted, if there is one.
+func (s *Silence) validate() error {
+	if err := s.checkRegexps(); err != nil {
+		return err
+	}
+	_, err := s.compile()
+	return err
+}
+
+// checkRegexps returns an error if the regular expressions are too large. The matchers
+// need not be compiled, which would cost much then.
+func (s *Silence) checkRegexps() error {
+	var texts []string
+	for _, m := range s.Matchers {
+		if m.IsRegex {
+			texts = append(texts, m.Value)
+		}
+	}
+	return matcher.CheckRegexps(texts...)
+}
+
+// compile returns the matchers of the silence, or the reason why it is invalid, in
+// Alertmanager's words.
 func (s *Silence) compile() (labels.Matchers, error) {
 	if len(s.Matchers) == 0 {
 		return nil, errors.New("at least one matcher required")

@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/alertmanager/pkg/labels"
-
-	"tocsin/pkg/alert"
-	"tocsin/pkg/matcher"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
 )
@@ -23,12 +20,8 @@ var (
 	ErrInvalid = errors.New("invalid silence")
 )
 
-const (
-	// defaultRetention is Alertmanager's --data.retention.
-	defaultRetention = 120 * time.Hour
-	// maxSilences bounds the silences that are read, expired ones included.
-	maxSilences = 10_000
-)
+// defaultRetention is Alertmanager's --data.retention.
+const defaultRetention = 120 * time.Hour
 
 // Silences are the silences in a store. It is safe for concurrent use, by any
 // number of instances on one store.
@@ -36,6 +29,7 @@ type Silences struct {
 	store     store.Store
 	retention time.Duration
 	log       *slog.Logger
+	cached    atomic.Pointer[cache]
 }
 
 // New returns the silences in st. Retention is how long an expired silence is
@@ -56,7 +50,7 @@ func (ss *Silences) Set(ctx context.Context, now time.Time, s Silence) (id strin
 	if s.StartsAt.IsZero() {
 		s.StartsAt = now
 	}
-	if _, err := s.compile(); err != nil {
+	if err := s.validate(); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	err = store.RetryOnConflict(ctx, func() error {
@@ -93,7 +87,7 @@ func (ss *Silences) Set(ctx context.Context, now time.Time, s Silence) (id strin
 		if err != nil {
 			return err
 		}
-		return ss.store.Commit(ctx, now, append(changes, change)...)
+		return ss.store.Commit(ctx, now, append(changes, change, touch())...)
 	})
 	return id, err
 }
@@ -110,7 +104,7 @@ func (ss *Silences) Expire(ctx context.Context, now time.Time, id string) error 
 		if err != nil {
 			return err
 		}
-		return ss.store.Commit(ctx, now, change)
+		return ss.store.Commit(ctx, now, change, touch())
 	})
 }
 
@@ -120,43 +114,31 @@ func (ss *Silences) Get(ctx context.Context, id string) (*Silence, error) {
 	return s, err
 }
 
-// List returns all silences in order of their ids, expired ones included.
+// List returns all silences in order of their ids, expired ones included. They are
+// shared: do not change them.
 func (ss *Silences) List(ctx context.Context) ([]*Silence, error) {
-	items, err := ss.store.List(ctx, keyspace.Silence, "", maxSilences)
+	var readAt time.Time
+	if c := ss.cached.Load(); c != nil {
+		readAt = c.readAt
+	}
+	c, err := ss.readAll(ctx, readAt)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]*Silence, 0, len(items))
-	for _, it := range items {
-		var s Silence
-		if _, err := store.Decode(it, &s); err != nil {
-			ss.log.Error("cannot read a silence; it mutes nothing", "key", it.Key, "err", err)
-			continue
+	all := make([]*Silence, 0, len(c.entries))
+	for _, e := range c.entries {
+		if e.silence != nil {
+			all = append(all, e.silence)
 		}
-		all = append(all, &s)
 	}
 	return all, nil
 }
 
-// ActiveAt returns the silences that are active at now.
-func (ss *Silences) ActiveAt(ctx context.Context, now time.Time) (*Index, error) {
-	all, err := ss.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	index := &Index{}
-	for _, s := range all {
-		if s.State(now) != Active {
-			continue
-		}
-		matchers, err := s.compile()
-		if err != nil {
-			ss.log.Error("a stored silence is invalid; it mutes nothing", "id", s.ID, "err", err)
-			continue
-		}
-		index.silences = append(index.silences, activeSilence{s.ID, matchers})
-	}
-	return index, nil
+// ActiveAt returns the silences that are active at now. While no silence is set or
+// expired, by any instance, it reads one item.
+func (ss *Silences) ActiveAt(ctx context.Context, now time.Time) (*Muter, error) {
+	c, err := ss.current(ctx, now)
+	return &Muter{c, now}, err
 }
 
 func (ss *Silences) get(ctx context.Context, id string) (*Silence, store.Item, error) {
@@ -176,26 +158,4 @@ func (ss *Silences) change(s *Silence, condition store.Condition) (store.Change,
 	c, err := store.Encode(keyspace.Silence+s.ID, s)
 	c.If, c.Expires = condition, s.EndsAt.Add(ss.retention)
 	return c, err
-}
-
-// Index finds, among the silences that are active at one time, those that mute an
-// alert.
-type Index struct {
-	silences []activeSilence
-}
-
-type activeSilence struct {
-	id       string
-	matchers labels.Matchers
-}
-
-// MutedBy returns the ids of the silences that mute an alert with these labels, in
-// order.
-func (x *Index) MutedBy(l alert.Labels) (ids []string) {
-	for _, s := range x.silences {
-		if matcher.Matches(s.matchers, l) {
-			ids = append(ids, s.id)
-		}
-	}
-	return ids
 }

@@ -174,6 +174,8 @@ func TestInvalidSilences(t *testing.T) {
 		{"invalid label matcher 0", with(silence.Matcher{Name: "a", Value: "(", IsRegex: true, IsEqual: true})},
 		{"the label has no name", with(silence.Matcher{Value: "a", IsEqual: true})},
 		{"end time must not be before start time", ofTopic("a", 10, 5)},
+		{"regular expressions too large: about 12003 instructions (limit: 10000)", with(regex("a", "(abcdefghij){1000}"))},
+		{"regular expressions too large", with(slices.Repeat([]silence.Matcher{regex("a", "("+strings.Repeat("x?", 100)+"){10}")}, 20)...)},
 		{"invalid zero end timestamp", silence.Silence{Matchers: ofTopic("a", 0, 1).Matchers, StartsAt: at(0)}},
 	} {
 		t.Run(test.want, func(t *testing.T) {

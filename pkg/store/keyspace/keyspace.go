@@ -43,6 +43,8 @@ const (
 	// InhibitRules is the ids of the rules whose sources are stored. Owner:
 	// pkg/inhibit.
 	InhibitRules = Meta + "inhibit_rules"
+	// Silences is written with every change of a silence. Owner: pkg/silence.
+	Silences = Meta + "silences"
 	// HostCheck is when hosts were last checked for silence. Owner: pkg/host.
 	HostCheck = Meta + "host_check"
 	// HostEnrolment changes with every host that registers itself, so that two
