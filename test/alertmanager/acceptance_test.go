@@ -16,8 +16,8 @@ import (
 
 const upstreamModule = "github.com/prometheus/alertmanager"
 
-// Alertmanager's own acceptance suites pass against `tocsin serve`, on a file and
-// on a shared Redis; its clustered tests need the latter.
+// TestAcceptance runs Alertmanager's own acceptance suites against `tocsin serve`, on
+// a bolt file and on a shared Redis, which its cluster tests need.
 func TestAcceptance(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, nil, "go", "build", "-C", "../..", "-o", dir+"/tocsin", "./cmd/tocsin")
@@ -26,14 +26,14 @@ func TestAcceptance(t *testing.T) {
 	run(t, dir, nil, "go", "build", "-ldflags", "-X github.com/prometheus/common/version.Version=0.34.2", "-o", dir+"/amtool", upstreamModule+"/cmd/amtool")
 	run(t, dir, nil, "go", "test", "-c", "-o", dir+"/api.test", upstreamModule+"/test/with_api_v2/acceptance")
 	run(t, dir, nil, "go", "test", "-c", "-o", dir+"/cli.test", upstreamModule+"/test/cli/acceptance")
-	// The suites look for the server three folders up.
+	// The suites look for the server three directories up.
 	work := filepath.Join(dir, "a", "b", "c")
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	server := redistest.Start(t, "--databases", "1000", "--appendonly", "no")
-	redis := []string{"SHIM_REDIS=" + server.Addr, "SHIM_STATE=" + t.TempDir()} // tells the shim to use it
-	for _, c := range []struct {
+	redis := []string{"SHIM_REDIS=" + server.Addr, "SHIM_STATE=" + t.TempDir()} // for the shim
+	for _, test := range []struct {
 		name, suite string
 		env         []string
 		skip        string
@@ -44,17 +44,18 @@ func TestAcceptance(t *testing.T) {
 		{"amtool on Redis", "cli.test", redis, "^$", 10},
 		{"amtool on bolt", "cli.test", nil, "^$", 10},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			// The suites wait for most of their time.
-			out := run(t, work, c.env, filepath.Join(dir, c.suite), "-test.v", "-test.parallel", "27", "-test.timeout", "4m", "-test.skip", c.skip)
-			if n := strings.Count("\n"+out, "\n--- PASS: "); n != c.tests || strings.Contains(out, "--- SKIP") {
-				t.Errorf("%d tests passed, want %d\n%s", n, c.tests, out)
+		t.Run(test.name, func(t *testing.T) {
+			// The tests of a suite wait most of the time.
+			out := run(t, work, test.env, filepath.Join(dir, test.suite), "-test.v", "-test.parallel", "27", "-test.timeout", "4m", "-test.skip", test.skip)
+			if n := strings.Count("\n"+out, "\n--- PASS: "); n != test.tests || strings.Contains(out, "--- SKIP") {
+				t.Errorf("got %d passed tests, want %d and none skipped\n%s", n, test.tests, out)
 			}
 		})
 	}
 }
 
-// run runs a command: in this folder if it is go, else in dir.
+// run runs a command and returns its output. go runs in this directory, any other
+// command in dir. A failure fails the test.
 func run(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -64,7 +65,7 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) st
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+		t.Fatalf("%s: got %v, want success\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
 	return string(out)
 }

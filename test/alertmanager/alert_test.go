@@ -13,11 +13,12 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// pieces are what random names and values are made of: what separates, quotes
-// or ends somewhere, and letters of one to four bytes.
+// pieces are the parts of random names and values: separators, quotes and
+// terminators of various formats, and letters of one to four bytes.
 var pieces = []string{"a", "b", "job", "_", "", " ", ",", "=", `"`, `\`, "\n", "{", "}", "/", ":", "\x00", "\xff", "é", "主机", "😀"}
 
-func text(r *rand.Rand) string {
+// randomText returns up to three pieces.
+func randomText(r *rand.Rand) string {
 	s := ""
 	for range r.IntN(4) {
 		s += pick(r, pieces...)
@@ -25,10 +26,11 @@ func text(r *rand.Rand) string {
 	return s
 }
 
+// randomLabels returns labels with random names, and some of the generator's.
 func randomLabels(r *rand.Rand) alert.Labels {
 	l := alert.Labels{}
 	for range r.IntN(6) {
-		l[text(r)] = text(r)
+		l[randomText(r)] = randomText(r)
 	}
 	for _, name := range names {
 		if r.IntN(3) == 0 {
@@ -38,24 +40,24 @@ func randomLabels(r *rand.Rand) alert.Labels {
 	return l
 }
 
-// rnd returns a source of random numbers that -seed decides.
-func rnd(t *testing.T) *rand.Rand {
+// newRand returns random numbers from -seed, which it logs.
+func newRand(t *testing.T) *rand.Rand {
 	t.Logf("-seed %d", *seed)
 	return rand.New(rand.NewPCG(*seed, 0))
 }
 
 func TestFingerprints(t *testing.T) {
-	r := rnd(t)
+	r := newRand(t)
 	for range 20_000 {
 		l := randomLabels(r)
 		if theirs, ours := labelSet(l).Fingerprint().String(), l.Fingerprint().String(); theirs != ours {
-			t.Fatalf("%q: Alertmanager %s, Tocsin %s", l, theirs, ours)
+			t.Fatalf("%q: got %s, want Alertmanager's %s", l, ours, theirs)
 		}
 	}
 }
 
 func TestOrder(t *testing.T) {
-	r := rnd(t)
+	r := newRand(t)
 	for range 2000 {
 		var theirs amalert.AlertSlice
 		var ours []*alert.Alert
@@ -68,17 +70,17 @@ func TestOrder(t *testing.T) {
 		alert.Sort(ours)
 		for i := range ours {
 			if a := ourLabels(theirs[i].Labels); !reflect.DeepEqual(a, ours[i].Labels) {
-				t.Fatalf("place %d of %d: Alertmanager %q, Tocsin %q", i, len(ours), a, ours[i].Labels)
+				t.Fatalf("position %d of %d: got %q, want Alertmanager's %q", i, len(ours), ours[i].Labels, a)
 			}
 		}
 	}
 }
 
-// Two words about an alert make the same third.
+// TestMerge merges random pairs of updates of an alert.
 func TestMerge(t *testing.T) {
-	r := rnd(t)
-	// Alertmanager's Merge asks the clock whether an alert is over, and Tocsin's
-	// when the younger word came: that is now.
+	r := newRand(t)
+	// Whether an alert has resolved, Alertmanager's Merge decides by the clock, and
+	// Tocsin's by the time of the later update, which is now.
 	now := time.Now()
 	moment := func() time.Time { return now.Add(time.Duration(r.IntN(13)-8) * time.Hour) }
 	for range 50_000 {
@@ -94,13 +96,13 @@ func TestMerge(t *testing.T) {
 		}
 		old, in := theirs[0], theirs[1]
 		want := in
-		// The condition stands in provider/mem, inside Put.
+		// Put of Alertmanager's provider/mem has this condition.
 		if in.EndsAt.After(old.StartsAt) && in.EndsAt.Before(old.EndsAt) || in.StartsAt.After(old.StartsAt) && in.StartsAt.Before(old.EndsAt) {
 			want = old.Merge(in)
 		}
 		got := alert.Merge(both[0], both[1])
 		if !got.StartsAt.Equal(want.StartsAt) || !got.EndsAt.Equal(want.EndsAt) || got.Timeout != want.Timeout {
-			t.Fatalf("%+v and then %+v: Alertmanager %v–%v, Tocsin %v–%v", both[0], both[1], want.StartsAt, want.EndsAt, got.StartsAt, got.EndsAt)
+			t.Fatalf("%+v and then %+v: got %v–%v, want Alertmanager's %v–%v", both[0], both[1], got.StartsAt, got.EndsAt, want.StartsAt, want.EndsAt)
 		}
 	}
 }

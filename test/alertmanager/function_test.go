@@ -18,7 +18,7 @@ route: {receiver: nobody}
 receivers: [{name: nobody}]
 `
 
-// amtool works through the webhook function of each cloud as with Alertmanager.
+// TestAmtoolThroughFunction uses amtool with the webhook function of each cloud.
 func TestAmtoolThroughFunction(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, nil, "go", "build", "-ldflags", "-X github.com/prometheus/common/version.Version=0.34.2", "-o", dir+"/amtool", upstreamModule+"/cmd/amtool")
@@ -66,7 +66,7 @@ func TestAmtoolThroughFunction(t *testing.T) {
 				t.Helper()
 				for _, w := range want {
 					if !strings.Contains(got, w) {
-						t.Errorf("no %q in\n%s", w, got)
+						t.Errorf("got\n%s\nwant %q in it", got, w)
 					}
 				}
 			}
@@ -75,7 +75,7 @@ func TestAmtoolThroughFunction(t *testing.T) {
 			id := strings.TrimSpace(amtool("silence", "add", "alertname=DiskFull", "--author=a", "--comment=known", "--duration=1h"))
 			expect(amtool("silence", "query"), id, "known")
 			if out := amtool("alert", "query"); strings.Contains(out, "DiskFull") {
-				t.Errorf("a silenced alert is shown as active:\n%s", out)
+				t.Errorf("got\n%s\nwant no silenced alert among the active ones", out)
 			}
 			amtool("silence", "expire", id)
 			expect(amtool("alert", "query", "-o", "extended"), "DiskFull", "no space")

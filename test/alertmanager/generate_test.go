@@ -13,36 +13,36 @@ import (
 	"tocsin/pkg/silence"
 )
 
-// generator makes random scenarios. The same two numbers make the same one.
+// generator generates random scenarios, the same from the same two numbers.
 type generator struct {
 	*rand.Rand
 	scenario
-	pool   []alert.Labels // what alerts there are
-	known  words
-	sils   []string
-	batch  bool // several alerts in a push
-	muting bool // silences, inhibition, time intervals
-	open   bool // alerts have no end until it is told
+	pool       []alert.Labels // labels of the alerts
+	states     alertStates
+	silences   []string
+	batches    bool // several alerts in a push
+	muting     bool // silences, inhibition, time intervals
+	unresolved bool // alerts have no end until they resolve
 }
 
-// generate makes the nth scenario of a seed.
+// generate returns the nth scenario of a seed.
 //
-// What it leaves out, beside the differences in testdata/differ:
-//   - No step falls on the instant of a flush: upstream's order is then a race
-//     between goroutines. Steps differ in their milliseconds, which groups
-//     inherit from the step that made them.
-//   - No scenario in which groups are muted is so long that an entry of Tocsin's
+// Apart from the differences in testdata/differ it avoids these:
+//   - A step at the time of a flush, whose order is a race between goroutines in
+//     Alertmanager. Steps differ in their milliseconds, which a group inherits from
+//     the step that created it.
+//   - Scenarios with muted groups that are so long that an entry of Tocsin's
 //     notification log expires.
 func generate(seed, n uint64) scenario {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, n)), known: words{}}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, n)), states: alertStates{}}
 	g.begin = time.Date(2026, time.Month(1+g.IntN(12)), 1+g.IntN(28), g.IntN(24), g.IntN(60), 0, 0, time.UTC)
-	g.muting, g.open = g.chance(75), g.chance(20)
+	g.muting, g.unresolved = g.chance(75), g.chance(20)
 	for range 2 + g.IntN(7) {
 		g.pool = append(g.pool, g.labels())
 	}
 	g.configure()
-	g.happen()
-	return g.scenario.copied() // as it is read from its text
+	g.addSteps()
+	return g.scenario.clone() // as parsed from its text
 }
 
 var (
@@ -58,7 +58,7 @@ var (
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
-// seconds is one of these durations.
+// seconds returns one of these durations.
 func (g *generator) seconds(of ...int) time.Duration {
 	return time.Duration(pick(g.Rand, of...)) * time.Second
 }
@@ -75,7 +75,7 @@ func (g *generator) labels() alert.Labels {
 	return l
 }
 
-// matcher is on a label that there is, mostly.
+// matcher returns a matcher, mostly of a label that alerts have.
 func (g *generator) matcher() silence.Matcher {
 	name := pick(g.Rand, names...)
 	if g.chance(3) {
@@ -102,7 +102,7 @@ func (g *generator) matchers(most int) (texts []string) {
 	return texts
 }
 
-// classic is matchers in the older notation.
+// classic returns matchers in the older notation.
 func (g *generator) classic() (equal map[string]string, regex map[string]setting.Pattern) {
 	name := pick(g.Rand, names[:2]...)
 	equal = map[string]string{name: pick(g.Rand, values[name]...)}
@@ -115,7 +115,7 @@ func (g *generator) classic() (equal map[string]string, regex map[string]setting
 	return equal, map[string]setting.Pattern{name: p}
 }
 
-func span(d time.Duration) *setting.Duration { s := setting.Duration(d); return &s }
+func newDuration(d time.Duration) *setting.Duration { s := setting.Duration(d); return &s }
 
 func (g *generator) configure() {
 	c := &g.config
@@ -144,10 +144,10 @@ func (g *generator) configure() {
 	if !g.chance(20) {
 		wait = time.Duration(1+g.IntN(40)) * time.Second
 	}
-	c.Route.GroupWait = span(wait)
-	c.Route.GroupInterval = span(g.seconds(10, 30, 60, 300))
-	c.Route.RepeatInterval = span(g.seconds(10, 40, 60, 120, 180, 300, 3600))
-	g.batch = !immediate(c.Route)
+	c.Route.GroupWait = newDuration(wait)
+	c.Route.GroupInterval = newDuration(g.seconds(10, 30, 60, 300))
+	c.Route.RepeatInterval = newDuration(g.seconds(10, 40, 60, 120, 180, 300, 3600))
+	g.batches = !immediate(c.Route)
 	if g.muting && g.chance(50) {
 		for range 1 + g.IntN(3) {
 			c.InhibitRules = append(c.InhibitRules, g.inhibition())
@@ -158,15 +158,15 @@ func (g *generator) configure() {
 	}
 }
 
-// immediate tells whether a group of the tree may be flushed at its birth: then
-// it is a race in Alertmanager whether the next alert of the same push is in it.
+// immediate reports whether a route of the tree has no group_wait. Then it is a race
+// in Alertmanager whether the first flush has the next alert of the same push.
 func immediate(r *route.Config) bool {
 	return r.GroupWait != nil && *r.GroupWait == 0 || slices.ContainsFunc(r.Routes, immediate)
 }
 
-// ambiguous tells whether two routes of the tree have the same matchers all the
-// way up. Alertmanager's notification log takes them for one if they have the
-// same receiver; see testdata/differ/siblings.txt.
+// ambiguous reports whether two routes of the tree have the same matchers on the whole
+// path. If they have the same receiver too, Alertmanager's notification log confuses
+// them; see testdata/differ/siblings.txt.
 func ambiguous(r *route.Config) bool {
 	var keys []string
 	for _, child := range r.Routes {
@@ -195,13 +195,13 @@ func (g *generator) route(depth int) *route.Config {
 		g.Shuffle(len(r.GroupBy), func(i, j int) { r.GroupBy[i], r.GroupBy[j] = r.GroupBy[j], r.GroupBy[i] })
 	}
 	if g.chance(25) {
-		r.GroupWait = span(g.seconds(0, 1, 5, 10, 30, 70))
+		r.GroupWait = newDuration(g.seconds(0, 1, 5, 10, 30, 70))
 	}
 	if g.chance(25) {
-		r.GroupInterval = span(g.seconds(7, 10, 30, 60, 90, 300))
+		r.GroupInterval = newDuration(g.seconds(7, 10, 30, 60, 90, 300))
 	}
 	if g.chance(25) {
-		r.RepeatInterval = span(g.seconds(1, 10, 30, 60, 89, 180, 301, 3600))
+		r.RepeatInterval = newDuration(g.seconds(1, 10, 30, 60, 89, 180, 301, 3600))
 	}
 	for g.chance(30) {
 		if r.Labels == nil {
@@ -227,7 +227,7 @@ func (g *generator) route(depth int) *route.Config {
 	return r
 }
 
-// interval is around the time of the scenario.
+// interval returns a time interval around the time of the scenario.
 func (g *generator) interval(name string) route.TimeInterval {
 	ti := route.TimeInterval{Name: name}
 	for range 1 + g.IntN(2) {
@@ -278,38 +278,38 @@ func (g *generator) inhibition() inhibit.Rule {
 	return r
 }
 
-// happen makes the steps.
-func (g *generator) happen() {
-	most := time.Hour // so that no entry of the log expires
+// addSteps adds the steps.
+func (g *generator) addSteps() {
+	longest := time.Hour // so that no entry of the log expires
 	if !g.muting {
-		most = 6 * time.Hour
+		longest = 6 * time.Hour
 	}
-	pace := pick(g.Rand, 4, 20, 60, 240)
+	gap := pick(g.Rand, 4, 20, 60, 240)
 	at := time.Duration(0)
 	for i := range 3 + g.IntN(40) {
 		if g.chance(85) {
-			at += time.Duration(1+g.IntN(pace)) * time.Second
+			at += time.Duration(1+g.IntN(gap)) * time.Second
 		}
 		st := step{at: at.Truncate(time.Second) + time.Duration(i+1)*time.Millisecond}
-		if st.at > most {
+		if st.at > longest {
 			break
 		}
 		switch {
 		case !g.muting || g.chance(75):
 			st.do = g.push(st.at)
-		case len(g.sils) > 0 && g.chance(25):
-			st.do = expire{pick(g.Rand, g.sils...)}
+		case len(g.silences) > 0 && g.chance(25):
+			st.do = expire{pick(g.Rand, g.silences...)}
 		default:
 			st.do = g.silence(st.at)
 		}
 		g.steps = append(g.steps, st)
 	}
-	g.length = min(most, at+g.seconds(60, 300, 1200)) + 999*time.Millisecond
+	g.length = min(longest, at+g.seconds(60, 300, 1200)) + 999*time.Millisecond
 }
 
-// sometime is a moment about as far from now as asked, of the same milliseconds
-// as some step before: ends are then met exactly by flushes.
-func (g *generator) sometime(now, away time.Duration) time.Duration {
+// near returns a duration of about away that often ends, counted from now, at the
+// milliseconds of an earlier step: then an alert ends exactly at a flush.
+func (g *generator) near(now, away time.Duration) time.Duration {
 	if len(g.steps) == 0 || g.chance(50) {
 		return away
 	}
@@ -321,20 +321,20 @@ func (g *generator) push(at time.Duration) push {
 	now := g.begin.Add(at)
 	l := pick(g.Rand, g.pool...)
 	p := push{alerts: []alert.Labels{l}}
-	old := g.known[l.Fingerprint()]
+	old := g.states[l.Fingerprint()]
 	switch {
-	case g.known.fires(l, now) && g.chance(40):
+	case g.states.fires(l, now) && g.chance(40):
 		p.end = -g.seconds(0, 0, 1, 10, 100)
 		p.start = p.end
 		if g.chance(60) {
 			p.start = min(p.end, old.StartsAt.Sub(now))
 		}
-	case g.open:
-		p.end = open
+	case g.unresolved:
+		p.end = noEnd
 	case g.chance(50):
 		p.end, p.timeout = g.seconds(60, 300, 300), true
 	default:
-		p.end = max(g.sometime(at, time.Duration(1+g.IntN(600))*time.Second), time.Millisecond)
+		p.end = max(g.near(at, time.Duration(1+g.IntN(600))*time.Second), time.Millisecond)
 	}
 	if p.end > 0 {
 		switch g.IntN(5) {
@@ -345,22 +345,23 @@ func (g *generator) push(at time.Duration) push {
 				p.start = max(old.StartsAt.Sub(now), -20*time.Minute)
 			}
 		default:
-			for g.batch && g.chance(40) {
+			for g.batches && g.chance(40) {
 				if l := pick(g.Rand, g.pool...); !slices.ContainsFunc(p.alerts, func(o alert.Labels) bool { return o.Compare(l) == 0 }) {
 					p.alerts = append(p.alerts, l)
 				}
 			}
 		}
 	}
-	g.known.take(p, now)
+	g.states.apply(p, now)
 	return p
 }
 
-// words are what has been said of alerts so far.
-type words map[alert.Fingerprint]*alert.Alert
+// alertStates are the alerts after the pushes so far.
+type alertStates map[alert.Fingerprint]*alert.Alert
 
-func (w words) take(p push, now time.Time) {
-	for _, a := range p.ours(now, 0) {
+// apply adds a push at now.
+func (w alertStates) apply(p push, now time.Time) {
+	for _, a := range p.tocsinAlerts(now, 0) {
 		fp := a.Fingerprint()
 		a.UpdatedAt = now
 		if old := w[fp]; old != nil {
@@ -370,15 +371,16 @@ func (w words) take(p push, now time.Time) {
 	}
 }
 
-func (w words) fires(l alert.Labels, now time.Time) bool {
+// fires reports whether the alert fires at now.
+func (w alertStates) fires(l alert.Labels, now time.Time) bool {
 	a := w[l.Fingerprint()]
 	return a != nil && !a.ResolvedAt(now)
 }
 
-// lateEnd tells whether the scenario has a word about the end of an alert that
-// does not fire; see testdata/differ/late_end.txt.
-func (s scenario) lateEnd() bool {
-	w := words{}
+// resolvesUnknown reports whether the scenario resolves an alert that does not fire;
+// see testdata/differ/late_end.txt.
+func (s scenario) resolvesUnknown() bool {
+	w := alertStates{}
 	for _, st := range s.steps {
 		now := s.begin.Add(st.at)
 		p, ok := st.do.(push)
@@ -388,21 +390,21 @@ func (s scenario) lateEnd() bool {
 		if p.end <= 0 && !w.fires(p.alerts[0], now) {
 			return true
 		}
-		w.take(p, now)
+		w.apply(p, now)
 	}
 	return false
 }
 
 func (g *generator) silence(at time.Duration) setSilence {
-	s := setSilence{name: fmt.Sprintf("s%d", len(g.sils))}
-	if len(g.sils) > 0 && g.chance(40) {
-		s.name = pick(g.Rand, g.sils...)
+	s := setSilence{name: fmt.Sprintf("s%d", len(g.silences))}
+	if len(g.silences) > 0 && g.chance(40) {
+		s.name = pick(g.Rand, g.silences...)
 	} else {
-		g.sils = append(g.sils, s.name)
+		g.silences = append(g.silences, s.name)
 	}
-	s.start = g.sometime(at, g.seconds(-60, 0, 0, 0, 5, 60, 300))
-	s.end = g.sometime(at, time.Duration(g.IntN(900)-20)*time.Second)
-	// An edit mostly keeps the matchers, and the start.
+	s.start = g.near(at, g.seconds(-60, 0, 0, 0, 5, 60, 300))
+	s.end = g.near(at, time.Duration(g.IntN(900)-20)*time.Second)
+	// An update mostly keeps the matchers and the start.
 	for _, st := range slices.Backward(g.steps) {
 		if old, ok := st.do.(setSilence); ok && old.name == s.name && g.chance(60) {
 			s.matchers = old.matchers

@@ -13,10 +13,11 @@ import (
 	"tocsin/pkg/route"
 )
 
-// Time intervals are valid for both or for neither, and contain the same moments.
+// TestIntervals checks that a random time interval is valid for both or for neither,
+// and contains the same times.
 func TestIntervals(t *testing.T) {
-	r := rnd(t)
-	valid, refused, inside := 0, 0, 0
+	r := newRand(t)
+	valid, invalid, inside := 0, 0, 0
 	for range 4000 {
 		c := config{Receivers: []receiver{{Name: "others"}, {Name: "muted"}},
 			TimeIntervals: []route.TimeInterval{{Name: "t", TimeIntervals: []route.TimesConfig{randomTimes(r)}}},
@@ -25,16 +26,16 @@ func TestIntervals(t *testing.T) {
 		conf, err := amconfig.Load(c.yaml())
 		engine, oerr := c.engine(&transcript{}, true)
 		if (err == nil) != (oerr == nil) {
-			t.Fatalf("Alertmanager: %v, Tocsin: %v\n%s", err, oerr, c.yaml())
+			t.Fatalf("got %v, want Alertmanager's %v\n%s", oerr, err, c.yaml())
 		}
 		if err != nil {
-			refused++
+			invalid++
 			continue
 		}
 		valid++
 		theirs := timeinterval.NewIntervener(map[string][]timeinterval.TimeInterval{"t": conf.TimeIntervals[0].TimeIntervals})
 		from := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-		if err := engine.Ingest(t.Context(), from, push{end: open}.alerted(alert.Labels{"job": "api"}).ours(from, 0)); err != nil {
+		if err := engine.Ingest(t.Context(), from, push{end: noEnd}.with(alert.Labels{"job": "api"}).tocsinAlerts(from, 0)); err != nil {
 			t.Fatal(err)
 		}
 		for range 20 {
@@ -46,22 +47,22 @@ func TestIntervals(t *testing.T) {
 			}
 			groups, err := engine.Groups(t.Context(), now)
 			if err != nil || len(groups) != 1 {
-				t.Fatalf("%d groups, %v", len(groups), err)
+				t.Fatalf("got %d groups and %v, want 1", len(groups), err)
 			}
 			if ours := len(groups[0].MutedBy) > 0; ours != muted {
-				t.Fatalf("at %v: Alertmanager %v, Tocsin %v\n%s", now, muted, ours, c.yaml())
+				t.Fatalf("at %v: got muted %v, want Alertmanager's %v\n%s", now, ours, muted, c.yaml())
 			}
 			if muted {
 				inside++
 			}
 		}
 	}
-	t.Logf("%d valid, %d refused, %d moments inside", valid, refused, inside)
-	if valid < 1000 || refused < 500 || inside < 1000 {
-		t.Error("the intervals are too much alike")
+	if valid < 1000 || invalid < 500 || inside < 1000 {
+		t.Errorf("got %d valid and %d invalid intervals and %d times inside, want at least 1000, 500 and 1000", valid, invalid, inside)
 	}
 }
 
+// randomTimes returns an interval, often with something invalid.
 func randomTimes(r *rand.Rand) (c route.TimesConfig) {
 	rang := func(member func() string) string {
 		if r.IntN(2) == 0 {

@@ -14,10 +14,11 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// Matchers are valid for both or for neither, and mean the same.
+// TestMatchers checks that random matchers are valid for both or for neither, and
+// match the same alerts.
 func TestMatchers(t *testing.T) {
-	r := rnd(t)
-	valid, refused := 0, 0
+	r := newRand(t)
+	valid, invalid := 0, 0
 	for range 20_000 {
 		input := matcherText(r)
 		theirs, err := compat.Matchers(input, "test")
@@ -25,51 +26,50 @@ func TestMatchers(t *testing.T) {
 		var f setting.Faults
 		rule.Validate(&f)
 		if (err != nil) != (len(f.List()) > 0) {
-			t.Fatalf("%q: Alertmanager: %v, Tocsin: %v", input, err, f.List())
+			t.Fatalf("%q: got %v, want Alertmanager's %v", input, f.List(), err)
 		}
 		if err != nil {
-			refused++
+			invalid++
 			continue
 		}
 		valid++
-		// Which alerts they match shows in where these go.
+		// A route shows which alerts they match.
 		c := config{Receivers: []receiver{{Name: "others"}, {Name: "matched"}}, Route: &route.Config{Receiver: "others",
 			Routes: []*route.Config{{Receiver: "matched", Matchers: []string{input}}}}}
 		engine, err := c.engine(&transcript{}, true)
 		if err != nil {
-			t.Fatalf("%q: Tocsin: %v", input, err)
+			t.Fatalf("%q: got %v, want no error", input, err)
 		}
 		for range 5 {
 			l := randomLabels(r)
-			// A name and a value out of the matcher make it likelier that it matters.
+			// The matcher's own names and values make a match likelier.
 			for _, m := range theirs {
 				if r.IntN(2) == 0 {
 					l[m.Name] = strings.Trim(m.Value, ".*+()|")
 				}
 			}
 			now := time.Now()
-			if err := engine.Ingest(t.Context(), now, push{end: open}.alerted(l).ours(now, 0)); err != nil {
+			if err := engine.Ingest(t.Context(), now, push{end: noEnd}.with(l).tocsinAlerts(now, 0)); err != nil {
 				t.Fatal(err)
 			}
 			views, err := engine.Alerts(t.Context(), now)
 			if err != nil || len(views) != 1 {
-				t.Fatalf("%d alerts, %v", len(views), err)
+				t.Fatalf("got %d alerts and %v, want 1", len(views), err)
 			}
 			if ours := views[0].Receivers[0] == "matched"; ours != theirs.Matches(labelSet(l)) {
-				t.Fatalf("%q, read as %v, matches %q: Alertmanager %v, Tocsin %v", input, theirs, l, !ours, ours)
+				t.Fatalf("%q, parsed as %v, matches %q: got %v, want Alertmanager's %v", input, theirs, l, ours, !ours)
 			}
-			if err := engine.Ingest(t.Context(), now, push{}.alerted(l).ours(now, 0)); err != nil {
+			if err := engine.Ingest(t.Context(), now, push{}.with(l).tocsinAlerts(now, 0)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	t.Logf("%d valid, %d refused", valid, refused)
-	if valid < 3000 || refused < 3000 {
-		t.Error("the texts are too much alike")
+	if valid < 3000 || invalid < 3000 {
+		t.Errorf("got %d valid and %d invalid matchers, want at least 3000 of each", valid, invalid)
 	}
 }
 
-// matcherText is a list of matchers, often with something wrong.
+// matcherText returns the text of matchers, often invalid.
 func matcherText(r *rand.Rand) string {
 	var parts []string
 	for range 1 + r.IntN(2) {

@@ -18,9 +18,9 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// theirLabels are the route's labels as Alertmanager's dispatcher renders them for
-// a group of one alert: those that fail are left out.
-func theirLabels(tmpl *template.Template, r *amdispatch.Route, group model.LabelSet, l alert.Labels) model.LabelSet {
+// upstreamLabels returns the route's labels as Alertmanager's dispatcher renders them
+// for a group of one alert: those that fail are left out.
+func upstreamLabels(tmpl *template.Template, r *amdispatch.Route, group model.LabelSet, l alert.Labels) model.LabelSet {
 	a := &amalert.Alert{Alert: model.Alert{Labels: labelSet(l), EndsAt: time.Now().Add(never)}}
 	render := tmpl.RouteLabelRenderer(tmpl.Data(r.RouteOpts.Receiver, group, r.RouteOpts.Labels, amnotify.ReasonUnknown.String(), a))
 	rendered := model.LabelSet{}
@@ -32,8 +32,8 @@ func theirLabels(tmpl *template.Template, r *amdispatch.Route, group model.Label
 	return rendered
 }
 
-// theirTemplates are Alertmanager's own.
-func theirTemplates(t *testing.T) *template.Template {
+// upstreamTemplates returns Alertmanager's own templates.
+func upstreamTemplates(t *testing.T) *template.Template {
 	tmpl, err := template.FromGlobs(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -44,24 +44,25 @@ func theirTemplates(t *testing.T) *template.Template {
 	return tmpl
 }
 
-// Every alert takes the same routes, into groups of the same labels.
+// TestRoutes checks that random alerts match the same routes of random trees, with
+// the same group labels and route labels.
 func TestRoutes(t *testing.T) {
-	taken := 0
+	matched := 0
 	for n := range uint64(300) {
 		g := &generator{Rand: rand.New(rand.NewPCG(*seed, n))}
 		g.configure()
-		g.scenario = g.copied()
+		g.scenario = g.clone()
 		conf, err := amconfig.Load(g.config.yaml())
 		if err != nil {
-			t.Fatalf("Alertmanager: %v\n%s", err, g.config.yaml())
+			t.Fatalf("Alertmanager: got %v, want no error\n%s", err, g.config.yaml())
 		}
 		tree := amdispatch.NewRoute(conf.Route, nil)
 		engine, err := g.config.engine(&transcript{}, true)
 		if err != nil {
-			t.Fatalf("Tocsin: %v\n%s", err, g.config.yaml())
+			t.Fatalf("got %v, want no error\n%s", err, g.config.yaml())
 		}
 		now := time.Now()
-		tmpl := theirTemplates(t)
+		tmpl := upstreamTemplates(t)
 		for range 40 {
 			l := g.labels()
 			var theirs []string
@@ -72,9 +73,9 @@ func TestRoutes(t *testing.T) {
 						group[name] = value
 					}
 				}
-				theirs = append(theirs, fmt.Sprintf("%s %v %v", r.RouteOpts.Receiver, group, theirLabels(tmpl, r, group, l)))
+				theirs = append(theirs, fmt.Sprintf("%s %v %v", r.RouteOpts.Receiver, group, upstreamLabels(tmpl, r, group, l)))
 			}
-			if err := engine.Ingest(t.Context(), now, push{end: open}.alerted(l).ours(now, 0)); err != nil {
+			if err := engine.Ingest(t.Context(), now, push{end: noEnd}.with(l).tocsinAlerts(now, 0)); err != nil {
 				t.Fatal(err)
 			}
 			groups, err := engine.Groups(t.Context(), now)
@@ -88,16 +89,16 @@ func TestRoutes(t *testing.T) {
 			slices.Sort(theirs)
 			slices.Sort(ours)
 			if !slices.Equal(theirs, ours) {
-				t.Fatalf("tree %d of seed %d, %s\nAlertmanager %q\nTocsin       %q\n%s", n, *seed, printed(l), theirs, ours, g.config.yaml())
+				t.Fatalf("tree %d of seed %d, %s: got\n%q\nwant Alertmanager's\n%q\n%s", n, *seed, formatLabels(l), ours, theirs, g.config.yaml())
 			}
-			taken += len(ours)
-			// The next alert is alone again.
-			if err := engine.Ingest(t.Context(), now, push{}.alerted(l).ours(now, 0)); err != nil {
+			matched += len(ours)
+			// The next alert is the only one.
+			if err := engine.Ingest(t.Context(), now, push{}.with(l).tocsinAlerts(now, 0)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if taken < 300*40 {
-		t.Errorf("only %d routes taken", taken)
+	if matched < 300*40 {
+		t.Errorf("got %d matched routes, want at least %d", matched, 300*40)
 	}
 }

@@ -2,6 +2,7 @@ package alertmanager
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,9 +17,9 @@ import (
 	"tocsin/pkg/silence"
 )
 
-// scenario is a configuration and what happens under it. Its text, which String
-// prints and parseScenario reads, is the YAML that both programs load, a line
-// with three dashes, and a line for each step.
+// scenario is a configuration and the requests to a program with it. Its text, which
+// String returns and parseScenario parses, is the YAML that both programs load, a
+// line with three dashes, and a line for each step.
 type scenario struct {
 	config config
 	begin  time.Time
@@ -26,7 +27,7 @@ type scenario struct {
 	length time.Duration
 }
 
-// config is the part of alertmanager.yml that the engine works by.
+// config is the part of alertmanager.yml that concerns the engine.
 type config struct {
 	Route         *route.Config        `yaml:"route"`
 	Receivers     []receiver           `yaml:"receivers"`
@@ -44,45 +45,45 @@ type webhook struct {
 	SendResolved bool   `yaml:"send_resolved"`
 }
 
-// step is something that happens at a time since the scenario's begin.
+// step is an action at a time after the scenario's begin.
 type step struct {
 	at time.Duration
 	do action
 }
 
-// action is a push, a silence or an expire. Its String is its line without the
-// time.
+// action is a push, a setSilence or an expire. Its String is the step's line without
+// the time.
 type action interface{ String() string }
 
-// push is a request that says the same of several alerts. Its times are relative
-// to the step's. An alert carries the step's time as the annotation "said", so
-// that it shows which word about it counted.
+// push is a request with several alerts that have the same times, relative to the
+// step's. An alert has the step's time as the annotation "pushed", which shows which
+// update is in a notification.
 type push struct {
 	alerts     []alert.Labels
 	start, end time.Duration
-	// timeout tells that the end was not given but follows from resolve_timeout.
+	// timeout means that the end is not from the request but from resolve_timeout.
 	timeout bool
 }
 
-// open is the end of an alert whose end is not known: none for Tocsin, and one
-// after all scenarios for Alertmanager, which gives every alert an end.
-const open = never
+// noEnd is the end of an alert without one: in Alertmanager, where every alert has an
+// end, it is after all scenarios.
+const noEnd = never
 
-// silence makes a silence, or changes the one that was made under this name.
+// setSilence creates a silence, or updates the one that was created with the name.
 type setSilence struct {
 	name       string
 	matchers   []silence.Matcher
 	start, end time.Duration
 }
 
-// expire ends the silence that was made under this name.
+// expire expires the silence that was created with the name.
 type expire struct{ name string }
 
 func (p push) String() string {
 	var b strings.Builder
 	b.WriteString("push")
 	for _, l := range p.alerts {
-		b.WriteString(" " + printed(l))
+		b.WriteString(" " + formatLabels(l))
 	}
 	fmt.Fprintf(&b, " start=%v end=%v", p.start, p.end)
 	if p.timeout {
@@ -123,11 +124,11 @@ func (c config) yaml() string {
 	return b.String()
 }
 
-// parseScenario reads what String prints. Lines that begin with # are comments.
+// parseScenario parses what String returns. Lines that begin with # are comments.
 func parseScenario(text string) (s scenario, err error) {
 	document, script, ok := strings.Cut(text, "---\n")
 	if !ok {
-		return s, fmt.Errorf("no line with three dashes between the configuration and the steps")
+		return s, errors.New("no line with three dashes between the configuration and the steps")
 	}
 	if err := yaml.Unmarshal([]byte(document), &s.config); err != nil {
 		return s, err
@@ -208,5 +209,5 @@ func parseAction(text string) (action, error) {
 	case len(names) == 2 && names[0] == "expire":
 		return expire{names[1]}, nil
 	}
-	return nil, fmt.Errorf("not a push, silence or expire")
+	return nil, errors.New("not a push, silence or expire")
 }

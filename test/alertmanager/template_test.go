@@ -18,8 +18,8 @@ import (
 	"tocsin/pkg/render"
 )
 
-// userTemplates are what users write: every function, every method and every
-// field there is.
+// userTemplates are templates with every function, method and field, as users write
+// them.
 var userTemplates = []string{
 	"no template",
 	"{{ .Receiver }} {{ .Status }} {{ .NotificationReason }} {{ .ExternalURL }} {{ .CommonLabels.nothing }} {{ .GroupLabels }}",
@@ -47,8 +47,8 @@ var userTemplates = []string{
 	`{{ template "not.defined" . }}`,
 }
 
-// theirNames returns Alertmanager's templates and their names.
-func theirNames(t *testing.T) (tmpl *template.Template, names []string) {
+// upstreamTemplateNames returns Alertmanager's templates and their names.
+func upstreamTemplateNames(t *testing.T) (tmpl *template.Template, names []string) {
 	var set *texttemplate.Template
 	tmpl, err := template.FromGlobs(nil, func(text *texttemplate.Template, _ *htmltemplate.Template) { set = text })
 	if err != nil {
@@ -57,19 +57,19 @@ func theirNames(t *testing.T) (tmpl *template.Template, names []string) {
 	for _, x := range set.Templates() {
 		names = append(names, x.Name())
 	}
-	tmpl.ExternalURL = theirTemplates(t).ExternalURL
+	tmpl.ExternalURL = upstreamTemplates(t).ExternalURL
 	return tmpl, slices.Sorted(slices.Values(names))
 }
 
-// randomNotification is one, and its alerts as Alertmanager has them: those that
-// fire have no end.
+// randomNotification returns a notification, and its alerts as Alertmanager has them:
+// without an end while they fire.
 func randomNotification(r *rand.Rand) (*alert.Notification, []*amalert.Alert) {
 	now := time.Now()
 	n := &alert.Notification{Receiver: pick(r, "ops", "a.b+c"), Reason: "first notification", At: now,
 		GroupLabels: randomLabels(r), RouteLabels: alert.Labels{"team": pick(r, "x", "{{ .Status }}")}}
 	var theirs []*amalert.Alert
 	for range 1 + r.IntN(4) {
-		a := &alert.Alert{Labels: randomLabels(r), Annotations: randomLabels(r), StartsAt: now.Add(-time.Duration(r.IntN(1e14))), GeneratorURL: text(r)}
+		a := &alert.Alert{Labels: randomLabels(r), Annotations: randomLabels(r), StartsAt: now.Add(-time.Duration(r.IntN(1e14))), GeneratorURL: randomText(r)}
 		if r.IntN(2) == 0 {
 			a.Annotations["summary"] = "a < b & c"
 		}
@@ -80,7 +80,7 @@ func randomNotification(r *rand.Rand) (*alert.Notification, []*amalert.Alert) {
 		theirs = append(theirs, &amalert.Alert{Alert: model.Alert{Labels: labelSet(a.Labels), Annotations: labelSet(a.Annotations),
 			StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.GeneratorURL}})
 		if r.IntN(8) == 0 {
-			a.EndsAt = now.Add(time.Minute) // Alertmanager's dispatcher takes this away
+			a.EndsAt = now.Add(time.Minute) // Alertmanager's dispatcher removes this end
 		}
 		if !a.ResolvedAt(now) {
 			theirs[len(theirs)-1].EndsAt = time.Time{}
@@ -89,12 +89,12 @@ func randomNotification(r *rand.Rand) (*alert.Notification, []*amalert.Alert) {
 	return n, theirs
 }
 
-// Alertmanager's own templates and a user's print the same for both, as text and
-// as HTML, or fail for both.
+// TestTemplates checks that Alertmanager's templates and a user's give the same text
+// and HTML in both programs, or fail in both.
 func TestTemplates(t *testing.T) {
-	r := rnd(t)
-	synctest.Test(t, func(t *testing.T) { // the time stands still
-		tmpl, names := theirNames(t)
+	r := newRand(t)
+	synctest.Test(t, func(t *testing.T) { // the clock stands still
+		tmpl, names := upstreamTemplateNames(t)
 		sources := slices.Clone(userTemplates)
 		for _, name := range names {
 			sources = append(sources, fmt.Sprintf("{{ template %q . }}", name))
@@ -115,7 +115,7 @@ func TestTemplates(t *testing.T) {
 					got, err = text.Execute(view)
 				}
 				if (err == nil) != (textErr == nil) || err == nil && got != wantText {
-					t.Fatalf("template %d, %s\nAlertmanager %q, %v\nTocsin       %q, %v", i, source, wantText, textErr, got, err)
+					t.Fatalf("template %d, %s: got\n%q, %v\nwant Alertmanager's\n%q, %v", i, source, got, err, wantText, textErr)
 				}
 				html, err := own.CompileHTML(source)
 				got = ""
@@ -123,16 +123,15 @@ func TestTemplates(t *testing.T) {
 					got, err = html.Execute(view)
 				}
 				if (err == nil) != (htmlErr == nil) || err == nil && got != wantHTML {
-					t.Fatalf("HTML template %d, %s\nAlertmanager %q, %v\nTocsin       %q, %v", i, source, wantHTML, htmlErr, got, err)
+					t.Fatalf("HTML template %d, %s: got\n%q, %v\nwant Alertmanager's\n%q, %v", i, source, got, err, wantHTML, htmlErr)
 				}
 				if err != nil {
 					failed++
 				}
 			}
 		}
-		t.Logf("%d templates, of them %d of Alertmanager's; %d times both failed", len(sources), len(names), failed)
 		if len(names) < 30 || failed < 8*8 {
-			t.Error("there is too little to compare")
+			t.Errorf("got %d templates of Alertmanager and %d failures, want at least 30 and 64", len(names), failed)
 		}
 	})
 }

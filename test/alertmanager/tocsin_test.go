@@ -16,9 +16,9 @@ import (
 	"tocsin/pkg/store/memory"
 )
 
-// tocsin plays a scenario to Tocsin's engine. It ticks when something is due and
-// once a minute, as serve does.
-func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
+// playTocsin plays the scenario with Tocsin's engine. It ticks when something is due
+// and once a minute, as serve does.
+func (s scenario) playTocsin(ctx context.Context, upstream bool) ([]string, error) {
 	tr := &transcript{begin: s.begin}
 	engine, err := s.config.engine(tr, upstream)
 	if err != nil {
@@ -54,21 +54,21 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 		}
 		switch do := st.do.(type) {
 		case push:
-			if err := engine.Ingest(ctx, now, do.ours(now, st.at)); err != nil {
+			if err := engine.Ingest(ctx, now, do.tocsinAlerts(now, st.at)); err != nil {
 				return nil, err
 			}
 		case setSilence:
 			id, err := engine.Silences().Set(ctx, now, silence.Silence{ID: ids[do.name], Matchers: do.matchers,
 				StartsAt: now.Add(do.start), EndsAt: now.Add(do.end), CreatedBy: "test", Comment: "test"})
 			if err == nil {
-				tr.note(now, "silence %s: new id %v", do.name, id != ids[do.name])
+				tr.add(now, "silence %s: new id %v", do.name, id != ids[do.name])
 				ids[do.name] = id
 			} else {
-				tr.note(now, "silence %s: refused", do.name)
+				tr.add(now, "silence %s: rejected", do.name)
 			}
 		case expire:
 			err := engine.Silences().Expire(ctx, now, ids[do.name])
-			tr.note(now, "expire %s: found %v", do.name, err == nil)
+			tr.add(now, "expire %s: found %v", do.name, err == nil)
 		}
 	}
 	if err := tickUntil(s.begin.Add(s.length)); err != nil {
@@ -77,7 +77,7 @@ func (s scenario) tocsin(ctx context.Context, upstream bool) ([]string, error) {
 	return tr.sorted(), nil
 }
 
-// engine builds Tocsin's engine with receivers that write into tr.
+// engine returns Tocsin's engine with receivers that record in tr.
 func (c config) engine(tr *transcript, upstream bool) (*dispatch.Engine, error) {
 	ec := dispatch.Config{Route: c.Route, InhibitRules: c.InhibitRules, TimeIntervals: c.TimeIntervals, ExternalURL: externalURL, Upstream: upstream}
 	var f setting.Faults
@@ -87,7 +87,7 @@ func (c config) engine(tr *transcript, upstream bool) (*dispatch.Engine, error) 
 		dr := &outbox.Receiver{Name: r.Name}
 		for i, w := range r.Webhooks {
 			dr.Integrations = append(dr.Integrations, outbox.Integration{Kind: notify.Kind{Name: "webhook"}, Index: i,
-				SendResolved: w.SendResolved, Notifier: ourEar{tr, i}})
+				SendResolved: w.SendResolved, Notifier: tocsinNotifier{tr, i}})
 		}
 		ec.Receivers = append(ec.Receivers, dr)
 	}
@@ -105,18 +105,19 @@ func (c config) engine(tr *transcript, upstream bool) (*dispatch.Engine, error) 
 	return dispatch.New(memory.New(), ec, slog.New(slog.DiscardHandler))
 }
 
-// alerted is the push of an alert with these labels.
-func (p push) alerted(l alert.Labels) push {
+// with returns the push with one more alert.
+func (p push) with(l alert.Labels) push {
 	p.alerts = append(p.alerts, l)
 	return p
 }
 
-// ours is what the push says, as Tocsin takes it in.
-func (p push) ours(now time.Time, at time.Duration) []*alert.Alert {
+// tocsinAlerts returns the alerts of a push at now, as Tocsin ingests them. at is the
+// step's time.
+func (p push) tocsinAlerts(now time.Time, at time.Duration) []*alert.Alert {
 	var alerts []*alert.Alert
 	for _, l := range p.alerts {
-		a := &alert.Alert{Labels: l, Annotations: alert.Labels{"said": at.String()}, StartsAt: now.Add(p.start), Timeout: p.timeout}
-		if p.end != open {
+		a := &alert.Alert{Labels: l, Annotations: alert.Labels{"pushed": at.String()}, StartsAt: now.Add(p.start), Timeout: p.timeout}
+		if p.end != noEnd {
 			a.EndsAt = now.Add(p.end)
 		}
 		alerts = append(alerts, a)
@@ -124,28 +125,28 @@ func (p push) ours(now time.Time, at time.Duration) []*alert.Alert {
 	return alerts
 }
 
-// ourEar is a channel that writes down what it is told.
-type ourEar struct {
+// tocsinNotifier is a channel that records notifications.
+type tocsinNotifier struct {
 	*transcript
 	index int
 }
 
-func (e ourEar) Messages(n *alert.Notification) ([]notify.Message, error) {
+func (e tocsinNotifier) Messages(n *alert.Notification) ([]notify.Message, error) {
 	if len(n.AcceptedUnits) > 0 {
 		return nil, nil
 	}
 	send := func(context.Context) []notify.Outcome {
-		s := said{at: n.At, receiver: n.Receiver, integration: e.index, group: n.GroupKey, reason: n.Reason,
+		s := sentNotification{at: n.At, receiver: n.Receiver, integration: e.index, group: n.GroupKey, reason: n.Reason,
 			groupLabels: n.GroupLabels, routeLabels: n.RouteLabels}
 		for _, a := range n.Alerts {
-			t := told{labels: a.Labels, annotations: a.Annotations, start: a.StartsAt}
+			t := notifiedAlert{labels: a.Labels, annotations: a.Annotations, start: a.StartsAt}
 			if a.ResolvedAt(n.At) {
 				t.end = a.EndsAt
 			}
 			s.alerts = append(s.alerts, t)
 		}
-		e.notification(s)
+		e.record(s)
 		return notify.Outcomes([]string{"1"}, nil)
 	}
-	return []notify.Message{{Target: "ear", Units: []string{"1"}, Send: send}}, nil
+	return []notify.Message{{Target: "transcript", Units: []string{"1"}, Send: send}}, nil
 }

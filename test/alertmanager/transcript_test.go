@@ -11,29 +11,30 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// transcript is what came of a scenario, one line per notification and per
-// change of a silence, each beginning with its time. It may be written to
-// concurrently.
+// transcript records the result of a scenario: one line for each notification and
+// each change of a silence, which begins with its time. It is safe for concurrent
+// use.
 type transcript struct {
 	begin time.Time
 	mu    sync.Mutex
 	lines []string
 }
 
-func (tr *transcript) note(at time.Time, format string, args ...any) {
+// add adds a line.
+func (tr *transcript) add(at time.Time, format string, args ...any) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.lines = append(tr.lines, fmt.Sprintf("%010.3f ", at.Sub(tr.begin).Seconds())+fmt.Sprintf(format, args...))
 }
 
-// sorted returns the lines in order of time. What happens at one time has no
-// order: groups are flushed independently of each other.
+// sorted returns the lines in order of time, and those of one time in order of their
+// text, since groups are flushed independently of each other.
 func (tr *transcript) sorted() []string {
 	return slices.Sorted(slices.Values(tr.lines))
 }
 
-// said is a notification in the terms that both programs have in common.
-type said struct {
+// sentNotification is what both programs have of a notification.
+type sentNotification struct {
 	at          time.Time
 	receiver    string
 	integration int
@@ -41,32 +42,35 @@ type said struct {
 	reason      string
 	groupLabels alert.Labels
 	routeLabels alert.Labels
-	alerts      []told // in the order in which they were given
+	alerts      []notifiedAlert // in their order in the notification
 }
 
-type told struct {
+type notifiedAlert struct {
 	labels, annotations alert.Labels
-	start, end          time.Time // no end: it fires
+	start, end          time.Time // end is zero while the alert fires
 }
 
-func (tr *transcript) notification(s said) {
+// record adds the line of a notification.
+func (tr *transcript) record(s sentNotification) {
 	alerts := make([]string, len(s.alerts))
 	for i, a := range s.alerts {
 		state := "firing"
 		if !a.end.IsZero() {
 			state = "resolved " + tr.since(a.end)
 		}
-		alerts[i] = fmt.Sprintf("%s %s since %s, said %s", printed(a.labels), state, tr.since(a.start), a.annotations["said"])
+		alerts[i] = fmt.Sprintf("%s %s since %s, pushed at %s", formatLabels(a.labels), state, tr.since(a.start), a.annotations["pushed"])
 	}
-	tr.note(s.at, "%s/%d %s: %s %s %s\n\t%s", s.receiver, s.integration, s.group, s.reason,
-		printed(s.groupLabels), printed(s.routeLabels), strings.Join(alerts, "\n\t"))
+	tr.add(s.at, "%s/%d %s: %s %s %s\n\t%s", s.receiver, s.integration, s.group, s.reason,
+		formatLabels(s.groupLabels), formatLabels(s.routeLabels), strings.Join(alerts, "\n\t"))
 }
 
+// since returns the seconds from the scenario's begin to t.
 func (tr *transcript) since(t time.Time) string {
 	return strconv.FormatFloat(t.Sub(tr.begin).Seconds(), 'f', 3, 64)
 }
 
-func printed(l alert.Labels) string {
+// formatLabels returns labels as {name="value",…} in order of their names.
+func formatLabels(l alert.Labels) string {
 	var parts []string
 	for _, name := range l.Names() {
 		parts = append(parts, fmt.Sprintf("%s=%q", name, l[name]))
@@ -74,8 +78,8 @@ func printed(l alert.Labels) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// difference tells where two transcripts part, "" if nowhere.
-func difference(theirs, ours []string) string {
+// firstDifference returns the first lines in which two transcripts differ, or "".
+func firstDifference(theirs, ours []string) string {
 	for i := range max(len(theirs), len(ours)) {
 		a, b := "nothing more", "nothing more"
 		if i < len(theirs) {

@@ -36,8 +36,8 @@ import (
 var discard = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) {
-	// As the program does without flags: names may be UTF-8, and matchers are
-	// read in both notations.
+	// As in the program without flags: names may be UTF-8, and matchers are parsed in
+	// both notations.
 	compat.InitFromFlags(discard, featurecontrol.NoopFlags{})
 	m.Run()
 }
@@ -47,20 +47,23 @@ const externalURL = "http://alerts.example.com"
 // never is longer than any scenario.
 const never = 10000 * time.Hour
 
-// upstream plays a scenario to Alertmanager's own engine, put together as its
-// main program does, in the virtual time of a bubble. Three janitors do not
-// come round: those that forget ended alerts, old silences and old entries of
-// the notification log. When they do depends on when the process was started,
-// which Tocsin does not know of.
-func (s scenario) upstream(t *testing.T) (lines []string, err error) {
-	synctest.Test(t, func(t *testing.T) { lines, err = s.play() })
+// playUpstream plays the scenario with Alertmanager's engine, built as in its main
+// program, in virtual time. Its garbage collections of resolved alerts, silences and
+// the notification log do not run: when they do depends on the process's start,
+// which Tocsin has no counterpart of.
+func (s scenario) playUpstream(t *testing.T) (lines []string, err error) {
+	synctest.Test(t, func(t *testing.T) { lines, err = s.playInBubble() })
 	return lines, err
 }
 
-func (s scenario) play() ([]string, error) {
-	time.Sleep(time.Until(s.begin))
+// waitUntil waits in virtual time.
+func waitUntil(t time.Time) { <-time.After(time.Until(t)) }
+
+// playInBubble is playUpstream within a synctest bubble.
+func (s scenario) playInBubble() ([]string, error) {
+	waitUntil(s.begin)
 	tr := &transcript{begin: s.begin}
-	am, err := s.config.alertmanager(tr)
+	am, err := s.config.startUpstream(tr)
 	if err != nil {
 		return nil, err
 	}
@@ -69,49 +72,48 @@ func (s scenario) play() ([]string, error) {
 	ctx := context.Background()
 	ids := map[string]string{}
 	for _, st := range s.steps {
-		time.Sleep(time.Until(s.begin.Add(st.at)))
+		waitUntil(s.begin.Add(st.at))
 		now := time.Now()
 		switch do := st.do.(type) {
 		case push:
-			if err := am.alerts.Put(ctx, do.theirs(now, st.at)...); err != nil {
+			if err := am.alerts.Put(ctx, do.upstreamAlerts(now, st.at)...); err != nil {
 				return nil, err
 			}
 		case setSilence:
-			sil := do.theirs(now, ids[do.name])
+			sil := do.upstreamSilence(now, ids[do.name])
 			if err := am.silences.Set(ctx, sil); err == nil {
-				tr.note(now, "silence %s: new id %v", do.name, sil.Id != ids[do.name])
+				tr.add(now, "silence %s: new id %v", do.name, sil.Id != ids[do.name])
 				ids[do.name] = sil.Id
 			} else {
-				tr.note(now, "silence %s: refused", do.name)
+				tr.add(now, "silence %s: rejected", do.name)
 			}
 		case expire:
 			err := am.silences.Expire(ctx, ids[do.name])
-			tr.note(now, "expire %s: found %v", do.name, err == nil)
+			tr.add(now, "expire %s: found %v", do.name, err == nil)
 		}
 		synctest.Wait()
 	}
-	time.Sleep(time.Until(s.begin.Add(s.length)))
+	waitUntil(s.begin.Add(s.length))
 	synctest.Wait()
 	return tr.sorted(), nil
 }
 
-// server is Alertmanager without its surface.
-type server struct {
+// upstreamEngine is Alertmanager without its HTTP server.
+type upstreamEngine struct {
 	alerts     *mem.Alerts
 	silences   *amsilence.Silences
 	inhibitor  *inhibit.Inhibitor
 	dispatcher *amdispatch.Dispatcher
 }
 
-// alertmanager builds and starts Alertmanager's engine with receivers that write
-// into tr.
-func (c config) alertmanager(tr *transcript) (*server, error) {
+// startUpstream starts Alertmanager's engine with receivers that record in tr.
+func (c config) startUpstream(tr *transcript) (*upstreamEngine, error) {
 	conf, err := amconfig.Load(c.yaml())
 	if err != nil {
 		return nil, err
 	}
 	nop := eventrecorder.NopRecorder()
-	am := &server{}
+	am := &upstreamEngine{}
 	var errs [5]error
 	am.alerts, errs[0] = mem.NewAlerts(context.Background(), never, 0, nil, discard, nop, prometheus.NewRegistry(), featurecontrol.NoopFlags{})
 	am.silences, errs[1] = amsilence.New(amsilence.Options{Retention: never, Metrics: prometheus.NewRegistry()})
@@ -129,7 +131,7 @@ func (c config) alertmanager(tr *transcript) (*server, error) {
 	receivers := map[string][]amnotify.Integration{}
 	for _, r := range conf.Receivers {
 		for i, w := range r.WebhookConfigs {
-			receivers[r.Name] = append(receivers[r.Name], amnotify.NewIntegration(theirEar{tr, i}, &w.NotifierConfig, "webhook", i, r.Name))
+			receivers[r.Name] = append(receivers[r.Name], amnotify.NewIntegration(upstreamNotifier{tr, i}, &w.NotifierConfig, "webhook", i, r.Name))
 		}
 	}
 	intervals := map[string][]timeinterval.TimeInterval{}
@@ -152,33 +154,35 @@ func (c config) alertmanager(tr *transcript) (*server, error) {
 	return am, nil
 }
 
-func (am *server) stop() {
+func (am *upstreamEngine) stop() {
 	am.dispatcher.Stop()
 	am.inhibitor.Stop()
 	am.alerts.Close()
 }
 
-// theirs is what the push says, as Alertmanager takes it in.
-func (p push) theirs(now time.Time, at time.Duration) []*amalert.Alert {
+// upstreamAlerts returns the alerts of a push at now, as Alertmanager's API puts
+// them. at is the step's time.
+func (p push) upstreamAlerts(now time.Time, at time.Duration) []*amalert.Alert {
 	var alerts []*amalert.Alert
 	for _, l := range p.alerts {
 		alerts = append(alerts, &amalert.Alert{UpdatedAt: now, Timeout: p.timeout, Alert: model.Alert{
-			Labels: labelSet(l), Annotations: model.LabelSet{"said": model.LabelValue(at.String())},
+			Labels: labelSet(l), Annotations: model.LabelSet{"pushed": model.LabelValue(at.String())},
 			StartsAt: now.Add(p.start), EndsAt: now.Add(p.end)}})
 	}
 	return alerts
 }
 
-func (s setSilence) theirs(now time.Time, id string) *silencepb.Silence {
+// upstreamSilence returns Alertmanager's silence with an id.
+func (s setSilence) upstreamSilence(now time.Time, id string) *silencepb.Silence {
 	set := &silencepb.MatcherSet{}
 	for _, m := range s.matchers {
-		set.Matchers = append(set.Matchers, theirMatcher(m))
+		set.Matchers = append(set.Matchers, upstreamMatcher(m))
 	}
 	return &silencepb.Silence{Id: id, MatcherSets: []*silencepb.MatcherSet{set},
 		StartsAt: timestamppb.New(now.Add(s.start)), EndsAt: timestamppb.New(now.Add(s.end)), CreatedBy: "test", Comment: "test"}
 }
 
-func theirMatcher(m silence.Matcher) *silencepb.Matcher {
+func upstreamMatcher(m silence.Matcher) *silencepb.Matcher {
 	t := silencepb.Matcher_NOT_EQUAL
 	switch {
 	case m.IsRegex && m.IsEqual:
@@ -191,14 +195,14 @@ func theirMatcher(m silence.Matcher) *silencepb.Matcher {
 	return &silencepb.Matcher{Type: t, Name: m.Name, Pattern: m.Value}
 }
 
-// theirEar is an integration that writes down what it is told.
-type theirEar struct {
+// upstreamNotifier is an integration that records notifications.
+type upstreamNotifier struct {
 	*transcript
 	index int
 }
 
-func (e theirEar) Notify(ctx context.Context, alerts ...*amalert.Alert) (retry bool, err error) {
-	s := said{integration: e.index}
+func (e upstreamNotifier) Notify(ctx context.Context, alerts ...*amalert.Alert) (retry bool, err error) {
+	s := sentNotification{integration: e.index}
 	var ok [6]bool
 	s.at, ok[0] = amnotify.Now(ctx)
 	s.receiver, ok[1] = amnotify.ReceiverName(ctx)
@@ -210,12 +214,12 @@ func (e theirEar) Notify(ctx context.Context, alerts ...*amalert.Alert) (retry b
 	route, has := amnotify.RouteLabels(ctx)
 	s.routeLabels, ok[5] = ourLabels(route), has
 	if ok != [6]bool{true, true, true, true, true, true} {
-		return false, fmt.Errorf("the context lacks something: %v", ok)
+		return false, fmt.Errorf("the context has %v, want all", ok)
 	}
 	for _, a := range alerts {
-		s.alerts = append(s.alerts, told{labels: ourLabels(a.Labels), annotations: ourLabels(a.Annotations), start: a.StartsAt, end: a.EndsAt})
+		s.alerts = append(s.alerts, notifiedAlert{labels: ourLabels(a.Labels), annotations: ourLabels(a.Annotations), start: a.StartsAt, end: a.EndsAt})
 	}
-	e.notification(s)
+	e.record(s)
 	return false, nil
 }
 

@@ -23,29 +23,29 @@ import (
 	"time"
 )
 
-const hookToken = "secret-hook-token"
+const webhookToken = "secret-hook-token"
 
-// A real Alertmanager with the configuration of the example hands an alert on to
-// `tocsin serve`, over TLS and with a token, and then its end.
+// TestWebhook has an Alertmanager process with the example's configuration forward an
+// alert, firing and resolved, to `tocsin serve`, over TLS and with a token.
 func TestWebhook(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, nil, "go", "build", "-C", "../..", "-o", dir+"/tocsin", "./cmd/tocsin")
 	buildAlertmanager(t, dir)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	told := make(chan hookBody, 100)
-	ear := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		var body hookBody
+	received := make(chan webhookBody, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var body webhookBody
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 			panic(http.ErrAbortHandler)
 		}
-		told <- body
+		received <- body
 	}))
-	defer ear.Close()
-	tocsin := startTocsin(ctx, t, dir, ear.URL)
+	defer hook.Close()
+	tocsin := startTocsin(ctx, t, dir, hook.URL)
 	am := startAlertmanager(ctx, t, dir, tocsin)
 
-	a := hookAlert{
+	a := webhookAlert{
 		Labels:       map[string]string{"alertname": "HostDown", "instance": "web-1", "project": "oms", "severity": "critical"},
 		Annotations:  map[string]string{"summary": "web-1 失联"},
 		StartsAt:     time.Now().Add(-time.Hour).Truncate(time.Millisecond).UTC(),
@@ -53,38 +53,38 @@ func TestWebhook(t *testing.T) {
 		GeneratorURL: "https://prometheus.example.com/graph?g0.expr=up",
 	}
 	a.post(ctx, t, am)
-	body := next(ctx, t, told)
+	body := nextBody(ctx, t, received)
 	firing := a
 	firing.EndsAt = time.Time{}
-	if body.Status != "firing" || !reflect.DeepEqual(body.Alerts, []hookAlert{firing}) {
-		t.Errorf("told %+v, want that this fires: %+v", body, firing)
+	if body.Status != "firing" || !reflect.DeepEqual(body.Alerts, []webhookAlert{firing}) {
+		t.Errorf("got %+v, want the firing alert %+v", body, firing)
 	}
-	standing := list(ctx, t, tocsin)
-	for i := range standing {
-		standing[i].EndsAt = time.Time{} // Tocsin shows a time until when it counts on the alert
+	listed := listAlerts(ctx, t, tocsin)
+	for i := range listed {
+		listed[i].EndsAt = time.Time{} // API v2 has the time at which the alert would expire
 	}
-	if !reflect.DeepEqual(standing, []hookAlert{firing}) {
-		t.Errorf("API v2 lists %+v, want %+v", standing, firing)
+	if !reflect.DeepEqual(listed, []webhookAlert{firing}) {
+		t.Errorf("API v2: got %+v, want %+v", listed, firing)
 	}
 
 	a.EndsAt = time.Now().Truncate(time.Millisecond).UTC()
 	a.post(ctx, t, am)
-	if body := next(ctx, t, told); body.Status != "resolved" || !reflect.DeepEqual(body.Alerts, []hookAlert{a}) {
-		t.Errorf("told %+v, want that this is over: %+v", body, a)
+	if body := nextBody(ctx, t, received); body.Status != "resolved" || !reflect.DeepEqual(body.Alerts, []webhookAlert{a}) {
+		t.Errorf("got %+v, want the resolved alert %+v", body, a)
 	}
-	if standing := list(ctx, t, tocsin); len(standing) > 0 {
-		t.Errorf("API v2 lists %+v, which is over", standing)
+	if listed := listAlerts(ctx, t, tocsin); len(listed) > 0 {
+		t.Errorf("API v2: got %+v, want no alerts", listed)
 	}
 }
 
-// hookBody is what a webhook is told.
-type hookBody struct {
+// webhookBody is the part of a webhook's body that is compared.
+type webhookBody struct {
 	Status string
-	Alerts []hookAlert
+	Alerts []webhookAlert
 }
 
-// hookAlert is an alert in a webhook and in API v2.
-type hookAlert struct {
+// webhookAlert is an alert in a webhook's body and in API v2.
+type webhookAlert struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
 	StartsAt     time.Time         `json:"startsAt"`
@@ -92,16 +92,16 @@ type hookAlert struct {
 	GeneratorURL string            `json:"generatorURL"`
 }
 
-func (a hookAlert) post(ctx context.Context, t *testing.T, am string) {
+func (a webhookAlert) post(ctx context.Context, t *testing.T, am string) {
 	t.Helper()
-	body, err := json.Marshal([]hookAlert{a})
+	body, err := json.Marshal([]webhookAlert{a})
 	if err != nil {
 		t.Fatal(err)
 	}
 	call(ctx, t, http.DefaultClient, http.MethodPost, am, body)
 }
 
-func list(ctx context.Context, t *testing.T, tocsin *httptest.Server) (alerts []hookAlert) {
+func listAlerts(ctx context.Context, t *testing.T, tocsin *httptest.Server) (alerts []webhookAlert) {
 	t.Helper()
 	if err := json.Unmarshal(call(ctx, t, tocsin.Client(), http.MethodGet, tocsin.URL, nil), &alerts); err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func list(ctx context.Context, t *testing.T, tocsin *httptest.Server) (alerts []
 	return alerts
 }
 
-// call asks API v2 for alerts, or posts them.
+// call gets alerts from API v2, or posts them, and returns the response's body.
 func call(ctx context.Context, t *testing.T, client *http.Client, method, server string, body []byte) []byte {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, server+"/api/v2/alerts", bytes.NewReader(body))
@@ -117,7 +117,7 @@ func call(ctx context.Context, t *testing.T, client *http.Client, method, server
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+hookToken)
+	req.Header.Set("Authorization", "Bearer "+webhookToken)
 	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -130,19 +130,19 @@ func call(ctx context.Context, t *testing.T, client *http.Client, method, server
 	return answer
 }
 
-func next(ctx context.Context, t *testing.T, told <-chan hookBody) hookBody {
+func nextBody(ctx context.Context, t *testing.T, received <-chan webhookBody) webhookBody {
 	t.Helper()
 	select {
-	case body := <-told:
+	case body := <-received:
 		return body
 	case <-ctx.Done():
-		t.Fatal("nothing is told")
-		return hookBody{}
+		t.Fatal("got no webhook request, want one")
+		return webhookBody{}
 	}
 }
 
-// buildAlertmanager builds Alertmanager from its module, with a page in the place
-// of its web interface, which the module lacks, and with what its own go.mod says.
+// buildAlertmanager builds Alertmanager from its module, with its own go.mod and with
+// a placeholder for the web interface, which the module does not have.
 func buildAlertmanager(t *testing.T, dir string) {
 	source := filepath.Join(dir, "source")
 	module := strings.TrimSpace(run(t, dir, nil, "go", "list", "-m", "-f", "{{.Dir}}", upstreamModule))
@@ -156,21 +156,21 @@ func buildAlertmanager(t *testing.T, dir string) {
 	run(t, dir, []string{"GOFLAGS=", "GOWORK=off"}, "go", "build", "-C", source, "-trimpath", "-o", dir+"/alertmanager", "./cmd/alertmanager")
 }
 
-// startTocsin starts Tocsin, and a proxy in front of it that speaks TLS.
-func startTocsin(ctx context.Context, t *testing.T, dir, ear string) *httptest.Server {
+// startTocsin starts Tocsin, which notifies the webhook, behind a TLS proxy.
+func startTocsin(ctx context.Context, t *testing.T, dir, webhook string) *httptest.Server {
 	config := writeFile(t, dir+"/tocsin.yaml", fmt.Sprintf(`
 webhook: {auth: {tokens: [{name: alertmanager, token: %q}]}}
-route: {receiver: ear, group_wait: 0s, group_interval: 1s}
-receivers: [{name: ear, webhook_configs: [{url: %q}]}]
-`, hookToken, ear))
-	address := start(ctx, t, dir, nil, dir+"/tocsin", "serve", "--config.file="+config, "--storage.path="+dir+"/tocsin-data")
+route: {receiver: webhook, group_wait: 0s, group_interval: 1s}
+receivers: [{name: webhook, webhook_configs: [{url: %q}]}]
+`, webhookToken, webhook))
+	address := startServer(ctx, t, dir, nil, dir+"/tocsin", "serve", "--config.file="+config, "--storage.path="+dir+"/tocsin-data")
 	proxy := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}))
 	t.Cleanup(proxy.Close)
 	return proxy
 }
 
-// startAlertmanager starts Alertmanager, which trusts the proxy's certificate, and
-// returns its address.
+// startAlertmanager starts an Alertmanager that trusts the proxy's certificate, and
+// returns its URL.
 func startAlertmanager(ctx context.Context, t *testing.T, dir string, tocsin *httptest.Server) string {
 	example, err := os.ReadFile("../../examples/prometheus/alertmanager.yml")
 	if err != nil {
@@ -179,20 +179,20 @@ func startAlertmanager(ctx context.Context, t *testing.T, dir string, tocsin *ht
 	config := string(example)
 	for from, to := range map[string]string{"https://alerts.example.com": tocsin.URL, "group_interval: 10s": "group_interval: 1s"} {
 		if !strings.Contains(config, from) {
-			t.Fatalf("the example has no %s", from)
+			t.Fatalf("the example: got no %s, want it to replace", from)
 		}
 		config = strings.ReplaceAll(config, from, to)
 	}
-	writeFile(t, dir+"/tocsin.token", hookToken)
+	writeFile(t, dir+"/tocsin.token", webhookToken)
 	ca := writeFile(t, dir+"/ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tocsin.Certificate().Raw})))
-	return "http://" + start(ctx, t, dir, []string{"SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=" + dir},
+	return "http://" + startServer(ctx, t, dir, []string{"SSL_CERT_FILE=" + ca, "SSL_CERT_DIR=" + dir},
 		dir+"/alertmanager", "--config.file="+writeFile(t, dir+"/alertmanager.yml", config), "--storage.path="+dir+"/alertmanager-data", "--cluster.listen-address=")
 }
 
 var listening = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)
 
-// start starts a server and returns where it listens.
-func start(ctx context.Context, t *testing.T, dir string, env []string, program string, args ...string) string {
+// startServer starts a program and returns the address on which it listens.
+func startServer(ctx context.Context, t *testing.T, dir string, env []string, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, program, append(args, "--web.listen-address=127.0.0.1:0")...)
 	cmd.Dir = dir
@@ -224,7 +224,7 @@ func start(ctx context.Context, t *testing.T, dir string, env []string, program 
 	case a := <-address:
 		return a
 	case <-ended:
-		t.Fatal(program, "does not start")
+		t.Fatalf("%s exited, want it to listen", program)
 		return ""
 	}
 }

@@ -1,7 +1,6 @@
-// Shim stands where Alertmanager's own tests expect Alertmanager, and runs
-// `tocsin serve` instead. It changes nothing but this: where SHIM_REDIS names a
-// redis-server, the state is there and not in a file, each lone process in a
-// database of its own, and each one that is told of a peer in that peer's.
+// Shim runs `tocsin serve` where Alertmanager's acceptance tests expect Alertmanager.
+// With SHIM_REDIS set to the address of a redis-server, it replaces the store: each
+// process gets a database of its own, or its peer's if it has a --cluster.peer.
 package main
 
 import (
@@ -20,9 +19,9 @@ import (
 
 var (
 	redis = os.Getenv("SHIM_REDIS") // host:port
-	// state is a folder that the shims of one run share: it holds a folder for
-	// each database that is taken, and a file by the address of each process,
-	// with its database in it.
+	// state is a directory that the shims of one run share. It has a directory for
+	// each database in use, and for each process a file named by its address, with the
+	// number of its database.
 	state = os.Getenv("SHIM_STATE")
 )
 
@@ -54,7 +53,7 @@ func run() error {
 		if err := reload(); err != nil {
 			return err
 		}
-		args = append(args, "--config.file="+shared) // the last one counts
+		args = append(args, "--config.file="+shared) // the last one wins
 	}
 
 	self, err := os.Executable()
@@ -91,7 +90,7 @@ func run() error {
 	return err
 }
 
-// value is that of a flag, the last one's if it is repeated.
+// value returns the last value of a flag.
 func value(args []string, name string) (v string) {
 	for i, arg := range args {
 		arg = strings.TrimLeft(arg, "-")
@@ -104,7 +103,7 @@ func value(args []string, name string) (v string) {
 	return v
 }
 
-// choose returns the number of the peer's database, or of a new one.
+// choose returns the number of the peer's database, or of an unused one.
 func choose(peer string) (string, error) {
 	if peer != "" {
 		b, err := os.ReadFile(filepath.Join(state, peer))
@@ -120,8 +119,8 @@ func choose(peer string) (string, error) {
 
 var listening = regexp.MustCompile(`Listening on address=(\S+)`)
 
-// pass passes on what the process says, and notes where it listens before
-// anybody else can know.
+// pass copies the process's log to standard error. It writes the file of the process's
+// address before the line with that address.
 func pass(stderr io.Reader, database string) {
 	lines := bufio.NewReader(stderr)
 	for {

@@ -8,15 +8,15 @@ import (
 	"tocsin/pkg/route"
 )
 
-// shrunk leaves out of a scenario whatever is not needed for the two to differ.
-func (s scenario) shrunk(t *testing.T) scenario {
+// reduce returns the scenario without what is not needed for a difference.
+func (s scenario) reduce(t *testing.T) scenario {
 	for again := true; again; {
 		again = false
 		for smaller := range s.smaller() {
-			if smaller.lateEnd() {
+			if smaller.resolvesUnknown() {
 				continue
 			}
-			if _, err := smaller.upstream(t); err == nil && smaller.compare(t) != "" {
+			if _, err := smaller.playUpstream(t); err == nil && smaller.compare(t) != "" {
 				s, again = smaller, true
 				break
 			}
@@ -25,7 +25,7 @@ func (s scenario) shrunk(t *testing.T) scenario {
 	return s
 }
 
-// smaller yields the scenario with one thing less.
+// smaller yields the scenario with one part removed, for each part.
 func (s scenario) smaller() iter.Seq[scenario] {
 	return func(yield func(scenario) bool) {
 		for i := range s.steps {
@@ -44,14 +44,14 @@ func (s scenario) smaller() iter.Seq[scenario] {
 			}
 		}
 		for i := range countCuts(s.config.Route) {
-			c := s.copied()
+			c := s.clone()
 			cut(c.config.Route, i)
 			if !yield(c) {
 				return
 			}
 		}
 		for i := range s.config.InhibitRules {
-			c := s.copied()
+			c := s.clone()
 			c.config.InhibitRules = slices.Delete(c.config.InhibitRules, i, i+1)
 			if !yield(c) {
 				return
@@ -59,7 +59,7 @@ func (s scenario) smaller() iter.Seq[scenario] {
 		}
 		for i, r := range s.config.Receivers {
 			for j := range r.Webhooks {
-				c := s.copied()
+				c := s.clone()
 				c.config.Receivers[i].Webhooks = slices.Delete(c.config.Receivers[i].Webhooks, j, j+1)
 				if !yield(c) {
 					return
@@ -69,8 +69,8 @@ func (s scenario) smaller() iter.Seq[scenario] {
 	}
 }
 
-// copied is a scenario whose configuration can be changed by itself.
-func (s scenario) copied() scenario {
+// clone returns a copy of the scenario that shares nothing with it.
+func (s scenario) clone() scenario {
 	c, err := parseScenario(s.String())
 	if err != nil {
 		panic(err)
@@ -78,7 +78,7 @@ func (s scenario) copied() scenario {
 	return c
 }
 
-// cuts are the ways in which a route can be made simpler.
+// cuts returns functions that each remove one part of a route.
 func cuts(r *route.Config) []func() {
 	var all []func()
 	add := func(present bool, f func()) {
@@ -105,6 +105,8 @@ func cuts(r *route.Config) []func() {
 	return all
 }
 
+// countCuts returns the number of cuts of a route.
 func countCuts(r *route.Config) int { return len(cuts(r)) }
 
+// cut makes the ith cut of a route.
 func cut(r *route.Config, i int) { cuts(r)[i]() }
