@@ -156,7 +156,7 @@ func (ta *testApp) delivered() (robot, phone, mail []string) {
 	for _, m := range ta.cloud.WeCom.Inbox() {
 		robot = append(robot, first(m.Content))
 	}
-	for _, m := range ta.cloud.Tencent.SentSMS() {
+	for _, m := range ta.cloud.Tencent.SMS.Inbox() {
 		phone = append(phone, m.Number+" "+m.Text)
 	}
 	for _, m := range ta.cloud.SMTP.Inbox() {

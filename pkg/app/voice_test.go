@@ -87,7 +87,7 @@ func runVoice(t *testing.T, text string, now time.Time, change func(*tencentclou
 // the variables of the text, and the number of messages to the group.
 func (x *example) newCalls(calls, group *int) string {
 	var out []string
-	all := x.cloud.Tencent.VoiceCalls()
+	all := x.cloud.Tencent.Calls.Inbox()
 	for _, c := range all[*calls:] {
 		text := strings.NewReplacer("严重告警，", "", "等，共", " ", "条，请立即处理。", "").Replace(c.Text)
 		out = append(out, c.Number[13:]+" "+text)

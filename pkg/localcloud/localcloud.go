@@ -155,8 +155,8 @@ func (c *Cloud) channels() []channel {
 		{[]string{"feishu"}, c.Feishu.Provision, onEntry(c.Feishu.OnMessage)},
 		{[]string{"slack"}, c.Slack.Provision, onEntry(c.Slack.OnMessage)},
 		{[]string{"telegram"}, c.Telegram.Provision, onEntry(c.Telegram.OnMessage)},
-		{[]string{"sms"}, c.Tencent.ProvisionSMS, onEntry(c.Tencent.OnSMS)},
-		{[]string{"voice"}, c.Tencent.ProvisionVoice, onEntry(c.Tencent.OnVoiceCall)},
+		{[]string{"sms"}, c.Tencent.ProvisionSMS, onEntry(c.Tencent.SMS.OnMessage)},
+		{[]string{"voice"}, c.Tencent.ProvisionVoice, onEntry(c.Tencent.Calls.OnMessage)},
 		{[]string{"webhook"}, nil, onEntry(c.Webhook.OnMessage)},
 		{[]string{"email"}, nil, onEntry(c.SMTP.OnMessage)},
 	}

@@ -66,7 +66,7 @@ func (s *lagSetup) addRole(n int) map[string]string {
 
 // deliveries returns how many messages each channel has received.
 func (s *lagSetup) deliveries() string {
-	return fmt.Sprintf("%d robot, %d phone, %d mail", len(s.cloud.WeCom.Inbox()), len(s.cloud.Tencent.SentSMS()), len(s.cloud.SMTP.Inbox()))
+	return fmt.Sprintf("%d robot, %d phone, %d mail", len(s.cloud.WeCom.Inbox()), len(s.cloud.Tencent.SMS.Inbox()), len(s.cloud.SMTP.Inbox()))
 }
 
 // TestLagFunction runs the lag function with each platform's timer. When a
@@ -153,7 +153,7 @@ func TestLagFunction(t *testing.T) {
 					}
 				}
 			}
-			if sms := s.cloud.Tencent.SentSMS()[0].Text; sms != "【示例公司】消费积压：order-paid，请处理。" {
+			if sms := s.cloud.Tencent.SMS.Inbox()[0].Text; sms != "【示例公司】消费积压：order-paid，请处理。" {
 				t.Errorf("SMS: got %q, want the template with the topic", sms)
 			}
 			log := strings.Join(outputs, "")

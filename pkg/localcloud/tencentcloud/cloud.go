@@ -17,6 +17,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"tocsin/pkg/localcloud/mailbox"
 )
 
 // maxBody is the maximum size of a request body signed with TC3.
@@ -35,6 +37,10 @@ type Key struct {
 
 // Cloud serves the API. It is an http.Handler, safe for concurrent use.
 type Cloud struct {
+	// SMS and Calls hold the messages and calls that phones received.
+	SMS   mailbox.Box[SMS]
+	Calls mailbox.Box[VoiceCall]
+
 	now func() time.Time
 
 	mu        sync.Mutex
@@ -46,10 +52,6 @@ type Cloud struct {
 	log       requestLog
 	rates     map[string]rate
 	perSecond int
-	inbox     []SMS
-	onSMS     func(SMS)
-	calls     []VoiceCall
-	onCall    func(VoiceCall)
 	serial    int
 }
 

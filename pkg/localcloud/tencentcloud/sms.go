@@ -60,21 +60,6 @@ func (c *Cloud) AddSMSApp(a SMSApp) {
 	c.apps[a.ID] = &smsApp{SMSApp: a, sent: map[string][]time.Time{}}
 }
 
-// SentSMS returns the last thousand messages that were delivered to phones.
-func (c *Cloud) SentSMS() []SMS {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.inbox)
-}
-
-// OnSMS sets the function that is called with every message that is delivered. It
-// must not call the cloud.
-func (c *Cloud) OnSMS(f func(SMS)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onSMS = f
-}
-
 type sendSms struct {
 	PhoneNumberSet, TemplateParamSet                                        []string
 	SmsSdkAppId, TemplateId, SignName, ExtendCode, SessionContext, SenderId *string
@@ -99,6 +84,12 @@ func (c *Cloud) sendSms(call *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var delivered []SMS
+	defer func() { // after the lock is released
+		for _, m := range delivered {
+			c.SMS.Deliver(m)
+		}
+	}()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.apps[*p.SmsSdkAppId]
@@ -116,17 +107,9 @@ func (c *Cloud) sendSms(call *call) (any, error) {
 		}
 		c.serial++
 		set[i].Fee, set[i].SerialNo = segments(text), fmt.Sprintf("5000:%d", c.serial)
-		c.deliver(SMS{Time: c.now(), App: a.ID, Number: n.String(), Template: *p.TemplateId, Params: p.TemplateParamSet, Text: text, SerialNo: set[i].SerialNo})
+		delivered = append(delivered, SMS{Time: c.now(), App: a.ID, Number: n.String(), Template: *p.TemplateId, Params: p.TemplateParamSet, Text: text, SerialNo: set[i].SerialNo})
 	}
 	return struct{ SendStatusSet []sendStatus }{set}, nil
-}
-
-// deliver delivers a message. The caller must hold the lock.
-func (c *Cloud) deliver(m SMS) {
-	c.inbox = remember(c.inbox, m)
-	if c.onSMS != nil {
-		c.onSMS(m)
-	}
 }
 
 // check returns the phone numbers, or an error that concerns the whole request.

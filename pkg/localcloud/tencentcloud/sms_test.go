@@ -119,11 +119,11 @@ func TestSMSBalance(t *testing.T) {
 func TestDeliveredSMS(t *testing.T) {
 	c := newSMSClient(t)
 	var seen []string
-	c.OnSMS(func(m SMS) { seen = append(seen, m.Number) })
+	c.SMS.OnMessage(func(m SMS) { seen = append(seen, m.Number) })
 	response, _, _ := c.call(t, "sms", "SendSms", smsBody("1", "示例", nil, "13800000000", "+8613900000000"))
 	set := response["SendStatusSet"].([]any)
 	equal(t, "first status", set[0], map[string]any{"SerialNo": "5000:1", "PhoneNumber": "+8613800000000", "Fee": 1.0, "SessionContext": "", "Code": "Ok", "Message": "send success", "IsoCode": "CN"})
-	equal(t, "delivered messages", c.SentSMS(), []SMS{{Time: c.clock.now(), App: "1400000000", Number: "+8613800000000", Template: "1", Params: []string{"KafkaLag", "3"}, Text: "【示例】告警KafkaLag，共3条，请处理。", SerialNo: "5000:1"}})
+	equal(t, "delivered messages", c.SMS.Inbox(), []SMS{{Time: c.clock.now(), App: "1400000000", Number: "+8613800000000", Template: "1", Params: []string{"KafkaLag", "3"}, Text: "【示例】告警KafkaLag，共3条，请处理。", SerialNo: "5000:1"}})
 	equal(t, "numbers from OnSMS", seen, []string{"+8613800000000"})
 }
 

@@ -54,21 +54,6 @@ func (c *Cloud) AddVoiceApp(a VoiceApp) {
 	c.voiceApps[a.ID] = &voiceApp{VoiceApp: a, calls: map[string][]time.Time{}}
 }
 
-// VoiceCalls returns the last thousand calls.
-func (c *Cloud) VoiceCalls() []VoiceCall {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.calls)
-}
-
-// OnVoiceCall sets the function that is called with every call. It must not call the
-// cloud.
-func (c *Cloud) OnVoiceCall(f func(VoiceCall)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.onCall = f
-}
-
 type sendTtsVoice struct {
 	TemplateId, CalledNumber, VoiceSdkAppid, SessionContext *string
 	TemplateParamSet                                        []string
@@ -85,27 +70,32 @@ func (c *Cloud) sendTtsVoice(call *call) (any, error) {
 	if err := p.check(call.body); err != nil {
 		return nil, err
 	}
+	made, err := c.makeCall(&p)
+	if err != nil {
+		return nil, err
+	}
+	c.Calls.Deliver(made)
+	type sendStatus struct{ CallId, SessionContext string }
+	return struct{ SendStatus sendStatus }{sendStatus{made.CallID, made.SessionContext}}, nil
+}
+
+// makeCall returns the call of a request, and counts it.
+func (c *Cloud) makeCall(p *sendTtsVoice) (VoiceCall, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.voiceApps[*p.VoiceSdkAppid]
-	text, rejected := a.render(&p)
+	text, rejected := a.render(p)
 	if rejected != nil {
-		return nil, rejected
+		return VoiceCall{}, rejected
 	}
 	if rejected := a.admit(*p.CalledNumber, c.now()); rejected != nil {
-		return nil, rejected
+		return VoiceCall{}, rejected
 	}
 	c.serial++
-	made := VoiceCall{
+	return VoiceCall{
 		Time: c.now(), App: a.ID, Number: *p.CalledNumber, Template: *p.TemplateId, Params: p.TemplateParamSet, Text: text,
 		PlayTimes: p.playTimes(), SessionContext: orEmpty(p.SessionContext), CallID: fmt.Sprintf("call-%d", c.serial),
-	}
-	c.calls = remember(c.calls, made)
-	if c.onCall != nil {
-		c.onCall(made)
-	}
-	type sendStatus struct{ CallId, SessionContext string }
-	return struct{ SendStatus sendStatus }{sendStatus{made.CallID, made.SessionContext}}, nil
+	}, nil
 }
 
 // check returns the error of a parameter that is wrong for any application.

@@ -72,7 +72,7 @@ func TestSendTtsVoice(t *testing.T) {
 			c := newVoiceClient(t)
 			_, code, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(tt.change))
 			equal(t, "code", code, tt.code)
-			equal(t, "call made", len(c.VoiceCalls()) == 1, tt.code == "")
+			equal(t, "call made", len(c.Calls.Inbox()) == 1, tt.code == "")
 		})
 	}
 }
@@ -80,10 +80,10 @@ func TestSendTtsVoice(t *testing.T) {
 func TestMadeCalls(t *testing.T) {
 	c := newVoiceClient(t)
 	var seen []string
-	c.OnVoiceCall(func(v VoiceCall) { seen = append(seen, v.Number) })
+	c.Calls.OnMessage(func(v VoiceCall) { seen = append(seen, v.Number) })
 	response, _, _ := c.call(t, "vms", "SendTtsVoice", voiceBody(nil))
 	equal(t, "status", response["SendStatus"], any(map[string]any{"CallId": "call-1", "SessionContext": "n1"}))
-	equal(t, "calls", c.VoiceCalls(), []VoiceCall{{
+	equal(t, "calls", c.Calls.Inbox(), []VoiceCall{{
 		Time: c.clock.now(), App: "1400000001", Number: "+8613800000000", Template: "1", Params: []string{"KafkaLag", "3"},
 		Text: "告警KafkaLag，共3条，请处理。", PlayTimes: 2, SessionContext: "n1", CallID: "call-1",
 	}})

@@ -1,58 +1,45 @@
 package email
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
-	"tocsin/pkg/setting"
+	"tocsin/pkg/notify/notifytest"
 )
 
 func TestValidate(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*Config)
-		want   string // the paths of the faults, with "~" before a warning
+		want   []string
 	}{
-		{"valid", func(*Config) {}, ""},
-		{"templates", func(c *Config) { c.To, c.From = "{{ .CommonAnnotations.tos }}", "{{ .Receiver }}@example.com" }, ""},
-		{"sender from the account", func(c *Config) { c.From = "" }, ""},
-		{"no recipients", func(c *Config) { c.To = "" }, "[to]"},
-		{"bad recipient", func(c *Config) { c.To = "ops@example.com, ops" }, "[to]"},
-		{"account that is not an address", func(c *Config) { c.From, c.AuthUsername = "", "alerts" }, "[from]"},
-		{"no sender", func(c *Config) { c.From, c.AuthUsername, c.AuthPassword = "", "", "" }, "[from]"},
-		{"no server", func(c *Config) { c.Smarthost = "" }, "[smarthost]"},
-		{"no port", func(c *Config) { c.Smarthost = host }, "[smarthost]"},
-		{"bad port", func(c *Config) { c.Smarthost = host + ":smtps" }, "[smarthost]"},
-		{"port 0", func(c *Config) { c.Smarthost = host + ":0" }, "[smarthost]"},
-		{"port 25", func(c *Config) { c.Smarthost = host + ":25" }, "~[smarthost]"},
-		{"no password", func(c *Config) { c.AuthPassword = "" }, "[auth_password]"},
-		{"secret instead of a password", func(c *Config) { c.AuthPassword, c.AuthSecret = "", "s" }, ""},
-		{"no user name", func(c *Config) { c.AuthUsername = "" }, "[auth_username]"},
-		{"no TLS", func(c *Config) { c.Smarthost, c.RequireTLS = host+":587", new(false) }, "~[require_tls]"},
-		{"no TLS on loopback", func(c *Config) { c.Smarthost, c.RequireTLS = "localhost:587", new(false) }, ""},
-		{"implicit TLS without require_tls", func(c *Config) { c.RequireTLS = new(false) }, ""},
-		{"bad header name", func(c *Config) { c.Headers = map[string]string{"X: y\r\nBcc": "x"} }, "[headers X: y\r\nBcc]"},
-		{"reserved header", func(c *Config) { c.Headers = map[string]string{"bcc": "x", "Subject": "x"} }, "~[headers bcc]"},
-		{"bad thread_by_date", func(c *Config) { c.Threading.ThreadByDate = "weekly" }, "[threading thread_by_date]"},
-		{"empty entry", func(c *Config) { *c = Config{} }, "[to] [from] [smarthost]"},
+		{"valid", func(*Config) {}, nil},
+		{"templates", func(c *Config) { c.To, c.From = "{{ .CommonAnnotations.tos }}", "{{ .Receiver }}@example.com" }, nil},
+		{"sender from the account", func(c *Config) { c.From = "" }, nil},
+		{"no recipients", func(c *Config) { c.To = "" }, []string{"[to]"}},
+		{"bad recipient", func(c *Config) { c.To = "ops@example.com, ops" }, []string{"[to]"}},
+		{"account that is not an address", func(c *Config) { c.From, c.AuthUsername = "", "alerts" }, []string{"[from]"}},
+		{"no sender", func(c *Config) { c.From, c.AuthUsername, c.AuthPassword = "", "", "" }, []string{"[from]"}},
+		{"no server", func(c *Config) { c.Smarthost = "" }, []string{"[smarthost]"}},
+		{"no port", func(c *Config) { c.Smarthost = host }, []string{"[smarthost]"}},
+		{"bad port", func(c *Config) { c.Smarthost = host + ":smtps" }, []string{"[smarthost]"}},
+		{"port 0", func(c *Config) { c.Smarthost = host + ":0" }, []string{"[smarthost]"}},
+		{"port 25", func(c *Config) { c.Smarthost = host + ":25" }, []string{"?[smarthost]"}},
+		{"no password", func(c *Config) { c.AuthPassword = "" }, []string{"[auth_password]"}},
+		{"secret instead of a password", func(c *Config) { c.AuthPassword, c.AuthSecret = "", "s" }, nil},
+		{"no user name", func(c *Config) { c.AuthUsername = "" }, []string{"[auth_username]"}},
+		{"no TLS", func(c *Config) { c.Smarthost, c.RequireTLS = host+":587", new(false) }, []string{"?[require_tls]"}},
+		{"no TLS on loopback", func(c *Config) { c.Smarthost, c.RequireTLS = "localhost:587", new(false) }, nil},
+		{"implicit TLS without require_tls", func(c *Config) { c.RequireTLS = new(false) }, nil},
+		{"bad header name", func(c *Config) { c.Headers = map[string]string{"X: y\r\nBcc": "x"} }, []string{"[headers X: y\r\nBcc]"}},
+		{"reserved header", func(c *Config) { c.Headers = map[string]string{"bcc": "x", "Subject": "x"} }, []string{"?[headers bcc]"}},
+		{"bad thread_by_date", func(c *Config) { c.Threading.ThreadByDate = "weekly" }, []string{"[threading thread_by_date]"}},
+		{"empty entry", func(c *Config) { *c = Config{} }, []string{"[to]", "[from]", "[smarthost]"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newConfig("ops@example.com")
 			tt.change(c)
-			var f setting.Faults
-			c.Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				path := fmt.Sprint(fault.Path)
-				if fault.Warning {
-					path = "~" + path
-				}
-				got = append(got, path)
-			}
-			if s := strings.Join(got, " "); s != tt.want {
-				t.Errorf("got faults at %q, want %q", s, tt.want)
-			}
+			notifytest.CheckFaults(t, c.Validate, tt.want, password)
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"tocsin/pkg/localcloud/network"
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/setting"
 )
 
 // TencentSecretID and TencentSecretKey are the key that StartTencentCloud knows.
@@ -42,6 +44,44 @@ func StartTencentCloud(t *testing.T, host string) (*tencentcloud.Cloud, *notify.
 		TLSClientConfig: &tls.Config{RootCAs: net.RootCAs()},
 	}}
 	return cloud, env
+}
+
+// NewPhoneVendor returns cloud as the vendor of config, a configuration of SMS or of
+// voice calls. action is the API's action; texts returns the texts of the delivered
+// messages.
+func NewPhoneVendor[C ChannelConfig](cloud *tencentcloud.Cloud, env *notify.Env, config C, action string, texts func() []string) *Vendor[C] {
+	cloud.LimitRate(1e6)
+	return &Vendor[C]{
+		Env: env, Config: config, Fake: cloud,
+		Inject: func(times int, h fault.Handler) {
+			cloud.Inject(tencentcloud.Fault{Action: action, Times: times, Do: h})
+		},
+		Requests: func() int { return cloud.Count("") },
+		Received: func(skip int) []Received {
+			var out []Received
+			for _, text := range texts()[skip:] {
+				out = append(out, Received{Text: text, Markup: map[string]int{
+					"brackets": strings.Count(text, "【"),
+					"links":    strings.Count(text, "://") + strings.Count(text, "www."),
+					"lines":    strings.Count(text, "\n") + strings.Count(text, "\r"),
+				}})
+			}
+			return out
+		},
+	}
+}
+
+// TencentKeyErrors are the errors of a key that the vendor does not accept. set
+// changes the key of a configuration.
+func TencentKeyErrors[C ChannelConfig](set func(c C, id string, key setting.Secret)) []ErrorCase[C] {
+	return []ErrorCase[C]{
+		{Name: "wrong key", Setup: func(_ *testing.T, v *Vendor[C]) { set(v.Config, TencentSecretID, "another-key") },
+			Want: &notify.Error{Class: notify.Permanent, Code: "AuthFailure.SignatureFailure"}},
+		{Name: "no key", Setup: func(t *testing.T, v *Vendor[C]) {
+			set(v.Config, "", "")
+			t.Setenv("TENCENTCLOUD_SECRETID", "")
+		}, Want: &notify.Error{Class: notify.Permanent, Message: "there is no key to sign with"}},
+	}
 }
 
 // TencentErrors are the errors of every HTTP server that mean something else to

@@ -2,12 +2,12 @@ package phone
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -138,26 +138,18 @@ func TestValidate(t *testing.T) {
 		name  string
 		to    []string
 		check func(string) error
-		want  string // the paths of the faults
+		want  []string
 	}{
-		{"numbers", []string{"13800000000", "+85290000000"}, nil, ""},
-		{"number that the channel cannot reach", []string{"13800000000, +85290000000"}, notHongKong, "[to 0]"},
-		{"template", []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, notHongKong, ""},
-		{"template with a number that is not checked", []string{"{{ .CommonAnnotations.phones }}, 12"}, notHongKong, ""},
-		{"texts that are not numbers", []string{"12;34", "13800000000", "56"}, notHongKong, "[to 0][to 0][to 2]"},
-		{"empty list", []string{" , "}, nil, "[to 0]"},
-		{"no recipients", nil, nil, "[to]"},
+		{"numbers", []string{"13800000000", "+85290000000"}, nil, nil},
+		{"number that the channel cannot reach", []string{"13800000000, +85290000000"}, notHongKong, []string{"[to 0]"}},
+		{"template", []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, notHongKong, nil},
+		{"template with a number that is not checked", []string{"{{ .CommonAnnotations.phones }}, 12"}, notHongKong, nil},
+		{"texts that are not numbers", []string{"12;34", "13800000000", "56"}, notHongKong, []string{"[to 0]", "[to 0]", "[to 2]"}},
+		{"empty list", []string{" , "}, nil, []string{"[to 0]"}},
+		{"no recipients", nil, nil, []string{"[to]"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var f setting.Faults
-			Validate(&f, tt.to, tt.check)
-			got := ""
-			for _, fault := range f.List() {
-				got += fmt.Sprint(fault.Path)
-			}
-			if got != tt.want {
-				t.Errorf("got faults at %q, want %q", got, tt.want)
-			}
+			notifytest.CheckFaults(t, func(f *setting.Faults) { Validate(f, tt.to, tt.check) }, tt.want)
 		})
 	}
 }

@@ -2,7 +2,7 @@ package sms
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +10,7 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
+	"tocsin/pkg/setting"
 )
 
 func TestContract(t *testing.T) {
@@ -18,7 +19,7 @@ func TestContract(t *testing.T) {
 		Kind:    notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true},
 		Secrets: []string{notifytest.TencentSecretKey},
 		Private: []string{notifytest.TencentSecretID, "13800000001"},
-		Errors:  append(notifytest.TencentErrors[*Config](), vendorErrors()...),
+		Errors:  slices.Concat(notifytest.TencentErrors[*Config](), notifytest.TencentKeyErrors(setKey), vendorErrors()),
 		SeveralUnits: func(c *Config) {
 			c.To = []string{"13800000001, 13800000002", "13800000003"}
 		},
@@ -32,6 +33,8 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func setKey(c *Config, id string, key setting.Secret) { c.SecretID, c.SecretKey = id, key }
+
 // startVendor starts Tencent Cloud with an application that may send any number
 // of messages of any length to a number.
 func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
@@ -39,25 +42,13 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	cloud, env := startCloud(t, func(a *tencentcloud.SMSApp) {
 		a.PerHalfMinute, a.PerDay, a.Balance, a.ParamLimit = 1e6, 1e6, 1e6, 1e6
 	})
-	cloud.LimitRate(1e6)
-	return &notifytest.Vendor[*Config]{
-		Env: env, Config: newConfig("13800000001"),
-		Inject: func(times int, h fault.Handler) {
-			cloud.Inject(tencentcloud.Fault{Action: "SendSms", Times: times, Do: h})
-		},
-		Requests: func() int { return cloud.Count("") },
-		Received: func(skip int) []notifytest.Received {
-			var out []notifytest.Received
-			for _, m := range cloud.SentSMS()[skip:] {
-				out = append(out, notifytest.Received{Text: m.Text, Markup: map[string]int{
-					"brackets": strings.Count(m.Text, "【"),
-					"links":    strings.Count(m.Text, "://") + strings.Count(m.Text, "www."),
-					"lines":    strings.Count(m.Text, "\n") + strings.Count(m.Text, "\r"),
-				}})
-			}
-			return out
-		},
-	}
+	return notifytest.NewPhoneVendor(cloud, env, newConfig("13800000001"), "SendSms", func() []string {
+		var texts []string
+		for _, m := range cloud.SMS.Inbox() {
+			texts = append(texts, m.Text)
+		}
+		return texts
+	})
 }
 
 // vendorErrors are the codes in the vendor's documents 382/59177 and 382/55981,
@@ -135,12 +126,6 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		errorCase{Name: "number refused without a code", Fault: statusResponse("+8613800000001", "", ""), Want: &notify.Error{Class: notify.Permanent}},
 		errorCase{Name: "response about another number", Fault: statusResponse("+8613900000000", "Ok", ""), Want: ambiguous},
 		errorCase{Name: "response without a status", Fault: fault.Respond(200, "application/json", `{"Response":{"RequestId":"r"}}`), Want: ambiguous},
-		errorCase{Name: "wrong key", Setup: func(_ *testing.T, v *notifytest.Vendor[*Config]) { v.Config.SecretKey = "another-key" },
-			Want: &notify.Error{Class: notify.Permanent, Code: "AuthFailure.SignatureFailure"}},
-		errorCase{Name: "no key", Setup: func(t *testing.T, v *notifytest.Vendor[*Config]) {
-			v.Config.SecretID, v.Config.SecretKey = "", ""
-			t.Setenv("TENCENTCLOUD_SECRETID", "")
-		}, Want: &notify.Error{Class: notify.Permanent, Message: "there is no key to sign with"}},
 	)
 }
 

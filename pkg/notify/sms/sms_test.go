@@ -67,7 +67,7 @@ func TestOneMessagePerNumber(t *testing.T) {
 	// One number in four forms, and another one in an annotation.
 	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.tos }}")
 	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
-	inbox := cloud.SentSMS()
+	inbox := cloud.SMS.Inbox()
 	if len(inbox) != 2 || cloud.Count("SendSms") != 1 {
 		t.Fatalf("got %d messages by %d calls, want 2 by 1", len(inbox), cloud.Count("SendSms"))
 	}
@@ -96,7 +96,7 @@ func TestTemplateKinds(t *testing.T) {
 			c := newConfig("13800000001")
 			tt.change(c)
 			notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
-			if got := cloud.SentSMS()[0].Text; got != tt.want {
+			if got := cloud.SMS.Inbox()[0].Text; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -120,7 +120,7 @@ func TestNumbersAreSplitIntoCalls(t *testing.T) {
 		t.Fatalf("got calls of %v numbers, the last to %q; want 200, 1 and the international ones", sizes, messages[2].Units)
 	}
 	outcomes := send(t, c, env, diskFull())
-	if got := len(cloud.SentSMS()); got != 201 {
+	if got := len(cloud.SMS.Inbox()); got != 201 {
 		t.Errorf("got %d messages, want 201", got)
 	}
 	for _, number := range domestic {
@@ -183,7 +183,7 @@ func TestTooLongValuesAreSentShorter(t *testing.T) {
 	n := diskFull()
 	n.HalfSize = true
 	notifytest.SendAll(t, notifytest.New(t, c, env), n)
-	if got, want := cloud.SentSMS()[0].Text, "【示例公司】告警：订单消费积压，级别 critic，请处理。"; got != want {
+	if got, want := cloud.SMS.Inbox()[0].Text, "【示例公司】告警：订单消费积压，级别 critic，请处理。"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,7 +1,7 @@
 package voice
 
 import (
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -9,6 +9,7 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
+	"tocsin/pkg/setting"
 )
 
 func TestContract(t *testing.T) {
@@ -22,7 +23,7 @@ func TestContract(t *testing.T) {
 		},
 		Secrets: []string{notifytest.TencentSecretKey},
 		Private: []string{notifytest.TencentSecretID, "13800000001"},
-		Errors:  append(notifytest.TencentErrors[*Config](), vendorErrors()...),
+		Errors:  slices.Concat(notifytest.TencentErrors[*Config](), notifytest.TencentKeyErrors(setKey), vendorErrors()),
 		SeveralUnits: func(c *Config) {
 			c.To = []string{"13800000001, 13800000002", "13800000003"}
 		},
@@ -36,6 +37,8 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func setKey(c *Config, id string, key setting.Secret) { c.SecretID, c.SecretKey = id, key }
+
 // startVendor starts Tencent Cloud with an application that may call a number
 // any number of times.
 func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
@@ -43,25 +46,13 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	cloud, env := startCloud(t, func(a *tencentcloud.VoiceApp) {
 		a.PerHalfMinute, a.PerTenMinutes, a.PerDay, a.PerNight, a.Balance = 1e6, 1e6, 1e6, 1e6, 1e6
 	})
-	cloud.LimitRate(1e6)
-	return &notifytest.Vendor[*Config]{
-		Env: env, Config: newConfig("13800000001"),
-		Inject: func(times int, h fault.Handler) {
-			cloud.Inject(tencentcloud.Fault{Action: "SendTtsVoice", Times: times, Do: h})
-		},
-		Requests: func() int { return cloud.Count("") },
-		Received: func(skip int) []notifytest.Received {
-			var out []notifytest.Received
-			for _, call := range cloud.VoiceCalls()[skip:] {
-				out = append(out, notifytest.Received{Text: call.Text, Markup: map[string]int{
-					"brackets": strings.Count(call.Text, "【"),
-					"links":    strings.Count(call.Text, "://") + strings.Count(call.Text, "www."),
-					"lines":    strings.Count(call.Text, "\n") + strings.Count(call.Text, "\r"),
-				}})
-			}
-			return out
-		},
-	}
+	return notifytest.NewPhoneVendor(cloud, env, newConfig("13800000001"), "SendTtsVoice", func() []string {
+		var texts []string
+		for _, call := range cloud.Calls.Inbox() {
+			texts = append(texts, call.Text)
+		}
+		return texts
+	})
 }
 
 // vendorErrors are the vendor's codes, and the responses after which the phone
@@ -124,11 +115,5 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		errorCase{Name: "response with an empty call id", Fault: fault.Respond(200, "application/json", `{"Response":{"SendStatus":{"CallId":"","SessionContext":"1"},"RequestId":"r"}}`), Want: noCall},
 		errorCase{Name: "response that is not JSON", Fault: fault.Respond(200, "application/json", "ok"),
 			Want: &notify.Error{Class: notify.Retry, Ambiguous: true}},
-		errorCase{Name: "wrong key", Setup: func(_ *testing.T, v *notifytest.Vendor[*Config]) { v.Config.SecretKey = "another-key" },
-			Want: &notify.Error{Class: notify.Permanent, Code: "AuthFailure.SignatureFailure"}},
-		errorCase{Name: "no key", Setup: func(t *testing.T, v *notifytest.Vendor[*Config]) {
-			v.Config.SecretID, v.Config.SecretKey = "", ""
-			t.Setenv("TENCENTCLOUD_SECRETID", "")
-		}, Want: &notify.Error{Class: notify.Permanent, Message: "there is no key to sign with"}},
 	)
 }

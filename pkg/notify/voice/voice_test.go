@@ -63,7 +63,7 @@ func TestOneCallPerNumber(t *testing.T) {
 	// One number in four forms, and another one in an annotation.
 	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.phones }}")
 	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
-	calls := cloud.VoiceCalls()
+	calls := cloud.Calls.Inbox()
 	if len(calls) != 2 || cloud.Count("SendTtsVoice") != 2 {
 		t.Fatalf("got %d calls by %d requests, want 2 by 2", len(calls), cloud.Count("SendTtsVoice"))
 	}
@@ -85,7 +85,7 @@ func TestRequest(t *testing.T) {
 	n := diskFull()
 	n.ID = strings.Repeat("1234567890", 60)
 	notifytest.SendAll(t, notifytest.New(t, c, env), n)
-	request, call := cloud.Requests()[0], cloud.VoiceCalls()[0]
+	request, call := cloud.Requests()[0], cloud.Calls.Inbox()[0]
 	if call.Text != "有新的告警，请处理。" || call.PlayTimes != 3 || call.SessionContext != n.ID[:511] || request.Region != "ap-beijing" {
 		t.Errorf("got request %s in %s", request.Body, request.Region)
 	}
@@ -142,7 +142,7 @@ func TestLimitsOfANumber(t *testing.T) {
 			if e == nil || e.Class != tt.class || e.RetryAfter != tt.retryAfter || e.Ambiguous {
 				t.Errorf("got error %+v, want class %q after %v", e, tt.class, tt.retryAfter)
 			}
-			if got := len(cloud.VoiceCalls()); got != tt.calls {
+			if got := len(cloud.Calls.Inbox()); got != tt.calls {
 				t.Errorf("got %d calls, want %d", got, tt.calls)
 			}
 		})
@@ -160,7 +160,7 @@ func TestTooLongValuesAreSentShorter(t *testing.T) {
 	n := diskFull()
 	n.HalfSize = true
 	notifytest.SendAll(t, notifytest.New(t, c, env), n)
-	if got, want := cloud.VoiceCalls()[0].Text, strings.Repeat("长", 336)+"订单 10_，critic。"; got != want {
+	if got, want := cloud.Calls.Inbox()[0].Text, strings.Repeat("长", 336)+"订单 10_，critic。"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,15 +1,14 @@
 package webhook
 
 import (
-	"fmt"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"tocsin/pkg/notify"
+	"tocsin/pkg/notify/notifytest"
 	"tocsin/pkg/setting"
 )
 
@@ -61,27 +60,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f setting.Faults
-			tt.config.Validate(&f)
-			var got []string
-			for _, fault := range f.List() {
-				s := fmt.Sprintf("%v: %s", fault.Path, fault.Message)
-				if fault.Warning {
-					s = "?" + s
-				}
-				if strings.Contains(s, key) || strings.Contains(s, "MfKQ9r8") {
-					t.Errorf("got a secret in %q, want it hidden", s)
-				}
-				got = append(got, s)
-			}
-			if len(got) != len(tt.want) {
-				t.Fatalf("got faults %q, want %q", got, tt.want)
-			}
-			for i := range got {
-				if !strings.HasPrefix(got[i], tt.want[i]) {
-					t.Errorf("got fault %q, want %q", got[i], tt.want[i])
-				}
-			}
+			notifytest.CheckFaults(t, tt.config.Validate, tt.want, key, "MfKQ9r8")
 		})
 	}
 }
