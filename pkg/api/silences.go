@@ -188,7 +188,7 @@ func (a *api) postSilence(r *http.Request, now time.Time) (any, error) {
 	switch {
 	case errors.Is(err, silence.ErrNotFound):
 		return nil, textError(http.StatusNotFound, "%s", silence.ErrNotFound)
-	case errors.Is(err, silence.ErrInvalid):
+	case errors.Is(err, silence.ErrInvalid), errors.Is(err, silence.ErrTooMany), errors.Is(err, silence.ErrTooLarge):
 		return nil, textError(http.StatusBadRequest, "%s", err)
 	case err != nil:
 		return nil, err

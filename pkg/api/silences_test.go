@@ -2,9 +2,18 @@ package api_test
 
 import (
 	"fmt"
+	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"tocsin/pkg/api"
+	"tocsin/pkg/dispatch"
+	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
+	pkgsilence "tocsin/pkg/silence"
+	"tocsin/pkg/store/memory"
 )
 
 // silence returns the body of a silence with these matchers that started two hours
@@ -95,6 +104,28 @@ func TestPostSilences(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSilenceLimits checks that the answers are Alertmanager's.
+func TestSilenceLimits(t *testing.T) {
+	engine, err := dispatch.New(memory.New(), dispatch.Config{
+		Route: &route.Config{Receiver: "ops"}, Receivers: []*outbox.Receiver{{Name: "ops"}},
+		SilenceLimits: pkgsilence.Limits{MaxSilences: 1, MaxSilenceSizeBytes: 1000},
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newTestAPI(t, func(o *api.Options) { o.Engine = engine })
+	post := func(comment string, status int, pattern string) {
+		t.Helper()
+		got, body := a.post("/api/v2/silences", silence(`{"name":"a","value":"b","isRegex":false}`, `"comment":"`+comment+`"`))
+		if got != status || !regexp.MustCompile(pattern).MatchString(body) {
+			t.Errorf("got %d %s, want %d %s", got, body, status, pattern)
+		}
+	}
+	post(strings.Repeat("x", 1000), 400, `^"silence exceeded maximum size: 1\d\d\d bytes \(limit: 1000 bytes\)"$`)
+	post("x", 200, `silenceID`)
+	post("x", 400, `^"exceeded maximum number of silences: 1 \(limit: 1\)"$`)
 }
 
 func TestSilenceLifecycle(t *testing.T) {

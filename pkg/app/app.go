@@ -17,6 +17,7 @@ import (
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/outbox"
 	"tocsin/pkg/render"
+	"tocsin/pkg/silence"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/backend"
 )
@@ -35,6 +36,8 @@ type Options struct {
 	Shared store.Store
 	// Retention is how long ended silences are kept; default 120h.
 	Retention time.Duration
+	// SilenceLimits bound the silences; the zero value does not.
+	SilenceLimits silence.Limits
 	// Metrics counts notifications; nil counts nothing.
 	Metrics *metrics.Notifications
 }
@@ -80,7 +83,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 	}
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
-		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics, Retention: o.Retention,
+		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics, Retention: o.Retention, SilenceLimits: o.SilenceLimits,
 	}, o.Log); err != nil {
 		return nil, err
 	}

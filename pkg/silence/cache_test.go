@@ -21,7 +21,7 @@ import (
 // newSilences returns the silences in st as another instance has them: nothing is in
 // memory.
 func newSilences(st store.Store) *silence.Silences {
-	return silence.New(st, 0, slog.New(slog.DiscardHandler))
+	return silence.New(st, 0, silence.Limits{}, slog.New(slog.DiscardHandler))
 }
 
 // newSilence returns a silence from t0 for 1,000 s.

@@ -18,7 +18,19 @@ var (
 	ErrNotFound = errors.New("silence not found")
 	// ErrInvalid wraps the reason why a silence is rejected.
 	ErrInvalid = errors.New("invalid silence")
+	// ErrTooMany and ErrTooLarge are wrapped with the numbers when a limit is exceeded.
+	ErrTooMany  = errors.New("exceeded maximum number of silences")
+	ErrTooLarge = errors.New("silence exceeded maximum size")
 )
+
+// Limits are Alertmanager's flags of these names. Zero and negative ones do not limit.
+type Limits struct {
+	// MaxSilences is the --silences.max-silences that may be kept, expired ones included.
+	MaxSilences int
+	// MaxSilenceSizeBytes is the --silences.max-silence-size-bytes of one as it is stored,
+	// which is JSON.
+	MaxSilenceSizeBytes int
+}
 
 // defaultRetention is Alertmanager's --data.retention.
 const defaultRetention = 120 * time.Hour
@@ -28,14 +40,18 @@ const defaultRetention = 120 * time.Hour
 type Silences struct {
 	store     store.Store
 	retention time.Duration
+	limits    Limits
 	log       *slog.Logger
 	cached    atomic.Pointer[cache]
+	counting  chan struct{} // held while silences are counted and one is added
 }
 
 // New returns the silences in st. Retention is how long an expired silence is
 // kept; 0 means 120h, as Alertmanager's --data.retention.
-func New(st store.Store, retention time.Duration, log *slog.Logger) *Silences {
-	return &Silences{store: st, retention: cmp.Or(retention, defaultRetention), log: log}
+func New(st store.Store, retention time.Duration, limits Limits, log *slog.Logger) *Silences {
+	return &Silences{
+		store: st, retention: cmp.Or(retention, defaultRetention), limits: limits, log: log, counting: make(chan struct{}, 1),
+	}
 }
 
 // Set creates a silence, or updates the one with the id of s, and returns its id.
@@ -45,13 +61,21 @@ func New(st store.Store, retention time.Duration, log *slog.Logger) *Silences {
 // past. Otherwise the old one expires now and the new one gets an id of its own,
 // so that the record of past silences stays true.
 //
-// Errors wrap ErrInvalid or ErrNotFound, or are the store's.
+// Errors wrap ErrInvalid, ErrNotFound, ErrTooMany or ErrTooLarge, or are the store's.
 func (ss *Silences) Set(ctx context.Context, now time.Time, s Silence) (id string, err error) {
 	if s.StartsAt.IsZero() {
 		s.StartsAt = now
 	}
 	if err := s.validate(); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if ss.limits.MaxSilences > 0 {
+		select { // so that no two of this process are counted at once and conflict
+		case ss.counting <- struct{}{}:
+			defer func() { <-ss.counting }()
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 	}
 	err = store.RetryOnConflict(ctx, func() error {
 		next := s
@@ -74,7 +98,11 @@ func (ss *Silences) Set(ctx context.Context, now time.Time, s Silence) (id strin
 				changes = append(changes, expire)
 			}
 		}
+		touched := touch()
 		if replace {
+			if touched.If, err = ss.checkNumber(ctx, now); err != nil {
+				return err
+			}
 			if next.ID, err = newID(); err != nil {
 				return err
 			}
@@ -87,9 +115,36 @@ func (ss *Silences) Set(ctx context.Context, now time.Time, s Silence) (id strin
 		if err != nil {
 			return err
 		}
-		return ss.store.Commit(ctx, now, append(changes, change, touch())...)
+		if size, limit := len(change.Value), ss.limits.MaxSilenceSizeBytes; limit > 0 && size > limit {
+			return fmt.Errorf("%w: %d bytes (limit: %d bytes)", ErrTooLarge, size, limit)
+		}
+		return ss.store.Commit(ctx, now, append(changes, change, touched)...)
 	})
 	return id, err
+}
+
+// checkNumber returns an error if there is no room for another silence, and otherwise
+// the condition on keyspace.Silences that nobody takes it meanwhile.
+func (ss *Silences) checkNumber(ctx context.Context, now time.Time) (store.Condition, error) {
+	limit := ss.limits.MaxSilences
+	if limit <= 0 {
+		return store.Condition{}, nil
+	}
+	c, err := ss.current(ctx, now)
+	if err != nil {
+		return store.Condition{}, err
+	}
+	kept := 0
+	for _, e := range c.entries {
+		// The store drops expired ones late.
+		if e.silence == nil || now.Before(e.silence.EndsAt.Add(ss.retention)) {
+			kept++
+		}
+	}
+	if kept >= limit {
+		return store.Condition{}, fmt.Errorf("%w: %d (limit: %d)", ErrTooMany, kept, limit)
+	}
+	return store.Unchanged(store.Item{Version: c.touched}), nil
 }
 
 // Expire ends a silence now. It does nothing to a silence that has expired. The

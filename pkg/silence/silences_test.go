@@ -31,7 +31,7 @@ type env struct {
 func newEnv(t *testing.T, retention time.Duration) *env {
 	t.Helper()
 	s := memory.New()
-	return &env{t, s, silence.New(s, retention, slog.New(slog.DiscardHandler))}
+	return &env{t, s, silence.New(s, retention, silence.Limits{}, slog.New(slog.DiscardHandler))}
 }
 
 // ofTopic returns a silence of a topic, with times in seconds after t0.
