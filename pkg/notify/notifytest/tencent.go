@@ -71,6 +71,16 @@ func NewPhoneVendor[C ChannelConfig](cloud *tencentcloud.Cloud, env *notify.Env,
 	}
 }
 
+// UseRoleKey makes the environment hold the temporary key of a function's role, which
+// cloud accepts.
+func UseRoleKey(t *testing.T, cloud *tencentcloud.Cloud) {
+	t.Helper()
+	cloud.SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
+	t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
+	t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
+	t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
+}
+
 // TencentKeyErrors are the errors of a key that the vendor does not accept. set
 // changes the key of a configuration.
 func TencentKeyErrors[C ChannelConfig](set func(c C, id string, key setting.Secret)) []ErrorCase[C] {

@@ -190,12 +190,9 @@ func TestTooLongValuesAreSentShorter(t *testing.T) {
 
 func TestKeyOfTheFunctionsRole(t *testing.T) {
 	cloud, env := startCloud(t, nil)
-	cloud.SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
+	notifytest.UseRoleKey(t, cloud)
 	c := newConfig("13800000001")
 	c.SecretID, c.SecretKey = "", ""
-	t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
-	t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
-	t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
 	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
 }
 
