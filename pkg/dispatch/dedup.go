@@ -31,7 +31,7 @@ type logEntry struct {
 	At time.Time `json:"at"`
 }
 
-// planIntegration plans what an integration is notified of and what is logged. It
+// planIntegration plans the notification of an integration and its log entry. It
 // returns the alerts that must stay in the group: they resolved while they were
 // muted, and the integration is to be notified of that once they are not.
 func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff groupDiff, now time.Time, upstream bool) (waiting []alert.Fingerprint) {

@@ -1,7 +1,7 @@
 // Package dispatch turns alerts into notifications, with Alertmanager's grouping,
 // muting and deduplication, on state that lives in a store. [Engine.Ingest] stores
 // alerts in their groups; [Engine.Tick] flushes the groups that are due and delivers
-// what they notify. Both may run on any number of instances, which may be killed
+// their notifications. Both may run on any number of instances, which may be killed
 // after any instruction.
 //
 // # A flush
@@ -9,8 +9,8 @@
 // A group is flushed group_wait after its first alert, then every group_interval,
 // and earlier for repeat_schedule and resolved_at_once. A flush has three steps:
 // loadGroup reads the group and the mute status of its alerts; plan decides, as a
-// pure function of these and the time, which integrations are notified, what is
-// remembered and when the group is due next; commitFlush writes all of that in one
+// pure function of these and the time, which integrations are notified, which logs
+// are written and when the group is due next; commitFlush writes all of that in one
 // commit, with the leases of the notifications held by this instance. Only then does
 // the outbox send them.
 //
@@ -32,7 +32,7 @@
 //   - A group's new state and its notifications are one commit, so that a crash
 //     neither loses nor repeats them; see package outbox for the delivery.
 //   - A flush that conflicts with another instance, or with an alert that arrives
-//     meanwhile, is decided again from what is stored then.
+//     meanwhile, is decided again from the new state.
 //   - A late tick does not shift the schedule: due times are previous due time plus
 //     interval, and a repetition counts from the scheduled time of the last.
 //   - An item that cannot be read, because it is damaged or a newer version wrote it,

@@ -97,8 +97,8 @@ type Summary struct {
 }
 
 // Tick flushes the groups that are due at now and delivers the notifications that
-// are. It stops starting work in time before ctx's deadline; what it leaves is due
-// at the next tick. An error is the store's: failures of channels are retried,
+// are. It stops starting work in time before ctx's deadline; the rest is due at the
+// next tick. An error is the store's: failures of channels are retried,
 // handed to a fallback or kept as dead letters.
 func (e *Engine) Tick(ctx context.Context, now time.Time) (sum Summary, err error) {
 	budget, cancel := outbox.NewBudget(ctx)

@@ -35,7 +35,7 @@ func (r *alertRecord) UnmarshalBinary(b []byte) error {
 	return err
 }
 
-// header is what is stored of a group apart from its members and logs. Its item is
+// header is the stored state of a group apart from its members and logs. Its item is
 // due at the next flush.
 type header struct {
 	// NextFlush is the next flush by group_wait or group_interval. The group may be
@@ -63,7 +63,7 @@ func logKey(id, receiver string, in outbox.Integration) string {
 	return keyspace.Log + id + "/" + receiver + "/" + in.Name()
 }
 
-// group is what a flush knows of a group.
+// group is a group as loaded for a flush.
 type group struct {
 	id     string
 	item   store.Item // of the header

@@ -2,7 +2,6 @@ package dispatch_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -20,11 +19,13 @@ import (
 	"tocsin/pkg/store/storetest"
 )
 
-// t0 is when every test begins.
-var t0 = time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
-
-// at returns a time in seconds after t0.
-func at(seconds float64) time.Time { return t0.Add(time.Duration(seconds * float64(time.Second))) }
+var (
+	t0             = outboxtest.T0
+	at             = outboxtest.At
+	lagAlerts      = outboxtest.Firing
+	resolvedAlerts = outboxtest.Resolved
+	numbered       = outboxtest.Numbered
+)
 
 // env is an engine on a store in memory.
 type env struct {
@@ -77,24 +78,6 @@ func (e *env) intercept(fn func(ctx context.Context, op storetest.Op, do func() 
 	e.t.Helper()
 	e.store = storetest.Intercept(e.store, fn)
 	e.reopen(*e.config.Route)
-}
-
-// lagAlerts returns one alert for each topic that fires since now.
-func lagAlerts(now time.Time, topics ...string) []*alert.Alert {
-	alerts := make([]*alert.Alert, len(topics))
-	for i, topic := range topics {
-		alerts[i] = &alert.Alert{Labels: alert.Labels{"alertname": "Lag", "topic": topic}, StartsAt: now}
-	}
-	return alerts
-}
-
-// resolvedAlerts returns one alert for each topic that fired from t0 until now.
-func resolvedAlerts(now time.Time, topics ...string) []*alert.Alert {
-	alerts := lagAlerts(t0, topics...)
-	for _, a := range alerts {
-		a.EndsAt = now
-	}
-	return alerts
 }
 
 func (e *env) fire(now time.Time, topics ...string) { e.ingest(now, lagAlerts(now, topics...)...) }
@@ -165,15 +148,6 @@ func count(lines []string, line string) (n int) {
 		}
 	}
 	return n
-}
-
-// numbered returns prefix000, prefix001, ….
-func numbered(prefix string, n int) []string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("%s%03d", prefix, i)
-	}
-	return names
 }
 
 func duration(s string) *setting.Duration {

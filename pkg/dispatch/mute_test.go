@@ -37,15 +37,19 @@ func TestSilencedAlertIsNotifiedAfterwards(t *testing.T) {
 }
 
 // TestResolvedWhileSilenced checks that the resolution is notified when the silence
-// has expired, and not before. Alertmanager never notifies it.
+// has expired, and that the alert is notified at once if it fires again. Alertmanager
+// never notifies the former, and the latter after repeat_interval.
 func TestResolvedWhileSilenced(t *testing.T) {
 	for _, test := range []struct {
-		name     string
-		upstream bool
-		want     []string
+		name       string
+		firesAgain bool
+		upstream   bool
+		want       []string
 	}{
-		{"is notified after the silence", false, []string{"all alerts resolved:;a"}},
-		{"is not notified by Alertmanager", true, nil},
+		{"is notified after the silence", false, false, []string{"all alerts resolved:;a"}},
+		{"is not notified by Alertmanager", false, true, nil},
+		{"and fires again, is notified", true, false, []string{"first notification:a;"}},
+		{"and fires again, is not notified by Alertmanager", true, true, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e, c := newChannelEnv(t, newRoute("0s", "1m", "1h"))
@@ -59,37 +63,14 @@ func TestResolvedWhileSilenced(t *testing.T) {
 			e.tick(at(60))
 			e.tick(at(120))
 			expectLines(t, c)
+			if test.firesAgain {
+				e.fire(at(160), "a")
+			}
 			e.tick(at(180))
 			expectLines(t, c, test.want...)
-			e.expectDue(time.Time{})
-		})
-	}
-}
-
-// TestFiresAgainAfterResolvingSilenced checks that the alert is notified at once.
-// Alertmanager waits for repeat_interval.
-func TestFiresAgainAfterResolvingSilenced(t *testing.T) {
-	for _, test := range []struct {
-		name     string
-		upstream bool
-		want     []string
-	}{
-		{"is notified", false, []string{"first notification:a;"}},
-		{"is not notified by Alertmanager", true, nil},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			e, c := newChannelEnv(t, newRoute("0s", "1m", "1h"))
-			e.config.Upstream = test.upstream
-			e.reopen(newRoute("0s", "1m", "1h"))
-			e.fire(at(0), "a")
-			e.tick(at(0))
-			expectLines(t, c, "first notification:a;")
-			e.silence(at(10), topicSilence("a", 10, 100))
-			e.resolve(at(20), "a")
-			e.tick(at(60))
-			e.fire(at(110), "a")
-			e.tick(at(120))
-			expectLines(t, c, test.want...)
+			if !test.firesAgain {
+				e.expectDue(time.Time{})
+			}
 		})
 	}
 }

@@ -50,8 +50,8 @@ func (o *Outbox) DeliverDue(ctx context.Context, b Budget, now time.Time) (done 
 }
 
 // Deliver attempts entries that this instance has leased: those of one integration
-// one after another in their order, different integrations concurrently. What the
-// budget does not suffice for is given back, due now. An error is the store's;
+// one after another in their order, different integrations concurrently. Entries for
+// which the budget does not suffice are given back, due now. An error is the store's;
 // failures of channels are recorded.
 func (o *Outbox) Deliver(ctx context.Context, b Budget, now time.Time, leased []*Entry) (Delivered, error) {
 	if len(leased) == 0 {

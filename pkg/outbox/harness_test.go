@@ -2,7 +2,6 @@ package outbox_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -16,11 +15,13 @@ import (
 	"tocsin/pkg/store/memory"
 )
 
-// t0 is when every test begins.
-var t0 = time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
-
-// at returns a time in seconds after t0.
-func at(seconds float64) time.Time { return t0.Add(time.Duration(seconds * float64(time.Second))) }
+var (
+	t0       = outboxtest.T0
+	at       = outboxtest.At
+	firing   = outboxtest.Firing
+	resolved = outboxtest.Resolved
+	numbered = outboxtest.Numbered
+)
 
 // env is an outbox on a store in memory.
 type env struct {
@@ -48,24 +49,6 @@ func (e *env) reopen() {
 	if e.outbox, err = outbox.New(e.store, e.config, slog.New(slog.DiscardHandler)); err != nil {
 		e.t.Fatal(err)
 	}
-}
-
-// firing returns alerts that fire since now.
-func firing(now time.Time, topics ...string) []*alert.Alert {
-	alerts := make([]*alert.Alert, len(topics))
-	for i, topic := range topics {
-		alerts[i] = &alert.Alert{Labels: alert.Labels{"alertname": "Lag", "topic": topic}, StartsAt: now}
-	}
-	return alerts
-}
-
-// resolved returns alerts that fired from t0 until now.
-func resolved(now time.Time, topics ...string) []*alert.Alert {
-	alerts := firing(t0, topics...)
-	for _, a := range alerts {
-		a.EndsAt = now
-	}
-	return alerts
 }
 
 // enqueue commits a notification of the alerts in a group to every integration of
@@ -162,15 +145,6 @@ func expectSent(t *testing.T, sent *[]string, want ...string) {
 		t.Errorf("sent: got %q, want %q", *sent, want)
 	}
 	*sent = nil
-}
-
-// numbered returns prefix000, prefix001, ….
-func numbered(prefix string, n int) []string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("%s%03d", prefix, i)
-	}
-	return names
 }
 
 // deadLetters returns the dead letters.

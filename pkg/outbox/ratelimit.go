@@ -119,8 +119,8 @@ func (l *rateLimiter) readQuota(ctx context.Context, keys []string) (quotaState,
 	return state, nil
 }
 
-// saveQuota commits the changed buckets without what is older than any quota's
-// window.
+// saveQuota commits the changed buckets without times that are older than any
+// quota's window.
 func (l *rateLimiter) saveQuota(ctx context.Context, now time.Time, k notify.Kind, state quotaState) error {
 	window := l.windows[k.Name]
 	var changes []store.Change
@@ -143,7 +143,7 @@ func (l *rateLimiter) saveQuota(ctx context.Context, now time.Time, k notify.Kin
 }
 
 // reserve takes the messages out of the quotas. It returns the units that must
-// wait, and when the first of them may be sent. What was taken counts as sent even
+// wait, and when the first of them may be sent. Taken messages count as sent even
 // if sending fails, because vendors count rejected messages too. The cost is one
 // read and one commit, however many targets there are.
 func (l *rateLimiter) reserve(ctx context.Context, now time.Time, k notify.Kind, messages []notify.Message) (deferred []string, next time.Time, err error) {

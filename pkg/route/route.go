@@ -32,7 +32,7 @@ const (
 	DefaultRepeatInterval = 4 * time.Hour
 )
 
-// Route is a node of the routing tree, including what it inherits.
+// Route is a node of the routing tree, with inherited values filled in.
 type Route struct {
 	// ID identifies the node in its tree: its matchers and those of the nodes
 	// above, and its position among its siblings. Key is the same without the

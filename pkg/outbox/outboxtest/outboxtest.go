@@ -1,8 +1,10 @@
-// Package outboxtest has a scripted channel, for tests of what is notified.
+// Package outboxtest has a scripted channel and the alerts that it is notified of, for
+// tests of deliveries.
 package outboxtest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +14,40 @@ import (
 	"tocsin/pkg/notify"
 	"tocsin/pkg/outbox"
 )
+
+// T0 is when every test begins.
+var T0 = time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC)
+
+// At returns a time in seconds after T0.
+func At(seconds float64) time.Time { return T0.Add(time.Duration(seconds * float64(time.Second))) }
+
+// Firing returns one alert for each value of the label topic that fires since now.
+func Firing(now time.Time, topics ...string) []*alert.Alert {
+	alerts := make([]*alert.Alert, len(topics))
+	for i, topic := range topics {
+		alerts[i] = &alert.Alert{Labels: alert.Labels{alert.NameLabel: "Lag", "topic": topic}, StartsAt: now}
+	}
+	return alerts
+}
+
+// Resolved returns one alert for each value of the label topic that fired from T0
+// until now.
+func Resolved(now time.Time, topics ...string) []*alert.Alert {
+	alerts := Firing(T0, topics...)
+	for _, a := range alerts {
+		a.EndsAt = now
+	}
+	return alerts
+}
+
+// Numbered returns n strings: prefix000, prefix001, ….
+func Numbered(prefix string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%03d", prefix, i)
+	}
+	return names
+}
 
 // Channel is a notifier that records the notifications which it accepts. It
 // accepts all that Fail does not make it reject. It is safe for concurrent use.
