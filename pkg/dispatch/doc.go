@@ -16,11 +16,11 @@
 //
 // # Stored items
 //
-//	alert/FINGERPRINT           an alert and the groups that it is in
-//	group/GROUP                 a group's header, due at its next flush
-//	member/GROUP/FINGERPRINT    an alert of a group
-//	log/GROUP/RECEIVER/CHANNEL  the last notification: Alertmanager's nflog
-//	meta/tick                   the time of the last tick
+//	alert/FINGERPRINT                 an alert and the groups that it is in
+//	group/GROUP                       a group's header, due at its next flush
+//	member/GROUP/FINGERPRINT          an alert of a group
+//	log/GROUP/RECEIVER/CHANNEL/INDEX  the last notification: Alertmanager's nflog
+//	meta/tick                         the time of the last tick
 //
 // Packages silence, inhibit and outbox store the rest. GROUP is the ID of a
 // [route.Group]. Everything is removed without a job of its own: alerts and logs
