@@ -1,12 +1,11 @@
 // Package notify is the contract between the delivery of notifications and the
 // channels that deliver them: chat robots, mail, SMS, voice calls and webhooks.
 //
-// A channel is a folder below this one. Its Config holds one configuration
-// entry; the entry's New returns a [Notifier], which turns a notification into
-// [Message] values; each message is one call to the vendor. What the vendor
-// answers comes back as an [Outcome] per unit, and a failure as an [Error] whose
-// [Class] says what to do next. Channels do not retry, and know nothing of each
-// other, of quotas already used, or of the outbox.
+// A channel is a folder below this one. Its Config holds one configuration entry,
+// whose New returns a [Notifier]. The notifier turns a notification into [Message]
+// values, of which each is one call to the vendor. A call has an [Outcome] per unit;
+// a failure is an [Error], whose [Class] is the action to take next. Channels do not
+// retry. They know nothing of each other, of used quotas, or of the outbox.
 //
 // Package notifytest holds every channel to this contract.
 package notify
@@ -83,8 +82,8 @@ type Env struct {
 	// TLS is the base configuration of those connections; nil means the system's
 	// roots. Channels clone it.
 	TLS *tls.Config
-	// Now is the clock for what is sent along with a message, such as a
-	// signature's timestamp or a Date header.
+	// Now is the clock of timestamps that are sent with a message, such as a
+	// signature's or a Date header.
 	Now func() time.Time
 	// Lookup reads an environment variable, as os.LookupEnv does. Channels call
 	// it at every use, because a platform renews the keys of a function's role in

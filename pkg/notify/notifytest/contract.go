@@ -69,8 +69,8 @@ type Vendor[C ChannelConfig] struct {
 	Config C
 	// Fake is the fake itself, for the Setup of an ErrorCase. It may be nil.
 	Fake any
-	// Inject makes the fake treat the next requests that deliver a message as h
-	// does. Nil is a channel that does not use HTTP.
+	// Inject applies a fault to the next requests that deliver a message. Nil is a
+	// channel that does not use HTTP.
 	Inject func(times int, h fault.Handler)
 	// Requests returns how many requests arrived. Nil is a channel that does not
 	// use HTTP.
@@ -89,7 +89,7 @@ type Received struct {
 	Text string
 	// Size counts against the channel's limit, in bytes or characters.
 	Size int
-	// Mentions are the people whom the message notifies by name.
+	// Mentions are the people that the message mentions.
 	Mentions []string
 	// Markup counts the constructs that the vendor's client would not show as
 	// plain text.
@@ -224,8 +224,8 @@ func (ch Channel[C]) testDeterministic(t *testing.T) {
 	}
 }
 
-// testAcceptedUnits checks that an attempt sends exactly what is not accepted
-// yet, and that every message reports an outcome for each of its units.
+// testAcceptedUnits checks that an attempt sends exactly the units that are not
+// accepted yet, and that every message reports an outcome for each of its units.
 func (ch Channel[C]) testAcceptedUnits(t *testing.T) {
 	scenes := map[string]func(C) *alert.Notification{
 		"one unit": func(C) *alert.Notification { return Notification(OneTopic()...) },
@@ -300,7 +300,7 @@ func checkHidden(t *testing.T, secrets []string, where string, texts ...string) 
 	}
 }
 
-// captureLogs returns what is logged until the end of the test.
+// captureLogs returns the log of the test.
 func captureLogs(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	var logs bytes.Buffer

@@ -24,7 +24,7 @@ type Meaning struct {
 	Code       string
 	Class      notify.Class
 	RetryAfter time.Duration
-	// Message tells the operator what is wrong and what to do.
+	// Message describes the problem and its remedy.
 	Message string
 }
 
