@@ -19,7 +19,6 @@ import (
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 	"tocsin/pkg/setting"
-	"tocsin/pkg/silence"
 )
 
 // serveFlags are the flags of serve. They are Alertmanager's, so that a unit file
@@ -29,7 +28,7 @@ type serveFlags struct {
 	routePrefix, externalURL string
 	logLevel, logFormat      string
 	startDelay, retention    setting.Duration
-	silences                 silence.Limits
+	maxSilences, maxSize     int
 	features                 string
 	cluster                  map[string]*string
 }
@@ -62,8 +61,8 @@ func newServeCommand(t *tool) *cobra.Command {
 	flags.StringVar(&f.logFormat, "log.format", "logfmt", "logfmt or json")
 	flags.TextVar(&f.startDelay, "dispatch.start-delay", setting.Duration(0), "`duration` to wait after the start before the first notification")
 	flags.TextVar(&f.retention, "data.retention", setting.Duration(120*time.Hour), "`duration` for which ended silences are kept")
-	flags.IntVar(&f.silences.MaxSilences, "silences.max-silences", 0, "maximum `number` of silences, expired ones included; 0 or less is no limit")
-	flags.IntVar(&f.silences.MaxSilenceSizeBytes, "silences.max-silence-size-bytes", 0, "maximum size of a silence in `bytes`; 0 or less is no limit")
+	flags.IntVar(&f.maxSilences, "silences.max-silences", 0, "maximum `number` of silences, expired ones included; 0 or less is no limit")
+	flags.IntVar(&f.maxSize, "silences.max-silence-size-bytes", 0, "maximum size of a silence in `bytes`; 0 or less is no limit")
 	flags.StringVar(&f.features, "enable-feature", "", "comma-separated `features`; classic-mode accepts only matchers and names without UTF-8")
 	for _, name := range clusterFlags {
 		f.cluster[name] = flags.String("cluster."+name, "", "accepted and ignored: instances with the same store share the work")
@@ -102,7 +101,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 		host = "tocsin"
 	}
 	s, err := app.NewServer(ctx, app.ServerOptions{
-		Options: app.Options{Lookup: t.lookup, Now: time.Now, Log: log, Retention: f.retention.Std(), SilenceLimits: f.silences, Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
+		Options: app.Options{Lookup: t.lookup, Now: time.Now, Log: log, Retention: f.retention.Std(), MaxSilences: f.maxSilences, MaxSilenceSizeBytes: f.maxSize, Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
 		Load: func() (*config.Config, error) {
 			cfg, err := t.load(f.config)
 			if err == nil && external != "" {

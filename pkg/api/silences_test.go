@@ -12,7 +12,6 @@ import (
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/outbox"
 	"tocsin/pkg/route"
-	pkgsilence "tocsin/pkg/silence"
 	"tocsin/pkg/store/memory"
 )
 
@@ -110,7 +109,7 @@ func TestPostSilences(t *testing.T) {
 func TestSilenceLimits(t *testing.T) {
 	engine, err := dispatch.New(memory.New(), dispatch.Config{
 		Route: &route.Config{Receiver: "ops"}, Receivers: []*outbox.Receiver{{Name: "ops"}},
-		SilenceLimits: pkgsilence.Limits{MaxSilences: 1, MaxSilenceSizeBytes: 1000},
+		MaxSilences: 1, MaxSilenceSizeBytes: 1000,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

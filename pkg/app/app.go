@@ -17,7 +17,6 @@ import (
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/outbox"
 	"tocsin/pkg/render"
-	"tocsin/pkg/silence"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/backend"
 )
@@ -36,8 +35,9 @@ type Options struct {
 	Shared store.Store
 	// Retention is how long ended silences are kept; default 120h.
 	Retention time.Duration
-	// SilenceLimits bound the silences; the zero value does not.
-	SilenceLimits silence.Limits
+	// MaxSilences and MaxSilenceSizeBytes limit the number of silences, expired ones
+	// included, and the size of each; 0 does not.
+	MaxSilences, MaxSilenceSizeBytes int
 	// Metrics counts notifications; nil counts nothing.
 	Metrics *metrics.Notifications
 }
@@ -83,7 +83,8 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 	}
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
-		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics, Retention: o.Retention, SilenceLimits: o.SilenceLimits,
+		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics, Retention: o.Retention,
+		MaxSilences: o.MaxSilences, MaxSilenceSizeBytes: o.MaxSilenceSizeBytes,
 	}, o.Log); err != nil {
 		return nil, err
 	}

@@ -48,8 +48,8 @@ type Config struct {
 	// Retention is how long an expired silence is kept; default 120h, as
 	// Alertmanager's --data.retention.
 	Retention time.Duration
-	// SilenceLimits bound what is accepted; the zero value does not.
-	SilenceLimits silence.Limits
+	// MaxSilences and MaxSilenceSizeBytes are those of silence.Limits.
+	MaxSilences, MaxSilenceSizeBytes int
 	// Upstream restores Alertmanager's behavior where Tocsin's differs: a repetition
 	// is one group_interval late if repeat_interval is a multiple of it, and an alert
 	// that resolves while it is muted is never notified as resolved.
@@ -60,7 +60,7 @@ type Config struct {
 // names must be among the receivers.
 func New(st store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{
-		store: st, intervals: route.NewIntervals(c.TimeIntervals), silences: silence.New(st, c.Retention, c.SilenceLimits, log),
+		store: st, intervals: route.NewIntervals(c.TimeIntervals), silences: silence.New(st, c.Retention, silence.Limits{MaxSilences: c.MaxSilences, MaxSilenceSizeBytes: c.MaxSilenceSizeBytes}, log),
 		style: render.Style{ExternalURL: c.ExternalURL}, metrics: c.Metrics, upstream: c.Upstream, log: log,
 	}
 	e.batcher = newBatcher(e.ingestBatch)
