@@ -6,11 +6,14 @@
 // For each rule, and each combination of values of its equal labels, the store
 // holds the firing alerts that match the rule's source:
 //
-//	source/RULE/VALUES/FINGERPRINT  a firing alert that is a source of the rule
-//	meta/inhibit_rules              the ids of the rules whose sources are stored
+//	source/RULE/VALUES/SIDES/FINGERPRINT  a firing alert that is a source of the rule
+//	meta/inhibit_rules                    the ids of the rules whose sources are stored
 //
-// So a lookup reads the sources of one combination, however many alerts there
-// are. Sources are written in the commit that stores their alert
+// SIDES is 1, or 2 if the alert matches the rule's target too: alerts that match both
+// sides do not inhibit each other. So a look-up reads only sources that can inhibit, up
+// to the first that fires, however many alerts there are. While there are few sources,
+// all look-ups of a flush share one read. Sources are written in the commit that stores
+// their alert
 // ([Inhibitor.SourceChanges]); [Inhibitor.Sync] adds and removes them when the
 // rules have changed. A source that cannot be read is logged and mutes nothing.
 package inhibit
@@ -18,6 +21,8 @@ package inhibit
 import (
 	"context"
 	"log/slog"
+	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,17 +30,17 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/matcher"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
-// maxSources bounds the sources that are read for one rule and one combination of
-// values; one that counts is enough.
-const maxSources = 1000
+// lookupSize is the number of sources that are read at a time.
+const lookupSize = 200
 
 // Inhibitor applies inhibition rules. It is safe for concurrent use, by any number
 // of instances on one store.
 type Inhibitor struct {
 	store  store.Store
-	rules  []rule
+	rules  *ruleSet
 	synced atomic.Bool // the stored sources are those of the rules
 	log    *slog.Logger
 }
@@ -49,32 +54,29 @@ func New(st store.Store, rules []Rule, log *slog.Logger) (*Inhibitor, error) {
 // source is the stored value of a source.
 type source struct {
 	EndsAt time.Time `json:"endsAt,omitzero"`
-	// Target reports that the alert matches the rule's target too. Such a source
-	// does not inhibit targets that are sources as well: alerts that match both
-	// sides do not inhibit each other.
-	Target bool `json:"target,omitempty"`
 }
 
 // SourceChanges returns the changes that store a as a source of each rule whose
 // source it matches, or that delete it there when it has ended at now. fp is a's
 // fingerprint.
 func (i *Inhibitor) SourceChanges(a *alert.Alert, fp alert.Fingerprint, now time.Time) ([]store.Change, error) {
-	return sourceChanges(i.rules, a, fp, now)
+	return i.rules.sourceChanges(a, fp, now)
 }
 
-func sourceChanges(rules []rule, a *alert.Alert, fp alert.Fingerprint, now time.Time) ([]store.Change, error) {
+func (rs *ruleSet) sourceChanges(a *alert.Alert, fp alert.Fingerprint, now time.Time) ([]store.Change, error) {
 	var changes []store.Change
-	for i := range rules {
-		r := &rules[i]
-		if !matcher.Matches(r.source, a.Labels) {
-			continue
+	for _, i := range rs.sources.Matching(a.Labels) {
+		r := rs.rules[i]
+		sides := oneSide
+		if matcher.Matches(r.target, a.Labels) {
+			sides = bothSides
 		}
-		key := r.sourcePrefix(a.Labels) + fp.String()
+		key := r.valuesPrefix(a.Labels) + sides + fp.String()
 		if a.ResolvedAt(now) {
 			changes = append(changes, store.Change{Key: key, Delete: true})
 			continue
 		}
-		c, err := store.Encode(key, source{EndsAt: a.EndsAt, Target: matcher.Matches(r.target, a.Labels)})
+		c, err := store.Encode(key, source{EndsAt: a.EndsAt})
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +88,7 @@ func sourceChanges(rules []rule, a *alert.Alert, fp alert.Fingerprint, now time.
 
 // At returns the inhibitions at now. It reads nothing yet.
 func (i *Inhibitor) At(now time.Time) *Snapshot {
-	return &Snapshot{inhibitor: i, now: now, sources: map[string][]firingSource{}}
+	return &Snapshot{inhibitor: i, now: now, read: map[string]*sources{}}
 }
 
 // Snapshot answers for one point in time. It reads each set of sources at most
@@ -95,59 +97,112 @@ type Snapshot struct {
 	inhibitor *Inhibitor
 	now       time.Time
 
-	mu      sync.Mutex
-	sources map[string][]firingSource // by prefix of their keys
+	mu   sync.Mutex
+	read map[string]*sources // by prefix of their keys
 }
 
-type firingSource struct {
-	fingerprint string
-	source
+// sources are those whose keys begin with one prefix.
+type sources struct {
+	mu       sync.Mutex
+	done     bool // they were read
+	complete bool // all of them
+	// first is the fingerprint of a source that fires, by the prefixes of its key.
+	first map[string]string
 }
 
 // InhibitedBy returns the fingerprint of an alert that inhibits those with labels
 // l, or "" if there is none. As in Alertmanager the first rule with a source
 // decides.
 func (s *Snapshot) InhibitedBy(ctx context.Context, l alert.Labels) (fingerprint string, err error) {
-	for i := range s.inhibitor.rules {
-		r := &s.inhibitor.rules[i]
-		if !matcher.Matches(r.target, l) {
-			continue
+	rules := s.inhibitor.rules
+	for _, i := range rules.targets.Matching(l) {
+		r := rules.rules[i]
+		prefix := r.valuesPrefix(l)
+		if matcher.Matches(r.source, l) {
+			prefix += oneSide
 		}
-		sources, err := s.read(ctx, r.sourcePrefix(l))
-		if err != nil {
-			return "", err
-		}
-		isSource := matcher.Matches(r.source, l)
-		for _, src := range sources {
-			if !isSource || !src.Target {
-				return src.fingerprint, nil
-			}
+		if fingerprint, err = s.find(ctx, r, prefix); fingerprint != "" || err != nil {
+			return fingerprint, err
 		}
 	}
 	return "", nil
 }
 
-func (s *Snapshot) read(ctx context.Context, prefix string) ([]firingSource, error) {
+// find returns the fingerprint of a firing source of the rule whose key begins with
+// prefix. As long as they are few, it reads all sources, or all of the rule.
+func (s *Snapshot) find(ctx context.Context, r *rule, prefix string) (fingerprint string, err error) {
+	for _, few := range []string{keyspace.Source, r.prefix()} {
+		found, err := s.sources(few, func(found *sources) error { return s.readFew(ctx, few, found) })
+		if err != nil || found.complete {
+			return found.first[prefix], err
+		}
+	}
+	found, err := s.sources(prefix, func(found *sources) error { return s.readUntilFiring(ctx, prefix, found) })
+	return found.first[prefix], err
+}
+
+// sources returns the sources whose keys begin with prefix, which read adds if nobody
+// has yet.
+func (s *Snapshot) sources(prefix string, read func(*sources) error) (*sources, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sources, ok := s.sources[prefix]; ok {
-		return sources, nil
+	found := s.read[prefix]
+	if found == nil {
+		found = &sources{first: map[string]string{}}
+		s.read[prefix] = found
 	}
-	items, err := s.inhibitor.store.List(ctx, prefix, "", maxSources)
+	s.mu.Unlock()
+	found.mu.Lock()
+	defer found.mu.Unlock()
+	if found.done {
+		return found, nil
+	}
+	err := read(found)
+	found.done = err == nil
+	return found, err
+}
+
+// readFew reads the sources if they fit into one read.
+func (s *Snapshot) readFew(ctx context.Context, prefix string, found *sources) error {
+	items, err := s.inhibitor.store.List(ctx, prefix, "", lookupSize)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var firing []firingSource
+	if found.complete = len(items) < lookupSize; found.complete {
+		s.add(found, items)
+	}
+	return nil
+}
+
+// readUntilFiring reads the sources up to one that fires.
+func (s *Snapshot) readUntilFiring(ctx context.Context, prefix string, found *sources) error {
+	for page, err := range store.Pages(ctx, s.inhibitor.store, prefix, lookupSize) {
+		if err != nil {
+			return err
+		}
+		if s.add(found, page); found.first[prefix] != "" {
+			break
+		}
+	}
+	return nil
+}
+
+// add adds those of the items that fire.
+func (s *Snapshot) add(found *sources, items []store.Item) {
 	for _, it := range items {
-		src := firingSource{fingerprint: it.Key[len(prefix):]}
-		if _, err := store.Decode(it, &src.source); err != nil {
+		var src source
+		if _, err := store.Decode(it, &src); err != nil {
 			s.inhibitor.log.Error("cannot read a source of inhibition; it mutes nothing", "key", it.Key, "err", err)
 			continue
 		}
-		if src.EndsAt.IsZero() || src.EndsAt.After(s.now) {
-			firing = append(firing, src)
+		if !src.EndsAt.IsZero() && !src.EndsAt.After(s.now) {
+			continue
+		}
+		sides, fingerprint := path.Split(it.Key)
+		values := strings.TrimSuffix(strings.TrimSuffix(sides, bothSides), oneSide)
+		for _, prefix := range []string{sides, values} {
+			if found.first[prefix] == "" {
+				found.first[prefix] = fingerprint
+			}
 		}
 	}
-	s.sources[prefix] = firing
-	return firing, nil
 }

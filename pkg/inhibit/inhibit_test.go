@@ -1,6 +1,7 @@
 package inhibit_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -195,4 +196,85 @@ func TestUnreadableRules(t *testing.T) {
 	}
 	e.reopen(inhibit.Rule{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Other"}})
 	e.expectInhibited(now, alert.Labels{"alertname": "Other"}, true)
+}
+
+// both mutes warnings while a warning or a critical alert fires in their zone. Warnings
+// do not mute each other, since they match both sides.
+var both = inhibit.Rule{SourceMatchers: []string{`severity=~"warning|critical"`}, TargetMatchers: []string{"severity=warning"}, Equal: []string{"zone"}}
+
+func warning(zone string, n int) alert.Labels {
+	return alert.Labels{"severity": "warning", "zone": zone, "instance": fmt.Sprint(n)}
+}
+
+// TestManySources checks a rule with more sources than are read at a time. Where a
+// source is among them depends on its fingerprint, so there are several to try.
+func TestManySources(t *testing.T) {
+	e := newEnv(t, both)
+	for n := range 2000 {
+		e.ingest(firing(warning("1", n)))
+	}
+	e.expectInhibited(now, warning("1", 0), false)
+	e.expectInhibited(now, alert.Labels{"severity": "warning", "zone": "2"}, false)
+	for n := range 20 {
+		critical := firing(alert.Labels{"severity": "critical", "zone": "1", "instance": fmt.Sprint(n)})
+		e.ingest(critical)
+		e.expectInhibited(now, warning("1", 0), true)
+		e.expectInhibited(now, warning("2", 0), false)
+		critical.EndsAt = now
+		e.ingest(critical)
+		e.expectInhibited(now, warning("1", 0), false)
+	}
+}
+
+// TestLooksUpWhatCanMatch counts the items that a look-up reads among thousands.
+func TestLooksUpWhatCanMatch(t *testing.T) {
+	e := newEnv(t, both, inhibit.Rule{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"severity=warning"}, Equal: []string{"instance"}})
+	for n := range 5000 {
+		e.ingest(firing(warning("1", n)))
+		e.ingest(firing(alert.Labels{"down": "yes", "instance": fmt.Sprint("i", n)}))
+	}
+	counting := &countingStore{Store: e.store}
+	e.store = counting
+	e.reopen(both, inhibit.Rule{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"severity=warning"}, Equal: []string{"instance"}})
+	counting.items = 0
+	e.expectInhibited(now, warning("1", 0), false)
+	if most := 1000; counting.items > most {
+		t.Errorf("a look-up: got %d items read, want at most %d", counting.items, most)
+	}
+	snapshot := e.inhibitor.At(now)
+	counting.items = 0
+	for n := range 1000 {
+		if by, err := snapshot.InhibitedBy(t.Context(), warning("1", n)); by != "" || err != nil {
+			t.Fatalf("got inhibited by %q, %v, want by nothing", by, err)
+		}
+	}
+	if most := 1000; counting.items > most {
+		t.Errorf("1000 look-ups: got %d items read, want at most %d", counting.items, most)
+	}
+}
+
+// countingStore counts the items that List returns.
+type countingStore struct {
+	store.Store
+	items int
+}
+
+func (s *countingStore) List(ctx context.Context, prefix, after string, limit int) ([]store.Item, error) {
+	items, err := s.Store.List(ctx, prefix, after, limit)
+	s.items += len(items)
+	return items, err
+}
+
+// TestManyEndedSources checks that sources whose time is over hide no other. The store
+// may keep them.
+func TestManyEndedSources(t *testing.T) {
+	e := newEnv(t, inhibit.Rule{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Lag"}})
+	for n := range 4000 {
+		a := firing(alert.Labels{"down": "yes", "instance": fmt.Sprint(n)})
+		a.EndsAt = now.Add(time.Minute)
+		e.ingest(a)
+	}
+	e.expectInhibited(now.Add(time.Hour), alert.Labels{"alertname": "Lag"}, false)
+	e.ingest(firing(alert.Labels{"down": "yes"}))
+	e.expectInhibited(now.Add(time.Hour), alert.Labels{"alertname": "Lag"}, true)
 }

@@ -42,10 +42,28 @@ type rule struct {
 	equal          []string
 }
 
+// ruleSet is rules with indexes of both sides.
+type ruleSet struct {
+	rules            []*rule
+	sources, targets *matcher.Index
+}
+
+func newRuleSet(rules []*rule) *ruleSet {
+	sources, targets := make([]labels.Matchers, len(rules)), make([]labels.Matchers, len(rules))
+	for i, r := range rules {
+		sources[i], targets[i] = r.source, r.target
+	}
+	return &ruleSet{rules, matcher.NewIndex(sources), matcher.NewIndex(targets)}
+}
+
+// keyVersion is part of the rules' ids. It changes with the form of the sources' keys,
+// so that [Inhibitor.Sync] replaces the sources that an earlier version has stored.
+const keyVersion = "2"
+
 // compile compiles the rules. Duplicates are dropped: their sources would have the
 // same keys.
-func compile(configs []Rule) ([]rule, error) {
-	var rules []rule
+func compile(configs []Rule) (*ruleSet, error) {
+	var rules []*rule
 	for _, c := range configs {
 		source, err := matcher.Config{Matchers: c.SourceMatchers, Match: c.SourceMatch, MatchRE: c.SourceMatchRE}.Compile()
 		if err != nil {
@@ -55,21 +73,27 @@ func compile(configs []Rule) ([]rule, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := rule{source: source, target: target, equal: c.Equal}
-		r.id = keyspace.Hash(source.String(), target.String(), strings.Join(c.Equal, "\xff"))
-		if !slices.ContainsFunc(rules, func(other rule) bool { return other.id == r.id }) {
+		r := &rule{source: source, target: target, equal: c.Equal}
+		r.id = keyspace.Hash(source.String(), target.String(), strings.Join(c.Equal, "\xff"), keyVersion)
+		if !slices.ContainsFunc(rules, func(other *rule) bool { return other.id == r.id }) {
 			rules = append(rules, r)
 		}
 	}
-	return rules, nil
+	return newRuleSet(rules), nil
 }
+
+// The sides of a rule that a source matches: the source's, or the target's too.
+const (
+	oneSide   = "1/"
+	bothSides = "2/"
+)
 
 // prefix returns the prefix of all sources' keys of the rule.
 func (r *rule) prefix() string { return keyspace.Source + r.id + "/" }
 
-// sourcePrefix returns the prefix of the keys of those sources that have the
-// values of l in the equal labels.
-func (r *rule) sourcePrefix(l alert.Labels) string {
+// valuesPrefix returns the prefix of the keys of those sources that have the values of
+// l in the equal labels.
+func (r *rule) valuesPrefix(l alert.Labels) string {
 	values := make([]string, len(r.equal))
 	for i, name := range r.equal {
 		values[i] = l[name]

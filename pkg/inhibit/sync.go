@@ -32,8 +32,8 @@ func (i *Inhibitor) Sync(ctx context.Context, now time.Time, decode func(store.I
 			i.log.Error("cannot read the former inhibition rules; sources of removed rules remain", "key", keyspace.InhibitRules, "err", err)
 			old = nil
 		}
-		var added []rule
-		for _, r := range i.rules {
+		var added []*rule
+		for _, r := range i.rules.rules {
 			ids = append(ids, r.id)
 			if !slices.Contains(old, r.id) {
 				added = append(added, r)
@@ -49,7 +49,7 @@ func (i *Inhibitor) Sync(ctx context.Context, now time.Time, decode func(store.I
 				}
 			}
 		}
-		if err := i.addSources(ctx, now, added, decode); err != nil {
+		if err := i.addSources(ctx, now, newRuleSet(added), decode); err != nil {
 			return err
 		}
 		c, err := store.Encode(keyspace.InhibitRules, ids)
@@ -82,19 +82,19 @@ func (i *Inhibitor) deleteSources(ctx context.Context, now time.Time, prefix str
 	return nil
 }
 
-// addSources stores those of the stored alerts that are sources of the rules.
-func (i *Inhibitor) addSources(ctx context.Context, now time.Time, rules []rule, decode func(store.Item) (*alert.Alert, error)) error {
-	if len(rules) == 0 {
+// addSources stores those of the stored alerts that are sources of the added rules.
+func (i *Inhibitor) addSources(ctx context.Context, now time.Time, added *ruleSet, decode func(store.Item) (*alert.Alert, error)) error {
+	if len(added.rules) == 0 {
 		return nil
 	}
-	limit := min(pageSize, store.MaxChanges/(len(rules)+1))
+	limit := min(pageSize, store.MaxChanges/(len(added.rules)+1))
 	for after, more := "", true; more; {
 		err := store.RetryOnConflict(ctx, func() error {
 			page, err := i.store.List(ctx, keyspace.Alert, after, limit)
 			if err != nil {
 				return err
 			}
-			changes, err := pageSources(rules, page, now, decode)
+			changes, err := pageSources(added, page, now, decode)
 			if err != nil {
 				return err
 			}
@@ -117,14 +117,14 @@ func (i *Inhibitor) addSources(ctx context.Context, now time.Time, rules []rule,
 
 // pageSources returns the changes that store the alerts of a page as sources, on
 // condition that the alerts have not changed: a newer one has brought its own.
-func pageSources(rules []rule, page []store.Item, now time.Time, decode func(store.Item) (*alert.Alert, error)) ([]store.Change, error) {
+func pageSources(added *ruleSet, page []store.Item, now time.Time, decode func(store.Item) (*alert.Alert, error)) ([]store.Change, error) {
 	var changes []store.Change
 	for _, it := range page {
 		a, err := decode(it)
 		if err != nil {
 			continue // it will be replaced when its source sends it again
 		}
-		sources, err := sourceChanges(rules, a, a.Fingerprint(), now)
+		sources, err := added.sourceChanges(a, a.Fingerprint(), now)
 		if err != nil {
 			return nil, err
 		}

@@ -19,7 +19,7 @@ const (
 	// Log is the last notification of an integration about a group:
 	// log/GROUP/RECEIVER/CHANNEL/INDEX.
 	Log = "log/"
-	// Source is an alert that inhibits others: source/RULE/VALUES/FINGERPRINT. Owner:
+	// Source is an alert that inhibits others: source/RULE/VALUES/SIDES/FINGERPRINT. Owner:
 	// pkg/inhibit.
 	Source = "source/"
 	// Silence is a silence: silence/ID. Owner: pkg/silence.
