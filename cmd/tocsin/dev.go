@@ -119,7 +119,7 @@ func (t *tool) dev(ctx context.Context, file, listen string, once bool) error {
 	for _, path := range []string{"/api/", "/hooks/", "/agents/", "/-/", "/metrics"} {
 		mux.Handle(path, server)
 	}
-	page := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	page := app.NewHTTPServer(mux)
 	go func() { _ = page.Serve(l) }() // until Close
 	defer page.Close()
 

@@ -57,7 +57,7 @@ func TestHookErrors(t *testing.T) {
 		{"another encoding", "/hooks/grafana", "application/json", good, []string{"Content-Encoding", "br"}, 415, `unsupported content encoding \"br\"`},
 		{"two encodings", "/hooks/grafana", "application/json", gzipped(t, good), []string{"Content-Encoding", "gzip, gzip"}, 415, "unsupported content encoding"},
 		{"not gzip", "/hooks/grafana", "application/json", good, []string{"Content-Encoding", "gzip"}, 400, "is not gzip"},
-		{"incomplete gzip", "/hooks/grafana", "application/json", gzipped(t, good)[:30], []string{"Content-Encoding", "gzip"}, 400, "reading the body failed: unexpected EOF"},
+		{"incomplete gzip", "/hooks/grafana", "application/json", gzipped(t, good)[:30], []string{"Content-Encoding", "gzip"}, 400, "reading the body failed, because unexpected EOF"},
 		{"too large", "/hooks/grafana", "application/json", strings.Repeat(" ", 10_001), nil, 413, "more than 10000 bytes"},
 		{"too large after decompression", "/hooks/grafana", "application/json", gzipped(t, strings.Repeat(" ", 5_000_000)), []string{"Content-Encoding", "gzip"}, 413, "more than 10000 bytes"},
 		{"empty", "/hooks/grafana", "application/json", "", nil, 400, "the body is empty"},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -34,13 +35,21 @@ func (a *api) decodeBody(r *http.Request, name string) (*json.Decoder, error) {
 	case r.ContentLength > a.Limits.Body, errors.As(err, &large):
 		return nil, codedError(http.StatusRequestEntityTooLarge, "%s body has more than %d bytes: send less in one request", name, a.Limits.Body)
 	case err != nil:
-		return nil, codedError(http.StatusBadRequest, "reading %s body failed, because %s", name, err)
+		return nil, readError(name, err)
 	case len(body) == 0:
 		return nil, validationError(codeRequired, "%s in body is required", name)
 	case !utf8.Valid(body): // the decoder would silently replace invalid bytes
 		return nil, parseError(name, "it is not UTF-8")
 	}
 	return json.NewDecoder(bytes.NewReader(body)), nil
+}
+
+// readError returns the error of a body that cannot be read.
+func readError(name string, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return codedError(http.StatusRequestTimeout, "reading %s body failed, because it was not complete in time", name)
+	}
+	return codedError(http.StatusBadRequest, "reading %s body failed, because %s", name, err)
 }
 
 // checkJSONType returns an error unless a Content-Type is that of JSON.
@@ -183,7 +192,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	case errors.As(err, &large), int64(len(data)) > limit:
 		return nil, tooLarge
 	case err != nil:
-		return nil, codedError(http.StatusBadRequest, "reading the body failed: %s", err)
+		return nil, readError("the", err)
 	}
 	return data, nil
 }

@@ -121,17 +121,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.current.Load().handler.ServeHTTP(w, r)
 }
 
-const (
-	// shutdownTimeout bounds the requests under way at the end.
-	shutdownTimeout = 10 * time.Second
-	// headerTimeout bounds the time in which a client sends its headers.
-	headerTimeout = 10 * time.Second
-)
+// shutdownTimeout bounds the requests under way at the end.
+const shutdownTimeout = 10 * time.Second
 
 // Run serves HTTP on l and runs Loop until ctx is done. Then it finishes the work
-// under way and closes the store.
+// under way and closes the store. Requests that last longer than shutdownTimeout are
+// aborted.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout}
+	srv := NewHTTPServer(s)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 
@@ -146,7 +143,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		err = srv.Shutdown(drain)
+		if err = srv.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
+			err = srv.Close()
+		}
 	case err = <-failed:
 	}
 	stop()
