@@ -46,10 +46,10 @@ func TestHistory(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, partitions := range []bool{true, false} {
+			if !partitions && tt.name == "partition known before is missing" {
+				continue // a window without partitions does not know the earlier ones
+			}
 			t.Run(fmt.Sprintf("%s, partitions %v", tt.name, partitions), func(t *testing.T) {
-				if !partitions && tt.name == "partition known before is missing" {
-					t.Skip("without partitions, the window does not know which were there before")
-				}
 				w := &Window{}
 				for _, p := range tt.polls {
 					var cells []string
