@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"tocsin/pkg/config"
 	"tocsin/pkg/lag"
@@ -29,8 +30,14 @@ func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications
 		if rc.Fallback != nil {
 			r.Fallback, r.FallbackAfter = rc.Fallback.Receiver, rc.Fallback.Delay()
 		}
+		identities := map[string]int{}
 		for _, in := range rc.Integrations() {
 			kind := in.Kind()
+			identity := integrationIdentity(kind.Name, in.Channel)
+			identities[identity]++
+			if n := identities[identity]; n > 1 {
+				identity += "-" + strconv.Itoa(n)
+			}
 			kind.Quotas = in.Quotas(kind)
 			own := env
 			own.OnTemplateError = func() { m.TemplateFailed(kind.Name) }
@@ -38,7 +45,7 @@ func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications
 			if err != nil {
 				return nil, fmt.Errorf("receiver %q: %s_configs[%d]: %w", rc.Name, kind.Name, in.Index, err)
 			}
-			r.Integrations = append(r.Integrations, outbox.Integration{Kind: kind, Index: in.Index, SendResolved: in.SendsResolved(kind), Notifier: n})
+			r.Integrations = append(r.Integrations, outbox.Integration{Kind: kind, Index: in.Index, SendResolved: in.SendsResolved(kind), Notifier: n, Identity: identity})
 		}
 		receivers[i] = r
 	}

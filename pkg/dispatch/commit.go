@@ -21,13 +21,9 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range p.logs {
-		c, err := store.Encode(logKey(g.id, g.route.Receiver, l.integration), l.entry)
-		if err != nil {
-			return nil, err
-		}
-		c.Expires = now.Add(logRetention(g.route))
-		changes = append(changes, c)
+	logs, err := logChanges(now, g, p.logs)
+	if err != nil {
+		return nil, err
 	}
 	header, err := store.Encode(g.item.Key, p.header)
 	if err != nil {
@@ -42,7 +38,7 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 	if err != nil {
 		return nil, err
 	}
-	if err := e.store.Commit(ctx, now, slices.Concat(changes, []store.Change{header}, enqueued)...); err != nil {
+	if err := e.store.Commit(ctx, now, slices.Concat(changes, logs, []store.Change{header}, enqueued)...); err != nil {
 		return nil, err
 	}
 	for reason, alerts := range p.suppressed {
@@ -71,22 +67,54 @@ func removeMembers(now time.Time, id string, members []member) ([]store.Change, 
 	return changes, nil
 }
 
+// logChanges returns the changes that write logs. The log of an integration whose
+// position or identity has changed moves to its new key.
+func logChanges(now time.Time, g *group, logs []plannedLog) ([]store.Change, error) {
+	var changes []store.Change
+	for _, l := range logs {
+		key := l.log.item.Key
+		if !l.log.former {
+			key = logKey(g.id, l.log.receiver, l.log.integration)
+			l.entry.Position = position(l.log.receiver, l.log.integration)
+		}
+		if l.log.item.Key != "" && (l.log.item.Key != key || l.delete) {
+			changes = append(changes, store.Change{Key: l.log.item.Key, Delete: true, If: store.Unchanged(l.log.item)})
+		}
+		if l.delete {
+			continue
+		}
+		c, err := store.Encode(key, l.entry)
+		if err != nil {
+			return nil, err
+		}
+		c.Expires = now.Add(logRetention(g.route))
+		if l.log.item.Key == key {
+			c.If = store.Unchanged(l.log.item)
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
 // enqueue returns the changes that add the planned notifications to the outbox, and
 // their entries.
 func (e *Engine) enqueue(ctx context.Context, now time.Time, g *group, p flushPlan) (changes []store.Change, leased []*outbox.Entry, err error) {
 	if len(p.notify) == 0 {
 		return nil, nil, nil
 	}
-	n := alert.Notification{GroupKey: g.header.Key, Receiver: g.route.Receiver, At: now, GroupLabels: g.header.Labels}
-	withAll := n
-	for _, m := range g.members {
-		if m.routed {
-			withAll.Alerts = append(withAll.Alerts, m.rec.Alert)
+	n := alert.Notification{GroupKey: g.header.Key, At: now, GroupLabels: g.header.Labels}
+	if g.route != nil {
+		withAll := n
+		withAll.Receiver = g.route.Receiver
+		for _, m := range g.members {
+			if m.routed {
+				withAll.Alerts = append(withAll.Alerts, m.rec.Alert)
+			}
 		}
+		n.RouteLabels = g.route.RenderLabels(withAll, &e.style, e.log)
 	}
-	n.RouteLabels = g.route.RenderLabels(withAll, &e.style, e.log)
 	for _, planned := range p.notify {
-		n.Reason, n.Alerts = planned.reason, planned.alerts
+		n.Receiver, n.Reason, n.Alerts = planned.receiver, planned.reason, planned.alerts
 		c, entries, err := e.outbox.Enqueue(ctx, now, outbox.Request{
 			Notification: n, Integration: planned.integration, Group: g.id, Scheduled: p.scheduled,
 		})

@@ -18,26 +18,20 @@ const (
 	reasonRepeat       = "repeat interval elapsed"
 )
 
-// logEntry records the last notification of a group to an integration:
-// Alertmanager's notification log.
-type logEntry struct {
-	Firing   []alert.Fingerprint `json:"firing,omitempty"`
-	Resolved []alert.Fingerprint `json:"resolved,omitempty"`
-	// MutedResolved are alerts that were notified as firing and have resolved since,
-	// while they were muted. They do not count as firing, so that they are notified
-	// when they fire again, and are still to be notified as resolved.
-	MutedResolved []alert.Fingerprint `json:"ended,omitempty"`
-	// At is the scheduled time of the flush.
-	At time.Time `json:"at"`
-}
-
 // planIntegration plans the notification of an integration and its log entry. It
-// returns the alerts that must stay in the group: they resolved while they were
-// muted, and the integration is to be notified of that once they are not.
+// returns the alerts that must stay in the group because the integration is still to
+// be notified that they resolved: they resolved while they were muted, or fire and
+// belong to groups that do not notify it.
 func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff groupDiff, now time.Time, upstream bool) (waiting []alert.Fingerprint) {
 	last := logEntry{At: p.scheduled}
+	var ended []*alert.Alert
+	var departed []alert.Fingerprint
 	if l.last != nil {
 		last = *l.last
+		ended, departed = l.ends(diff.departed, now)
+		if len(ended)+len(departed) > 0 {
+			last = last.without(diff.departed)
+		}
 		if !upstream {
 			last, waiting = last.recordMutedResolved(diff.mutedResolved)
 		}
@@ -47,20 +41,91 @@ func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff group
 		repeat := repeatDue(r, last.At, p.scheduled, now, diff.alerts, upstream)
 		reason = dedup(diff.firing, diff.resolved, last, l.integration.SendResolved, repeat)
 	}
-	if reason == reasonNone {
-		if len(waiting) > 0 {
-			p.logs = append(p.logs, plannedLog{l.integration, last})
+	write := len(waiting)+len(departed)+len(ended) > 0
+	waiting = append(waiting, departed...)
+	next, alerts := last, ended
+	switch {
+	case reason != reasonNone:
+		next = logEntry{
+			Firing: diff.firing, Resolved: diff.resolved, MutedResolved: intersection(last.MutedResolved, diff.mutedResolved), At: p.scheduled,
 		}
+		alerts = slices.Concat(diff.alerts, ended)
+		alert.Sort(alerts)
+	case len(ended) > 0 && len(diff.firing) > 0:
+		reason = reasonSomeResolved
+	case len(ended) > 0:
+		reason = reasonAllResolved
+	case !write:
 		return waiting
 	}
-	p.logs = append(p.logs, plannedLog{l.integration, logEntry{
-		Firing: diff.firing, Resolved: diff.resolved, MutedResolved: intersection(last.MutedResolved, diff.mutedResolved), At: p.scheduled,
-	}})
-	alerts := l.integration.AlertsOf(&alert.Notification{Alerts: diff.alerts, At: now})
-	if len(alerts) > 0 {
-		p.notify = append(p.notify, plannedNotification{l.integration, reason, alerts})
-	}
+	next.Firing = slices.Concat(next.Firing, departed)
+	slices.Sort(next.Firing)
+	p.logs = append(p.logs, plannedLog{log: l, entry: next})
+	p.notifyOf(l, reason, alerts, now)
 	return waiting
+}
+
+// planFormer plans that a former integration is notified of the ends of alerts that
+// it was notified of. It returns the alerts that must stay in the group for it.
+func (p *flushPlan) planFormer(l integrationLog, diff groupDiff, now time.Time) (waiting []alert.Fingerprint) {
+	ended, waiting := l.ends(diff.members, now)
+	reason := reasonAllResolved
+	if len(waiting) > 0 {
+		reason = reasonSomeResolved
+	}
+	next := *l.last
+	next.Firing, next.MutedResolved = waiting, nil
+	p.logs = append(p.logs, plannedLog{log: l, entry: next, delete: len(waiting) == 0})
+	p.notifyOf(l, reason, ended, now)
+	return waiting
+}
+
+// notifyOf plans a notification, if the integration is notified of any of the alerts.
+func (p *flushPlan) notifyOf(l integrationLog, reason string, alerts []*alert.Alert, now time.Time) {
+	alerts = l.integration.AlertsOf(&alert.Notification{Alerts: alerts, At: now})
+	if len(alerts) > 0 {
+		p.notify = append(p.notify, plannedNotification{l.receiver, l.integration, reason, alerts})
+	}
+}
+
+// ends returns those of the members that were notified as firing and of whose end
+// the integration is to be notified now, and, sorted, those for which that is still
+// to come: they fire or are muted.
+func (l integrationLog) ends(members map[alert.Fingerprint]*member, now time.Time) (ended []*alert.Alert, waiting []alert.Fingerprint) {
+	if len(members) == 0 {
+		return nil, nil
+	}
+	for _, fp := range l.last.Firing {
+		m := members[fp]
+		switch {
+		case m == nil:
+		case !m.rec.ResolvedAt(now) || m.mute.Muted():
+			waiting = append(waiting, fp)
+		default:
+			ended = append(ended, m.rec.Alert)
+		}
+	}
+	for _, fp := range l.last.MutedResolved {
+		m := members[fp]
+		switch {
+		case m == nil || !m.rec.ResolvedAt(now):
+		case m.mute.Muted():
+			waiting = append(waiting, fp)
+		default:
+			ended = append(ended, m.rec.Alert)
+		}
+	}
+	slices.Sort(waiting)
+	alert.Sort(ended)
+	return ended, waiting
+}
+
+// without returns the entry without these members.
+func (l logEntry) without(members map[alert.Fingerprint]*member) logEntry {
+	isMember := func(fp alert.Fingerprint) bool { return members[fp] != nil }
+	l.Firing = slices.DeleteFunc(slices.Clone(l.Firing), isMember)
+	l.MutedResolved = slices.DeleteFunc(slices.Clone(l.MutedResolved), isMember)
+	return l
 }
 
 // dedup is Alertmanager's deduplication: it returns why an integration is notified,
@@ -111,8 +176,11 @@ const repeatScheduleRetention = 90 * 24 * time.Hour
 
 // logRetention returns how long a log entry of the route is kept. A flush that does
 // not notify does not write one, so that it must outlast the longest time between
-// two repetitions.
+// two repetitions. Without a route it outlasts the flushes of the group.
 func logRetention(r *route.Route) time.Duration {
+	if r == nil {
+		return 2*route.DefaultGroupInterval + time.Hour
+	}
 	longest := r.RepeatInterval
 	if n := len(r.RepeatSchedule); n > 0 {
 		longest = r.RepeatSchedule[n-1] + repeatScheduleRetention

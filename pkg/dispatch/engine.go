@@ -76,7 +76,7 @@ func New(st store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	}
 	for r := range e.root.All() {
 		if e.outbox.Receiver(r.Receiver) == nil {
-			return nil, fmt.Errorf("route %s: its receiver %q does not exist", r.ID, r.Receiver)
+			return nil, fmt.Errorf("route %s: its receiver %q does not exist", r.Key, r.Receiver)
 		}
 	}
 	return e, nil

@@ -202,7 +202,7 @@ func TestNewRouteMovesAlerts(t *testing.T) {
 	e.resolve(at(70), "order1", "else")
 	e.tick(at(180))
 	expectLines(t, orders, "all alerts resolved:;order1")
-	expectLines(t, ops, "all alerts resolved:;else")
+	expectLines(t, ops, "all alerts resolved:;else,order1") // it was notified of both
 }
 
 func TestUnknownReceiver(t *testing.T) {

@@ -2,12 +2,12 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"tocsin/pkg/alert"
-	"tocsin/pkg/outbox"
 	"tocsin/pkg/route"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
@@ -44,13 +44,12 @@ type header struct {
 	// Flushed reports whether there was a flush after group_wait.
 	Flushed bool `json:"flushed,omitempty"`
 
-	RouteID string       `json:"route"`
-	Key     string       `json:"key"`
-	Labels  alert.Labels `json:"labels,omitempty"`
+	Key    string       `json:"key"`
+	Labels alert.Labels `json:"labels,omitempty"`
 }
 
 func newHeader(g route.Group, nextFlush time.Time) header {
-	return header{NextFlush: nextFlush, RouteID: g.RouteID, Key: g.Key, Labels: g.Labels}
+	return header{NextFlush: nextFlush, Key: g.Key, Labels: g.Labels}
 }
 
 func alertKey(fp alert.Fingerprint) string { return keyspace.Alert + fp.String() }
@@ -59,18 +58,16 @@ func memberPrefix(id string) string        { return keyspace.Member + id + "/" }
 func memberKey(id string, fp alert.Fingerprint) string {
 	return memberPrefix(id) + fp.String()
 }
-func logKey(id, receiver string, in outbox.Integration) string {
-	return keyspace.Log + id + "/" + receiver + "/" + in.Name()
-}
 
 // group is a group as loaded for a flush.
 type group struct {
 	id     string
 	item   store.Item // of the header
 	header header
-	// route is nil if the configuration no longer has the group's route.
+	// route is the one that puts members into the group; nil if there is none with
+	// the present configuration.
 	route   *route.Route
-	logs    []integrationLog // one for each integration of the route's receiver
+	logs    []integrationLog
 	members []member
 	// incomplete reports that some members could not be read.
 	incomplete bool
@@ -81,14 +78,8 @@ type member struct {
 	item   store.Item
 	rec    alertRecord
 	fp     alert.Fingerprint
-	routed bool       // the group's route still matches the alert
-	mute   MuteStatus // if routed
-}
-
-// integrationLog is the last notification of the group to an integration.
-type integrationLog struct {
-	integration outbox.Integration
-	last        *logEntry // nil if there was none
+	routed bool // the group's route puts the alert into this group
+	mute   MuteStatus
 }
 
 // loadGroup reads the group with this header and the mute status of its members,
@@ -99,35 +90,36 @@ func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, 
 		return nil, err
 	}
 	if _, err := store.Decode(item, &g.header); err != nil {
-		found := e.deriveHeader(g, now)
-		if !found && g.incomplete {
-			return nil, err
-		}
 		e.log.Error("cannot read a group's header; it is derived from its alerts", "err", err)
-	}
-	g.route = e.root.Find(g.header.RouteID)
-	if g.route != nil && !g.route.Owns(g.id, g.header.Labels) {
-		g.route = nil
+		g.header = header{NextFlush: now}
 	}
 	e.routeMembers(g)
-	if moved, err := e.reroute(ctx, now, g); err != nil {
+	if g.route == nil && g.header.Key == "" && g.incomplete {
+		return nil, fmt.Errorf("neither the header of %s nor all of its alerts can be read", item.Key)
+	}
+	logs, err := e.storedLogs(ctx, g.id)
+	if err != nil {
+		return nil, err
+	}
+	if moved, err := e.reroute(ctx, now, g, logs); err != nil {
 		return nil, err
 	} else if moved {
 		if err := e.loadMembers(ctx, g); err != nil {
 			return nil, err
 		}
 		e.routeMembers(g)
+		if logs, err = e.storedLogs(ctx, g.id); err != nil {
+			return nil, err
+		}
 	}
-	if err := e.loadLogs(ctx, g); err != nil {
-		return nil, err
-	}
+	g.logs = e.integrationLogs(g.route, logs)
 	for i := range g.members {
 		m := &g.members[i]
-		if !m.routed {
-			continue
+		var r *route.Route
+		if m.routed {
+			r = g.route
 		}
-		var err error
-		if m.mute, err = mutes.status(ctx, m.rec.Labels, g.route); err != nil {
+		if m.mute, err = mutes.status(ctx, m.rec.Labels, r); err != nil {
 			return nil, err
 		}
 	}
@@ -166,21 +158,38 @@ func (e *Engine) loadMembers(ctx context.Context, g *group) error {
 	return nil
 }
 
-// routeMembers sets for each member whether the group's route matches it.
+// routeMembers sets for each member whether one of the routes that match it puts it
+// into this group, and the group's route, key and labels from those that are.
 func (e *Engine) routeMembers(g *group) {
+	g.route = nil
 	for i := range g.members {
 		m := &g.members[i]
-		m.routed = g.route != nil && slices.Contains(e.root.Match(m.rec.Labels), g.route)
+		m.routed = false
+		for _, r := range e.root.Match(m.rec.Labels) {
+			if derived := r.GroupFor(m.rec.Labels); derived.ID == g.id {
+				m.routed, g.route = true, r
+				g.header.Key, g.header.Labels = derived.Key, derived.Labels
+				break
+			}
+		}
 	}
 }
 
-// reroute adds firing members whose route has changed with the configuration to
-// the groups where they belong now, and reports whether there were any. The flush
-// removes them from this group afterwards.
-func (e *Engine) reroute(ctx context.Context, now time.Time, g *group) (moved bool, err error) {
+// reroute moves firing members that belong to other groups with the present
+// configuration there, and reports whether there were any. The flush removes them
+// from this group afterwards, except those of whose end one of its logs is still to
+// be notified.
+func (e *Engine) reroute(ctx context.Context, now time.Time, g *group, logs []*storedLog) (moved bool, err error) {
 	var alerts []*alert.Alert
 	for _, m := range g.members {
-		if !m.routed && !m.rec.ResolvedAt(now) {
+		if m.routed || m.rec.ResolvedAt(now) {
+			continue
+		}
+		routes := e.root.Match(m.rec.Labels)
+		isMember := func(r *route.Route) bool { return slices.Contains(m.rec.Groups, r.GroupFor(m.rec.Labels).ID) }
+		left := func(l *storedLog) bool { return l.isFiring(m.fp) }
+		if slices.ContainsFunc(routes, func(r *route.Route) bool { return !isMember(r) }) ||
+			slices.ContainsFunc(e.reached(logs, routes), left) {
 			alerts = append(alerts, m.rec.Alert)
 		}
 	}
@@ -188,49 +197,4 @@ func (e *Engine) reroute(ctx context.Context, now time.Time, g *group) (moved bo
 		return false, nil
 	}
 	return true, e.Ingest(ctx, now, alerts)
-}
-
-// deriveHeader sets the header of a group, due now, from the alerts in it, and
-// reports whether it found the group's route and labels.
-func (e *Engine) deriveHeader(g *group, now time.Time) (found bool) {
-	for _, m := range g.members {
-		for _, r := range e.root.Match(m.rec.Labels) {
-			if derived := r.GroupFor(m.rec.Labels); derived.ID == g.id {
-				g.header = newHeader(derived, now)
-				return true
-			}
-		}
-	}
-	g.header = header{NextFlush: now}
-	return false
-}
-
-// loadLogs reads the last notification to each integration of the group's receiver.
-func (e *Engine) loadLogs(ctx context.Context, g *group) error {
-	if g.route == nil {
-		return nil
-	}
-	receiver := e.outbox.Receiver(g.route.Receiver)
-	if len(receiver.Integrations) == 0 {
-		return nil
-	}
-	keys := make([]string, len(receiver.Integrations))
-	for i, in := range receiver.Integrations {
-		keys[i] = logKey(g.id, receiver.Name, in)
-	}
-	items, err := e.store.Get(ctx, keys...)
-	if err != nil {
-		return err
-	}
-	for i, in := range receiver.Integrations {
-		l := integrationLog{integration: in}
-		var last logEntry
-		if found, err := store.Decode(items[i], &last); err != nil {
-			e.log.Error("cannot read an integration's notification log; it is notified again", "key", keys[i], "err", err)
-		} else if found {
-			l.last = &last
-		}
-		g.logs = append(g.logs, l)
-	}
-	return nil
 }

@@ -43,17 +43,31 @@ func (e *Engine) Ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 	return nil
 }
 
-// ingestBatch stores alerts in one commit: one change for each alert, and two more
-// for each group that it joins.
+// ingestBatch stores alerts in one commit: one change for each alert, two more for
+// each group that it joins, and those of the logs if it moves. If these are more
+// than a commit takes, it commits in parts.
 func (e *Engine) ingestBatch(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-	merged := mergeDuplicates(alerts)
-	return store.RetryOnConflict(ctx, func() error {
-		changes, err := e.ingestChanges(ctx, now, merged)
-		if err != nil {
+	return e.ingestMerged(ctx, now, mergeDuplicates(alerts))
+}
+
+func (e *Engine) ingestMerged(ctx context.Context, now time.Time, alerts []incomingAlert) error {
+	tooLarge := false
+	err := store.RetryOnConflict(ctx, func() error {
+		changes, err := e.ingestChanges(ctx, now, alerts)
+		if tooLarge = len(changes) > store.MaxChanges && len(alerts) > 1; err != nil || tooLarge {
 			return err
 		}
 		return e.store.Commit(ctx, now, changes...)
 	})
+	if err != nil || !tooLarge {
+		return err
+	}
+	for half := range slices.Chunk(alerts, (len(alerts)+1)/2) {
+		if err := e.ingestMerged(ctx, now, half); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // incomingAlert is an alert to store; fp is its fingerprint.
@@ -89,6 +103,7 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 		return nil, err
 	}
 	var changes []store.Change
+	var moves []move
 	updates := groupUpdates{}
 	for i, in := range alerts {
 		var stored alertRecord
@@ -104,14 +119,20 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 		resolved := rec.ResolvedAt(now)
 		switch {
 		case !resolved:
-			for _, r := range e.root.Match(rec.Labels) {
+			m := move{fp: in.fp, routes: e.root.Match(rec.Labels), left: slices.Clone(rec.Groups)}
+			for _, r := range m.routes {
 				group := r.GroupFor(rec.Labels)
+				m.groups = append(m.groups, group)
+				m.left = slices.DeleteFunc(m.left, func(id string) bool { return id == group.ID })
 				if slices.Contains(rec.Groups, group.ID) {
 					continue
 				}
 				rec.Groups = append(slices.Clip(rec.Groups), group.ID)
 				changes = append(changes, store.Change{Key: memberKey(group.ID, in.fp), Value: []byte("1")})
 				updates.join(group, r.GroupWait, rec.StartsAt)
+			}
+			if len(m.left) > 0 {
+				moves = append(moves, m)
 			}
 		case known && !stored.ResolvedAt(now):
 			updates.flushResolved(e.root.Match(rec.Labels), rec)
@@ -131,8 +152,12 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 		}
 		changes = append(changes, sources...)
 	}
+	logs, err := e.moveLogs(ctx, now, moves)
+	if err != nil {
+		return nil, err
+	}
 	headers, err := e.headerChanges(ctx, now, updates)
-	return append(changes, headers...), err
+	return slices.Concat(changes, logs, headers), err
 }
 
 // groupUpdates are the groups that a batch changes, by ID.

@@ -30,34 +30,43 @@ type flushPlan struct {
 }
 
 type plannedNotification struct {
+	receiver    string
 	integration outbox.Integration
 	reason      string
 	alerts      []*alert.Alert
 }
 
 type plannedLog struct {
-	integration outbox.Integration
-	entry       logEntry
+	log    integrationLog
+	entry  logEntry
+	delete bool
 }
 
 // plan decides the flush of a group at now. It is pure: it reads and changes
 // nothing but its result. upstream is Config.Upstream.
 func plan(g *group, now time.Time, upstream bool) flushPlan {
 	diff := diffGroup(g.members, now)
-	// A group without a route that cannot be deleted yet is tried again later.
-	p := flushPlan{header: g.header, due: now.Add(route.DefaultGroupInterval), suppressed: diff.suppressed}
-	var waiting []alert.Fingerprint
+	p := flushPlan{header: g.header, due: now.Add(route.DefaultGroupInterval), scheduled: now, suppressed: diff.suppressed}
 	if r := g.route; r != nil {
 		early := p.schedule(r, diff.alerts, now)
 		if early && len(diff.firing) > 0 && len(r.RepeatSchedule) == 0 {
 			// An alert of a resolved_at_once route resolved, but others still fire.
 			return flushPlan{onlyDue: true, due: p.due}
 		}
-		for _, l := range g.logs {
-			waiting = append(waiting, p.planIntegration(r, l, diff, now, upstream)...)
+	}
+	kept := map[alert.Fingerprint]bool{}
+	for _, l := range g.logs {
+		var waiting []alert.Fingerprint
+		if l.former {
+			waiting = p.planFormer(l, diff, now)
+		} else {
+			waiting = p.planIntegration(g.route, l, diff, now, upstream)
+		}
+		for _, fp := range waiting {
+			kept[fp] = true
 		}
 	}
-	p.planRemovals(g, waiting, now)
+	p.planRemovals(g, kept, now)
 	return p
 }
 
@@ -85,10 +94,10 @@ func (p *flushPlan) schedule(r *route.Route, alerts []*alert.Alert, now time.Tim
 }
 
 // planRemovals plans the removal of the members that have resolved or belong to
-// other groups, except those that wait.
-func (p *flushPlan) planRemovals(g *group, waiting []alert.Fingerprint, now time.Time) {
+// other groups, except those that are kept.
+func (p *flushPlan) planRemovals(g *group, kept map[alert.Fingerprint]bool, now time.Time) {
 	for _, m := range g.members {
-		if m.routed && !m.rec.ResolvedAt(now) || slices.Contains(waiting, m.fp) {
+		if m.routed && !m.rec.ResolvedAt(now) || kept[m.fp] {
 			continue
 		}
 		if len(p.remove) == maxRemovals {
@@ -139,12 +148,20 @@ type groupDiff struct {
 	firing, resolved []alert.Fingerprint // of alerts, sorted
 	mutedResolved    []alert.Fingerprint // muted and resolved
 	suppressed       map[string]int      // number of muted ones by reason
+
+	members  map[alert.Fingerprint]*member // all
+	departed map[alert.Fingerprint]*member // those that belong to other groups
 }
 
 func diffGroup(members []member, now time.Time) (d groupDiff) {
 	d.suppressed = map[string]int{}
-	for _, m := range members {
+	d.members = make(map[alert.Fingerprint]*member, len(members))
+	d.departed = map[alert.Fingerprint]*member{}
+	for i := range members {
+		m := &members[i]
+		d.members[m.fp] = m
 		if !m.routed {
+			d.departed[m.fp] = m
 			continue
 		}
 		resolved := m.rec.ResolvedAt(now)

@@ -33,15 +33,16 @@ func newMember(fp alert.Fingerprint, options ...func(*member)) member {
 func isResolved(m *member) { m.rec.EndsAt = seconds(-1) }
 func isSilenced(m *member) { m.mute = MuteStatus{SilencedBy: []string{"s"}} }
 func isRerouted(m *member) { m.routed = false }
+func isFormer(g *group)    { g.logs[0].former = true }
 
 // newGroup returns a group that is due at planNow, with group_interval 5m and
 // repeat_interval 1h. It has one integration, which is notified of resolved alerts
 // and was last notified at what last says, if it is not nil.
 func newGroup(last *logEntry, members ...member) *group {
 	return &group{
-		id: "g", item: store.Item{Key: groupKey("g"), Version: 1}, header: header{NextFlush: planNow, Flushed: true, RouteID: "{}", Key: "{}:{}"},
+		id: "g", item: store.Item{Key: groupKey("g"), Version: 1}, header: header{NextFlush: planNow, Flushed: true, Key: "{}:{}"},
 		route:   &route.Route{ID: "{}", Receiver: "ops", GroupInterval: 5 * time.Minute, RepeatInterval: time.Hour},
-		logs:    []integrationLog{{outbox.Integration{Kind: notify.Kind{Name: "test"}, SendResolved: true}, last}},
+		logs:    []integrationLog{{receiver: "ops", integration: outbox.Integration{Kind: notify.Kind{Name: "test"}, SendResolved: true}, last: last}},
 		members: members,
 	}
 }
@@ -64,6 +65,10 @@ func describe(p flushPlan) string {
 		lines = append(lines, fmt.Sprintf("notify %s: %s %s", n.integration.Name(), n.reason, strings.Join(alerts, ",")))
 	}
 	for _, l := range p.logs {
+		if l.delete {
+			lines = append(lines, "delete the log")
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("log firing=%d resolved=%d muted=%d at=%v", l.entry.Firing, l.entry.Resolved, l.entry.MutedResolved, l.entry.At.Sub(planNow)))
 	}
 	for _, m := range p.remove {
@@ -137,12 +142,28 @@ func TestPlan(t *testing.T) {
 			g.route.RepeatSchedule = []time.Duration{50 * time.Minute, 70 * time.Minute}
 		}), false, []string{"due=5m0s next=5m0s"}},
 
-		{"an alert belongs to another route", newGroup(logged(1, 2), newMember(1, isRerouted), newMember(2)), false, []string{"remove 1", "due=5m0s next=5m0s"}},
+		{"an alert belongs to another group, which took over its log", newGroup(logged(2), newMember(1, isRerouted), newMember(2)), false, []string{"remove 1", "due=5m0s next=5m0s"}},
+		{"an alert belongs to another group, which does not notify the integration", newGroup(logged(1, 2), newMember(1, isRerouted), newMember(2)), false, []string{
+			"log firing=[1 2] resolved=[] muted=[] at=-1m0s", "due=5m0s next=5m0s"}},
+		{"an alert of another group is not repeated", newGroup(&logEntry{Firing: set(1, 2), At: seconds(-3600)}, newMember(1, isRerouted), newMember(2)), false, []string{
+			"notify test/0: repeat interval elapsed 2", "log firing=[1 2] resolved=[] muted=[] at=0s", "due=5m0s next=5m0s"}},
+		{"an alert of another group resolved", newGroup(logged(1, 2), newMember(1, isRerouted, isResolved), newMember(2)), false, []string{
+			"notify test/0: some alerts resolved 1", "log firing=[2] resolved=[] muted=[] at=-1m0s", "remove 1", "due=5m0s next=5m0s"}},
+		{"the last alert of another group resolved", newGroup(logged(1), newMember(1, isRerouted, isResolved)), false, []string{
+			"notify test/0: all alerts resolved 1", "log firing=[] resolved=[] muted=[] at=-1m0s", "remove 1", "delete the group"}},
+		{"a former integration waits for the end", with(newGroup(logged(1), newMember(1)), isFormer), false, []string{
+			"log firing=[1] resolved=[] muted=[] at=-1m0s", "due=5m0s next=5m0s"}},
+		{"a former integration is notified of the end", with(newGroup(logged(1, 2), newMember(1), newMember(2, isResolved)), isFormer), false, []string{
+			"notify test/0: some alerts resolved 2", "log firing=[1] resolved=[] muted=[] at=-1m0s", "remove 2", "due=5m0s next=5m0s"}},
+		{"a former integration is notified of a muted end later", with(newGroup(logged(1), newMember(1, isResolved, isSilenced)), isFormer), false, []string{
+			"log firing=[1] resolved=[] muted=[] at=-1m0s", "due=5m0s next=5m0s"}},
+		{"a former integration was notified of all", with(newGroup(logged(1), newMember(1, isResolved)), isFormer), false, []string{
+			"notify test/0: all alerts resolved 1", "delete the log", "remove 1", "delete the group"}},
 		{"the route is gone", with(newGroup(nil, newMember(1, isRerouted)), func(g *group) { g.route, g.logs = nil, nil }), false, []string{"remove 1", "delete the group"}},
 		{"the route is gone and a member unreadable", with(newGroup(nil), func(g *group) { g.route, g.logs, g.incomplete = nil, nil, true }), false, []string{"due=5m0s next=0s"}},
 
 		{"integrations are independent", with(newGroup(logged(1), newMember(1)), func(g *group) {
-			g.logs = append(g.logs, integrationLog{outbox.Integration{Kind: notify.Kind{Name: "test"}, Index: 1}, nil})
+			g.logs = append(g.logs, integrationLog{receiver: "ops", integration: outbox.Integration{Kind: notify.Kind{Name: "test"}, Index: 1}})
 		}), false, []string{"notify test/1: first notification 1", "log firing=[1] resolved=[] muted=[] at=0s", "due=5m0s next=5m0s"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,7 +3,11 @@
 package matcher
 
 import (
+	"regexp"
+	"slices"
 	"sort"
+	"strconv"
+	"strings"
 
 	"github.com/prometheus/alertmanager/matcher/parse"
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -48,6 +52,31 @@ func (c Config) Compile() (labels.Matchers, error) {
 	}
 	sort.Sort(all)
 	return all, nil
+}
+
+// Canonical returns a text that is the same for the same matchers in any notation
+// and order: those of MatchRE show without their anchors, which regular expressions
+// have anyway.
+func Canonical(ms labels.Matchers) string {
+	texts := make([]string, len(ms))
+	for i, m := range ms {
+		value := m.Value
+		if m.Type == labels.MatchRegexp || m.Type == labels.MatchNotRegexp {
+			value = withoutAnchors(value)
+		}
+		texts[i] = strconv.Quote(m.Name) + m.Type.String() + strconv.Quote(value)
+	}
+	slices.Sort(texts)
+	return "{" + strings.Join(slices.Compact(texts), ",") + "}"
+}
+
+func withoutAnchors(pattern string) string {
+	inner, prefixed := strings.CutPrefix(pattern, "^(?:")
+	inner, suffixed := strings.CutSuffix(inner, ")$")
+	if _, err := regexp.Compile(inner); !prefixed || !suffixed || err != nil {
+		return pattern // ^(?:a)|(?:b)$ is not one group
+	}
+	return inner
 }
 
 // Parse parses matchers as Alertmanager does by default: in the UTF-8 notation, or

@@ -39,6 +39,10 @@ type Integration struct {
 	// SendResolved is whether resolved alerts are notified.
 	SendResolved bool
 	Notifier     notify.Notifier
+	// Identity is the same for as long as the integration is configured in the same
+	// way, in any receiver and at any index; different within a receiver. "" is
+	// unknown.
+	Identity string
 }
 
 // Name identifies the integration within its receiver: email/0.
@@ -99,6 +103,27 @@ func New(st store.Store, c Config, log *slog.Logger) (*Outbox, error) {
 
 // Receiver returns the receiver with the name, or nil if there is none.
 func (o *Outbox) Receiver(name string) *Receiver { return o.receivers[name] }
+
+// Find returns the integration with the identity and the name of its receiver. If
+// several receivers have it, the one with the given name is preferred.
+func (o *Outbox) Find(identity, preferred string) (receiver string, in Integration, found bool) {
+	for _, name := range append([]string{preferred}, o.Receivers()...) {
+		if r := o.receivers[name]; r != nil {
+			for _, in := range r.Integrations {
+				if in.Identity == identity {
+					return name, in, true
+				}
+			}
+		}
+	}
+	return "", Integration{}, false
+}
+
+// Configured reports whether an integration with the identity exists.
+func (o *Outbox) Configured(identity string) bool {
+	_, _, found := o.Find(identity, "")
+	return found
+}
 
 // Receivers returns the names of all receivers in order.
 func (o *Outbox) Receivers() []string { return slices.Sorted(maps.Keys(o.receivers)) }

@@ -27,7 +27,7 @@ func (r *Route) compileLabels(t *render.Templates) error {
 			}
 			text, err := t.CompileText(value)
 			if err != nil {
-				return fmt.Errorf("route %s: its label %q: %w", n.ID, name, err)
+				return fmt.Errorf("route %s: its label %q: %w", n.Key, name, err)
 			}
 			if n.templates == nil {
 				n.templates = &labelTemplates{byName: map[string]*render.Text{}}
@@ -54,7 +54,7 @@ func (r *Route) RenderLabels(n alert.Notification, style *render.Style, log *slo
 	l.view.RouteLabel = l.value
 	for _, name := range r.Labels.Names() {
 		if _, err := l.value(name); err != nil {
-			log.Error("cannot render a route's label; it is left out", "route", r.ID, "label", name, "err", err)
+			log.Error("cannot render a route's label; it is left out", "route", r.Key, "label", name, "err", err)
 		}
 	}
 	return l.rendered

@@ -34,11 +34,13 @@ const (
 
 // Route is a node of the routing tree, with inherited values filled in.
 type Route struct {
-	// ID identifies the node in its tree: its matchers and those of the nodes
-	// above, and its position among its siblings. Key is the same without the
-	// positions, as Alertmanager's group keys show it; siblings with the same
-	// matchers have the same Key.
-	ID, Key string
+	// ID identifies the node across configurations: its matchers and those of the
+	// nodes above in canonical form, so that neither another notation nor another
+	// order of routes changes it. A sibling with the same matchers as an earlier
+	// one has its number too: {}/{team="x"}#2.
+	ID string
+	// Key is the path as Alertmanager's group keys show it.
+	Key string
 
 	Receiver       string
 	GroupWait      time.Duration
@@ -63,7 +65,7 @@ type Route struct {
 // Templates in labels may use those of t, which may be nil.
 func New(c *Config, t *render.Templates) (*Route, error) {
 	defaults := &Route{GroupWait: DefaultGroupWait, GroupInterval: DefaultGroupInterval, RepeatInterval: DefaultRepeatInterval}
-	root, err := defaults.child(c, "", "", "")
+	root, err := defaults.child(c, "", "", map[string]int{})
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +73,9 @@ func New(c *Config, t *render.Templates) (*Route, error) {
 }
 
 // child returns the node for c, which inherits from r. Its Key is keyPrefix and its
-// matchers; its ID is idPrefix, its matchers and idSuffix.
-func (r *Route) child(c *Config, keyPrefix, idPrefix, idSuffix string) (*Route, error) {
+// matchers; its ID is idPrefix and its matchers in canonical form, numbered by
+// siblings, which counts the IDs of its siblings so far.
+func (r *Route) child(c *Config, keyPrefix, idPrefix string, siblings map[string]int) (*Route, error) {
 	matchers, err := matcher.Config{Matchers: c.Matchers, Match: c.Match, MatchRE: c.MatchRE}.Compile()
 	if err != nil {
 		return nil, fmt.Errorf("route to %q: %w", c.Receiver, err)
@@ -81,7 +84,11 @@ func (r *Route) child(c *Config, keyPrefix, idPrefix, idSuffix string) (*Route, 
 	n.routes, n.matchers, n.continues = nil, matchers, c.Continue
 	n.muteIntervals, n.activeIntervals = c.MuteTimeIntervals, c.ActiveTimeIntervals
 	n.Key = keyPrefix + matchers.String()
-	n.ID = idPrefix + matchers.String() + idSuffix
+	id := idPrefix + matcher.Canonical(matchers)
+	siblings[id]++
+	if n.ID = id; siblings[id] > 1 {
+		n.ID += "#" + strconv.Itoa(siblings[id])
+	}
 	if c.Receiver != "" {
 		n.Receiver = c.Receiver
 	}
@@ -109,8 +116,9 @@ func (r *Route) child(c *Config, keyPrefix, idPrefix, idSuffix string) (*Route, 
 		maps.Copy(n.Labels, r.Labels)
 		maps.Copy(n.Labels, c.Labels)
 	}
-	for i, cc := range c.Routes {
-		child, err := n.child(cc, n.Key+"/", n.ID+"/", "/"+strconv.Itoa(i))
+	children := map[string]int{}
+	for _, cc := range c.Routes {
+		child, err := n.child(cc, n.Key+"/", n.ID+"/", children)
 		if err != nil {
 			return nil, err
 		}
@@ -158,16 +166,6 @@ func (r *Route) Receivers(l alert.Labels) []string {
 	return names
 }
 
-// Find returns the node with the ID, or nil if the tree has none.
-func (r *Route) Find(id string) *Route {
-	for n := range r.All() {
-		if n.ID == id {
-			return n
-		}
-	}
-	return nil
-}
-
 // All yields r and the routes below it, parents first.
 func (r *Route) All() iter.Seq[*Route] {
 	return func(yield func(*Route) bool) { r.visit(yield) }
@@ -188,10 +186,9 @@ func (r *Route) visit(yield func(*Route) bool) bool {
 // Group identifies a group of alerts: a route, and one value for each of its
 // grouping labels.
 type Group struct {
-	// ID is of fixed length, for keys in the store. Routes with the same Key have
-	// groups with different IDs.
-	ID      string
-	RouteID string
+	// ID is a hash of the route's ID and the values, of fixed length, for keys in
+	// the store.
+	ID string
 	// Key is the group key that Alertmanager would print, for example
 	// {}/{team="x"}:{alertname="A"}.
 	Key    string
@@ -213,21 +210,15 @@ func (r *Route) GroupFor(l alert.Labels) Group {
 	return r.groupWith(g)
 }
 
-// Owns reports whether the group with the ID and these grouping labels is one of
-// the route's.
-func (r *Route) Owns(groupID string, groupLabels alert.Labels) bool {
-	return r.groupWith(groupLabels).ID == groupID
-}
-
 func (r *Route) groupWith(g alert.Labels) Group {
-	key := r.groupKey(g)
-	return Group{ID: keyspace.Hash(r.ID, key), RouteID: r.ID, Key: key, Labels: g}
+	values := groupValues(g)
+	return Group{ID: keyspace.Hash(r.ID, values), Key: r.Key + ":" + values, Labels: g}
 }
 
-func (r *Route) groupKey(g alert.Labels) string {
+// groupValues returns grouping labels as Alertmanager prints them.
+func groupValues(g alert.Labels) string {
 	var b strings.Builder
-	b.WriteString(r.Key)
-	b.WriteString(":{")
+	b.WriteByte('{')
 	for i, name := range g.Names() {
 		if i > 0 {
 			b.WriteString(", ")

@@ -102,6 +102,8 @@ func testState(t *testing.T, in *instance) {
 	})
 }
 
+// testNothingRepeated: the groups have other IDs than in the earlier version, which
+// identified routes by their positions, and moved together with their logs.
 func testNothingRepeated(t *testing.T, in *instance) {
 	sent, pending := in.tick(t, minutes(10.5))
 	if sent != 0 || pending != 1 {

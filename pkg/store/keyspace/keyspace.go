@@ -17,7 +17,7 @@ const (
 	// Member marks an alert as part of a group: member/GROUP/FINGERPRINT.
 	Member = "member/"
 	// Log is the last notification of an integration about a group:
-	// log/GROUP/RECEIVER/CHANNEL/INDEX.
+	// log/GROUP/INTEGRATION. Earlier versions wrote log/GROUP/RECEIVER/CHANNEL/INDEX.
 	Log = "log/"
 	// Source is an alert that inhibits others: source/RULE/VALUES/SIDES/FINGERPRINT. Owner:
 	// pkg/inhibit.
