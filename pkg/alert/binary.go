@@ -63,53 +63,71 @@ func (a *Alert) ReadBinary(b []byte) (rest []byte, err error) {
 		return nil, fmt.Errorf("alert: unknown binary format %d, this version of Tocsin reads %d", b[0], binaryFormat)
 	}
 	a.Timeout, a.Builtin = b[1]&timeoutFlag != 0, Builtin(b[1]>>builtinShift)
-	r := reader{text: string(b), at: 2}
+	end := reader[[]byte]{text: b, at: 2}
+	if end.skip(); end.err != nil {
+		return nil, fmt.Errorf("alert: %w", end.err)
+	}
+	// The strings share a copy of this alert alone: b may hold thousands.
+	r := reader[string]{text: string(b[:end.at]), at: 2}
 	for _, t := range []*time.Time{&a.StartsAt, &a.EndsAt, &a.UpdatedAt} {
 		if s := r.take(uint64(r.byte())); r.err == nil {
 			r.err = t.UnmarshalBinary([]byte(s))
 		}
 	}
 	a.GeneratorURL = r.string()
-	a.Labels = r.labels()
-	a.Annotations = r.labels()
+	a.Labels = readLabels(&r)
+	a.Annotations = readLabels(&r)
 	if r.err != nil {
 		return nil, fmt.Errorf("alert: %w", r.err)
 	}
 	return b[r.at:], nil
 }
 
-// reader decodes the parts of a binary form, up to the first error. All strings
-// share one allocation.
-type reader struct {
-	text string
+// reader decodes the parts of a binary form, up to the first error. The strings that
+// it returns share the memory of text.
+type reader[T string | []byte] struct {
+	text T
 	at   int
 	err  error
 }
 
-func (r *reader) fail() {
+// skip passes over the parts of an alert that follow its flags.
+func (r *reader[T]) skip() {
+	for range 3 { // the times
+		r.take(uint64(r.byte()))
+	}
+	r.take(r.number()) // the generator's URL
+	for range 2 {      // labels and annotations
+		for range 2 * r.count() {
+			r.take(r.number())
+		}
+	}
+}
+
+func (r *reader[T]) fail() {
 	if r.err == nil {
 		r.err = errShort
 	}
 }
 
-func (r *reader) byte() byte {
-	if s := r.take(1); s != "" {
+func (r *reader[T]) byte() byte {
+	if s := r.take(1); len(s) > 0 {
 		return s[0]
 	}
 	return 0
 }
 
-func (r *reader) take(n uint64) string {
+func (r *reader[T]) take(n uint64) (s T) {
 	if r.err != nil || n > uint64(len(r.text)-r.at) {
 		r.fail()
-		return ""
+		return s
 	}
-	s := r.text[r.at : r.at+int(n)]
+	s = r.text[r.at : r.at+int(n)]
 	r.at += int(n)
 	return s
 }
 
-func (r *reader) number() (n uint64) {
+func (r *reader[T]) number() (n uint64) {
 	for shift := 0; shift < 64 && r.err == nil; shift += 7 {
 		c := r.byte()
 		n |= uint64(c&0x7F) << shift
@@ -121,15 +139,21 @@ func (r *reader) number() (n uint64) {
 	return 0
 }
 
-func (r *reader) string() string { return r.take(r.number()) }
+func (r *reader[T]) string() T { return r.take(r.number()) }
 
-func (r *reader) labels() Labels {
+// count returns the number of labels that follow.
+func (r *reader[T]) count() uint64 {
 	n := r.number()
-	if n == 0 || r.err != nil {
-		return nil
-	}
 	if n > uint64(len(r.text)-r.at)/2 { // a name and a value take at least one byte each
 		r.fail()
+		return 0
+	}
+	return n
+}
+
+func readLabels(r *reader[string]) Labels {
+	n := r.count()
+	if n == 0 || r.err != nil {
 		return nil
 	}
 	l := make(Labels, n)
