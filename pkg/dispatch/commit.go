@@ -25,6 +25,9 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 	if err != nil {
 		return nil, err
 	}
+	for _, m := range p.markMuted {
+		changes = append(changes, store.Change{Key: memberKey(g.id, m.fp), Value: []byte(memberMuted)})
+	}
 	header, err := store.Encode(g.item.Key, p.header)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,11 @@ func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff group
 	reason := reasonNone
 	if len(diff.alerts) > 0 {
 		repeat := repeatDue(r, last.At, p.scheduled, now, diff.alerts, upstream)
-		reason = dedup(diff.firing, diff.resolved, last, l.integration.SendResolved, repeat)
+		resolved := diff.resolved
+		if !upstream {
+			resolved = diff.withoutMuted(last)
+		}
+		reason = dedup(diff.firing, resolved, last, l.integration.SendResolved, repeat)
 	}
 	write := len(waiting)+len(departed)+len(ended) > 0
 	waiting = append(waiting, departed...)
@@ -126,6 +130,20 @@ func (l logEntry) without(members map[alert.Fingerprint]*member) logEntry {
 	l.Firing = slices.DeleteFunc(slices.Clone(l.Firing), isMember)
 	l.MutedResolved = slices.DeleteFunc(slices.Clone(l.MutedResolved), isMember)
 	return l
+}
+
+// withoutMuted returns the resolved alerts whose end is a reason for a notification:
+// all but those that were muted at a flush and never notified as firing.
+func (d groupDiff) withoutMuted(last logEntry) []alert.Fingerprint {
+	return slices.DeleteFunc(slices.Clone(d.resolved), func(fp alert.Fingerprint) bool {
+		return d.members[fp].wasMuted && !last.includes(fp)
+	})
+}
+
+// includes reports whether the integration was notified that the alert fires.
+func (l logEntry) includes(fp alert.Fingerprint) bool {
+	_, firing := slices.BinarySearch(l.Firing, fp)
+	return firing || slices.Contains(l.MutedResolved, fp)
 }
 
 // dedup is Alertmanager's deduplication: it returns why an integration is notified,

@@ -52,6 +52,12 @@ func newHeader(g route.Group, nextFlush time.Time) header {
 	return header{NextFlush: nextFlush, Key: g.Key, Labels: g.Labels}
 }
 
+// The values of member items.
+const (
+	memberNew   = "1"
+	memberMuted = "m" // the alert was muted at a flush before it was ever notified
+)
+
 func alertKey(fp alert.Fingerprint) string { return keyspace.Alert + fp.String() }
 func groupKey(id string) string            { return keyspace.Group + id }
 func memberPrefix(id string) string        { return keyspace.Member + id + "/" }
@@ -80,6 +86,9 @@ type member struct {
 	fp     alert.Fingerprint
 	routed bool // the group's route puts the alert into this group
 	mute   MuteStatus
+	// wasMuted reports that the alert was muted at a flush before it was ever
+	// notified.
+	wasMuted bool
 }
 
 // loadGroup reads the group with this header and the mute status of its members,
@@ -143,8 +152,8 @@ func (e *Engine) loadMembers(ctx context.Context, g *group) error {
 		if err != nil {
 			return err
 		}
-		for _, it := range items {
-			m := member{item: it}
+		for i, it := range items {
+			m := member{item: it, wasMuted: string(page[i].Value) == memberMuted}
 			found, err := store.Decode(it, &m.rec)
 			if !found || err != nil {
 				e.log.Error("cannot read an alert; its group is flushed without it", "key", it.Key, "group", g.id, "err", err)

@@ -128,7 +128,7 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 					continue
 				}
 				rec.Groups = append(slices.Clip(rec.Groups), group.ID)
-				changes = append(changes, store.Change{Key: memberKey(group.ID, in.fp), Value: []byte("1")})
+				changes = append(changes, store.Change{Key: memberKey(group.ID, in.fp), Value: []byte(memberNew)})
 				updates.join(group, r.GroupWait, rec.StartsAt)
 			}
 			if len(m.left) > 0 {

@@ -149,3 +149,41 @@ func TestTimeIntervals(t *testing.T) {
 		})
 	}
 }
+
+// TestUnmutedAfterFirstFlush checks that a group of which nothing was notified yet
+// does not wait for group_interval when it is unmuted.
+func TestUnmutedAfterFirstFlush(t *testing.T) {
+	e, c := newChannelEnv(t, newRoute("30s", "24h", "48h"))
+	e.silence(at(0), topicSilence("a", 0, 100))
+	e.fire(at(0), "a")
+	for s := 0.0; s < 100; s++ {
+		e.tick(at(s))
+	}
+	expectLines(t, c)
+	for s := 100.0; s <= 130; s++ {
+		e.tick(at(s))
+	}
+	expectLines(t, c, "first notification:a;")
+	e.fire(at(140), "b")
+	for s := 140.0; s < 24*3600; s += 60 {
+		e.tick(at(s))
+	}
+	expectLines(t, c) // the group_interval began with the first notification
+}
+
+// TestMutedForLife checks that the end of an alert which was never notified is no
+// reason for a notification while others of its group fire.
+func TestMutedForLife(t *testing.T) {
+	e, c := newChannelEnv(t, newRoute("0s", "1m", "1h"))
+	e.silence(at(0), topicSilence("a", 0, 100))
+	e.fire(at(0), "a", "b")
+	e.tick(at(0))
+	expectLines(t, c, "first notification:b;")
+	e.tick(at(60))
+	e.resolve(at(90), "a")
+	e.tick(at(120)) // the silence has ended
+	expectLines(t, c)
+	e.resolve(at(130), "b")
+	e.tick(at(180))
+	expectLines(t, c, "all alerts resolved:;b")
+}

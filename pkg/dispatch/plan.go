@@ -24,6 +24,7 @@ type flushPlan struct {
 	notify    []plannedNotification
 	logs      []plannedLog
 	remove    []member
+	markMuted []*member // they are muted and were never notified
 	// deleteGroup means that no member is left.
 	deleteGroup bool
 	suppressed  map[string]int // muted alerts by reason
@@ -47,11 +48,15 @@ type plannedLog struct {
 func plan(g *group, now time.Time, upstream bool) flushPlan {
 	diff := diffGroup(g.members, now)
 	p := flushPlan{header: g.header, due: now.Add(route.DefaultGroupInterval), scheduled: now, suppressed: diff.suppressed}
+	p.markMuted = g.newlyMuted(diff.mutedFiring)
 	if r := g.route; r != nil {
 		early := p.schedule(r, diff.alerts, now)
 		if early && len(diff.firing) > 0 && len(r.RepeatSchedule) == 0 {
 			// An alert of a resolved_at_once route resolved, but others still fire.
 			return flushPlan{onlyDue: true, due: p.due}
+		}
+		if !early && !upstream && len(diff.firing) == 0 && len(diff.mutedFiring) > 0 && !g.wasNotified() {
+			p.recheck(r, now)
 		}
 	}
 	kept := map[alert.Fingerprint]bool{}
@@ -91,6 +96,39 @@ func (p *flushPlan) schedule(r *route.Route, alerts []*alert.Alert, now time.Tim
 		p.due = t
 	}
 	return early
+}
+
+// minRecheck is the least time between two flushes of a group that waits for its
+// first notification because its alerts are muted.
+const minRecheck = 5 * time.Second
+
+// recheck makes the group due again after group_wait: all its alerts are muted, and
+// none was ever notified. The store has no event for the end of a silence, an
+// inhibition or an interval. group_interval starts with the first notification.
+func (p *flushPlan) recheck(r *route.Route, now time.Time) {
+	wait := min(max(r.GroupWait, minRecheck), r.GroupInterval)
+	p.header.NextFlush, p.header.Flushed = now.Add(wait).Truncate(time.Millisecond), false
+	p.due, p.scheduled = p.header.NextFlush, now
+	if len(p.markMuted) == 0 {
+		p.suppressed = nil // counted before
+	}
+}
+
+// wasNotified reports whether any integration was ever notified of the group.
+func (g *group) wasNotified() bool {
+	return slices.ContainsFunc(g.logs, func(l integrationLog) bool { return l.last != nil })
+}
+
+// newlyMuted returns those of the muted members that are not marked as such and that
+// no integration was notified of, as many as one flush writes.
+func (g *group) newlyMuted(muted []*member) (unmarked []*member) {
+	for _, m := range muted {
+		notified := func(l integrationLog) bool { return l.last != nil && l.last.includes(m.fp) }
+		if !m.wasMuted && !slices.ContainsFunc(g.logs, notified) && len(unmarked) < maxRemovals {
+			unmarked = append(unmarked, m)
+		}
+	}
+	return unmarked
 }
 
 // planRemovals plans the removal of the members that have resolved or belong to
@@ -147,6 +185,7 @@ type groupDiff struct {
 	alerts           []*alert.Alert      // not muted, in Alertmanager's order
 	firing, resolved []alert.Fingerprint // of alerts, sorted
 	mutedResolved    []alert.Fingerprint // muted and resolved
+	mutedFiring      []*member           // muted and firing
 	suppressed       map[string]int      // number of muted ones by reason
 
 	members  map[alert.Fingerprint]*member // all
@@ -169,6 +208,8 @@ func diffGroup(members []member, now time.Time) (d groupDiff) {
 			d.suppressed[m.mute.reason()]++
 			if resolved {
 				d.mutedResolved = append(d.mutedResolved, m.fp)
+			} else {
+				d.mutedFiring = append(d.mutedFiring, m)
 			}
 			continue
 		}

@@ -32,6 +32,7 @@ func newMember(fp alert.Fingerprint, options ...func(*member)) member {
 
 func isResolved(m *member) { m.rec.EndsAt = seconds(-1) }
 func isSilenced(m *member) { m.mute = MuteStatus{SilencedBy: []string{"s"}} }
+func wasMuted(m *member)   { m.wasMuted = true }
 func isRerouted(m *member) { m.routed = false }
 func isFormer(g *group)    { g.logs[0].former = true }
 
@@ -71,6 +72,9 @@ func describe(p flushPlan) string {
 		}
 		lines = append(lines, fmt.Sprintf("log firing=%d resolved=%d muted=%d at=%v", l.entry.Firing, l.entry.Resolved, l.entry.MutedResolved, l.entry.At.Sub(planNow)))
 	}
+	for _, m := range p.markMuted {
+		lines = append(lines, fmt.Sprintf("mark %d", uint64(m.fp)))
+	}
 	for _, m := range p.remove {
 		lines = append(lines, fmt.Sprintf("remove %d", uint64(m.fp)))
 	}
@@ -109,8 +113,20 @@ func TestPlan(t *testing.T) {
 		{"repetition is one group_interval late in Alertmanager", newGroup(&logEntry{Firing: set(1), At: seconds(-3600)}, newMember(1)), true, []string{"due=5m0s next=5m0s"}},
 
 		{"silenced", newGroup(nil, newMember(1, isSilenced), newMember(2)), false, []string{
-			"notify test/0: first notification 2", "log firing=[2] resolved=[] muted=[] at=0s", "due=5m0s next=5m0s"}},
-		{"all silenced", newGroup(nil, newMember(1, isSilenced)), false, []string{"due=5m0s next=5m0s"}},
+			"notify test/0: first notification 2", "log firing=[2] resolved=[] muted=[] at=0s", "mark 1", "due=5m0s next=5m0s"}},
+		{"all silenced from the start are looked at again after group_wait", newGroup(nil, newMember(1, isSilenced)), false, []string{
+			"mark 1", "due=5s next=5s"}},
+		{"all silenced from the start wait for group_interval in Alertmanager", newGroup(nil, newMember(1, isSilenced)), true, []string{
+			"mark 1", "due=5m0s next=5m0s"}},
+		{"all silenced after a notification", newGroup(logged(1), newMember(1, isSilenced)), false, []string{"due=5m0s next=5m0s"}},
+		{"silenced for life, and resolved while others fire", newGroup(logged(1), newMember(1), newMember(2, wasMuted, isResolved)), false, []string{
+			"remove 2", "due=5m0s next=5m0s"}},
+		{"silenced for life, in Alertmanager", newGroup(logged(1), newMember(1), newMember(2, wasMuted, isResolved)), true, []string{
+			"notify test/0: some alerts resolved 1,2", "log firing=[1] resolved=[2] muted=[] at=0s", "remove 2", "due=5m0s next=5m0s"}},
+		{"silenced for life, and resolved with the others", newGroup(logged(1), newMember(1, isResolved), newMember(2, wasMuted, isResolved)), false, []string{
+			"notify test/0: all alerts resolved 1,2", "log firing=[] resolved=[1 2] muted=[] at=0s", "remove 1", "remove 2", "delete the group"}},
+		{"silenced at first, then notified and resolved", newGroup(logged(1, 2), newMember(1), newMember(2, wasMuted, isResolved)), false, []string{
+			"notify test/0: some alerts resolved 1,2", "log firing=[1] resolved=[2] muted=[] at=0s", "remove 2", "due=5m0s next=5m0s"}},
 		{"resolved while silenced stays in the group", newGroup(logged(1), newMember(1, isSilenced, isResolved)), false, []string{
 			"log firing=[] resolved=[] muted=[1] at=-1m0s", "due=5m0s next=5m0s"}},
 		{"resolved while silenced is dropped by Alertmanager", newGroup(logged(1), newMember(1, isSilenced, isResolved)), true, []string{
