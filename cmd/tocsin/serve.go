@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,6 +27,7 @@ import (
 type serveFlags struct {
 	config, listen, storage  string
 	routePrefix, externalURL string
+	corsOrigin               string
 	logLevel, logFormat      string
 	startDelay, retention    setting.Duration
 	maxSilences, maxSize     int
@@ -57,6 +59,7 @@ func newServeCommand(t *tool) *cobra.Command {
 	flags.StringVar(&f.storage, "storage.path", "data", "`directory` of the bolt store, unless store.url is set")
 	flags.StringVar(&f.routePrefix, "web.route-prefix", "", "`path` below which everything is served (default: the path of --web.external-url)")
 	flags.StringVar(&f.externalURL, "web.external-url", "", "`URL` at which people reach this server; replaces global.external_url")
+	flags.StringVar(&f.corsOrigin, "web.cors.origin", "", "`regexp` of the origins whose pages may use API v2 in a browser, anchored, such as https?://grafana\\.example\\.com")
 	flags.StringVar(&f.logLevel, "log.level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log.format", "logfmt", "logfmt or json")
 	flags.TextVar(&f.startDelay, "dispatch.start-delay", setting.Duration(0), "`duration` to wait after the start before the first notification")
@@ -90,6 +93,10 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
+	origin, err := f.origin()
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; choose another address with --web.listen-address", f.listen, err)
@@ -109,14 +116,14 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 			}
 			return cfg, err
 		},
-		RoutePrefix: prefix, StartDelay: f.startDelay.Std(), Classic: slices.Contains(strings.Split(f.features, ","), "classic-mode"),
+		RoutePrefix: prefix, CORSOrigin: origin, StartDelay: f.startDelay.Std(), Classic: slices.Contains(strings.Split(f.features, ","), "classic-mode"),
 		Name: fmt.Sprintf("%s-%d", host, os.Getpid()), Address: address,
 	})
 	if err != nil {
 		return err
 	}
 	if ip, _, _ := net.SplitHostPort(address); s.Unauthenticated() && !net.ParseIP(ip).IsLoopback() {
-		log.Warn("no authentication: everyone who can reach this address can silence and post alerts, as with Alertmanager; set webhook.auth, or put an authenticating proxy in front", "address", address)
+		log.Warn("no authentication: everyone who can reach this address can silence and post alerts, as with Alertmanager; set webhook.auth, or put an authenticating proxy in front. Requests must name this machine by its address or by the host of global.external_url", "address", address)
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -171,4 +178,16 @@ func (f *serveFlags) paths() (prefix, external string, err error) {
 		return u.Path, f.externalURL, nil
 	}
 	return f.routePrefix, f.externalURL, nil
+}
+
+// origin returns the origins of --web.cors.origin, nil without the flag.
+func (f *serveFlags) origin() (*regexp.Regexp, error) {
+	if f.corsOrigin == "" {
+		return nil, nil
+	}
+	re, err := regexp.Compile("^(?:" + f.corsOrigin + ")$")
+	if err != nil {
+		return nil, usagef("--web.cors.origin=%s: %v", f.corsOrigin, err)
+	}
+	return re, nil
 }

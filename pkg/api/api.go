@@ -1,7 +1,7 @@
 // Package api is the HTTP API: Alertmanager's API v2, with which Prometheus, amtool,
 // karma and Grafana work; the hooks that receive other systems' alerts; the API of
 // host agents; and health, reload and metrics. With tokens in the configuration,
-// every path except health requires one.
+// every path except health requires one. Pages of other origins can change nothing.
 //
 // API v2 behaves as in Alertmanager 0.34.2, by its api/v2/openapi.yaml and its
 // responses to the same requests. It deviates deliberately in these points:
@@ -11,6 +11,7 @@
 //   - Times may have a few more formats.
 //   - A receiver that an alert reaches by two routes is listed once.
 //   - The header Accept is ignored.
+//   - Requests for pages of other origins, and to names of others, are 403.
 package api
 
 import (
@@ -18,6 +19,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -74,6 +76,13 @@ type Options struct {
 	// Peers returns all live instances on the same store, including this one. If it
 	// is nil, the status reports that the cluster is disabled.
 	Peers func(context.Context) []Peer
+
+	// Address is the address that the server listens on.
+	Address string
+	// ExternalURL is the URL at which people and senders reach this server.
+	ExternalURL string
+	// CORSOrigin matches the origins whose pages may use API v2; nil for none.
+	CORSOrigin *regexp.Regexp
 
 	// Classic accepts only label names and matchers without UTF-8, as
 	// Alertmanager's --enable-feature=classic-mode.
@@ -174,7 +183,7 @@ func New(o Options) http.Handler {
 	if a.Reload != nil {
 		mux.HandleFunc("POST /-/reload", a.reload)
 	}
-	return a.guard(underPrefix(a.RoutePrefix, a.authenticate(mux)))
+	return a.guard(a.checkHost(underPrefix(a.RoutePrefix, a.checkOrigin(a.allowCORS(a.authenticate(mux))))))
 }
 
 // underPrefix serves h below the prefix and redirects the root there, as Alertmanager

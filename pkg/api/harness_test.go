@@ -67,6 +67,8 @@ func newTestAPI(t testing.TB, changes ...func(*api.Options)) *testAPI {
 		Flush:     func(context.Context) error { a.flushes++; return nil },
 		Receivers: []api.Receiver{{Name: "ops"}, {Name: "dba", Labels: map[string]string{"owner": "data"}}, {Name: "night"}},
 		Started:   t0,
+		// The host of requests by httptest.
+		ExternalURL: "http://example.com",
 	}
 	for _, change := range changes {
 		change(&o)

@@ -27,7 +27,7 @@ func (a *App) handler(o api.Options) (http.Handler, error) {
 		o.Hosts = &host.Registry{Store: a.store, Inventory: a.hosts.Inventory, Ingest: a.engine.Ingest, Language: cfg.Global.Language, Log: a.log}
 	}
 	o.ResolveTimeout, o.Webhook, o.Zone = cfg.Global.ResolveTimeout.Std(), cfg.Webhook, cfg.Global.Location()
-	o.Version.Revision = Version
+	o.ExternalURL, o.Version.Revision = cfg.Global.ExternalURL, Version
 	return api.New(o), nil
 }
 

@@ -283,3 +283,18 @@ func TestRequestLimit(t *testing.T) {
 		}
 	})
 }
+
+// An open server on loopback does not answer a page whose name was rebound to it.
+func TestServerRefusesOtherHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := serveInMemory(t, openServer+"global: {external_url: \"https://alerts.example.com/tocsin\"}\n")
+		for host, want := range map[string]int{"127.0.0.1:9093": 200, "alerts.example.com": 200, "evil.example:9093": 403} {
+			c := l.dial()
+			fmt.Fprintf(c, "GET /api/v2/silences HTTP/1.1\r\nHost: %s\r\n\r\n", host)
+			if status, _ := response(t, c); status != want {
+				t.Errorf("Host %s: got %d, want %d", host, status, want)
+			}
+			c.Close()
+		}
+	})
+}

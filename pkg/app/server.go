@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -24,13 +25,17 @@ type ServerOptions struct {
 	Load func() (*config.Config, error)
 	// RoutePrefix is prepended to every path.
 	RoutePrefix string
+	// CORSOrigin matches the origins whose pages may use API v2; nil for none.
+	CORSOrigin *regexp.Regexp
 	// StartDelay is how long alerts are received before the first notification.
 	StartDelay time.Duration
 	// Classic accepts only label names and matchers without UTF-8, as Alertmanager's
 	// classic-mode.
 	Classic bool
-	// Name and Address identify this process among others on the same store.
-	Name, Address string
+	// Name identifies this process among others on the same store.
+	Name string
+	// Address is the address that the process listens on.
+	Address string
 }
 
 // Server runs everything in one process: HTTP, polls of lag, checks of hosts, and
@@ -94,7 +99,7 @@ func (s *Server) apply(ctx context.Context, cfg *config.Config) error {
 	h, err := a.handler(api.Options{
 		Now: s.options.Now, Metrics: s.metrics, Reload: s.Reload, Started: s.started,
 		Flush: func(context.Context) error { s.Wake(); return nil },
-		Name:  s.options.Name, Peers: s.peers, Classic: s.options.Classic, RoutePrefix: s.options.RoutePrefix,
+		Name:  s.options.Name, Address: s.options.Address, CORSOrigin: s.options.CORSOrigin, Peers: s.peers, Classic: s.options.Classic, RoutePrefix: s.options.RoutePrefix,
 	})
 	if err != nil {
 		return fmt.Errorf("show the configuration: %w", err)

@@ -35,7 +35,7 @@ func TestFailingTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest("POST", "/api/v2/alerts", strings.NewReader(`[{"labels": {"alertname": "DiskFull", "host": "db-1"}}]`))
+	r := httptest.NewRequest("POST", "http://127.0.0.1/api/v2/alerts", strings.NewReader(`[{"labels": {"alertname": "DiskFull", "host": "db-1"}}]`))
 	r.Header.Set("Content-Type", "application/json")
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	if _, err := a.Dispatch(t.Context(), time.Now()); err != nil {
@@ -46,7 +46,7 @@ func TestFailingTemplate(t *testing.T) {
 		t.Errorf("got %+v, want one message with DiskFull, db-1 and a note on the template\n%s", got, ta.logs)
 	}
 	page := httptest.NewRecorder()
-	h.ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	h.ServeHTTP(page, httptest.NewRequest("GET", "http://127.0.0.1/metrics", nil))
 	if body := page.Body.String(); strings.Contains(body, `tocsin_template_failures_total{integration="wecom_robot"} 0`) ||
 		!strings.Contains(body, `tocsin_template_failures_total{integration="wecom_robot"} `) ||
 		!strings.Contains(body, `tocsin_template_failures_total{integration="sms"} 0`) {
