@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,6 +66,25 @@ type push struct {
 	start, end time.Duration
 	// timeout means that the end is not from the request but from resolve_timeout.
 	timeout bool
+	// copies is how many alerts there are of each, with their number as the label
+	// "copy". Zero is one without the label.
+	copies int
+}
+
+// labels returns the labels of all alerts, copies included.
+func (p push) labels() []alert.Labels {
+	if p.copies == 0 {
+		return p.alerts
+	}
+	var all []alert.Labels
+	for _, l := range p.alerts {
+		for n := range p.copies {
+			c := maps.Clone(l)
+			c["copy"] = fmt.Sprint(n)
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // noEnd is the end of an alert without one: in Alertmanager, where every alert has an
@@ -74,6 +96,22 @@ type setSilence struct {
 	name       string
 	matchers   []silence.Matcher
 	start, end time.Duration
+	// copies is how many silences there are, each of one number of the label "copy".
+	// They are named name/0, name/1 and so on. Zero is one without a condition on it.
+	copies int
+}
+
+// all returns the silences, each of which has no copies.
+func (s setSilence) all() []setSilence {
+	if s.copies == 0 {
+		return []setSilence{s}
+	}
+	all := make([]setSilence, s.copies)
+	for n := range all {
+		all[n] = setSilence{name: fmt.Sprintf("%s/%d", s.name, n), start: s.start, end: s.end,
+			matchers: append(slices.Clip(s.matchers), silence.Matcher{Name: "copy", Value: fmt.Sprint(n), IsEqual: true})}
+	}
+	return all
 }
 
 // expire expires the silence that was created with the name.
@@ -89,7 +127,7 @@ func (p push) String() string {
 	if p.timeout {
 		b.WriteString(" timeout")
 	}
-	return b.String()
+	return b.String() + copiesWord(p.copies)
 }
 
 func (s setSilence) String() string {
@@ -98,7 +136,14 @@ func (s setSilence) String() string {
 		op := map[[2]bool]string{{false, true}: "=", {false, false}: "!=", {true, true}: "=~", {true, false}: "!~"}[[2]bool{m.IsRegex, m.IsEqual}]
 		ms[i] = fmt.Sprintf("%s%s%q", m.Name, op, m.Value)
 	}
-	return fmt.Sprintf("silence %s {%s} start=%v end=%v", s.name, strings.Join(ms, ","), s.start, s.end)
+	return fmt.Sprintf("silence %s {%s} start=%v end=%v", s.name, strings.Join(ms, ","), s.start, s.end) + copiesWord(s.copies)
+}
+
+func copiesWord(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" copies=%d", n)
 }
 
 func (e expire) String() string { return "expire " + e.name }
@@ -163,6 +208,7 @@ func parseAction(text string) (action, error) {
 	words := strings.Fields(braces.ReplaceAllString(text, ""))
 	var start, end time.Duration
 	timeout := false
+	copies := 0
 	var names []string
 	for _, w := range words {
 		var err error
@@ -173,6 +219,8 @@ func parseAction(text string) (action, error) {
 			end, err = time.ParseDuration(value)
 		case "timeout":
 			timeout = true
+		case "copies":
+			copies, err = strconv.Atoi(value)
 		default:
 			names = append(names, w)
 		}
@@ -182,7 +230,7 @@ func parseAction(text string) (action, error) {
 	}
 	switch {
 	case len(names) == 1 && names[0] == "push":
-		p := push{start: start, end: end, timeout: timeout}
+		p := push{start: start, end: end, timeout: timeout, copies: copies}
 		for _, set := range sets {
 			ms, err := parse.Matchers(set)
 			if err != nil {
@@ -196,7 +244,7 @@ func parseAction(text string) (action, error) {
 		}
 		return p, nil
 	case len(names) == 2 && names[0] == "silence" && len(sets) == 1:
-		s := setSilence{name: names[1], start: start, end: end}
+		s := setSilence{name: names[1], start: start, end: end, copies: copies}
 		ms, err := parse.Matchers(sets[0])
 		if err != nil {
 			return nil, err

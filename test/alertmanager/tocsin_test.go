@@ -58,13 +58,15 @@ func (s scenario) playTocsin(ctx context.Context, upstream bool) ([]string, erro
 				return nil, err
 			}
 		case setSilence:
-			id, err := engine.Silences().Set(ctx, now, silence.Silence{ID: ids[do.name], Matchers: do.matchers,
-				StartsAt: now.Add(do.start), EndsAt: now.Add(do.end), CreatedBy: "test", Comment: "test"})
-			if err == nil {
-				tr.add(now, "silence %s: new id %v", do.name, id != ids[do.name])
-				ids[do.name] = id
-			} else {
-				tr.add(now, "silence %s: rejected", do.name)
+			for _, do := range do.all() {
+				id, err := engine.Silences().Set(ctx, now, silence.Silence{ID: ids[do.name], Matchers: do.matchers,
+					StartsAt: now.Add(do.start), EndsAt: now.Add(do.end), CreatedBy: "test", Comment: "test"})
+				if err == nil {
+					tr.add(now, "silence %s: new id %v", do.name, id != ids[do.name])
+					ids[do.name] = id
+				} else {
+					tr.add(now, "silence %s: rejected", do.name)
+				}
 			}
 		case expire:
 			err := engine.Silences().Expire(ctx, now, ids[do.name])
@@ -115,7 +117,7 @@ func (p push) with(l alert.Labels) push {
 // step's time.
 func (p push) tocsinAlerts(now time.Time, at time.Duration) []*alert.Alert {
 	var alerts []*alert.Alert
-	for _, l := range p.alerts {
+	for _, l := range p.labels() {
 		a := &alert.Alert{Labels: l, Annotations: alert.Labels{"pushed": at.String()}, StartsAt: now.Add(p.start), Timeout: p.timeout}
 		if p.end != noEnd {
 			a.EndsAt = now.Add(p.end)

@@ -80,12 +80,14 @@ func (s scenario) playInBubble() ([]string, error) {
 				return nil, err
 			}
 		case setSilence:
-			sil := do.upstreamSilence(now, ids[do.name])
-			if err := am.silences.Set(ctx, sil); err == nil {
-				tr.add(now, "silence %s: new id %v", do.name, sil.Id != ids[do.name])
-				ids[do.name] = sil.Id
-			} else {
-				tr.add(now, "silence %s: rejected", do.name)
+			for _, do := range do.all() {
+				sil := do.upstreamSilence(now, ids[do.name])
+				if err := am.silences.Set(ctx, sil); err == nil {
+					tr.add(now, "silence %s: new id %v", do.name, sil.Id != ids[do.name])
+					ids[do.name] = sil.Id
+				} else {
+					tr.add(now, "silence %s: rejected", do.name)
+				}
 			}
 		case expire:
 			err := am.silences.Expire(ctx, ids[do.name])
@@ -164,7 +166,7 @@ func (am *upstreamEngine) stop() {
 // them. at is the step's time.
 func (p push) upstreamAlerts(now time.Time, at time.Duration) []*amalert.Alert {
 	var alerts []*amalert.Alert
-	for _, l := range p.alerts {
+	for _, l := range p.labels() {
 		alerts = append(alerts, &amalert.Alert{UpdatedAt: now, Timeout: p.timeout, Alert: model.Alert{
 			Labels: labelSet(l), Annotations: model.LabelSet{"pushed": model.LabelValue(at.String())},
 			StartsAt: now.Add(p.start), EndsAt: now.Add(p.end)}})
