@@ -29,6 +29,9 @@ func grafana(labels ...string) string {
 	return `{"version":"1","alerts":[` + strings.Join(alerts, ",") + `]}`
 }
 
+// unsignedSNS accepts unsigned messages of Amazon SNS.
+func unsignedSNS(o *api.Options) { o.Webhook.SNS.Verify = new(bool) }
+
 // TestHooks posts a message of each system.
 func TestHooks(t *testing.T) {
 	for _, tt := range []struct {
@@ -48,7 +51,7 @@ func TestHooks(t *testing.T) {
 		{"open-falcon/mail", form, "open-falcon/mail.form", `{"alerts":2,"status":"ok"}`},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
-			a := newTestAPI(t)
+			a := newTestAPI(t, unsignedSNS)
 			body, err := os.ReadFile("../intake/testdata/" + tt.file)
 			if err != nil {
 				t.Fatal(err)
@@ -102,7 +105,7 @@ func TestHookResolves(t *testing.T) {
 		{"sns", "text/plain", []string{cloudWatch("ALARM", "21:00:00")}, []string{cloudWatch("OK", "21:20:00")}, "21:00"},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
-			a := newTestAPI(t)
+			a := newTestAPI(t, unsignedSNS)
 			for i, body := range tt.firing {
 				a.mustHook("/hooks/"+tt.path, tt.media, body)
 				if got := a.expectAlerts(1)[0]; got.StartsAt.UTC().Format("15:04") != tt.starts || !got.EndsAt.IsZero() {

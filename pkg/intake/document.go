@@ -171,10 +171,15 @@ func (n node) members() []member {
 }
 
 // texts iterates over the members of an object, in no order. It records an error if
-// one is not a scalar.
+// one has no name or is not a scalar.
 func (n node) texts() iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
-		for name, v := range n.object() {
+		object := n.object()
+		if _, ok := object[""]; ok {
+			n.doc.fail(n.path(), "a name is empty")
+			return
+		}
+		for name, v := range object {
 			s, ok := scalar(v)
 			if !ok {
 				for _, m := range n.members() { // so that always the same member is reported

@@ -27,6 +27,7 @@ func fuzz(f *testing.F, folder, media string, decode intake.Decoder) {
 		f.Add(body)
 	}
 	f.Add([]byte(`{"alerts":[{"labels":{"a":null},"status":"ok","endsAt":"9999-12-31T23:59:59-23:59"}]}`))
+	f.Add([]byte(`{"alerts":[{"labels":{"":"x"},"annotations":{"":"x"},"status":"ok"}]}`))
 	f.Add([]byte("{\"a\":\"\xff\"}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		in := intake.Input{Body: body, Media: media, Now: now, Zone: shanghai}
@@ -88,6 +89,7 @@ func FuzzGeneric(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add([]byte(`{"job":"x","raw":"\",\"y\":\"z","at":"2026-11-20"}`))
+	f.Add([]byte(`{"job":"x","raw":"\",\"\":\"z"}`))
 	fuzz(f, "generic", intake.JSON, d)
 }
 

@@ -81,8 +81,8 @@ const (
 
 // Decode decodes an alarm of CloudWatch, and confirms a subscription to an allowed
 // topic. An alarm may also come without the envelope of SNS, by raw delivery or from
-// EventBridge. Such a message has no signature, so with configured topics it is
-// accepted only from an authenticated sender or when verification is off.
+// EventBridge. Such a message has no signature, so it is accepted only from an
+// authenticated sender or when verification is off.
 func (s *SNS) Decode(ctx context.Context, in Input) (Output, error) {
 	top, err := open(in.Body)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *SNS) decodeUnsigned(top node, in Input) (Output, error) {
 			return Output{}, err
 		}
 	}
-	if len(s.config.Topics) > 0 && s.config.verify() && !in.Authenticated {
+	if s.config.verify() && !in.Authenticated {
 		return Output{}, errorf("", "the message is not signed: send it with a token, turn raw delivery off, or set webhook.sns.verify to false")
 	}
 	al := cloudWatch(top, in.Now)

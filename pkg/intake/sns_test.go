@@ -274,8 +274,8 @@ func TestSNSCertificate(t *testing.T) {
 	}
 }
 
-// TestSNSUnsigned checks that unsigned messages are accepted without configured topics,
-// from an authenticated sender, or when verification is off.
+// TestSNSUnsigned checks that unsigned messages are accepted from an authenticated sender
+// or when verification is off, with and without configured topics.
 func TestSNSUnsigned(t *testing.T) {
 	off := false
 	raw := textproto.MIMEHeader{"X-Amz-Sns-Topic-Arn": {topic}}
@@ -286,7 +286,10 @@ func TestSNSUnsigned(t *testing.T) {
 		header        textproto.MIMEHeader
 		accepted      bool
 	}{
-		{"open", intake.SNSConfig{}, false, raw, true},
+		{"no topics", intake.SNSConfig{}, false, raw, false},
+		{"no topics and no header", intake.SNSConfig{}, false, nil, false},
+		{"no topics, with a token", intake.SNSConfig{}, true, raw, true},
+		{"no topics, not verified", intake.SNSConfig{Verify: &off}, false, raw, true},
 		{"topics", intake.SNSConfig{Topics: []string{topic}}, false, raw, false},
 		{"topics, with a token", intake.SNSConfig{Topics: []string{topic}}, true, raw, true},
 		{"topics, not verified", intake.SNSConfig{Topics: []string{topic}, Verify: &off}, false, raw, true},
