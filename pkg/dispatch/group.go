@@ -184,21 +184,33 @@ func (e *Engine) routeMembers(g *group) {
 	}
 }
 
-// reroute moves firing members that belong to other groups with the present
-// configuration there, and reports whether there were any. The flush removes them
-// from this group afterwards, except those of whose end one of its logs is still to
-// be notified.
+// reroute moves firing members that the present configuration puts into other
+// groups, or whose log a group that they left still has, and reports whether there
+// were any. The flush removes them from this group afterwards if they do not belong to
+// it, except those of whose end one of its logs is still to be notified.
 func (e *Engine) reroute(ctx context.Context, now time.Time, g *group, logs []*storedLog) (moved bool, err error) {
 	var alerts []*alert.Alert
+	stored := map[string][]*storedLog{g.id: logs}
 	for _, m := range g.members {
-		if m.routed || m.rec.ResolvedAt(now) {
+		if m.rec.ResolvedAt(now) || m.routed && len(m.rec.Groups) == 1 {
 			continue
 		}
 		routes := e.root.Match(m.rec.Labels)
-		isMember := func(r *route.Route) bool { return slices.Contains(m.rec.Groups, r.GroupFor(m.rec.Labels).ID) }
-		left := func(l *storedLog) bool { return l.isFiring(m.fp) }
-		if slices.ContainsFunc(routes, func(r *route.Route) bool { return !isMember(r) }) ||
-			slices.ContainsFunc(e.reached(logs, routes), left) {
+		left, moves := slices.Clone(m.rec.Groups), false
+		for _, r := range routes {
+			id := r.GroupFor(m.rec.Labels).ID
+			moves = moves || !slices.Contains(m.rec.Groups, id)
+			left = slices.DeleteFunc(left, func(other string) bool { return other == id })
+		}
+		for _, id := range left {
+			if _, loaded := stored[id]; !loaded {
+				if stored[id], err = e.storedLogs(ctx, id); err != nil {
+					return false, err
+				}
+			}
+			moves = moves || slices.ContainsFunc(e.reached(stored[id], routes), func(l *storedLog) bool { return l.isFiring(m.fp) })
+		}
+		if moves {
 			alerts = append(alerts, m.rec.Alert)
 		}
 	}

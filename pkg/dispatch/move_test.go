@@ -2,7 +2,10 @@ package dispatch_test
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"tocsin/pkg/outbox"
@@ -148,5 +151,92 @@ func TestConfigurationChange(t *testing.T) {
 				t.Errorf("got %d notifications of the end, want %d", got, want)
 			}
 		})
+	}
+}
+
+// TestRandomConfigurationChanges checks over random changes of the configuration
+// that a channel is notified of the end of every alert that it was notified of.
+func TestRandomConfigurationChanges(t *testing.T) {
+	topics := []string{"a", "b", "c", "d"}
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		channels := map[string]*outboxtest.Channel{"ops": {}, "dba": {}, "web": {}}
+		var receivers []*outbox.Receiver
+		for _, name := range slices.Sorted(maps.Keys(channels)) {
+			r := outboxtest.Receiver(name, "chat", channels[name])
+			r.Integrations[0].Identity = "id-" + name
+			receivers = append(receivers, r)
+		}
+		newRoot := func() route.Config {
+			root := newRoute("0s", "1m", "1h")
+			root.GroupBy = [][]string{{"alertname"}, {"alertname", "topic"}, {"..."}, {}}[random.IntN(4)]
+			for range random.IntN(4) {
+				receiver := []string{"ops", "dba", "web"}[random.IntN(3)]
+				root.Routes = append(root.Routes, &route.Config{Receiver: receiver, Matchers: []string{"topic=~" + []string{"a", "a|b", "b|c", "c|d"}[random.IntN(4)]}})
+			}
+			return root
+		}
+		e := newEnv(t, newRoot(), receivers...)
+		now := 0.0
+		var history []string
+		firing := map[string]bool{} // "channel topic" by the last notification
+		check := func() {
+			for name, c := range channels {
+				for _, n := range c.Take() {
+					history = append(history, fmt.Sprintf("%v %s: %s %s;%s", now, name, n.Reason, outboxtest.Topics(n.Firing()), outboxtest.Topics(n.Resolved())))
+					for _, a := range n.Alerts {
+						key := name + " " + a.Labels["topic"]
+						firing[key] = !a.ResolvedAt(n.At)
+					}
+				}
+			}
+		}
+		active := map[string]bool{}
+		for range 40 {
+			topic := topics[random.IntN(len(topics))]
+			switch random.IntN(5) {
+			case 0:
+				if active[topic] {
+					e.resolve(at(now), topic)
+					active[topic] = false
+					history = append(history, fmt.Sprintf("%v %s resolves", now, topic))
+				}
+			case 1, 2:
+				if !active[topic] {
+					history = append(history, fmt.Sprintf("%v %s fires", now, topic))
+				}
+				e.fire(at(now), topic)
+				active[topic] = true
+			case 3:
+				root := newRoot()
+				e.reopen(root)
+				history = append(history, fmt.Sprintf("%v group by %v, %d routes", now, root.GroupBy, len(root.Routes)))
+				for _, r := range root.Routes {
+					history = append(history, fmt.Sprintf("\t%s to %s", r.Matchers, r.Receiver))
+				}
+				if random.IntN(2) == 0 {
+					if err := e.engine.Restart(t.Context(), at(now)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			now += float64(random.IntN(50))
+			e.tick(at(now))
+			check()
+		}
+		e.resolve(at(now), topics...)
+		for range 40 {
+			now += 30
+			e.tick(at(now))
+			check()
+		}
+		for key, lost := range firing {
+			if lost {
+				t.Fatalf("seed %d: got no end of %s:\n%s", seed, key, strings.Join(history, "\n"))
+			}
+		}
+		if next := e.nextDue(); !next.IsZero() {
+			t.Fatalf("seed %d: got a group that is due at %v, want none", seed, next.Sub(t0))
+		}
 	}
 }
