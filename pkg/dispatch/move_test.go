@@ -240,3 +240,19 @@ func TestRandomConfigurationChanges(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeIngest checks that alerts which join more groups than one commit has room
+// for are stored in several.
+func TestLargeIngest(t *testing.T) {
+	c := &outboxtest.Channel{}
+	root := newRouteByTopic()
+	for range 6 {
+		root.Routes = append(root.Routes, &route.Config{Receiver: "ops", Matchers: []string{"alertname=Lag"}, Continue: true})
+	}
+	e := newEnv(t, root, outboxtest.Receiver("ops", "test", c))
+	e.fire(at(0), numbered("t", 1000)...)
+	alerts, err := e.engine.Alerts(t.Context(), at(0))
+	if err != nil || len(alerts) != 1000 {
+		t.Errorf("got %d alerts and %v, want 1000", len(alerts), err)
+	}
+}
