@@ -23,7 +23,7 @@ import (
 const (
 	maxResponse = 64 << 10 // bytes of a response body that are read
 	maxExcerpt  = 200      // bytes of a response body that an error shows
-	// maxRetryAfter bounds the wait that a Retry-After header can ask for.
+	// maxRetryAfter bounds the wait that a header can ask for.
 	maxRetryAfter = time.Hour
 )
 
@@ -59,15 +59,16 @@ func PostJSON(ctx context.Context, client *http.Client, address string, header h
 	all := http.Header{}
 	maps.Copy(all, header)
 	all.Set("Content-Type", "application/json")
-	return do(ctx, client, http.MethodPost, address, all, bytes.NewReader(body))
+	return do(ctx, client, http.MethodPost, "post to", address, all, bytes.NewReader(body))
 }
 
 // Get gets address. It treats the address and errors as PostJSON does.
 func Get(ctx context.Context, client *http.Client, address string) (*Response, error) {
-	return do(ctx, client, http.MethodGet, address, nil, nil)
+	return do(ctx, client, http.MethodGet, "get from", address, nil, nil)
 }
 
-func do(ctx context.Context, client *http.Client, method, address string, header http.Header, body io.Reader) (*Response, error) {
+// do makes a request. doing describes it in errors, before the host.
+func do(ctx context.Context, client *http.Client, method, doing, address string, header http.Header, body io.Reader) (*Response, error) {
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -89,7 +90,7 @@ func do(ctx context.Context, client *http.Client, method, address string, header
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, failed(map[string]string{http.MethodPost: "post to", http.MethodGet: "get from"}[method], err)
+		return nil, failed(doing, err)
 	}
 	defer resp.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
@@ -151,8 +152,12 @@ func (r *Response) Sanitize(s string) string {
 }
 
 // retryAfter parses the header Retry-After in its form of seconds.
-func (r *Response) retryAfter() time.Duration {
-	seconds, err := strconv.Atoi(r.Header.Get("Retry-After"))
+func (r *Response) retryAfter() time.Duration { return r.Wait("Retry-After") }
+
+// Wait returns the wait that a header asks for, a number of seconds, and at most an
+// hour. It is zero when the response has no such header, or not a number in it.
+func (r *Response) Wait(header string) time.Duration {
+	seconds, err := strconv.Atoi(r.Header.Get(header))
 	if err != nil || seconds < 0 {
 		return 0
 	}

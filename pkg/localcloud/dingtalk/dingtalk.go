@@ -74,7 +74,7 @@ type robot struct {
 	Robot
 	sent        []time.Time // within the last minute
 	lockedUntil time.Time
-	rejection   *apiError // the answer to every message, nil for none
+	rejection   *apiError // the response to every message, nil for none
 }
 
 // New returns a server without robots. now is its clock.

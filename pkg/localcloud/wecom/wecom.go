@@ -51,7 +51,7 @@ type Server struct {
 // robot is one robot of a group.
 type robot struct {
 	sent      []time.Time // within the last minute
-	rejection *apiError   // the answer to every message, nil for none
+	rejection *apiError   // the response to every message, nil for none
 }
 
 // New returns a server without robots. now is its clock.

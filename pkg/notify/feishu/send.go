@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +74,7 @@ func checkResponse(r *notify.Response) (degradeStep, *notify.Error) {
 	if c := cmp.Or(body.Code, body.Old); undecoded == nil && c != nil {
 		code = strconv.Itoa(*c)
 	}
-	if step, e := findError(code, text, r.Header); e != nil {
+	if step, e := findError(code, text, r); e != nil {
 		return step, chat.WithVendorText(e, "Feishu", text)
 	}
 	if e := r.StatusError(); e != nil {
@@ -93,11 +92,11 @@ func checkResponse(r *notify.Response) (degradeStep, *notify.Error) {
 }
 
 // findError returns the error of a known code and what to do about it at once.
-func findError(code, text string, header http.Header) (degradeStep, *notify.Error) {
+func findError(code, text string, r *notify.Response) (degradeStep, *notify.Error) {
 	e := errorTable.Find(code, text)
 	switch code {
 	case "99991400":
-		e.RetryAfter = rateLimitReset(header)
+		e.RetryAfter = r.Wait("x-ogw-ratelimit-reset")
 	case "11310", "230099":
 		return sendText, e
 	case "11246":
@@ -143,18 +142,6 @@ func innerCode(text string) string {
 	_, after, _ := strings.Cut(text, "ErrCode:")
 	code, _, _ := strings.Cut(strings.TrimSpace(after), ";")
 	return strings.TrimSpace(code)
-}
-
-// maxRetryAfter limits the wait that a header can ask for.
-const maxRetryAfter = time.Hour
-
-// rateLimitReset returns how long to wait according to the header of the open API.
-func rateLimitReset(header http.Header) time.Duration {
-	seconds, err := strconv.Atoi(header.Get("x-ogw-ratelimit-reset"))
-	if err != nil || seconds < 0 {
-		return 0
-	}
-	return min(time.Duration(min(seconds, 1<<20))*time.Second, maxRetryAfter)
 }
 
 // sign returns the time in seconds and the signature for it: HMAC-SHA256 of nothing,

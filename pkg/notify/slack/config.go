@@ -19,7 +19,7 @@ type Config struct {
 	// APIURL is the address of an incoming webhook.
 	APIURL setting.Secret `yaml:"api_url,omitempty"`
 	// Channel, Username, IconEmoji and IconURL are for webhooks that let the sender
-	// choose them; Slack's present ones ignore them.
+	// choose them; those of Slack's apps ignore them.
 	Channel   string `yaml:"channel,omitempty"`
 	Username  string `yaml:"username,omitempty"`
 	IconEmoji string `yaml:"icon_emoji,omitempty"`
@@ -52,7 +52,7 @@ func (*Config) UnsupportedKeys() string {
 // default, as in Alertmanager.
 var kind = notify.Kind{Name: "slack", Quotas: []notify.Quota{{Messages: 1, Per: time.Second}}}
 
-// Kind returns what all webhooks have in common.
+// Kind returns the properties that all Slack webhooks share.
 func (*Config) Kind() notify.Kind { return kind }
 
 const example = "https://hooks.slack.com/services/T…/B…/…"

@@ -12,22 +12,22 @@ import (
 
 // send delivers one message. Success is status 200 with the text "ok".
 func send(ctx context.Context, client *http.Client, address string, payload []byte) error {
-	answer, err := notify.PostJSON(ctx, client, address, nil, payload)
+	response, err := notify.PostJSON(ctx, client, address, nil, payload)
 	if err != nil {
 		return err
 	}
-	word := strings.TrimSpace(string(answer.Body))
-	if answer.Status == http.StatusOK && word == "ok" {
+	word := strings.TrimSpace(string(response.Body))
+	if response.Status == http.StatusOK && word == "ok" {
 		return nil
 	}
 	// The word decides, whatever the status.
 	if e := errorTable.Find(word, ""); e != nil {
 		return e
 	}
-	e := answer.StatusError()
+	e := response.StatusError()
 	switch {
 	case e == nil:
-		return chat.ForeignResponse("Slack", `"ok"`, answer)
+		return chat.ForeignResponse("Slack", `"ok"`, response)
 	case e.Class == notify.Rate:
 		e.RetryAfter = max(e.RetryAfter, time.Second)
 	}
