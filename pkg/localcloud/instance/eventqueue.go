@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"net/http"
 	"sync"
 )
 
@@ -12,6 +13,14 @@ type Event struct {
 	Header  map[string]string
 
 	result chan Result
+}
+
+// Write responds to a poll with the event. One that is lost on its way times out.
+func (e *Event) Write(w http.ResponseWriter) {
+	for name, value := range e.Header {
+		w.Header().Set(name, value)
+	}
+	_, _ = w.Write(e.Payload)
 }
 
 // Result is an instance's response to an event.

@@ -120,10 +120,7 @@ func (f *Function) serveNext(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	for name, value := range e.Header {
-		w.Header().Set(name, value)
-	}
-	_, _ = w.Write(e.Payload) // if it is lost, the event times out
+	e.Write(w)
 }
 
 func (f *Function) serveResult(failed bool) http.HandlerFunc {

@@ -80,10 +80,7 @@ func (c *Custom) serveNext(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	for name, value := range e.Header {
-		w.Header().Set(name, value)
-	}
-	_, _ = w.Write(e.Payload) // if it is lost, the event times out
+	e.Write(w)
 }
 
 func (c *Custom) serveResult(failed bool) http.HandlerFunc {
