@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/localcloud/fault"
 	"tocsin/pkg/localcloud/network"
 	"tocsin/pkg/localcloud/tencentcloud"
@@ -69,6 +70,16 @@ func NewPhoneVendor[C ChannelConfig](cloud *tencentcloud.Cloud, env *notify.Env,
 			return out
 		},
 	}
+}
+
+// PhoneNotification returns a notification of one alert, whose annotation phones names
+// two numbers.
+func PhoneNotification() *alert.Notification {
+	return Notification(&alert.Alert{
+		Labels:      alert.Labels{"alertname": "磁盘将满", "severity": "critical"},
+		Annotations: alert.Labels{"phones": "13800000001; +8613800000002"},
+		StartsAt:    Ago(time.Minute),
+	})
 }
 
 // UseRoleKey makes the environment hold the temporary key of a function's role, which

@@ -13,7 +13,7 @@ func TestValidate(t *testing.T) {
 		want   []string
 	}{
 		{"valid", func(*Config) {}, nil},
-		{"template of numbers", func(c *Config) { c.To = []string{"{{ .CommonAnnotations.tos }}"} }, nil},
+		{"template of numbers", func(c *Config) { c.To = []string{"{{ .CommonAnnotations.phones }}"} }, nil},
 		{"international numbers without a signature", func(c *Config) { c.To, c.SignName = []string{"+14155550100"}, "" }, nil},
 		{"no application", func(c *Config) { c.SdkAppID = "" }, []string{"[sdk_app_id]"}},
 		{"no signature", func(c *Config) { c.SignName = "" }, []string{"[sign_name]"}},

@@ -47,15 +47,6 @@ func newConfig(to ...string) *Config {
 	}}
 }
 
-func diskFull() *alert.Notification {
-	n := notifytest.Notification(&alert.Alert{
-		Labels:      alert.Labels{"alertname": "磁盘将满", "severity": "critical"},
-		Annotations: alert.Labels{"tos": "13800000001; +8613800000002"},
-		StartsAt:    notifytest.Ago(time.Minute),
-	})
-	return n
-}
-
 // send delivers n and returns the outcomes by unit.
 func send(t *testing.T, c *Config, env *notify.Env, n *alert.Notification) map[string]*notify.Error {
 	t.Helper()
@@ -65,8 +56,8 @@ func send(t *testing.T, c *Config, env *notify.Env, n *alert.Notification) map[s
 func TestOneMessagePerNumber(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	// One number in four forms, and another one in an annotation.
-	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.tos }}")
-	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.phones }}")
+	notifytest.SendAll(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 	inbox := cloud.SMS.Inbox()
 	if len(inbox) != 2 || cloud.Count("SendSms") != 1 {
 		t.Fatalf("got %d messages by %d calls, want 2 by 1", len(inbox), cloud.Count("SendSms"))
@@ -95,7 +86,7 @@ func TestTemplateKinds(t *testing.T) {
 			cloud, env := startCloud(t, nil)
 			c := newConfig("13800000001")
 			tt.change(c)
-			notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+			notifytest.SendAll(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 			if got := cloud.SMS.Inbox()[0].Text; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -111,7 +102,7 @@ func TestNumbersAreSplitIntoCalls(t *testing.T) {
 	}
 	international := []string{"+85290000000", "+14155550100"}
 	c := newConfig(slices.Concat(domestic, international)...)
-	messages := notifytest.Messages(t, notifytest.New(t, c, env), diskFull())
+	messages := notifytest.Messages(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 	var sizes []int
 	for _, m := range messages {
 		sizes = append(sizes, len(m.Units))
@@ -119,7 +110,7 @@ func TestNumbersAreSplitIntoCalls(t *testing.T) {
 	if !slices.Equal(sizes, []int{200, 1, 2}) || !slices.Equal(messages[2].Units, international) {
 		t.Fatalf("got calls of %v numbers, the last to %q; want 200, 1 and the international ones", sizes, messages[2].Units)
 	}
-	outcomes := send(t, c, env, diskFull())
+	outcomes := send(t, c, env, notifytest.PhoneNotification())
 	if got := len(cloud.SMS.Inbox()); got != 201 {
 		t.Errorf("got %d messages, want 201", got)
 	}
@@ -137,7 +128,7 @@ func TestNumbersAreSplitIntoCalls(t *testing.T) {
 
 func TestOneRejectedNumberDoesNotAffectTheOthers(t *testing.T) {
 	_, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.Blacklist = []string{"+8613800000002"} })
-	n := diskFull()
+	n := notifytest.PhoneNotification()
 	n.Alerts[0].Annotations["list"] = "13800000001,13800000002,13800000003,ops@example.com"
 	outcomes := send(t, newConfig("{{ .CommonAnnotations.list }}"), env, n)
 	for unit, want := range map[string]string{
@@ -155,7 +146,7 @@ func TestOneRejectedNumberDoesNotAffectTheOthers(t *testing.T) {
 
 func TestUsedUpBalance(t *testing.T) {
 	_, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.Balance = 1 })
-	outcomes := send(t, newConfig("13800000001", "13800000002"), env, diskFull())
+	outcomes := send(t, newConfig("13800000001", "13800000002"), env, notifytest.PhoneNotification())
 	if e := outcomes["+8613800000001"]; e != nil {
 		t.Errorf("got error %v for the first message, want it accepted", e)
 	}
@@ -167,8 +158,8 @@ func TestUsedUpBalance(t *testing.T) {
 func TestSecondMessageWithin30Seconds(t *testing.T) {
 	_, env := startCloud(t, nil)
 	c := newConfig("13800000001")
-	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
-	if e := send(t, c, env, diskFull())["+8613800000001"]; e == nil || e.Class != notify.Rate || e.RetryAfter != 30*time.Second {
+	notifytest.SendAll(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
+	if e := send(t, c, env, notifytest.PhoneNotification())["+8613800000001"]; e == nil || e.Class != notify.Rate || e.RetryAfter != 30*time.Second {
 		t.Errorf("got error %v, want a rate limit of 30 seconds", e)
 	}
 }
@@ -177,10 +168,10 @@ func TestTooLongValuesAreSentShorter(t *testing.T) {
 	cloud, env := startCloud(t, func(a *tencentcloud.SMSApp) { a.ParamLimit = 6 })
 	c := newConfig("13800000001")
 	c.Params[0] = "订单消费积压告警 https://example.com/1"
-	if e := send(t, c, env, diskFull())["+8613800000001"]; e == nil || e.Class != notify.TooLong {
+	if e := send(t, c, env, notifytest.PhoneNotification())["+8613800000001"]; e == nil || e.Class != notify.TooLong {
 		t.Fatalf("got error %v for long values, want them too long", e)
 	}
-	n := diskFull()
+	n := notifytest.PhoneNotification()
 	n.HalfSize = true
 	notifytest.SendAll(t, notifytest.New(t, c, env), n)
 	if got, want := cloud.SMS.Inbox()[0].Text, "【示例公司】告警：订单消费积压，级别 critic，请处理。"; got != want {
@@ -193,12 +184,12 @@ func TestKeyOfTheFunctionsRole(t *testing.T) {
 	notifytest.UseRoleKey(t, cloud)
 	c := newConfig("13800000001")
 	c.SecretID, c.SecretKey = "", ""
-	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+	notifytest.SendAll(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 }
 
 func TestNoRecipients(t *testing.T) {
 	_, env := startCloud(t, nil)
-	_, err := notifytest.New(t, newConfig("{{ .CommonAnnotations.none }}"), env).Messages(diskFull())
+	_, err := notifytest.New(t, newConfig("{{ .CommonAnnotations.none }}"), env).Messages(notifytest.PhoneNotification())
 	if want := "there are no recipients"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got error %v, want %q", err, want)
 	}
@@ -206,7 +197,7 @@ func TestNoRecipients(t *testing.T) {
 
 func TestTarget(t *testing.T) {
 	_, env := startCloud(t, nil)
-	messages := notifytest.Messages(t, notifytest.New(t, newConfig("13800000001", "13800000002"), env), diskFull())
+	messages := notifytest.Messages(t, notifytest.New(t, newConfig("13800000001", "13800000002"), env), notifytest.PhoneNotification())
 	if got, want := messages[0].Target, "+86138****0001 +1"; got != want {
 		t.Errorf("got target %q, want %q", got, want)
 	}
@@ -221,8 +212,8 @@ func TestGolden(t *testing.T) {
 		"lag-firing":         notifytest.Notification(lag("order-created"), lag("order-paid")),
 		"lag-firing-shorter": notifytest.Notification(lag("order-created"), lag("order-paid")),
 		"lag-resolved":       notifytest.Notification(notifytest.Resolved(lag("order-created"))...),
-		"generic-firing":     diskFull(),
-		"generic-resolved":   notifytest.Notification(notifytest.Resolved(diskFull().Alerts...)...),
+		"generic-firing":     notifytest.PhoneNotification(),
+		"generic-resolved":   notifytest.Notification(notifytest.Resolved(notifytest.PhoneNotification().Alerts...)...),
 	} {
 		n.HalfSize = name == "lag-firing-shorter"
 		for _, language := range []string{"zh", "en"} {

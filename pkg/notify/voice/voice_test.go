@@ -44,14 +44,6 @@ func newConfig(to ...string) *Config {
 	}}
 }
 
-func diskFull() *alert.Notification {
-	return notifytest.Notification(&alert.Alert{
-		Labels:      alert.Labels{"alertname": "磁盘将满", "severity": "critical"},
-		Annotations: alert.Labels{"phones": "13800000001; +8613800000002"},
-		StartsAt:    notifytest.Ago(time.Minute),
-	})
-}
-
 // send delivers n and returns the outcomes by unit.
 func send(ctx context.Context, t *testing.T, c *Config, env *notify.Env, n *alert.Notification) map[string]*notify.Error {
 	t.Helper()
@@ -62,7 +54,7 @@ func TestOneCallPerNumber(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	// One number in four forms, and another one in an annotation.
 	c := newConfig("+8613800000001, 008613800000001;8613800000001", "138 0000 0001", "{{ .CommonAnnotations.phones }}")
-	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+	notifytest.SendAll(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 	calls := cloud.Calls.Inbox()
 	if len(calls) != 2 || cloud.Count("SendTtsVoice") != 2 {
 		t.Fatalf("got %d calls by %d requests, want 2 by 2", len(calls), cloud.Count("SendTtsVoice"))
@@ -82,7 +74,7 @@ func TestRequest(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	c := newConfig("13800000001")
 	c.TemplateID, c.Params, c.PlayTimes, c.Region = "1002", nil, 3, "ap-beijing"
-	n := diskFull()
+	n := notifytest.PhoneNotification()
 	n.ID = strings.Repeat("1234567890", 60)
 	notifytest.SendAll(t, notifytest.New(t, c, env), n)
 	request, call := cloud.Requests()[0], cloud.Calls.Inbox()[0]
@@ -98,7 +90,7 @@ func TestRequest(t *testing.T) {
 
 func TestOneRejectedNumberDoesNotPreventTheOtherCalls(t *testing.T) {
 	cloud, env := startCloud(t, func(a *tencentcloud.VoiceApp) { a.Blacklist = []string{"+8613800000001"} })
-	n := diskFull()
+	n := notifytest.PhoneNotification()
 	n.Alerts[0].Annotations["list"] = "13800000001,+85290000000,ops@example.com,13800000002"
 	outcomes := send(t.Context(), t, newConfig("{{ .CommonAnnotations.list }}"), env, n)
 	for unit, want := range map[string]string{
@@ -136,9 +128,9 @@ func TestLimitsOfANumber(t *testing.T) {
 			cloud, env := startCloud(t, tt.limit)
 			c := newConfig("13800000001")
 			for range tt.calls {
-				notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+				notifytest.SendAll(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 			}
-			e := send(t.Context(), t, c, env, diskFull())["+8613800000001"]
+			e := send(t.Context(), t, c, env, notifytest.PhoneNotification())["+8613800000001"]
 			if e == nil || e.Class != tt.class || e.RetryAfter != tt.retryAfter || e.Ambiguous {
 				t.Errorf("got error %+v, want class %q after %v", e, tt.class, tt.retryAfter)
 			}
@@ -154,10 +146,10 @@ func TestTooLongValuesAreSentShorter(t *testing.T) {
 	c := newConfig("13800000001")
 	c.TemplateID = "1003" // 338 characters without its variables
 	c.Params[0] = "订单 10.0.0.5 消费积压 https://example.com/1"
-	if e := send(t.Context(), t, c, env, diskFull())["+8613800000001"]; e == nil || e.Class != notify.TooLong {
+	if e := send(t.Context(), t, c, env, notifytest.PhoneNotification())["+8613800000001"]; e == nil || e.Class != notify.TooLong {
 		t.Fatalf("got error %v for long values, want them too long", e)
 	}
-	n := diskFull()
+	n := notifytest.PhoneNotification()
 	n.HalfSize = true
 	notifytest.SendAll(t, notifytest.New(t, c, env), n)
 	if got, want := cloud.Calls.Inbox()[0].Text, strings.Repeat("长", 336)+"订单 10_，critic。"; got != want {
@@ -172,7 +164,7 @@ func TestDeadlineBetweenCalls(t *testing.T) {
 	cloud.Inject(tencentcloud.Fault{Do: fault.Hang})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	outcomes := send(ctx, t, newConfig("13800000001", "13800000002"), env, diskFull())
+	outcomes := send(ctx, t, newConfig("13800000001", "13800000002"), env, notifytest.PhoneNotification())
 	for number, ambiguous := range map[string]bool{"+8613800000001": true, "+8613800000002": false} {
 		if e := outcomes[number]; e == nil || e.Class != notify.Retry || e.Ambiguous != ambiguous {
 			t.Errorf("got error %+v for %s, want one to retry with ambiguous %v", e, number, ambiguous)
@@ -186,7 +178,7 @@ func TestDeadlineBetweenCalls(t *testing.T) {
 func TestKeyWithoutPermission(t *testing.T) {
 	cloud, env := startCloud(t, nil)
 	cloud.SetKey(notifytest.TencentSecretID, tencentcloud.Key{Secret: notifytest.TencentSecretKey, Deny: []string{"vms:SendTtsVoice"}})
-	e := send(t.Context(), t, newConfig("13800000001"), env, diskFull())["+8613800000001"]
+	e := send(t.Context(), t, newConfig("13800000001"), env, notifytest.PhoneNotification())["+8613800000001"]
 	if e == nil || e.Class != notify.Permanent || !strings.Contains(e.Message, "vms:SendTtsVoice: allow it in CAM") {
 		t.Errorf("got error %v, want the missing permission", e)
 	}
@@ -197,12 +189,12 @@ func TestKeyOfTheFunctionsRole(t *testing.T) {
 	notifytest.UseRoleKey(t, cloud)
 	c := newConfig("13800000001")
 	c.SecretID, c.SecretKey = "", ""
-	notifytest.SendAll(t, notifytest.New(t, c, env), diskFull())
+	notifytest.SendAll(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 }
 
 func TestRecipientsThatCannotBeCalled(t *testing.T) {
 	_, env := startCloud(t, nil)
-	n := diskFull()
+	n := notifytest.PhoneNotification()
 	var many []string
 	for i := range 101 {
 		many = append(many, fmt.Sprintf("138%08d", i))
@@ -240,7 +232,7 @@ func TestPreview(t *testing.T) {
 			env.Language = tt.language
 			c := newConfig("13800000001", "13800000002")
 			tt.change(c)
-			messages := notifytest.Messages(t, notifytest.New(t, c, env), diskFull())
+			messages := notifytest.Messages(t, notifytest.New(t, c, env), notifytest.PhoneNotification())
 			if got := messages[0].Text; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
