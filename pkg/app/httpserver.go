@@ -141,6 +141,6 @@ type requestBody struct {
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.read = b.read || err == io.EOF //nolint:errorlint // a body returns it unwrapped
+	b.read = b.read || err == io.EOF
 	return n, err
 }

@@ -103,7 +103,7 @@ func (c *client) config(ctx context.Context, etag string) (body []byte, newTag s
 	if etag != "" {
 		header.Set("If-None-Match", etag)
 	}
-	resp, body, err := c.do(ctx, http.MethodGet, "/config", header, nil, maxConfigSize)
+	resp, body, err := c.do(ctx, http.MethodGet, "/config", header, nil, maxConfigSize) //nolint:bodyclose // do closes it
 	switch {
 	case err != nil:
 		return nil, "", err
@@ -118,7 +118,7 @@ func (c *client) config(ctx context.Context, etag string) (body []byte, newTag s
 // report sends the body of a report. Errors are *requestError.
 func (c *client) report(ctx context.Context, body []byte) error {
 	header := http.Header{"Content-Type": {"application/json"}}
-	resp, answer, err := c.do(ctx, http.MethodPost, "/report", header, body, maxResponseSize)
+	resp, answer, err := c.do(ctx, http.MethodPost, "/report", header, body, maxResponseSize) //nolint:bodyclose // do closes it
 	if err != nil {
 		return err
 	}

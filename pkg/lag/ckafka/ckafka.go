@@ -133,7 +133,7 @@ func (r *Reader) readGroup(ctx context.Context, name string) lag.Group {
 func sharedError(groups []lag.Group) error {
 	var first *tencent.Error
 	for _, g := range groups {
-		e, failed := g.Err.(*tencent.Error)
+		e, failed := g.Err.(*tencent.Error) //nolint:errorlint // a wrapped one is about its group
 		if !failed || len(g.Topics) > 0 {
 			return nil
 		}

@@ -126,7 +126,8 @@ func (p *pollUpdate) updateTopicEnds(stored []byte, observed []observedEnd) []by
 	old, out := iterateBlob(stored), newBlobBuilder(len(stored)+8)
 	var buffer [maxSnapshots + 1]int64
 	for more := old.next(); more || len(observed) > 0; {
-		id, ends := int32(0), buffer[:1] // newest first; the first is the poll's
+		var id int32
+		ends := buffer[:1] // newest first; the first is the poll's
 		if more && (len(observed) == 0 || old.id <= observed[0].id) {
 			id = old.id
 			ends = decodeEnds(old.body, ends, len(p.snapshotTimes)-1+len(p.droppedSnapshots))
