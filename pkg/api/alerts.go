@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/dispatch"
+	"tocsin/pkg/store"
 )
 
 // gettableAlert and alertGroup are types of Alertmanager's openapi.yaml.
@@ -187,9 +189,13 @@ func (a *api) postAlerts(r *http.Request, now time.Time) (any, error) {
 	var invalid errorList
 	for i := range posted {
 		al := a.alert(&posted[i], now)
-		if err := a.validate(al); err != nil {
+		err := a.validate(al)
+		if errors.Is(err, errStoredSize) { // which Alertmanager does not have
+			err = fmt.Errorf("alert %d: %w", i, err)
+		}
+		if err != nil {
 			a.counters.invalid.Add(1, "v2")
-			invalid.add(err)
+			invalid.add(i, err)
 			continue
 		}
 		alerts = append(alerts, al)
@@ -201,7 +207,7 @@ func (a *api) postAlerts(r *http.Request, now time.Time) (any, error) {
 		a.flush(r.Context())
 	}
 	if err := invalid.join(); err != nil {
-		a.Log.WarnContext(r.Context(), "invalid alerts rejected", "invalid", invalid.count, "valid", len(alerts), "err", err)
+		a.Log.WarnContext(r.Context(), "invalid alerts rejected", "invalid", len(invalid.positions), "valid", len(alerts), "err", err)
 		return nil, textError(http.StatusBadRequest, "%s", err)
 	}
 	return nil, nil
@@ -297,6 +303,9 @@ func (a *api) validate(al *alert.Alert) error {
 	if err := a.validateNames(al.Labels); err != nil {
 		return fmt.Errorf("invalid label set: %w", err)
 	}
+	if err := checkStoredSize(al.Labels); err != nil {
+		return fmt.Errorf("invalid label set: %w", err)
+	}
 	if err := a.validateNames(al.Annotations); err != nil {
 		return fmt.Errorf("invalid annotations: %w", err)
 	}
@@ -328,21 +337,62 @@ func size(al *alert.Alert) int {
 	return n
 }
 
-// errorList collects the errors in alerts, up to a readable number.
-type errorList struct {
-	count int
-	errs  []error
+// maxStoredLabels is the limit on the size of labels as stored with a group that is
+// grouped by all of them. The other half of a value is for the alerts of a notification,
+// and 20 KiB for labels and matchers of the route.
+const maxStoredLabels = store.MaxValue/2 - 20<<10
+
+// errStoredSize is wrapped when labels exceed maxStoredLabels.
+var errStoredSize = errors.New("too large for the store")
+
+// checkStoredSize returns an error if the group of an alert with these labels cannot be
+// stored. A group has its labels as JSON, and its key, which quotes them, as JSON again:
+// there, one byte takes up to twelve.
+func checkStoredSize(l alert.Labels) error {
+	plain := 0
+	for name, value := range l {
+		plain += len(name) + len(value)
+	}
+	if 12*plain <= maxStoredLabels {
+		return nil
+	}
+	stored := 0
+	for name, value := range l {
+		for _, s := range [...]string{name, value} {
+			stored += jsonSize(s) + jsonSize(strconv.Quote(s))
+		}
+	}
+	if stored > maxStoredLabels {
+		return fmt.Errorf("%w: the labels take %d bytes there, at most %d are allowed", errStoredSize, stored, maxStoredLabels)
+	}
+	return nil
 }
 
-func (l *errorList) add(err error) {
+// jsonSize returns the size of s as JSON.
+func jsonSize(s string) int {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // cannot happen for a string
+	}
+	return len(b)
+}
+
+// errorList collects the errors of alerts and their positions in a request, up to a
+// readable number of errors.
+type errorList struct {
+	positions []int
+	errs      []error
+}
+
+func (l *errorList) add(position int, err error) {
 	const maxErrors = 100
-	if l.count++; l.count <= maxErrors {
+	if l.positions = append(l.positions, position); len(l.positions) <= maxErrors {
 		l.errs = append(l.errs, err)
 	}
 }
 
 func (l *errorList) join() error {
-	if more := l.count - len(l.errs); more > 0 {
+	if more := len(l.positions) - len(l.errs); more > 0 {
 		return errors.Join(append(l.errs, fmt.Errorf("and %d more", more))...)
 	}
 	return errors.Join(l.errs...)

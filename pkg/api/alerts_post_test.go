@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -328,4 +329,45 @@ func TestPanic(t *testing.T) {
 	if status, _ := a.get("/api/v2/alerts"); status != 200 {
 		t.Errorf("after the panic: got %d, want 200", status)
 	}
+}
+
+// poison are values of a label that take several times their size in the store, where
+// they are part of the group's key, too.
+var poison = map[string]string{
+	"quotes":             strings.Repeat(`"`, 250_000),
+	"line separators":    strings.Repeat("\u2028", 80_000),
+	"angle brackets":     strings.Repeat("<", 200_000),
+	"control characters": strings.Repeat("\x01", 200_000),
+}
+
+// TestPoisonousLabels checks that an alert which the store cannot keep, or its group, is
+// refused by its index, and that the others are stored.
+func TestPoisonousLabels(t *testing.T) {
+	for name, value := range poison {
+		t.Run(name, func(t *testing.T) {
+			quoted, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := newTestAPI(t)
+			status, response := a.post("/api/v2/alerts", `[{"labels":{"alertname":"A"}},{"labels":{"alertname":`+string(quoted)+`}},{"labels":{"alertname":"C"}}]`)
+			if want := `"alert 1: invalid label set: `; status != 400 || !strings.HasPrefix(response, want) || len(response) > 300 {
+				t.Errorf("API v2: got %d %.300s, want 400 with the prefix %s", status, response, want)
+			}
+			if got := a.names("/api/v2/alerts"); got != "A C" && got != "C A" {
+				t.Errorf("API v2: got firing %.100q, want A and C", got)
+			}
+
+			a = newTestAPI(t, func(o *api.Options) { o.Webhook.MaxBody = 4 << 20 })
+			status, response = a.hook("/hooks/grafana", "application/json", grafana(`{"alertname":"A"}`, `{"alertname":`+string(quoted)+`}`, `{"alertname":"C"}`))
+			if want := `{"code":400,"message":"alert 1: invalid label set: `; status != 400 || !strings.HasPrefix(response, want) || !strings.HasSuffix(response, `,"alerts":2,"rejected":[1]}`) {
+				t.Errorf("hook: got %d %.300s, want 400 with the prefix %s and the rejected alert", status, response, want)
+			}
+			a.expectAlerts(2)
+			a.expectFlushes(1)
+		})
+	}
+	t.Run("200 KB of letters are accepted", func(t *testing.T) {
+		newTestAPI(t).mustPost("/api/v2/alerts", `[{"labels":{"alertname":"`+strings.Repeat("x", 200_000)+`"}}]`)
+	})
 }

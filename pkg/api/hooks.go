@@ -65,10 +65,11 @@ func ignoreContext(d intake.Decoder) func(context.Context, intake.Input) (intake
 	return func(_ context.Context, in intake.Input) (intake.Output, error) { return d(in) }
 }
 
-// receive decodes a message and stores its alerts, all or none. A 200 means that they
-// are durable.
+// receive decodes a message and stores its valid alerts. A 200 means that all are
+// durable. With invalid alerts it responds with 400, which names them by their position
+// in the message; the others are durable, and sending them again changes nothing.
 func (a *api) receive(r *http.Request, now time.Time, h *hook) (any, error) {
-	out, err := a.decodeMessage(r, now, h)
+	out, rejected, err := a.decodeMessage(r, now, h)
 	if err != nil {
 		return nil, a.logRejected(r, h, err)
 	}
@@ -78,22 +79,35 @@ func (a *api) receive(r *http.Request, now time.Time, h *hook) (any, error) {
 		}
 		a.flush(r.Context())
 	}
+	if err := rejected.join(); err != nil {
+		return nil, a.logRejected(r, h, &httpError{http.StatusBadRequest, rejectedBody{
+			errorBody{http.StatusBadRequest, err.Error()}, len(out.Alerts), rejected.positions,
+		}})
+	}
 	response := map[string]any{"status": "ok", "alerts": len(out.Alerts)}
 	maps.Copy(response, out.Reply)
 	return response, nil
 }
 
-// decodeMessage decodes a message into valid alerts.
-func (a *api) decodeMessage(r *http.Request, now time.Time, h *hook) (intake.Output, error) {
+// rejectedBody is the body of the response to a message of which some alerts are
+// invalid.
+type rejectedBody struct {
+	errorBody
+	Alerts   int   `json:"alerts"`   // that were stored
+	Rejected []int `json:"rejected"` // positions in the message
+}
+
+// decodeMessage decodes a message into valid alerts, and the errors of the others.
+func (a *api) decodeMessage(r *http.Request, now time.Time, h *hook) (out intake.Output, rejected errorList, err error) {
 	in, err := a.hookInput(r, now, h)
 	if err != nil {
-		return intake.Output{}, err
+		return out, rejected, err
 	}
-	out, err := h.decode(r.Context(), in)
-	if err != nil {
-		return intake.Output{}, decodeError(err)
+	if out, err = h.decode(r.Context(), in); err != nil {
+		return out, rejected, decodeError(err)
 	}
-	return out, a.completeAlerts(r, now, h, out.Alerts)
+	out.Alerts, rejected, err = a.completeAlerts(r, now, h, out)
+	return out, rejected, err
 }
 
 // logRejected logs why a message was rejected, because the sender may not log the
@@ -117,17 +131,25 @@ func decodeError(err error) error {
 }
 
 // completeAlerts adds the labels of the query and the end of alerts with a timeout, and
-// validates the alerts.
-func (a *api) completeAlerts(r *http.Request, now time.Time, h *hook, alerts []*alert.Alert) error {
-	if len(alerts) > a.Limits.Alerts {
-		return codedError(http.StatusRequestEntityTooLarge, "%d alerts, at most %d are allowed: send less in one request", len(alerts), a.Limits.Alerts)
+// returns the valid alerts and the errors of the others.
+func (a *api) completeAlerts(r *http.Request, now time.Time, h *hook, out intake.Output) (valid []*alert.Alert, rejected errorList, err error) {
+	total := len(out.Alerts) + len(out.Errors)
+	if total > a.Limits.Alerts {
+		return nil, rejected, codedError(http.StatusRequestEntityTooLarge, "%d alerts, at most %d are allowed: send less in one request", total, a.Limits.Alerts)
 	}
 	added, err := a.queryLabels(r.URL.Query()["label"])
 	if err != nil {
-		return codedError(http.StatusBadRequest, "%s", err)
+		return nil, rejected, codedError(http.StatusBadRequest, "%s", err)
 	}
-	var invalid errorList
-	for i, al := range alerts {
+	decoded := out.Alerts
+	for i := range total {
+		if err := out.Errors[i]; err != nil {
+			a.counters.invalid.Add(1, h.name)
+			rejected.add(i, err)
+			continue
+		}
+		al := decoded[0]
+		decoded = decoded[1:]
 		for name, value := range added {
 			if _, own := al.Labels[name]; !own {
 				al.Labels[name] = value
@@ -139,13 +161,12 @@ func (a *api) completeAlerts(r *http.Request, now time.Time, h *hook, alerts []*
 		a.counters.received.Add(1, status(al, now), h.name)
 		if err := a.validateReceived(al); err != nil {
 			a.counters.invalid.Add(1, h.name)
-			invalid.add(fmt.Errorf("alert %d: %w", i, err))
+			rejected.add(i, fmt.Errorf("alert %d: %w", i, err))
+			continue
 		}
+		valid = append(valid, al)
 	}
-	if err := invalid.join(); err != nil {
-		return codedError(http.StatusBadRequest, "%s", err)
-	}
-	return nil
+	return valid, rejected, nil
 }
 
 // validateReceived is validate for alerts that may have no end.
@@ -244,8 +265,8 @@ func DecodeSample(ctx context.Context, o Options, name string, message []byte) (
 		if err != nil {
 			return nil, err
 		}
-		out, err := a.decodeMessage(r, a.Now(), &h)
-		return out.Alerts, err
+		out, rejected, err := a.decodeMessage(r, a.Now(), &h)
+		return out.Alerts, errors.Join(err, rejected.join())
 	}
 	return nil, fmt.Errorf("no hook %q: the hooks are %s", name, strings.Join(names, ", "))
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"tocsin/pkg/api"
+	"tocsin/pkg/intake"
 	"tocsin/pkg/store"
 )
 
@@ -68,8 +69,7 @@ func TestHookErrors(t *testing.T) {
 		{"invalid UTF-8", "/hooks/grafana", "application/json", grafana("{\"a\":\"\xff\"}"), nil, 400, "invalid UTF-8"},
 		{"no labels", "/hooks/grafana", "application/json", grafana(`{}`), nil, 400, "alert 0: at least one label pair required"},
 		{"only internal labels", "/hooks/grafana", "application/json", grafana(`{"__x__":"1"}`), nil, 400, "alert 0: at least one label pair required"},
-		{"one invalid alert of two", "/hooks/grafana", "application/json", grafana(`{"alertname":"A"}`, `{"__x__":"1"}`), nil, 400, "alert 1: at least one label pair required"},
-		{"a label without a name in the message", "/hooks/grafana", "application/json", grafana(`{"alertname":"A"}`, `{"":"x"}`), nil, 400, "alerts[1].labels: a name is empty"},
+		{"a label without a name in the message", "/hooks/grafana", "application/json", grafana(`{"":"x"}`), nil, 400, "alerts[0].labels: a name is empty"},
 		{"101 labels", "/hooks/grafana", "application/json", grafana(manyLabels(100)), nil, 400, "alert 0: invalid label set: 101 labels, at most 100 are allowed"},
 		{"four alerts", "/hooks/grafana", "application/json", grafana(`{"a":"1"}`, `{"a":"2"}`, `{"a":"3"}`, `{"a":"4"}`), nil, 413, "4 alerts, at most 3 are allowed"},
 		{"a label without a value", "/hooks/grafana?label=team", "application/json", good, nil, 400, `label \"team\" in the query is not a label: write it as name:value`},
@@ -90,6 +90,39 @@ func TestHookErrors(t *testing.T) {
 			a.expectAlerts(0)
 			a.expectFlushes(0)
 			if log := a.logs.String(); tt.status != 404 && !strings.Contains(log, "message rejected") {
+				t.Errorf("got the log %s, want the rejection", log)
+			}
+		})
+	}
+}
+
+// TestHookWithInvalidAlerts checks that the invalid alerts of a message are named by
+// their position, and that the others are stored.
+func TestHookWithInvalidAlerts(t *testing.T) {
+	ci := func(o *api.Options) {
+		o.Webhook.Generic = []intake.GenericConfig{{Name: "ci", Alerts: "{{ .Body | toJson }}"}}
+	}
+	for _, tt := range []struct {
+		name, path, body string
+		want             string
+	}{
+		{"invalid labels", "/hooks/grafana", grafana(`{"alertname":"A"}`, `{"__x__":"1"}`, `{"alertname":"C"}`),
+			`{"code":400,"message":"alert 1: at least one label pair required","alerts":2,"rejected":[1]}`},
+		{"invalid values", "/hooks/alertmanager", `{"alerts":[{"status":"odd","labels":{"a":"x"}},{"status":"firing","labels":{"alertname":"A"}},{"status":"firing","labels":{"a":{}}},{"status":"firing","labels":{"alertname":"C"}}]}`,
+			`{"code":400,"message":"alerts[0].status: \"odd\" is neither firing nor resolved\nalerts[2].labels.a: an object where text is expected","alerts":2,"rejected":[0,2]}`},
+		{"both", "/hooks/generic/ci", `[{"labels":{"alertname":"A"}},{},{"labels":{"a":""}},{"labels":{"alertname":"C"}}]`,
+			`{"code":400,"message":"alerts[1].labels: is missing\nalert 2: at least one label pair required","alerts":2,"rejected":[1,2]}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newTestAPI(t, ci)
+			if status, got := a.hook(tt.path, "application/json", tt.body); status != 400 || got != tt.want {
+				t.Errorf("got  %d %s\nwant 400 %s", status, got, tt.want)
+			}
+			if got := a.names("/api/v2/alerts"); got != "A C" && got != "C A" {
+				t.Errorf("got firing %q, want A and C", got)
+			}
+			a.expectFlushes(1)
+			if log := a.logs.String(); !strings.Contains(log, "message rejected") {
 				t.Errorf("got the log %s, want the rejection", log)
 			}
 		})

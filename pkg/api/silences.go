@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/silence"
+	"tocsin/pkg/store"
 )
 
 // gettableSilence is a type of Alertmanager's openapi.yaml.
@@ -260,6 +262,14 @@ func (a *api) validateSilence(s *silence.Silence) error {
 	}
 	if size > a.Limits.AlertSize {
 		return fmt.Errorf("%d bytes of text, at most %d are allowed", size, a.Limits.AlertSize)
+	}
+	const maxStored = store.MaxValue - 4<<10 // less the id and the time of the update
+	stored, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if len(stored) > maxStored {
+		return fmt.Errorf("more than %d bytes as stored", maxStored)
 	}
 	return nil
 }

@@ -73,6 +73,7 @@ func TestPostSilences(t *testing.T) {
 		{silence(`{"name":"a","value":"` + strings.Repeat("x", 8192) + `","isRegex":true}`), 400, `"invalid silence: invalid label matcher 0: more than 8192 bytes"`},
 		{silence(strings.Repeat(`{"name":"a","value":"b","isRegex":false},`, 100) + `{"name":"a","value":"b","isRegex":false}`), 400, `"invalid silence: 101 matchers, at most 100 are allowed"`},
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"comment":"`+strings.Repeat("x", 256<<10)+`"`), 400, `"invalid silence: 262148 bytes of text, at most 262144 are allowed"`},
+		{silence(`{"name":"a","value":"b","isRegex":false}`, `"comment":"`+strings.Repeat(`\u0001`, 200_000)+`"`), 400, `"invalid silence: more than 1044480 bytes as stored"`},
 
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"startsAt":"2037-11-20T10:00:00Z"`), 400, `"Failed to create silence: start time must be before end time"`},
 		{silence(`{"name":"a","value":"b","isRegex":false}`, `"startsAt":"2036-11-20T10:00:00Z"`), 400, `"Failed to create silence: start time must be before end time"`},

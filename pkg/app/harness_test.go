@@ -117,13 +117,17 @@ func (ta *testApp) start() {
 	if err != nil {
 		ta.t.Fatal(err)
 	}
-	ta.app, err = app.New(ta.t.Context(), cfg, app.Options{
+	if ta.app, err = app.New(ta.t.Context(), cfg, ta.options()); err != nil {
+		ta.t.Fatal(err)
+	}
+}
+
+// options are the App's options.
+func (ta *testApp) options() app.Options {
+	return app.Options{
 		Transport: app.Transport{Dial: ta.cloud.Network.DialContext, RootCAs: ta.cloud.Network.RootCAs()},
 		Lookup:    func(string) (string, bool) { return "", false },
 		Now:       time.Now, Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "bolt:" + ta.path,
-	})
-	if err != nil {
-		ta.t.Fatal(err)
 	}
 }
 

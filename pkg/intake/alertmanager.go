@@ -29,11 +29,11 @@ func decodeWebhook(in Input, versions ...string) (Output, error) {
 	if version := top.get("version").text(); version != "" && !slices.Contains(versions, version) {
 		top.doc.fail("version", "unknown version %q: %s is supported", truncate(version, maxQuote), strings.Join(versions, " or "))
 	}
-	var out Output
-	for _, n := range top.get("alerts").required().list() {
-		out.Alerts = append(out.Alerts, decodeWebhookAlert(n, in))
+	list := top.get("alerts").required().list()
+	if err := top.doc.err(); err != nil {
+		return Output{}, err
 	}
-	return out, top.doc.err()
+	return decodeList(list, in, decodeWebhookAlert)
 }
 
 // decodeWebhookAlert decodes one alert. A firing alert has no end, or the first day

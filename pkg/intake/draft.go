@@ -92,5 +92,27 @@ func (d *draft) resolved(start, end, now time.Time) *alert.Alert {
 	return &d.Alert
 }
 
+// decodeList decodes each alert of a list by itself. It returns an error if none can be
+// decoded.
+func decodeList(list []node, in Input, decode func(node, Input) *alert.Alert) (Output, error) {
+	var out Output
+	for i, n := range list {
+		n.doc = &document{}
+		a := decode(n, in)
+		if n.doc.first == nil {
+			out.Alerts = append(out.Alerts, a)
+			continue
+		}
+		if out.Errors == nil {
+			out.Errors = map[int]*Error{}
+		}
+		out.Errors[i] = n.doc.first
+	}
+	if len(out.Alerts) == 0 && len(list) > 0 {
+		return Output{}, out.Errors[0]
+	}
+	return out, nil
+}
+
 // pair is a tag or a dimension.
 type pair struct{ name, value string }

@@ -102,15 +102,15 @@ func decodeGeneric(t *template.Template, in Input) (Output, error) {
 	if err != nil {
 		return Output{}, errorf("", "the output of the hook's template: %s", err)
 	}
-	top := node{doc: &document{}, value: value}
 	if _, ok := value.(map[string]any); ok {
 		value = []any{value}
 	}
-	var out Output
-	for _, n := range (node{doc: top.doc, name: "alerts", value: value}).list() {
-		out.Alerts = append(out.Alerts, decodeGenericAlert(n, in))
+	list := node{doc: &document{}, name: "alerts", value: value}
+	alerts := list.list()
+	if err := list.doc.err(); err != nil {
+		return Output{}, err
 	}
-	return out, top.doc.err()
+	return decodeList(alerts, in, decodeGenericAlert)
 }
 
 func genericBody(in Input) (any, error) {

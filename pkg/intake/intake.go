@@ -11,7 +11,8 @@
 //   - Unknown fields become annotations, up to a size.
 //   - A firing alert has no end until its source reports it. An alert whose source
 //     never does so has Timeout set, for the caller to set an end.
-//   - A message is decoded completely or rejected.
+//   - A message is decoded completely or rejected. Of a list of alerts, those with an
+//     error are rejected, unless all are.
 package intake
 
 import (
@@ -45,6 +46,9 @@ type Input struct {
 // Output is a decoded message.
 type Output struct {
 	Alerts []*alert.Alert
+	// Errors are the errors of the alerts that are not in Alerts, by their position in
+	// the message.
+	Errors map[int]*Error
 	// Reply are members that the sender expects in the JSON object of the response.
 	Reply map[string]any
 }
