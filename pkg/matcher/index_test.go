@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -29,7 +31,7 @@ func TestIndex(t *testing.T) {
 			}
 		}
 		x := matcher.NewIndex(sets)
-		for range 20 {
+		for range 40 { // values come again
 			l := alert.Labels{}
 			for _, name := range names {
 				if v := values[r.IntN(4)]; v != "" {
@@ -47,4 +49,30 @@ func TestIndex(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestIndexForgets has values that are too large to be remembered together, and two
+// users at once.
+func TestIndexForgets(t *testing.T) {
+	values := make([]string, 20)
+	for i := range values {
+		values[i] = strings.Repeat("x", 1<<20) + fmt.Sprint(i)
+	}
+	not, err := labels.NewMatcher(labels.MatchNotEqual, "a", values[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := matcher.NewIndex([]labels.Matchers{{not}})
+	var users sync.WaitGroup
+	for range 2 {
+		users.Go(func() {
+			for i := range 40 {
+				got := x.Matching(alert.Labels{"a": values[i%20]})
+				if want := i%20 != 3; slices.Equal(got, []int{0}) != want {
+					t.Errorf("value %d: got %v, want a match: %v", i%20, got, want)
+				}
+			}
+		})
+	}
+	users.Wait()
 }

@@ -145,8 +145,7 @@ type Muter struct {
 }
 
 // MutedBy returns the ids of the silences that mute an alert with these labels, in
-// order. Its work grows with the silences that require a label of the alert and with
-// those that require no label.
+// order. See [matcher.Index] for the work.
 func (m *Muter) MutedBy(l alert.Labels) (ids []string) {
 	for _, i := range m.cache.index.Matching(l) {
 		if s := m.cache.indexed[i]; s.State(m.now) == Active {
