@@ -81,7 +81,8 @@ func logChanges(now time.Time, g *group, logs []plannedLog) ([]store.Change, err
 			l.entry.Position = position(l.log.receiver, l.log.integration)
 		}
 		if l.log.item.Key != "" && (l.log.item.Key != key || l.delete) {
-			changes = append(changes, store.Change{Key: l.log.item.Key, Delete: true, If: store.Unchanged(l.log.item)})
+			deleted := store.Change{Key: l.log.item.Key, Delete: true, If: store.Unchanged(l.log.item)}
+			changes = append(changes, store.SplitLarge(deleted, l.log.item)...)
 		}
 		if l.delete {
 			continue
@@ -91,10 +92,12 @@ func logChanges(now time.Time, g *group, logs []plannedLog) ([]store.Change, err
 			return nil, err
 		}
 		c.Expires = now.Add(logRetention(g.route))
+		var old store.Item
 		if l.log.item.Key == key {
-			c.If = store.Unchanged(l.log.item)
+			old = l.log.item
+			c.If = store.Unchanged(old)
 		}
-		changes = append(changes, c)
+		changes = append(changes, store.SplitLarge(c, old)...)
 	}
 	return changes, nil
 }

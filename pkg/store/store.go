@@ -58,6 +58,8 @@ type Item struct {
 	Value   []byte // nil when the key is absent
 	Version uint64 // 0 when the key is absent
 	Due     time.Time
+
+	parts []string // keys of the parts that JoinLarge read
 }
 
 // Change is a write of one key, or only a condition on it.

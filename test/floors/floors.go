@@ -112,12 +112,14 @@ var floors = []floor{
 	}},
 	{"ground", []room{
 		{name: "alert"},
-		{name: "store"},
-		{name: "store/keyspace"},
+		{name: "store", imports: "store/keyspace"},
 		{name: "setting/base"},
 		{name: "humanize"},
 		{name: "metrics"},
 		{name: "faas"},
+	}},
+	{"keys", []room{
+		{name: "store/keyspace"},
 	}},
 }
 

@@ -84,6 +84,9 @@ const (
 	// Channel is state that the instances of a channel share, such as an access token
 	// or a lockout: channel/NAME/REST. Owner: each folder of pkg/notify, under its name.
 	Channel = "channel/"
+	// Part is a part of a value that is too large for one key: part/HASH. Owner:
+	// pkg/store, for the owners of the values.
+	Part = "part/"
 	// Peer is a live process on the store: peer/NAME. Owner: pkg/app.
 	Peer = "peer/"
 )

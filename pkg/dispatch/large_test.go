@@ -1,0 +1,60 @@
+package dispatch_test
+
+import (
+	"fmt"
+	"testing"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store/keyspace"
+)
+
+// TestLargeGroup has a group whose notification log and whose notification are larger
+// than a stored value may be.
+func TestLargeGroup(t *testing.T) {
+	const size = 60_000
+	e, c := newChannelEnv(t, newRoute("10s", "5m", "1h"))
+	alerts := make([]*alert.Alert, size)
+	for i := range alerts {
+		alerts[i] = lagAlerts(at(0), fmt.Sprintf("topic%05d", i))[0]
+	}
+	expect := func(reason string, firing, resolved int) {
+		t.Helper()
+		gotFiring, gotResolved := 0, 0
+		for _, n := range c.Take() {
+			gotFiring, gotResolved = gotFiring+len(n.Firing()), gotResolved+len(n.Resolved())
+			if n.Reason != reason {
+				t.Errorf("got %s, want %s", n.Reason, reason)
+			}
+		}
+		if gotFiring != firing || gotResolved != resolved {
+			t.Errorf("%s: got %d firing and %d resolved, want %d and %d", reason, gotFiring, gotResolved, firing, resolved)
+		}
+	}
+	e.ingest(at(0), alerts...)
+	e.tick(at(10))
+	expect("first notification", size, 0)
+	e.tick(at(310))
+	expectLines(t, c)
+
+	e.fire(at(400), "new")
+	e.tick(at(610))
+	expect("new alerts added", size+1, 0)
+
+	for _, a := range append(alerts, lagAlerts(at(400), "new")...) {
+		a.EndsAt = at(700)
+	}
+	e.ingest(at(700), alerts...)
+	e.resolve(at(700), "new")
+	e.tick(at(910))
+	expect("all alerts resolved", 0, size+1)
+	for due := e.nextDue(); !due.IsZero(); due = e.nextDue() {
+		e.tick(due) // members are removed in parts
+	}
+	expectLines(t, c)
+	for _, kind := range []string{keyspace.Group, keyspace.Member, keyspace.Outbox, keyspace.Part} {
+		items, err := e.store.List(t.Context(), kind, "", 10)
+		if err != nil || kind != keyspace.Part && len(items) != 0 {
+			t.Errorf("%s: got %d items (%v), want none", kind, len(items), err)
+		}
+	}
+}
