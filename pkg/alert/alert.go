@@ -102,9 +102,10 @@ func (l Labels) appendNames(to []string) []string {
 
 // Merge merges a stored alert with an update of it, as Alertmanager does. Alerts
 // whose active times do not overlap are two incidents, and the update replaces the
-// stored one. Otherwise the later update wins, the earlier start is kept, and a later
-// update that only times out does not shorten an end that the source gave. Merge
-// changes neither argument.
+// stored one. Otherwise the later update wins, except that the earlier start is kept,
+// and a later end of the other one: if the update still fires, an end that the source
+// gave; if it is resolved, an end that has passed as well. Merge changes neither
+// argument.
 func Merge(old, in *Alert) *Alert {
 	if !overlap(old, in) {
 		return in

@@ -1,6 +1,7 @@
 package alert_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sort"
 	"testing"
@@ -21,9 +22,11 @@ func TestFingerprint(t *testing.T) {
 		{"a": "bc", "ab": "c"},
 		{"a": "", "b": "\xff"},
 	} {
-		if got, want := labels.Fingerprint().String(), labelSet(labels).Fingerprint().String(); got != want {
-			t.Errorf("fingerprint of %v = %s, want %s", labels, got, want)
-		}
+		t.Run(fmt.Sprint(labels), func(t *testing.T) {
+			if got, want := labels.Fingerprint().String(), labelSet(labels).Fingerprint().String(); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
 	}
 	if got, want := (alert.Labels{}).Fingerprint().String(), "cbf29ce484222325"; got != want {
 		t.Errorf("fingerprint of the empty set = %s, want %s", got, want)
@@ -33,34 +36,36 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// TestMergeAndSortAsAlertmanager compares with Alertmanager's own code on random
-// alerts.
-func TestMergeAndSortAsAlertmanager(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	// Alertmanager decides by the wall clock whether an alert is resolved, Merge by
-	// the time of the update. So that they agree, every update comes after every
-	// end, except for ends a thousand years later.
+// randomAlert returns an alert with random labels and times. Alertmanager decides by
+// the wall clock whether an alert is resolved, Merge by the time of the update. So that
+// they agree, every update comes after every end, except for ends a thousand years
+// later.
+func randomAlert(rnd *rand.Rand) *alert.Alert {
 	base := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	randomTime := func() time.Time { return base.Add(time.Duration(rnd.IntN(8)) * time.Minute) }
-	randomAlert := func() *alert.Alert {
-		a := &alert.Alert{Labels: alert.Labels{}, StartsAt: randomTime(), UpdatedAt: randomTime().Add(time.Hour), Timeout: rnd.IntN(2) == 0}
-		for _, name := range []string{"job", "instance", "x", "y"} {
-			if rnd.IntN(2) == 0 {
-				a.Labels[name] = string(rune('a' + rnd.IntN(3)))
-			}
+	a := &alert.Alert{Labels: alert.Labels{}, StartsAt: randomTime(), UpdatedAt: randomTime().Add(time.Hour), Timeout: rnd.IntN(2) == 0}
+	for _, name := range []string{"job", "instance", "x", "y"} {
+		if rnd.IntN(2) == 0 {
+			a.Labels[name] = string(rune('a' + rnd.IntN(3)))
 		}
-		a.EndsAt = a.StartsAt.Add(time.Duration(1+rnd.IntN(6)) * time.Minute)
-		if rnd.IntN(3) == 0 {
-			a.EndsAt = a.EndsAt.AddDate(1000, 0, 0)
-		}
-		return a
 	}
-	toUpstream := func(a *alert.Alert) *upstream.Alert {
-		return &upstream.Alert{Alert: model.Alert{Labels: labelSet(a.Labels), StartsAt: a.StartsAt, EndsAt: a.EndsAt}, UpdatedAt: a.UpdatedAt, Timeout: a.Timeout}
+	a.EndsAt = a.StartsAt.Add(time.Duration(1+rnd.IntN(6)) * time.Minute)
+	if rnd.IntN(3) == 0 {
+		a.EndsAt = a.EndsAt.AddDate(1000, 0, 0)
 	}
+	return a
+}
+
+func toUpstream(a *alert.Alert) *upstream.Alert {
+	return &upstream.Alert{Alert: model.Alert{Labels: labelSet(a.Labels), StartsAt: a.StartsAt, EndsAt: a.EndsAt}, UpdatedAt: a.UpdatedAt, Timeout: a.Timeout}
+}
+
+// TestMergeAsAlertmanager compares with Alertmanager's own code on random alerts.
+func TestMergeAsAlertmanager(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
 	merges := 0
 	for range 20000 {
-		old, in := randomAlert(), randomAlert()
+		old, in := randomAlert(rnd), randomAlert(rnd)
 		if in.UpdatedAt.Before(old.UpdatedAt) {
 			old, in = in, old
 		}
@@ -78,13 +83,18 @@ func TestMergeAndSortAsAlertmanager(t *testing.T) {
 		}
 	}
 	if merges < 1000 {
-		t.Fatalf("%d of the pairs overlapped, want at least 1000", merges)
+		t.Fatalf("got %d pairs that overlap, want at least 1000", merges)
 	}
+}
+
+// TestSortAsAlertmanager compares with Alertmanager's own code on random alerts.
+func TestSortAsAlertmanager(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
 		ours := make([]*alert.Alert, 12)
 		slice := make(upstream.AlertSlice, len(ours))
 		for i := range ours {
-			ours[i] = randomAlert()
+			ours[i] = randomAlert(rnd)
 			slice[i] = toUpstream(ours[i])
 		}
 		alert.Sort(ours)
@@ -135,7 +145,7 @@ func TestMergeWithoutEnd(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := alert.Merge(tt.old, tt.in)
 			if !got.StartsAt.Equal(tt.starts) || !got.EndsAt.Equal(tt.ends) {
-				t.Errorf("merged: %v–%v, want %v–%v", got.StartsAt, got.EndsAt, tt.starts, tt.ends)
+				t.Errorf("got %v–%v, want %v–%v", got.StartsAt, got.EndsAt, tt.starts, tt.ends)
 			}
 		})
 	}

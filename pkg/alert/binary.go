@@ -10,8 +10,8 @@ import (
 // binaryFormat is the first byte of the binary form, its version.
 const binaryFormat = 1
 
-// The second byte of the binary form. Versions before the built-in texts were
-// marked wrote and read the timeout alone.
+// Bits of the second byte of the binary form. The first versions of Tocsin knew only
+// timeoutFlag.
 const (
 	timeoutFlag  = 1
 	builtinShift = 1
@@ -21,9 +21,9 @@ const (
 // exceeds the remaining bytes.
 var errShort = errors.New("unexpected end of the binary form")
 
-// AppendBinary appends the alert in a compact binary form, in which stores keep
+// AppendBinary appends the alert to b in the compact binary form in which stores keep
 // alerts: there may be hundreds of thousands, and every update of one reads and
-// writes it. Times keep their zone, to the minute.
+// writes it. Times keep the offset of their zone.
 func (a *Alert) AppendBinary(b []byte) ([]byte, error) {
 	flags := byte(a.Builtin) << builtinShift
 	if a.Timeout {
@@ -67,7 +67,8 @@ func (a *Alert) ReadBinary(b []byte) (rest []byte, err error) {
 	if end.skip(); end.err != nil {
 		return nil, fmt.Errorf("alert: %w", end.err)
 	}
-	// The strings share a copy of this alert alone: b may hold thousands.
+	// The alert's strings share one copy of its bytes, so that they do not keep b in
+	// memory, which may hold thousands of alerts.
 	r := reader[string]{text: string(b[:end.at]), at: 2}
 	for _, t := range []*time.Time{&a.StartsAt, &a.EndsAt, &a.UpdatedAt} {
 		if s := r.take(uint64(r.byte())); r.err == nil {
@@ -83,8 +84,8 @@ func (a *Alert) ReadBinary(b []byte) (rest []byte, err error) {
 	return b[r.at:], nil
 }
 
-// reader decodes the parts of a binary form, up to the first error. The strings that
-// it returns share the memory of text.
+// reader decodes the parts of a binary form. After the first error all parts are
+// zero. The strings that it returns share the memory of text.
 type reader[T string | []byte] struct {
 	text T
 	at   int
@@ -93,7 +94,7 @@ type reader[T string | []byte] struct {
 
 // skip passes over the parts of an alert that follow its flags.
 func (r *reader[T]) skip() {
-	for range 3 { // the times
+	for range 3 { // start, end and update
 		r.take(uint64(r.byte()))
 	}
 	r.take(r.number()) // the generator's URL

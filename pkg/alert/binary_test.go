@@ -29,7 +29,7 @@ func TestBinary(t *testing.T) {
 			var got Alert
 			rest, err := got.ReadBinary(append(bytes.Clone(encoded), "after"...))
 			if err != nil || !found || string(rest) != "after" {
-				t.Fatalf("ReadBinary left %q, %v; want %q", rest, err, "after")
+				t.Fatalf("ReadBinary: got rest %q, error %v; want %q", rest, err, "after")
 			}
 			for what, times := range map[string][2]time.Time{
 				"start": {got.StartsAt, want.StartsAt}, "end": {got.EndsAt, want.EndsAt}, "update": {got.UpdatedAt, want.UpdatedAt},
@@ -46,15 +46,15 @@ func TestBinary(t *testing.T) {
 			}
 			for size := range encoded {
 				if _, err := got.ReadBinary(encoded[:size]); err == nil {
-					t.Errorf("the first %d bytes of %d were accepted", size, len(encoded))
+					t.Errorf("the first %d bytes of %d: got no error, want one", size, len(encoded))
 				}
 			}
 		})
 	}
 }
 
-// TestReadBinaryOfOlderVersion reads an alert that was stored before built-in texts
-// were marked: its flags byte is the timeout alone.
+// TestReadBinaryOfOlderVersion reads an alert of a version without marks for built-in
+// texts, in which only the timeout was a flag.
 func TestReadBinaryOfOlderVersion(t *testing.T) {
 	want := &Alert{Labels: Labels{"a": "b"}, Timeout: true}
 	b, err := want.AppendBinary(nil)
@@ -62,13 +62,13 @@ func TestReadBinaryOfOlderVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b[1] != 1 {
-		t.Errorf("flags of an alert with a timeout and without built-in texts: %d, want 1", b[1])
+		t.Errorf("flags of an alert with a timeout and without built-in texts: got %d, want 1", b[1])
 	}
 	for flags, want := range map[byte]Alert{0: {}, 1: {Timeout: true}} {
 		var got Alert
 		b[1] = flags
 		if _, err := got.ReadBinary(b); err != nil || got.Timeout != want.Timeout || got.Builtin != want.Builtin {
-			t.Errorf("flags %d: timeout %v, built-in %b, %v; want %v and %b", flags, got.Timeout, got.Builtin, err, want.Timeout, want.Builtin)
+			t.Errorf("flags %d: got timeout %v, built-in %b, error %v; want %v and %b", flags, got.Timeout, got.Builtin, err, want.Timeout, want.Builtin)
 		}
 	}
 }
@@ -79,15 +79,12 @@ func TestReadBinaryErrors(t *testing.T) {
 		`{"labels":{}}`: "unknown binary format",
 		"":              "unexpected end",
 	} {
-		if err := readBinary(input); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ReadBinary(%q): got %v, want an error with %q", input, err, want)
-		}
+		t.Run(input, func(t *testing.T) {
+			if _, err := new(Alert).ReadBinary([]byte(input)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want an error with %q", err, want)
+			}
+		})
 	}
-}
-
-func readBinary(input string) error {
-	_, err := new(Alert).ReadBinary([]byte(input))
-	return err
 }
 
 func FuzzReadBinary(f *testing.F) {
@@ -108,7 +105,7 @@ func FuzzReadBinary(f *testing.F) {
 			return // a zone that time.Time decodes but does not encode
 		}
 		if _, err := again.ReadBinary(out); err != nil || !reflect.DeepEqual(a.Labels, again.Labels) {
-			t.Errorf("%q was encoded again as %q: labels %v, %v; want %v", b, out, again.Labels, err, a.Labels)
+			t.Errorf("%q, encoded again as %q: got labels %v, error %v; want %v", b, out, again.Labels, err, a.Labels)
 		}
 	})
 }

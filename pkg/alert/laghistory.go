@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Limits of a LagHistory. Longer steps than a day, and times after the year 9999,
-// are faults of the sender.
+// Limits of a LagHistory. Steps longer than a day, and times after the year 9999, are
+// mistakes of the sender.
 const (
 	// MaxLagHistory is the number of values that ParseLagHistory accepts: a day of
 	// minutes.

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -13,15 +14,16 @@ func TestBuiltin(t *testing.T) {
 	var a Alert
 	a.SetDescription("")
 	if a.Builtin != 0 || a.Annotations != nil {
-		t.Errorf("after an empty description: annotations %v, built-in %b", a.Annotations, a.Builtin)
+		t.Errorf("after an empty description: got annotations %v, built-in %b; want none", a.Annotations, a.Builtin)
 	}
-	a.SetSummary("3 messages behind")
-	if a.Annotations[SummaryAnnotation] != "3 messages behind" || !a.Builtin.Has(BuiltinSummary) || a.Builtin.Has(BuiltinDescription) {
-		t.Errorf("after a summary: annotations %v, built-in %b", a.Annotations, a.Builtin)
+	const text = "3 messages behind"
+	a.SetSummary(text)
+	if a.Annotations[SummaryAnnotation] != text || !a.Builtin.Has(BuiltinSummary) || a.Builtin.Has(BuiltinDescription) {
+		t.Errorf("after a summary: got annotations %v, built-in %b; want %q, %b", a.Annotations, a.Builtin, text, BuiltinSummary)
 	}
 	a.SetDescription("partition 1")
-	if !a.Builtin.Has(BuiltinSummary | BuiltinDescription) {
-		t.Errorf("after both texts: built-in %b", a.Builtin)
+	if both := BuiltinSummary | BuiltinDescription; !a.Builtin.Has(both) {
+		t.Errorf("after both texts: got built-in %b, want %b", a.Builtin, both)
 	}
 }
 
@@ -46,25 +48,37 @@ func TestBuiltinIsNotOnTheWire(t *testing.T) {
 
 func TestParseCount(t *testing.T) {
 	for text, want := range map[string]int64{"0": 0, "2001": 2001, "9223372036854775807": math.MaxInt64} {
-		if got, ok := ParseCount(text); !ok || got != want || FormatCount(got) != text {
-			t.Errorf("ParseCount(%q) = %d, %v, want %d", text, got, ok, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, ok := ParseCount(text); !ok || got != want {
+				t.Errorf("ParseCount = %d, %v, want %d", got, ok, want)
+			}
+			if got := FormatCount(want); got != text {
+				t.Errorf("FormatCount = %q, want %q", got, text)
+			}
+		})
 	}
 	for _, text := range []string{"", "-1", "1.5", "many", "9223372036854775808"} {
-		if got, ok := ParseCount(text); ok {
-			t.Errorf("ParseCount(%q) = %d, want an error", text, got)
-		}
+		t.Run("not a count: "+text, func(t *testing.T) {
+			if got, ok := ParseCount(text); ok {
+				t.Errorf("ParseCount = %d, true, want false", got)
+			}
+		})
 	}
 }
 
 func TestNumber(t *testing.T) {
 	for text, want := range map[string]float64{"0": 0, "95.5": 95.5, "-3": -3, "20000000": 2e7} {
-		if got, ok := ParseNumber(text); !ok || got != want || FormatNumber(got) != text {
-			t.Errorf("ParseNumber(%q) = %v, %v, want %v; formatted %q", text, got, ok, want, FormatNumber(got))
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, ok := ParseNumber(text); !ok || got != want {
+				t.Errorf("ParseNumber = %v, %v, want %v", got, ok, want)
+			}
+			if got := FormatNumber(want); got != text {
+				t.Errorf("FormatNumber = %q, want %q", got, text)
+			}
+		})
 	}
 	if got, ok := ParseNumber("10m"); ok {
-		t.Errorf("ParseNumber(10m) = %v, want an error", got)
+		t.Errorf("ParseNumber(10m) = %v, true, want false", got)
 	}
 }
 
@@ -73,20 +87,24 @@ func TestSeconds(t *testing.T) {
 		t.Errorf("FormatSeconds = %q, want 754", got)
 	}
 	if got, ok := ParseSeconds("754"); !ok || got != 754*time.Second {
-		t.Errorf("ParseSeconds(754) = %v, %v", got, ok)
+		t.Errorf("ParseSeconds(754) = %v, %v, want %v", got, ok, 754*time.Second)
 	}
 	for _, text := range []string{"", "0", "-7", "x", "3153600001", "9223372036854775807"} {
-		if got, ok := ParseSeconds(text); ok {
-			t.Errorf("ParseSeconds(%q) = %v, want an error", text, got)
-		}
+		t.Run("not a time: "+text, func(t *testing.T) {
+			if got, ok := ParseSeconds(text); ok {
+				t.Errorf("ParseSeconds = %v, true, want false", got)
+			}
+		})
 	}
 }
 
 func TestFormatRate(t *testing.T) {
 	for want, rate := range map[string]float64{"": math.NaN(), "0": 0, "1.5": 1.46, "99.9": 99.94, "100": 99.96, "12346": 12345.6} {
-		if got := FormatRate(rate); got != want {
-			t.Errorf("FormatRate(%v) = %q, want %q", rate, got, want)
-		}
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			if got := FormatRate(rate); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
@@ -94,19 +112,25 @@ func TestDrain(t *testing.T) {
 	for want, drain := range map[string]time.Duration{
 		"never": Never, "": -1, "4m30s": 270*time.Second + time.Millisecond, "2h12m": 2*time.Hour + 12*time.Minute + 59*time.Second,
 	} {
-		if got := FormatDrain(drain); got != want {
-			t.Errorf("FormatDrain(%v) = %q, want %q", drain, got, want)
-		}
+		t.Run("format "+drain.String(), func(t *testing.T) {
+			if got := FormatDrain(drain); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 	for text, want := range map[string]time.Duration{"never": Never, "4m30s": 270 * time.Second, "2h12m": 132 * time.Minute} {
-		if got, ok := ParseDrain(text); !ok || got != want {
-			t.Errorf("ParseDrain(%q) = %v, %v, want %v", text, got, ok, want)
-		}
+		t.Run("parse "+text, func(t *testing.T) {
+			if got, ok := ParseDrain(text); !ok || got != want {
+				t.Errorf("got %v, %v, want %v", got, ok, want)
+			}
+		})
 	}
 	for _, text := range []string{"", "0s", "-1m", "soon"} {
-		if got, ok := ParseDrain(text); ok {
-			t.Errorf("ParseDrain(%q) = %v, want an error", text, got)
-		}
+		t.Run("not a time: "+text, func(t *testing.T) {
+			if got, ok := ParseDrain(text); ok {
+				t.Errorf("got %v, true, want false", got)
+			}
+		})
 	}
 }
 
@@ -114,17 +138,25 @@ func TestPartitions(t *testing.T) {
 	for text, want := range map[string][]PartitionLag{
 		"": nil, "3:5000": {{3, 5000}}, "3:5000,7:4100": {{3, 5000}, {7, 4100}},
 	} {
-		if got, err := ParsePartitions(text); err != nil || !slices.Equal(got, want) || FormatPartitions(got) != text {
-			t.Errorf("ParsePartitions(%q) = %v, %v, want %v; formatted %q", text, got, err, want, FormatPartitions(got))
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := ParsePartitions(text); err != nil || !slices.Equal(got, want) {
+				t.Errorf("ParsePartitions = %v, %v, want %v", got, err, want)
+			}
+			if got := FormatPartitions(want); got != text {
+				t.Errorf("FormatPartitions = %q, want %q", got, text)
+			}
+		})
 	}
-	if got, err := ParsePartitions("3:5000, 7:4100"); err != nil || len(got) != 2 {
-		t.Errorf("with a space: %v, %v", got, err)
+	want := []PartitionLag{{3, 5000}, {7, 4100}}
+	if got, err := ParsePartitions("3:5000, 7:4100"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("with a space: got %v, %v, want %v", got, err, want)
 	}
 	for _, text := range []string{"3", "3:", ":5", "3:5,", "a:5", "3:x", "-1:5", "3:-5", "2147483648:1"} {
-		if got, err := ParsePartitions(text); err == nil {
-			t.Errorf("ParsePartitions(%q) = %v, want an error", text, got)
-		}
+		t.Run("not partitions: "+text, func(t *testing.T) {
+			if got, err := ParsePartitions(text); err == nil {
+				t.Errorf("ParsePartitions = %v, want an error", got)
+			}
+		})
 	}
 }
 
@@ -139,10 +171,10 @@ func TestParseLagHistory(t *testing.T) {
 	}
 	// date -u -d @1763712000
 	if last := time.Date(2025, 11, 21, 8, 0, 0, 0, time.UTC); !h.Last.Equal(last) || h.Step != time.Minute {
-		t.Errorf("last value at %v, step %v, want %v and 1m", h.Last, h.Step, last)
+		t.Errorf("got the last value at %v, step %v; want %v and 1m", h.Last, h.Step, last)
 	}
 	if want := []float64{0, 12, unknown, 340}; !slices.EqualFunc(h.Values, want, equalOrNaN) {
-		t.Errorf("values %v, want %v", h.Values, want)
+		t.Errorf("got values %v, want %v", h.Values, want)
 	}
 	for _, tt := range []struct {
 		text string
@@ -154,9 +186,11 @@ func TestParseLagHistory(t *testing.T) {
 		{"1/1:999999999999999999", []float64{1e18}},
 		{"1/1:" + strings.Repeat(",", 1439), slices.Repeat([]float64{unknown}, 1440)},
 	} {
-		if h, err := ParseLagHistory(tt.text); err != nil || !slices.EqualFunc(h.Values, tt.want, equalOrNaN) {
-			t.Errorf("%.40s: %v, %v, want %v", tt.text, h.Values, err, tt.want)
-		}
+		t.Run(fmt.Sprintf("%.40s", tt.text), func(t *testing.T) {
+			if h, err := ParseLagHistory(tt.text); err != nil || !slices.EqualFunc(h.Values, tt.want, equalOrNaN) {
+				t.Errorf("got %v, %v, want %v", h.Values, err, tt.want)
+			}
+		})
 	}
 }
 
@@ -184,9 +218,11 @@ func TestParseLagHistoryErrors(t *testing.T) {
 		"1763712000/60:<b>":                 `"<b>" is not a number`,
 		"1/1:" + strings.Repeat(",", 1440):  "1441 values",
 	} {
-		if h, err := ParseLagHistory(text); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 200 {
-			t.Errorf("%.40s: %v, %v; want an error with %q", text, h, err, want)
-		}
+		t.Run(fmt.Sprintf("%.40s", text), func(t *testing.T) {
+			if h, err := ParseLagHistory(text); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 200 {
+				t.Errorf("got %v, %v; want an error with %q, of at most 200 bytes", h, err, want)
+			}
+		})
 	}
 }
 
@@ -200,12 +236,12 @@ func FuzzParseLagHistory(f *testing.F) {
 			return
 		}
 		if len(h.Values) == 0 || len(h.Values) > MaxLagHistory || h.Step < time.Second || h.Step > 24*time.Hour {
-			t.Fatalf("%d values, step %v", len(h.Values), h.Step)
+			t.Fatalf("got %d values, step %v; want them within the limits", len(h.Values), h.Step)
 		}
 		if formatted := h.String(); formatted != "" && len(formatted) <= len(text) {
 			again, err := ParseLagHistory(formatted)
 			if err != nil || !again.Last.Equal(h.Last) || again.Step != h.Step || !slices.EqualFunc(again.Values, h.Values, equalOrNaN) {
-				t.Errorf("%q was formatted as %q: %v, %v", text, formatted, again, err)
+				t.Errorf("%q, formatted as %q: got %v, %v, want %v", text, formatted, again, err, h)
 			}
 		}
 	})

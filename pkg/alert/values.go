@@ -10,9 +10,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Values of annotations are formatted and parsed here. A Parse function rejects a
-// text that is not such a value: the alert may come from another system that uses
-// the annotation's name for something else.
+// This file formats and parses the values of annotations. A Parse function rejects
+// any other text, because another system may use the name of the annotation for
+// something else.
 
 // FormatCount formats a count in decimal.
 func FormatCount(n int64) string { return strconv.FormatInt(n, 10) }
@@ -48,8 +48,8 @@ func ParseSeconds(text string) (d time.Duration, ok bool) {
 	return time.Duration(n) * time.Second, true
 }
 
-// FormatRate formats a number of messages per second, with one decimal below
-// 100; "" for NaN, which is an unknown rate.
+// FormatRate formats a number of messages per second, with one decimal below 100. It
+// returns "" for NaN, an unknown rate.
 func FormatRate(perSecond float64) string {
 	if math.IsNaN(perSecond) {
 		return ""
@@ -66,9 +66,9 @@ const Never time.Duration = math.MaxInt64
 
 const never = "never"
 
-// FormatDrain formats the time until a group has caught up: "4m30s" below an
-// hour, "2h12m" from then on, "never" for Never, and "" for a negative one, which
-// is unknown.
+// FormatDrain formats the time until a group has caught up: to the second below an
+// hour ("4m30s"), to the minute above ("2h12m"), as "never" for Never, and as "" for
+// a negative time, which is unknown.
 func FormatDrain(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -98,8 +98,8 @@ type PartitionLag struct {
 	Lag int64
 }
 
-// FormatPartitions formats partitions as ID:LAG in the order given, such as
-// "3:5000,7:4100"; "" for none.
+// FormatPartitions formats partitions in the order given as ID:LAG pairs, such as
+// "3:5000,7:4100".
 func FormatPartitions(partitions []PartitionLag) string {
 	var text []byte
 	for i, p := range partitions {
