@@ -34,13 +34,15 @@ func TestCharts(t *testing.T) {
 	}
 	doc := newDocument("zh", alerts...)
 	for limit, want := range [][]string{nil, {"g / large"}, {"g / large", "g / middle"}, {"g / large", "g / middle", "g / small"}, {"g / large", "g / middle", "g / small"}} {
-		var got []string
-		for _, c := range doc.Charts(limit) {
-			got = append(got, c.Title)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("with the limit %d: got %q, want %q", limit, got, want)
-		}
+		t.Run(fmt.Sprint("limit ", limit), func(t *testing.T) {
+			var got []string
+			for _, c := range doc.Charts(limit) {
+				got = append(got, c.Title)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 	c := doc.Charts(1)[0]
 	if len(c.Values) != 6 || c.Threshold != 2000 || !c.From.Equal(at.Add(-5*time.Minute)) || !c.To.IsZero() || c.Zone != doc.draft.zone {
@@ -85,7 +87,7 @@ func TestHistoryIsNotText(t *testing.T) {
 					}
 					for _, s := range append(NewDocument(n, newStyle("zh")).texts(), templateOutputs(t, n)...) {
 						if strings.Contains(strings.ToLower(s), "lag_history") || strings.Contains(s, "1795187400") {
-							t.Errorf("the history is in %q", s)
+							t.Errorf("got %q, want it without the history", s)
 						}
 					}
 					if got := n.Alerts[0].Annotations["lag_history"]; got != history {

@@ -42,9 +42,9 @@ type Document struct {
 	Lead string
 	// Facts are what all alerts have in common.
 	Facts []Field
-	// Items are the alerts, firing before resolved, consumer lag last and by size,
-	// other alerts by severity, start and labels. It is empty for a single alert,
-	// which Lead and Facts describe.
+	// Items are the alerts: firing before resolved ones; within these, consumer lag
+	// last, by size, and all others by severity, start and labels. A single alert is
+	// no item: Lead and Facts describe it.
 	Items []Item
 	// Notes are about the message itself, such as that it is a digest.
 	Notes []string
@@ -94,8 +94,8 @@ const (
 	maxValue = 600 // bytes of any other value
 )
 
-// NewDocument builds the message of n in the language and time zone of style. It
-// depends on nothing else. Long values are truncated, so that no line is much
+// NewDocument builds the message of n in the language and time zone of style. Equal
+// arguments give equal documents. Long values are truncated, so that no line is much
 // longer than a kilobyte.
 func NewDocument(n *alert.Notification, style *Style) *Document {
 	d := newDraft(n, style)
@@ -133,7 +133,7 @@ func (doc *Document) AddTemplateError(err error) {
 	}
 }
 
-// draft is a notification while its document is built.
+// draft is a notification, prepared for building its document.
 type draft struct {
 	messages *messages
 	at       time.Time
@@ -192,16 +192,11 @@ func newDraft(n *alert.Notification, style *Style) *draft {
 // compareEntries orders entries as Document.Items documents. Lists of lagging
 // topics come last because they are long.
 func compareEntries(a, b *entry) int {
-	if a.resolved != b.resolved {
-		return falseFirst(a.resolved)
-	}
-	aLag, bLag := a.kind == kind(lagKind{}), b.kind == kind(lagKind{})
-	if aLag != bLag {
-		return falseFirst(aLag)
-	}
-	order := cmp.Or(cmp.Compare(b.severity, a.severity), a.StartsAt.Compare(b.StartsAt))
-	if aLag {
+	order := cmp.Or(falseFirst(a.resolved, b.resolved), falseFirst(a.isLag(), b.isLag()))
+	if order == 0 && a.isLag() {
 		order = cmp.Or(cmp.Compare(b.lag, a.lag), strings.Compare(a.Labels[alert.TopicLabel], b.Labels[alert.TopicLabel]))
+	} else if order == 0 {
+		order = cmp.Or(cmp.Compare(b.severity, a.severity), a.StartsAt.Compare(b.StartsAt))
 	}
 	if order != 0 {
 		return order
@@ -209,12 +204,18 @@ func compareEntries(a, b *entry) int {
 	return a.Labels.Compare(b.Labels) // last, because it is the most expensive
 }
 
-// falseFirst compares a boolean with its opposite.
-func falseFirst(a bool) int {
-	if a {
+func (e *entry) isLag() bool { return e.kind == kind(lagKind{}) }
+
+// falseFirst compares booleans: false is less than true.
+func falseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
 		return 1
 	}
-	return -1
 }
 
 // severityOf parses the label severity in the spellings of Prometheus, Grafana,

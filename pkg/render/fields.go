@@ -64,8 +64,8 @@ func (d *draft) commonFields() []Field {
 	return append(fields, d.otherAnnotations(d.annotations, d.kind, nil)...)
 }
 
-// otherAnnotations lists the annotations that neither the kind's texts nor listed
-// already contain. kind may be nil.
+// otherAnnotations returns a field for each annotation that the message does not show
+// yet: it is not in listed, and the kind's texts do not show it. kind may be nil.
 func (d *draft) otherAnnotations(annotations alert.Labels, kind kind, listed alert.Labels) []Field {
 	var fields fieldList
 	for _, name := range annotations.Names() {
@@ -95,8 +95,8 @@ func (d *draft) timeFields(e *entry) []Field {
 	return []Field{{d.messages.started, d.messages.timeWithDuration(start, d.durationText(e))}}
 }
 
-// formatTime formats t for a reader at the time now: with the year only when it
-// is another one.
+// formatTime formats t for a reader at now: with the year only if it is not that of
+// now.
 func formatTime(t, now time.Time, zone *time.Location) string {
 	t = t.In(zone)
 	if t.Year() != now.In(zone).Year() {

@@ -9,8 +9,8 @@ import (
 
 // kind is a kind of alert that has its own texts. Kinds are compared with ==.
 type kind interface {
-	// name is the kind in a title. usualAlertname is the alertname that need not
-	// be listed along with it.
+	// name is the name of the kind in a title. usualAlertname is the alertname that
+	// is not listed next to it, because it has the same meaning.
 	name(m *messages) string
 	usualAlertname() string
 	unit() unit
@@ -24,7 +24,8 @@ type kind interface {
 	// those that several alerts of the kind share.
 	details(d *draft, e *entry) []Field
 	commonDetails(d *draft) []Field
-	// shows reports whether the texts above contain an annotation.
+	// shows reports whether headline or details show an annotation, which then is
+	// not listed as a field.
 	shows(annotation string) bool
 }
 
@@ -116,8 +117,8 @@ func summary(annotations alert.Labels) string {
 	return ""
 }
 
-// ownAnnotation returns an annotation of one of the alerts, "" when all alerts
-// share it and the message contains it once.
+// ownAnnotation returns an annotation of one of the alerts. It returns "" if all
+// alerts share the annotation, because the message then shows it once for all.
 func (d *draft) ownAnnotation(e *entry, name string) string {
 	if len(d.entries) > 1 && d.annotations[name] != "" {
 		return ""
@@ -125,7 +126,7 @@ func (d *draft) ownAnnotation(e *entry, name string) string {
 	return CleanLine(e.Annotations[name], maxValue)
 }
 
-// ownSummary is ownAnnotation for the summary.
+// ownSummary returns the summary of one of the alerts, or "" if all share it.
 func (d *draft) ownSummary(e *entry) string {
 	s := summary(e.Annotations)
 	if len(d.entries) > 1 && s == summary(d.annotations) {
@@ -188,9 +189,9 @@ func pollError(e *entry) string {
 	return e.Annotations[alert.SummaryAnnotation]
 }
 
-// hostOfflineKind is a host that has stopped reporting. The alert starts at its
-// last report. A description is more to know, or why the alert ended without a
-// report.
+// hostOfflineKind is a host that has stopped reporting. The alert starts at the host's
+// last report. The description of a firing alert is a detail; that of a resolved one is
+// the reason why it ended although the host did not report again.
 type hostOfflineKind struct{}
 
 func (hostOfflineKind) name(m *messages) string { return m.hostOffline }

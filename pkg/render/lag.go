@@ -33,8 +33,8 @@ func (lagKind) shows(annotation string) bool {
 	return false
 }
 
-// headline is the lag, with a bad state and lost messages before it and the age of the
-// oldest unread message after it.
+// headline returns the lag, after a bad state and lost messages, and before the age of
+// the oldest unread message.
 func (lagKind) headline(d *draft, e *entry) string {
 	if e.resolved {
 		return d.messages.lagResolved(d.durationText(e), e.lagText())
@@ -90,9 +90,9 @@ func (lagKind) commonDetails(d *draft) []Field {
 	return append(fields, d.authorTexts(d.annotations, d.builtin, func(name string) string { return CleanLine(d.annotations[name], maxValue) })...)
 }
 
-// authorTexts returns the summary and description of a rule's author. Built-in ones
-// are left out, because they repeat the numbers of the message; only the summary of
-// an alert that ended without a lag contains something else, the reason.
+// authorTexts returns the summary and the description that a rule's author wrote.
+// Built-in ones repeat numbers that the message shows and are left out, except for the
+// summary of an alert that resolved without a lag, which is the reason.
 func (d *draft) authorTexts(annotations alert.Labels, builtin alert.Builtin, text func(name string) string) []Field {
 	var fields fieldList
 	if !builtin.Has(alert.BuiltinSummary) || annotations[alert.LagAnnotation] == "" {
@@ -121,8 +121,8 @@ func (d *draft) trend(e *entry) fieldList {
 	return fields
 }
 
-// totalLag is the lead of several lagging topics: the sum of their lag and the
-// worst of them.
+// totalLag returns the lead of several lagging topics: the sum of their lag, and the
+// topic with most of it.
 func (d *draft) totalLag() string {
 	var sum int64
 	for _, e := range d.entries[:d.firing] {
@@ -145,8 +145,8 @@ func (e *entry) lagText() string {
 	return humanize.Int(e.lag)
 }
 
-// ownThreshold formats the threshold of one of the alerts, "" when all alerts share
-// it and the message contains it once.
+// ownThreshold formats the threshold of one of the alerts. It returns "" if all alerts
+// share the threshold, because the message then shows it once for all.
 func (d *draft) ownThreshold(e *entry) string {
 	if len(d.entries) > 1 && d.annotations[alert.ThresholdAnnotation] != "" {
 		return ""
@@ -195,13 +195,13 @@ func formatCount(s string) string {
 // formatPartitions formats "3:5000,7:4100" as "#3 5,000 · #7 4,100"; other text is
 // kept as it is.
 func formatPartitions(s string) string {
-	const most = 5
+	const maxShown = 5
 	partitions, err := alert.ParsePartitions(s)
 	if err != nil {
 		return CleanLine(s, maxName)
 	}
 	var out []string
-	for _, p := range partitions[:min(len(partitions), most)] {
+	for _, p := range partitions[:min(len(partitions), maxShown)] {
 		out = append(out, "#"+strconv.Itoa(int(p.ID))+" "+humanize.Int(p.Lag))
 	}
 	return strings.Join(out, " · ")

@@ -29,9 +29,9 @@ func TestLagAlert(t *testing.T) {
 	}
 }
 
-// TestForeignPartitions checks that another system's annotation partitions is shown
-// as it is.
-func TestForeignPartitions(t *testing.T) {
+// TestFormatPartitions checks that another system's text in the annotation partitions
+// is shown unchanged.
+func TestFormatPartitions(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                        "",
 		"3:5000, 7:10":            "#3 5,000 · #7 10",
@@ -40,9 +40,11 @@ func TestForeignPartitions(t *testing.T) {
 		"a:1":                     "a:1",
 		"1:7,2:6,3:5,4:4,5:3,6:2": "#1 7 · #2 6 · #3 5 · #4 4 · #5 3",
 	} {
-		if got := formatPartitions(text); got != want {
-			t.Errorf("formatPartitions(%q) = %q, want %q", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := formatPartitions(text); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
@@ -58,7 +60,7 @@ func TestAuthorTexts(t *testing.T) {
 		"built-in, zh":                   {"g 消费 t 积压 12,345 条（阈值 2,000）", "积压最多的分区：3 号 5,000 条，7 号 4,100 条。", both, ""},
 		"built-in, en":                   {"g is 12,345 messages behind on t (limit 2,000)", "Furthest behind: partition 3 by 5,000.", both, ""},
 		"author's summary":               {"t is 12345 behind", "", 0, "t is 12345 behind"},
-		"author's summary with the same": {"g is 12,345 behind on t (limit 2,000)", "Furthest behind.", alert.BuiltinDescription, "g is 12,345 behind on t (limit 2,000)"},
+		"author's summary like built-in": {"g is 12,345 behind on t (limit 2,000)", "Furthest behind.", alert.BuiltinDescription, "g is 12,345 behind on t (limit 2,000)"},
 		"author's description":           {"built in", "call the payments team", alert.BuiltinSummary, "call the payments team"},
 	} {
 		t.Run(name, func(t *testing.T) {

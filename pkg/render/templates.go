@@ -24,8 +24,8 @@ const MaxOutput = 1 << 20
 // to which the templates of a configuration may refer. A nil *Templates has no
 // files.
 type Templates struct {
-	files bool
-	named func() (*namedTemplates, error) // loads once
+	hasFiles bool
+	named    func() (*namedTemplates, error) // loads once
 }
 
 // namedTemplates are the named templates as text and as HTML.
@@ -37,13 +37,13 @@ type namedTemplates struct {
 // ParseTemplates parses the files that Alertmanager's `templates` key names. As in
 // Alertmanager, a pattern may match no file. Without patterns nothing is read.
 func ParseTemplates(globs ...string) (*Templates, error) {
-	t := &Templates{files: len(globs) > 0, named: sync.OnceValues(func() (*namedTemplates, error) { return load(globs) })}
+	t := &Templates{hasFiles: len(globs) > 0, named: sync.OnceValues(func() (*namedTemplates, error) { return load(globs) })}
 	for _, glob := range globs {
 		if _, err := filepath.Match(glob, ""); err != nil {
 			return nil, fmt.Errorf("templates: %q: %w", glob, err)
 		}
 	}
-	if t.files {
+	if t.hasFiles {
 		if _, err := t.named(); err != nil {
 			return nil, err
 		}
@@ -52,8 +52,7 @@ func ParseTemplates(globs ...string) (*Templates, error) {
 }
 
 // load parses Alertmanager's named templates and then the files, which may redefine
-// names. Alertmanager's type does not export its templates, but passes them to its
-// options.
+// names. Alertmanager's type does not export the templates; its options get them.
 func load(globs []string) (*namedTemplates, error) {
 	named := &namedTemplates{}
 	_, err := template.FromGlobs(globs, func(text *texttemplate.Template, html *htmltemplate.Template) {
@@ -71,7 +70,7 @@ func load(globs []string) (*namedTemplates, error) {
 func (t *Templates) base(src string) (*namedTemplates, error) {
 	refers := strings.Contains(src, "template") || strings.Contains(src, "block")
 	switch {
-	case t != nil && t.files, t != nil && refers:
+	case t != nil && (t.hasFiles || refers):
 		return t.named()
 	case refers:
 		return load(nil)
@@ -80,9 +79,10 @@ func (t *Templates) base(src string) (*namedTemplates, error) {
 	}
 }
 
-// defines reports whether the user's files, or Alertmanager's, define a name.
+// defines reports whether there are user's files and they, or Alertmanager's, define a
+// name.
 func (t *Templates) defines(name string) bool {
-	if t == nil || !t.files {
+	if t == nil || !t.hasFiles {
 		return false
 	}
 	named, err := t.named()
@@ -147,9 +147,9 @@ func isCall(src, name string) bool {
 	return opened && closed && len(words) == 3 && words[0] == "template" && strings.Trim(words[1], "\"`") == name && words[2] == "."
 }
 
-// Builtin reports whether the template is a call of the channel's built-in text and
-// nothing else. The channel then lays the message out itself, and splits a long one
-// between alerts.
+// Builtin reports whether the template is nothing but a call of the channel's built-in
+// text. The channel then builds the message itself, and splits a long one between
+// alerts.
 func (x *Text) Builtin() bool { return x.builtin }
 
 // Execute executes the template. Output above MaxOutput is an error.
@@ -207,16 +207,16 @@ func (x *HTML) Execute(v *View) (string, error) {
 
 const builtinFunc = "tocsinBuiltin"
 
-// execution binds the functions of one compiled template to the notification that
-// is being rendered. Executions of the same template take turns. Binding functions
-// for each notification instead would copy the whole set, as Alertmanager does.
+// execution provides a compiled template's functions with the notification that is
+// being rendered; a mutex serializes executions of the same template. Alertmanager
+// instead copies the whole set of templates for each notification.
 type execution struct {
 	mu   sync.Mutex
 	view *View
 }
 
-// funcs returns Alertmanager's template functions. For those that use the clock the
-// present is the time of the notification, so that a retry renders the same text.
+// funcs returns Alertmanager's template functions. Those that use the clock use the
+// time of the notification instead, so that a retry renders the same text.
 func (e *execution) funcs() map[string]any {
 	funcs := maps.Clone(map[string]any(template.DefaultFuncs))
 	funcs["now"] = func() time.Time { return e.view.n.At }

@@ -136,7 +136,7 @@ func pack(limit int, head func(part, parts int) string, blocks []string, total i
 	var part strings.Builder
 	headSize := 0
 	startPart := func() {
-		if headSize > 0 || part.Len() > 0 {
+		if headSize > 0 || part.Len() > 0 { // not before the first part
 			parts = append(parts, part.String())
 		}
 		part.Reset()

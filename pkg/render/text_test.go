@@ -26,9 +26,11 @@ func TestTruncate(t *testing.T) {
 		{"a", -1, ""},
 	}
 	for _, tt := range tests {
-		if got := Truncate(tt.s, tt.limit); got != tt.want {
-			t.Errorf("Truncate(%q, %d) = %q, want %q", tt.s, tt.limit, got, tt.want)
-		}
+		t.Run(fmt.Sprintf("%q to %d", tt.s, tt.limit), func(t *testing.T) {
+			if got := Truncate(tt.s, tt.limit); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 
@@ -44,9 +46,11 @@ func TestCleanLine(t *testing.T) {
 		"\n\n":                     "",
 		"a  b":                     "a b",
 	} {
-		if got := CleanLine(in, 100); got != want {
-			t.Errorf("CleanLine(%q) = %q, want %q", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := CleanLine(in, 100); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 	if got, want := CleanLine(strings.Repeat("中\n", 1000), 10), "中 中…"; got != want {
 		t.Errorf("CleanLine of a long text = %q, want %q", got, want)
@@ -61,9 +65,11 @@ func TestCleanText(t *testing.T) {
 		"a\x00\x1b[31m\x7fb\xff":       "a[31mb",
 		"中文 👍\u00a0":                   "中文 👍",
 	} {
-		if got := CleanText(in); got != want {
-			t.Errorf("CleanText(%q) = %q, want %q", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := CleanText(in); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
@@ -77,9 +83,11 @@ func TestPlainLinks(t *testing.T) {
 		"](no start)":                     "](no start)",
 		strings.Repeat("](", 1<<19):       strings.Repeat("](", 1<<19),
 	} {
-		if got := PlainLinks(in); got != want {
-			t.Errorf("PlainLinks(%.40q) = %.40q, want %.40q", in, got, want)
-		}
+		t.Run(fmt.Sprintf("%.40s", in), func(t *testing.T) {
+			if got := PlainLinks(in); got != want {
+				t.Errorf("got %.40q, want %.40q", got, want)
+			}
+		})
 	}
 }
 
@@ -92,9 +100,11 @@ func TestReplaceBetween(t *testing.T) {
 		"a> <@>":                "a> ()",
 		"<@a> <@ is not closed": "(A) <@ is not closed",
 	} {
-		if got := ReplaceBetween(in, "<@", ">", upper); got != want {
-			t.Errorf("ReplaceBetween(%q) = %q, want %q", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := ReplaceBetween(in, "<@", ">", upper); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
@@ -168,7 +178,7 @@ func FuzzPack(f *testing.F) {
 		whole := ""
 		for i, part := range parts {
 			if len(part) > limit || !utf8.ValidString(part) {
-				t.Errorf("part %d: %d bytes of valid UTF-8: %v; want at most %d", i, len(part), utf8.ValidString(part), limit)
+				t.Errorf("part %d: got %d bytes, valid UTF-8 %v; want at most %d, valid", i, len(part), utf8.ValidString(part), limit)
 			}
 			head := numberedHead(i+1, len(parts))
 			if !strings.HasPrefix(part, head) {

@@ -15,8 +15,8 @@ import (
 type View struct {
 	// Builtin returns the text that a channel's own template names expand to.
 	Builtin func() string
-	// RouteLabel is the template function routeLabels while the labels of a route
-	// are rendered, which may refer to each other; nil when they are complete.
+	// RouteLabel is the template function routeLabels while the labels of a route,
+	// which may refer to each other, are being rendered. It is nil afterwards.
 	RouteLabel func(name string) (string, error)
 
 	n                      *alert.Notification
@@ -36,7 +36,7 @@ func (v *View) Escape(text, link func(string) string) *View {
 	return &View{Builtin: v.Builtin, n: v.n, externalURL: v.externalURL, escapeText: text, escapeLink: link}
 }
 
-// Data returns the dot of the template. It is without the lag history, because
+// Data returns the value of the template's dot. It lacks the lag history, because
 // Alertmanager's own templates print all annotations.
 func (v *View) Data() *template.Data {
 	if v.data == nil {
