@@ -9,12 +9,12 @@ import (
 	"tocsin/pkg/humanize"
 )
 
-// valueAxis returns the distance of the ticks of an axis from 0 to at least top,
-// and how many there are besides 0, at most most. The distance is 1, 2 or 5 times a
-// power of ten.
-func valueAxis(top float64, most int) (step float64, ticks int) {
+// valueAxis returns the ticks of an axis from 0 to at least top: the step between two
+// ticks, which is 1, 2 or 5 times a power of ten, and how many follow the tick at 0, of
+// which there are at most maxTicks.
+func valueAxis(top float64, maxTicks int) (step float64, ticks int) {
 	step = 1
-	for i := 0; step*float64(most) < top; i++ {
+	for i := 0; step*float64(maxTicks) < top; i++ {
 		step = [...]float64{2, 5, 10}[i%3] * math.Pow10(i/3)
 	}
 	return step, max(int(math.Ceil(top/step)), 1)
@@ -41,7 +41,7 @@ func formatValue(v float64) string {
 	return humanize.Int(int64(math.Round(v)))
 }
 
-// timeSteps are the distances that ticks of the time axis may have.
+// timeSteps are the possible steps between ticks of the time axis.
 var timeSteps = [...]time.Duration{
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
@@ -53,9 +53,9 @@ type timeTick struct {
 	label    string
 }
 
-// timeTicks returns at most count ticks at round times of the day in the series'
-// zone, or at midnights if it is longer than a few days.
-func (s *Series) timeTicks(count int) []timeTick {
+// timeTicks returns at most maxTicks ticks at round times of the day in the series'
+// zone, or at midnights if the series is longer than a few days.
+func (s *Series) timeTicks(maxTicks int) []timeTick {
 	zone := s.Zone
 	if zone == nil {
 		zone = time.UTC
@@ -63,20 +63,20 @@ func (s *Series) timeTicks(count int) []timeTick {
 	begin := s.begin()
 	span := s.Last.Sub(begin)
 	i := 0
-	for i < len(timeSteps)-1 && timeSteps[i]*time.Duration(count) < span {
+	for i < len(timeSteps)-1 && timeSteps[i]*time.Duration(maxTicks) < span {
 		i++
 	}
 	step, layout := timeSteps[i], "15:04"
 	if step == 24*time.Hour {
 		layout = "01-02"
-		step *= (span-1)/(step*time.Duration(count)) + 1
+		step *= (span-1)/(step*time.Duration(maxTicks)) + 1
 	}
 	_, offset := s.Last.In(zone).Zone()
 	local := time.Duration(offset) * time.Second
 	var ticks []timeTick
 	for t := begin.Add(local).Truncate(step).Add(-local); !t.After(s.Last); t = t.Add(step) {
 		if !t.Before(begin) {
-			ticks = append(ticks, timeTick{s.position(t), t.In(zone).Format(layout)})
+			ticks = append(ticks, timeTick{s.timePosition(t), t.In(zone).Format(layout)})
 		}
 	}
 	return ticks
@@ -85,9 +85,9 @@ func (s *Series) timeTicks(count int) []timeTick {
 const ellipsis = "..."
 
 // fitTitle replaces the characters of a title that cannot be drawn by question
-// marks and shortens it to most characters. It keeps the end, where the topic
+// marks and shortens it to at most limit characters. It keeps the end, where the topic
 // follows the group.
-func fitTitle(s string, most int) string {
+func fitTitle(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
@@ -95,11 +95,11 @@ func fitTitle(s string, most int) string {
 		return r
 	}, s)
 	switch {
-	case len(s) <= most:
+	case len(s) <= limit:
 		return s
-	case most <= len(ellipsis):
+	case limit <= len(ellipsis):
 		return ""
 	default:
-		return ellipsis + s[len(s)-most+len(ellipsis):]
+		return ellipsis + s[len(s)-limit+len(ellipsis):]
 	}
 }

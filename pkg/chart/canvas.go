@@ -15,9 +15,9 @@ import (
 // canvas is an image that is being drawn. Curves are collected in a mask and
 // painted together.
 //
-// Products are converted before they are added. Without that some processors round
-// only the sum of products (fused multiply-add), and the image would differ between
-// them.
+// The explicit conversion of products to float64 before they are added rounds them on
+// every processor. Without it some compute x*y+z with one rounding (fused
+// multiply-add), and images would differ between processors.
 type canvas struct {
 	image  *image.RGBA
 	glyphs *glyphs
@@ -71,8 +71,8 @@ func (c *canvas) curve(points []point, width float64) {
 
 func (c *canvas) dot(at point, radius float64) { c.segment(at, at, radius) }
 
-// segment adds all points within a radius of a straight line to the mask. Pixels at
-// its edge are covered in part.
+// segment adds all points within radius of the line from a to b to the mask. Pixels at
+// the edge are covered in part.
 func (c *canvas) segment(a, b point, radius float64) {
 	dx, dy := b.x-a.x, b.y-a.y
 	square := float64(dx*dx) + float64(dy*dy)
@@ -80,7 +80,7 @@ func (c *canvas) segment(a, b point, radius float64) {
 	for y := int(min(a.y, b.y) - reach); y <= int(max(a.y, b.y)+reach); y++ {
 		for x := int(min(a.x, b.x) - reach); x <= int(max(a.x, b.x)+reach); x++ {
 			px, py := float64(x)+0.5-a.x, float64(y)+0.5-a.y
-			if square > 0 { // relative to the nearest point of the line
+			if square > 0 { // make it relative to the nearest point of the line
 				along := min(max((float64(px*dx)+float64(py*dy))/square, 0), 1)
 				px, py = px-float64(along*dx), py-float64(along*dy)
 			}
@@ -89,8 +89,9 @@ func (c *canvas) segment(a, b point, radius float64) {
 	}
 }
 
-// cover adds a share of a pixel to the mask, in fifteenths: more shades are not
-// visible and make the file larger. Where shapes overlap the larger share counts.
+// cover adds the covered share of a pixel to the mask, rounded to fifteenths: more
+// shades are not visible and make the file larger. Where shapes overlap, the larger
+// share counts.
 func (c *canvas) cover(x, y int, share float64) {
 	if at := (image.Point{X: x, Y: y}); share > 0 && at.In(c.mask.Rect) {
 		i := c.mask.PixOffset(x, y)
@@ -104,7 +105,8 @@ func (c *canvas) paint(with color.Color) {
 	clear(c.mask.Pix)
 }
 
-// The point of a text that is at its position.
+// The anchor is the point of a text that is at its position. Its number is how many
+// halves of the width are left of it.
 const (
 	left = iota
 	center
@@ -132,8 +134,8 @@ func (c *canvas) text(s string, x, y float64, anchor int, with color.Color) floa
 var glyphsPNG []byte
 
 const (
-	// glyphMargin is how much wider a cell is than its character on either side,
-	// glyphAscent how far its upper edge is above the base line.
+	// glyphMargin is the space between a character and the edges of its cell on
+	// either side, and glyphAscent that between the base line and the upper edge.
 	glyphMargin = 2
 	glyphAscent = 18
 )

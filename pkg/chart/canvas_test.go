@@ -13,7 +13,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// Every character has the pixels and the advance that the font library gives it.
+// TestGlyphsMatchTheFont checks that every character has the pixels and the advance of
+// the font library.
 func TestGlyphsMatchTheFont(t *testing.T) {
 	f, err := opentype.Parse(gomedium.TTF)
 	if err != nil {
@@ -40,22 +41,31 @@ func TestGlyphsMatchTheFont(t *testing.T) {
 	}
 }
 
-// A text is placed by its anchor. A character that is not ASCII is a question mark.
+// TestTextAnchor draws the same text by its anchor and by its left edge.
 func TestTextAnchor(t *testing.T) {
-	for _, tt := range []struct {
-		text, as string
-		x        float64
-		anchor   int
-	}{{"iW?", "iW?", 50, right}, {"iW?", "iW?", 50, center}, {"积", "?", 10, left}} {
-		a, err := newCanvas(image.Rect(0, 0, 100, 40), image.Rectangle{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, _ := newCanvas(a.image.Rect, image.Rectangle{})
-		width := a.text(tt.text, tt.x, 25, tt.anchor, titleColor)
-		b.text(tt.as, tt.x-width*float64(tt.anchor)/2, 25, left, titleColor)
-		if !bytes.Equal(a.image.Pix, b.image.Pix) || bytes.Count(a.image.Pix, []byte{titleColor.R, titleColor.G, titleColor.B}) == 0 {
-			t.Errorf("%q with anchor %d: got other pixels than %q at the left edge", tt.text, tt.anchor, tt.as)
-		}
+	for name, tt := range map[string]struct {
+		text, same string
+		x          float64
+		anchor     int
+	}{
+		"right":                           {"iW?", "iW?", 50, right},
+		"center":                          {"iW?", "iW?", 50, center},
+		"a question mark for a non-ASCII": {"积", "?", 10, left},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := newCanvas(image.Rect(0, 0, 100, 40), image.Rectangle{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := newCanvas(got.image.Rect, image.Rectangle{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			width := got.text(tt.text, tt.x, 25, tt.anchor, titleColor)
+			want.text(tt.same, tt.x-width*float64(tt.anchor)/2, 25, left, titleColor)
+			if !bytes.Equal(got.image.Pix, want.image.Pix) || bytes.Count(got.image.Pix, []byte{titleColor.R, titleColor.G, titleColor.B}) == 0 {
+				t.Errorf("%q: got other pixels, want those of %q at the left edge", tt.text, tt.same)
+			}
+		})
 	}
 }

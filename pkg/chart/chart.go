@@ -69,31 +69,32 @@ func (s *Series) begin() time.Time {
 	return s.Last.Add(-time.Duration(max(len(s.Values)-1, 1)) * s.Step)
 }
 
-// position returns where t is on the time axis: 0 at its left end, 1 at its right
-// end.
-func (s *Series) position(t time.Time) float64 {
+// timePosition returns the position of t on the time axis: 0 at its left end, 1 at its
+// right end.
+func (s *Series) timePosition(t time.Time) float64 {
 	return float64(t.Sub(s.begin())) / float64(s.Last.Sub(s.begin()))
 }
 
-// positionOf returns the position of the i-th value.
-func (s *Series) positionOf(i int) float64 {
-	return s.position(s.Last.Add(-time.Duration(len(s.Values)-1-i) * s.Step))
+// valuePosition returns the position of the value at index i on the time axis.
+func (s *Series) valuePosition(i int) float64 {
+	return s.timePosition(s.Last.Add(-time.Duration(len(s.Values)-1-i) * s.Step))
 }
 
-// firing returns the positions between which the alert fired.
+// firing returns the positions on the time axis between which the alert fired; false
+// if it did not fire there.
 func (s *Series) firing() (from, to float64, ok bool) {
 	if s.From.IsZero() {
 		return 0, 0, false
 	}
-	from, to = max(s.position(s.From), 0), 1
+	from, to = max(s.timePosition(s.From), 0), 1
 	if !s.To.IsZero() {
-		to = min(s.position(s.To), 1)
+		to = min(s.timePosition(s.To), 1)
 	}
 	return from, to, from < to
 }
 
-// top returns the largest value or threshold, or the error for a series that
-// cannot be drawn.
+// top returns the largest of the values and the threshold, or why the series cannot be
+// drawn.
 func (s *Series) top() (float64, error) {
 	if s.Step <= 0 || len(s.Values) > MaxValues {
 		return 0, fmt.Errorf("a series of %d values with a step of %s cannot be drawn", len(s.Values), s.Step)

@@ -36,7 +36,8 @@ func TestInvalidSeries(t *testing.T) {
 	}
 }
 
-// Every lag history that can be parsed can be drawn, or is rejected as empty.
+// FuzzDraw checks that every lag history that can be parsed can be drawn, or is rejected
+// as empty.
 func FuzzDraw(f *testing.F) {
 	for _, text := range []string{"1763712000/60:0,12,,340", "1/86400:1", "253402300799/1:,,.5,1.", "5/5:999999999999999999,0"} {
 		f.Add(text, 2000.0, int64(1763711000), 80, 20)

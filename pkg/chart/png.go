@@ -34,8 +34,8 @@ var (
 )
 
 // PNG draws the series as an image of Width by Height pixels and less than 60 KB.
-// The same series has the same bytes. The error is ErrEmpty, or that of a series
-// without a step or with more than MaxValues values.
+// Equal series give equal bytes. It returns ErrEmpty for a series without a known value,
+// and another error for one without a step or with more than MaxValues values.
 func PNG(s Series) ([]byte, error) {
 	top, err := s.top()
 	if err != nil {
@@ -59,7 +59,7 @@ func PNG(s Series) ([]byte, error) {
 		c.areaBelow(points, plotBottom)
 	}
 	c.paint(areaColor)
-	if firing && s.position(s.From) >= 0 {
+	if firing && s.timePosition(s.From) >= 0 {
 		c.rect(p.x(from)-1, plotTop, p.x(from)+1, plotBottom, firingStart)
 	}
 	for _, points := range curves {
@@ -118,7 +118,7 @@ func (p *pngChart) curves() (curves [][]point) {
 	var points []point
 	for i, v := range p.Values {
 		if known(v) {
-			points = append(points, point{p.x(p.positionOf(i)), p.y(v)})
+			points = append(points, point{p.x(p.valuePosition(i)), p.y(v)})
 		} else if points != nil {
 			curves, points = append(curves, points), nil
 		}
@@ -142,8 +142,8 @@ func (p *pngChart) drawHeading() {
 	}
 	edge -= p.text(last, edge, base, right, titleColor) + margin
 	title := fitTitle(p.Title, maxTitle) // it may be very long
-	for most := len(title); most > 0; most-- {
-		if t := fitTitle(title, most); margin+p.glyphs.width(t) <= edge {
+	for limit := len(title); limit > 0; limit-- {
+		if t := fitTitle(title, limit); margin+p.glyphs.width(t) <= edge {
 			p.text(t, margin, base, left, titleColor)
 			return
 		}

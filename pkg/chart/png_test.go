@@ -48,8 +48,8 @@ func decodePNG(t *testing.T, s chart.Series) image.Image {
 
 func at(m image.Image, x, y int) color.RGBA { return color.RGBAModel.Convert(m.At(x, y)).(color.RGBA) }
 
-// Five minutes are 504 pixels from 70 to 574, one value each 126; 0 to 100 are
-// 214 pixels from 262 up to 48.
+// TestPNGPositions checks single pixels. The plot has 504 pixels from 70 to 574, so that
+// one of five values is at every 126th; 0 to 100 are 214 pixels from 262 up to 48.
 func TestPNGPositions(t *testing.T) {
 	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{50, 50, unknown, 50, 50},
 		Threshold: 100, From: last.Add(-90 * time.Second), To: last.Add(-30 * time.Second)})
@@ -72,9 +72,11 @@ func TestPNGPositions(t *testing.T) {
 		{"the start of the alert", 385, 100, edge}, // 70 + 504*5/8
 		{"the end of the alert", 512, 100, back},   // 70 + 504*7/8 = 511
 	} {
-		if got := at(m, tt.x, tt.y); got != tt.want {
-			t.Errorf("%s: got %v at (%d, %d), want %v", tt.name, got, tt.x, tt.y, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if got := at(m, tt.x, tt.y); got != tt.want {
+				t.Errorf("got %v at (%d, %d), want %v", got, tt.x, tt.y, tt.want)
+			}
+		})
 	}
 	if c := at(m, 130, 200); c == back || c.B < c.R {
 		t.Errorf("below the curve: got %v, want a shade of blue", c)
@@ -86,7 +88,8 @@ func TestPNGPositions(t *testing.T) {
 	}
 }
 
-// Without a threshold and an alert there is no dashed line and no shade.
+// TestPNGWithoutAlert checks that there is no dashed line and no shade without a
+// threshold and an alert.
 func TestPNGWithoutAlert(t *testing.T) {
 	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0, 100}, Threshold: math.NaN()})
 	for x := 70; x < 574; x++ {
@@ -98,7 +101,8 @@ func TestPNGWithoutAlert(t *testing.T) {
 	}
 }
 
-// An alert that started before the series and still fires shades the whole plot.
+// TestPNGWithLongAlert checks that an alert that started before the series and still
+// fires shades the whole plot.
 func TestPNGWithLongAlert(t *testing.T) {
 	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0}, Threshold: math.NaN(), From: last.Add(-time.Hour)})
 	for _, x := range []int{70, 71, 300, 573} {
@@ -111,7 +115,8 @@ func TestPNGWithLongAlert(t *testing.T) {
 	}
 }
 
-// A single value is a dot, and so is one between two gaps.
+// TestPNGWithSingleValue checks that a single value is a dot, and so is one between two
+// gaps.
 func TestPNGWithSingleValue(t *testing.T) {
 	m := decodePNG(t, chart.Series{Last: last, Step: time.Minute, Values: []float64{1}, Threshold: math.NaN()})
 	if c := at(m, 573, 48); c != blue {
@@ -123,7 +128,8 @@ func TestPNGWithSingleValue(t *testing.T) {
 	}
 }
 
-// The largest images, of noise with gaps and a long title, are within the limit.
+// TestPNGSize checks that the largest images, of noise with gaps and a long title, are
+// within the limit.
 func TestPNGSize(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, gaps := range []float64{0, 0.1, 0.5} {

@@ -5,19 +5,22 @@ import (
 	"strings"
 )
 
+// justBelowOne keeps the value at the end of an axis within the last row.
+const justBelowOne = 1 - 1e-9
+
 // The size of a chart in a terminal, in characters.
 const (
 	minColumns, maxColumns = 24, 500
 	minLines, maxLines     = 6, 100
 )
 
-// Text draws the series for a terminal, in lines of at most width characters,
-// height of them; both are raised or lowered to a size that can be drawn. Values are
-// filled with Braille dots, two by four in a character: every terminal shows those
-// one column wide, unlike block elements in a Chinese locale. The threshold is a
-// dashed row of dots, which is cut out of the values above it. The time in which
-// the alert fired is shaded. Unknown values are blank. A series that cannot be drawn
-// is the line of its error.
+// Text draws the series for a terminal, in height lines of at most width characters.
+// A size that is too small or too large is raised or lowered to the nearest possible
+// one. The area below the values is filled with Braille dots, two by four in a
+// character: every terminal shows them one column wide, unlike block elements in a
+// Chinese locale. The threshold is a dashed row of dots, or of gaps where the values are
+// above it. The time in which the alert fired is shaded. Unknown values are blank. For a
+// series that cannot be drawn Text returns the reason.
 func Text(s Series, width, height int) string {
 	top, err := s.top()
 	if err != nil {
@@ -32,7 +35,7 @@ func Text(s Series, width, height int) string {
 	margin := 0
 	for i := range ticks + 1 {
 		v := step * float64(i)
-		row := rows - 1 - int(v/axisEnd*float64(rows)*(1-1e-9))
+		row := rows - 1 - int(v/axisEnd*float64(rows)*justBelowOne)
 		labels[row] = formatTick(v)
 		margin = max(margin, len(labels[row]))
 	}
@@ -92,7 +95,7 @@ type dotPlot struct {
 // several values shows the largest of them.
 func newDotPlot(s *Series, columns, rows int, axisEnd float64) *dotPlot {
 	p := &dotPlot{columns: columns, rows: rows, on: make([]bool, columns*2*rows*4), shaded: make([]bool, columns)}
-	level := func(v float64) int { return int(v / axisEnd * float64(rows*4) * (1 - 1e-9)) } // dots above the axis
+	level := func(v float64) int { return int(v / axisEnd * float64(rows*4) * justBelowOne) } // dots above the axis
 	limit := -1
 	if known(s.Threshold) {
 		limit = level(s.Threshold)
@@ -115,14 +118,15 @@ func newDotPlot(s *Series, columns, rows int, axisEnd float64) *dotPlot {
 	return p
 }
 
-// set sets the dot in a column, y dots above the axis.
+// set sets the dot in column x, y dots above the axis.
 func (p *dotPlot) set(x, y int, on bool) { p.on[(p.rows*4-1-y)*p.columns*2+x] = on }
 
-// largestIn returns the largest value in the n-th of parts equal parts of the time
-// axis. Between two values it interpolates. It returns NaN if that is unknown.
-func (s *Series) largestIn(n, parts int) float64 {
+// largestIn returns the largest value in section n of the time axis, which is divided
+// into equal sections. In a section between two values it interpolates. It returns NaN
+// if the value is unknown.
+func (s *Series) largestIn(n, sections int) float64 {
 	last := float64(len(s.Values) - 1)
-	from, to := float64(n)/float64(parts)*last, float64(n+1)/float64(parts)*last
+	from, to := float64(n)/float64(sections)*last, float64(n+1)/float64(sections)*last
 	v := math.NaN()
 	for i := int(math.Ceil(from)); float64(i) <= to; i++ {
 		if x := s.Values[i]; known(x) && !(x <= v) {
@@ -140,7 +144,7 @@ func (s *Series) largestIn(n, parts int) float64 {
 // brailleDots are the dots of a Braille character (U+2800), by column and row.
 var brailleDots = [2][4]rune{{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}
 
-// row returns one row of characters.
+// row returns the n-th row of characters.
 func (p *dotPlot) row(n int) string {
 	var b strings.Builder
 	for column := range p.columns {

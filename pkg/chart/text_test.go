@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -9,10 +10,10 @@ import (
 	"tocsin/pkg/chart"
 )
 
-// Three rows of four dots are 12 levels from 0 to 100: 100 fills all of them, 50
-// six, and the threshold 60 is in the eighth, two dots on and two off. Forty dots
-// are four minutes: the second value is in the 10th and 11th, the fourth in the
-// 30th, and the alert fires from the 21st on.
+// TestText compares a whole chart. Three rows of four dots are 12 levels from 0 to 100:
+// 100 fills all of them, 50 six, and the threshold 60 is in the eighth, two dots on and
+// two off. Forty dots are four minutes: the second value is in the 10th and 11th, the
+// fourth in the 30th, and the alert fires from the 21st on.
 func TestText(t *testing.T) {
 	s := chart.Series{Title: "group / topic", Last: last, Step: time.Minute, Values: []float64{100, 100, unknown, 50, 50},
 		Threshold: 60, From: last.Add(-2 * time.Minute), Zone: time.FixedZone("", 8*3600)}
@@ -30,7 +31,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A zero has a dot, an unknown value has none. A size that is too small is raised.
+// TestTextWithZeros checks that a zero has a dot and an unknown value has none, and that
+// a size that is too small is raised.
 func TestTextWithZeros(t *testing.T) {
 	s := chart.Series{Last: last, Step: time.Minute, Values: []float64{0, 0, unknown, 0, 0}, Threshold: math.NaN()}
 	lines := strings.Split(chart.Text(s, 0, 0), "\n")
@@ -46,18 +48,21 @@ func TestTextWithZeros(t *testing.T) {
 	}
 }
 
-// A title that is too long loses its beginning. Characters that are not ASCII are
-// question marks.
+// TestTextTitle checks that a title that is too long loses its beginning, and that
+// characters that are not ASCII become question marks.
 func TestTextTitle(t *testing.T) {
 	s := chart.Series{Title: "消费组 / order-created", Last: last, Step: time.Minute, Values: []float64{12345}, Threshold: math.NaN()}
 	for width, want := range map[int]string{40: "??? / order-created               12,345", 24: "...order-created  12,345"} {
-		if got, _, _ := strings.Cut(chart.Text(s, width, 8), "\n"); got != want {
-			t.Errorf("width %d: got %q, want %q", width, got, want)
-		}
+		t.Run(fmt.Sprint("width ", width), func(t *testing.T) {
+			if got, _, _ := strings.Cut(chart.Text(s, width, 8), "\n"); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
-// Ticks of the time axis are at round times of the day in the zone of the series.
+// TestTimeTicks checks that the ticks of the time axis are at round times of the day in
+// the zone of the series.
 func TestTimeTicks(t *testing.T) {
 	zone := time.FixedZone("", 5*3600+1800)
 	for _, tt := range []struct {
@@ -71,29 +76,34 @@ func TestTimeTicks(t *testing.T) {
 		{time.Hour, 96, "11-17 11-18 11-19 11-20"},
 		{24 * time.Hour, 61, "09-26 10-08 10-20 11-01 11-13"}, // every twelfth day since the year 1
 	} {
-		s := chart.Series{Last: last, Step: tt.step, Values: make([]float64, tt.n), Threshold: math.NaN(), Zone: zone}
-		lines := strings.Split(strings.TrimSpace(chart.Text(s, 63, 8)), "\n")
-		if got := strings.Join(strings.Fields(lines[len(lines)-1]), " "); got != tt.want {
-			t.Errorf("%d values every %v: got %s, want %s", tt.n, tt.step, got, tt.want)
-		}
+		t.Run(fmt.Sprintf("%d values every %v", tt.n, tt.step), func(t *testing.T) {
+			s := chart.Series{Last: last, Step: tt.step, Values: make([]float64, tt.n), Threshold: math.NaN(), Zone: zone}
+			lines := strings.Split(strings.TrimSpace(chart.Text(s, 63, 8)), "\n")
+			if got := strings.Join(strings.Fields(lines[len(lines)-1]), " "); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 
-// Ticks of the value axis are 1, 2 or 5 times a power of ten apart.
+// TestValueTicks checks that the ticks of the value axis are 1, 2 or 5 times a power of
+// ten apart.
 func TestValueTicks(t *testing.T) {
 	for top, want := range map[float64]string{
 		0: "1 0", 1: "1 0", 3: "3 2 1 0", 7: "8 6 4 2 0", 45: "50 40 30 20 10 0", 101: "150 100 50 0", 2000: "2k 1.5k 1k 500 0",
 		12345: "15k 10k 5k 0", 2.5e6: "2.5M 2M 1.5M 1M 500k 0", 4e9: "4B 3B 2B 1B 0", 7e12: "8T 6T 4T 2T 0", 1e18: "1000000T 800000T 600000T 400000T 200000T 0",
 	} {
-		s := chart.Series{Last: last, Step: time.Minute, Values: []float64{top, 0}, Threshold: math.NaN()}
-		var got []string
-		for _, line := range strings.Split(chart.Text(s, 80, 13), "\n") {
-			if label, _, found := strings.Cut(line, " +"); found && strings.TrimSpace(label) != "" {
-				got = append(got, strings.TrimSpace(label))
+		t.Run(fmt.Sprint("up to ", top), func(t *testing.T) {
+			s := chart.Series{Last: last, Step: time.Minute, Values: []float64{top, 0}, Threshold: math.NaN()}
+			var labels []string
+			for _, line := range strings.Split(chart.Text(s, 80, 13), "\n") {
+				if label, _, found := strings.Cut(line, " +"); found && strings.TrimSpace(label) != "" {
+					labels = append(labels, strings.TrimSpace(label))
+				}
 			}
-		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("up to %v: got %s, want %s", top, got, want)
-		}
+			if got := strings.Join(labels, " "); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
 	}
 }
