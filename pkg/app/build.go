@@ -52,12 +52,12 @@ func buildReceivers(cfg *config.Config, env notify.Env, m *metrics.Notifications
 	return receivers, nil
 }
 
-// buildReaders builds what reads each cluster's lag.
+// buildReaders returns the reader of each cluster's lag.
 func buildReaders(cfg *config.Config, client *http.Client, o Options) (map[string]lag.Reader, error) {
-	key := tencent.Credential{ID: cfg.Global.TencentSecretID, Key: cfg.Global.TencentSecretKey, Lookup: o.Lookup}
+	credential := tencent.Credential{ID: cfg.Global.TencentSecretID, Secret: cfg.Global.TencentSecretKey, Lookup: o.Lookup}
 	readers := make(map[string]lag.Reader, len(cfg.Lag.Clusters))
 	for _, c := range cfg.Lag.Clusters {
-		r, err := buildReader(c, key, client, o)
+		r, err := buildReader(c, credential, client, o)
 		if err != nil {
 			return nil, fmt.Errorf("cluster %q: %w", c.Name, err)
 		}
@@ -66,18 +66,17 @@ func buildReaders(cfg *config.Config, client *http.Client, o Options) (map[strin
 	return readers, nil
 }
 
-// buildReader builds what reads a cluster: by Kafka's protocol where that is
-// configured, by the cloud's API where only that is, and by the API while the
-// protocol's way is closed where both are.
-func buildReader(c lag.Cluster, key tencent.Credential, client *http.Client, o Options) (lag.Reader, error) {
+// buildReader returns the reader of a cluster's lag: by Kafka's protocol, by the cloud's
+// API, or, if both are configured, by the protocol with the API as its fallback.
+func buildReader(c lag.Cluster, credential tencent.Credential, client *http.Client, o Options) (lag.Reader, error) {
 	if c.Kafka == nil {
-		return ckafka.New(c, key, client.Transport)
+		return ckafka.New(c, credential, client.Transport)
 	}
 	protocol, err := kafkaReader(c, o.Lookup)
 	if err != nil || c.CKafka == nil {
 		return protocol, err
 	}
-	api, err := ckafka.New(c, key, client.Transport)
+	api, err := ckafka.New(c, credential, client.Transport)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,10 @@
 // Package metrics counts events and writes the counts in Prometheus's text format:
 // counters, gauges and histograms with labels.
 //
-// It stands in for the client library because every function starts with it, and
-// the library is slow to start. Measured with the lag function (linux/amd64, 300
-// starts each, interleaved), prometheus/client_golang v1.24.1 behind the same
-// interface against this package:
+// It replaces the client library because every function loads it at its start, and the
+// library makes that slower. Measured with the lag function (linux/amd64, 300 starts
+// each, interleaved), prometheus/client_golang v1.24.1 behind the same interface against
+// this package:
 //
 //	                                    client_golang   this package
 //	binary                              16.5 MB         16.2 MB
@@ -32,21 +32,21 @@ type Registry struct {
 	families map[string]*family
 }
 
-// family has all series of one name.
+// family is all series of one metric.
 type family struct {
 	name, help, kind string
 	labels           []string
-	bounds           []float64 // of a histogram's buckets
+	bounds           []float64 // upper bounds of a histogram's buckets
 
 	mu     sync.Mutex
 	series map[string]*series
 }
 
-// series has the value for one set of label values.
+// series is the value of a metric for one set of label values.
 type series struct {
 	labels []string
-	value  float64  // a histogram's sum
-	counts []uint64 // a histogram's observations by bucket, the last for those above all bounds
+	value  float64  // of a histogram, the sum of the observations
+	counts []uint64 // of a histogram, the observations in each bucket; the last is for those above all bounds
 }
 
 // Counter is a number that only grows.
@@ -77,7 +77,7 @@ func (g *Gauge) Set(v float64, values ...string) {
 	g.family.update(values, func(s *series) { s.value = v })
 }
 
-// Histogram counts observations by size.
+// Histogram counts observations in buckets.
 type Histogram struct{ family *family }
 
 // Histogram returns the histogram of that name; the first call creates it. bounds
@@ -86,8 +86,8 @@ func (r *Registry) Histogram(name, help string, bounds []float64, labels ...stri
 	return &Histogram{r.family("histogram", name, help, bounds, labels)}
 }
 
-// Observe counts v in the series with the label values, one for each of the
-// histogram's labels.
+// Observe counts the observation v in the series with the label values, one for each
+// of the histogram's labels.
 func (h *Histogram) Observe(v float64, values ...string) {
 	bucket, _ := slices.BinarySearch(h.family.bounds, v) // bounds are inclusive
 	h.family.update(values, func(s *series) {

@@ -10,7 +10,8 @@ import (
 	"tocsin/pkg/metrics"
 )
 
-// wantText compares the text of a registry, ignoring the indentation of want.
+// wantText compares the text of a registry with want, from which it removes the
+// indentation.
 func wantText(t *testing.T, r *metrics.Registry, want string) {
 	t.Helper()
 	want = strings.TrimPrefix(strings.ReplaceAll(want, "\n\t\t", "\n"), "\n")
@@ -19,8 +20,8 @@ func wantText(t *testing.T, r *metrics.Registry, want string) {
 	}
 }
 
-// The text has families in order of names, series in order of label values, escapes,
-// and cumulative buckets, as version 0.0.4 of Prometheus's format.
+// TestText checks that the text is version 0.0.4 of Prometheus's format: metrics in order
+// of their names, series in order of label values, escaped values, cumulative buckets.
 func TestText(t *testing.T) {
 	var r metrics.Registry
 	wantText(t, &r, "")
@@ -57,7 +58,8 @@ func TestText(t *testing.T) {
 		`)
 }
 
-// Two callers with the same name share one metric; the first help is used.
+// TestSharedName checks that two callers with the same name share one metric, with the
+// help of the first.
 func TestSharedName(t *testing.T) {
 	var r metrics.Registry
 	r.Counter("n_total", "First.").Add(1)
@@ -69,7 +71,8 @@ func TestSharedName(t *testing.T) {
 		`)
 }
 
-// Label values whose concatenations are equal belong to different series.
+// TestSeriesOfSimilarLabels checks that label values with equal concatenations belong to
+// different series.
 func TestSeriesOfSimilarLabels(t *testing.T) {
 	var r metrics.Registry
 	c := r.Counter("n_total", "N.", "a", "b")
@@ -171,7 +174,7 @@ func TestNotifications(t *testing.T) {
 		`)
 }
 
-// The methods of a nil pointer do nothing.
+// TestNilNotifications checks that the methods of a nil pointer do not panic.
 func TestNilNotifications(t *testing.T) {
 	var n *metrics.Notifications
 	n.InitIntegration("email")

@@ -20,8 +20,8 @@ type Notifications struct {
 	pending                  *Gauge
 }
 
-// NewNotifications returns the counters in r, which every call shares. now is the
-// clock that latencies are measured with.
+// NewNotifications returns the counters in r. Several calls with one r return the same
+// counters. now is the clock for latencies.
 func NewNotifications(r *Registry, now func() time.Time) *Notifications {
 	return &Notifications{
 		now:             now,
@@ -58,8 +58,8 @@ func (n *Notifications) Attempted(integration string) {
 	}
 }
 
-// StartRequest counts a request to an integration. The caller calls finish with
-// whether the request was accepted; the time in between is the latency.
+// StartRequest counts a request to an integration. The caller reports with finish
+// whether it was accepted; the time until then is the latency.
 func (n *Notifications) StartRequest(integration string) (finish func(ok bool)) {
 	if n == nil {
 		return func(bool) {}

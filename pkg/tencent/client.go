@@ -1,8 +1,8 @@
-// Package tencent calls Tencent Cloud's API 3.0: it signs requests, explains
-// errors, and spreads and retries calls.
+// Package tencent calls Tencent Cloud's API 3.0: it signs requests, classifies and
+// explains errors, limits the rate of calls, and retries them.
 //
-//	key := tencent.Credential{ID: id, Key: secret, Lookup: os.LookupEnv}
-//	client, err := tencent.NewClient("https://ckafka.tencentcloudapi.com", "ap-guangzhou", key, nil)
+//	credential := tencent.Credential{ID: id, Secret: secret, Lookup: os.LookupEnv}
+//	client, err := tencent.NewClient("https://ckafka.tencentcloudapi.com", "ap-guangzhou", credential, nil)
 //	var groups struct {
 //		tencent.ResponseHeader
 //		Result struct{ TotalCount int64 }
@@ -17,7 +17,7 @@
 // in the headers, and it turns transport errors into text. One signed POST is less
 // code than working around that. Polling an instance of 100 groups with 50 topics
 // of 24 partitions each (102 requests, BenchmarkRead in pkg/lag/ckafka), against
-// the SDK with the responses taken out of its hands:
+// the SDK with this package decoding the responses:
 //
 //	                            SDK        this package
 //	bytes per poll              44.4 MB    13.0 MB
@@ -25,7 +25,7 @@
 //	functions/lag, SCF          22.27 MB   21.96 MB
 //	  without Kafka's protocol  16.70 MB   16.40 MB
 //
-// The response is decoded as it is read, so that a poll holds no page as text.
+// The response is decoded while it is read, so that no page is in memory as text.
 package tencent
 
 import (
@@ -62,11 +62,11 @@ type Action struct{ Product, Version, Name string }
 // String returns the action as CAM's policies name it, "ckafka:DescribeGroup".
 func (a Action) String() string { return a.Product + ":" + a.Name }
 
-// Response is what Call decodes the member Response of an answer into: a pointer
-// to a struct that embeds ResponseHeader.
+// Response receives the member Response of an answer. It is a pointer to a struct that
+// embeds ResponseHeader.
 type Response interface {
-	// Valid reports whether the response holds what the caller needs. One that
-	// does not counts as an answer of something other than the API.
+	// Valid reports whether the response holds what the caller needs. If it does not,
+	// the answer is assumed to come from something other than the API.
 	Valid() bool
 	header() *ResponseHeader
 }
@@ -77,7 +77,7 @@ type ResponseHeader struct {
 	Error     *struct{ Code, Message string }
 }
 
-// Valid implements Response for those that need no check of their own.
+// Valid returns true. A response that needs a check overrides it.
 func (h *ResponseHeader) Valid() bool { return true }
 
 func (h *ResponseHeader) header() *ResponseHeader { return h }
@@ -94,7 +94,7 @@ type Client struct {
 
 // NewClient returns a client that calls endpoint, a URL such as
 // https://ckafka.tencentcloudapi.com, through rt; nil is http.DefaultTransport.
-func NewClient(endpoint, region string, key Credential, rt http.RoundTripper) (*Client, error) {
+func NewClient(endpoint, region string, credential Credential, rt http.RoundTripper) (*Client, error) {
 	scheme, host, err := parseEndpoint(endpoint)
 	if err != nil {
 		return nil, err
@@ -102,18 +102,18 @@ func NewClient(endpoint, region string, key Credential, rt http.RoundTripper) (*
 	if rt == nil {
 		rt = http.DefaultTransport
 	}
-	return &Client{url: scheme + "://" + host + "/", host: host, region: region, credential: key, transport: rt, now: time.Now}, nil
+	return &Client{url: scheme + "://" + host + "/", host: host, region: region, credential: credential, transport: rt, now: time.Now}, nil
 }
 
-// CheckEndpoint reports why endpoint is not the address of an API.
+// CheckEndpoint returns an error unless endpoint is the address of an API.
 func CheckEndpoint(endpoint string) error {
 	_, _, err := parseEndpoint(endpoint)
 	return err
 }
 
-// parseEndpoint splits an endpoint. The host is signed, so it is brought into the
-// form in which the server receives it: in lower case, and without the scheme's
-// default port.
+// parseEndpoint returns the scheme and the host of an endpoint. The host is a part of
+// the signature, so it is returned as the server receives it: in lower case, and without
+// the scheme's default port.
 func parseEndpoint(endpoint string) (scheme, host string, err error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.User != nil || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
@@ -133,11 +133,11 @@ func parseEndpoint(endpoint string) (scheme, host string, err error) {
 
 // Call makes one request of an action, with params as its JSON body, and decodes
 // the response once, while it is read. It makes no second attempt, follows no
-// redirect, and reads at most 16 MiB. Its error is an *Error, and response may
-// then hold a part of an answer.
+// redirect, and reads at most 16 MiB. Its error is an *Error; response may then hold a
+// part of the answer.
 //
-// Invalid UTF-8 and duplicate names in a response are tolerated: one broken
-// character does not hide the rest.
+// Invalid UTF-8 and duplicate names in a response are accepted, so that one broken
+// character does not make the rest unreadable.
 func (c *Client) Call(ctx context.Context, action Action, params any, response Response) error {
 	key := c.credential.Resolve()
 	if key.ID == "" || key.Secret == "" {
@@ -186,15 +186,15 @@ func (c *Client) newRequest(ctx context.Context, action Action, params any, key 
 // exchange is one request and its answer.
 type exchange struct {
 	host   string
-	status int   // of the answer, 0 without one
-	err    error // why there is no whole answer
+	status int   // of the answer; 0 if none came
+	err    error // why the answer did not come or is incomplete
 	// sent reports that a connection was established, so that the request may have
 	// reached the API. The transport sets it from a goroutine of its own.
 	sent atomic.Bool
 }
 
-// do sends the request and decodes the answer's member Response into response. It
-// reports whether that succeeded; if not, x holds the reason.
+// do sends the request and decodes the answer's member Response into response. If that
+// fails it returns false and sets status and err.
 func (x *exchange) do(rt http.RoundTripper, r *http.Request, response Response) (decoded bool) {
 	trace := httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) }}
 	answer, err := rt.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &trace)))
@@ -213,8 +213,8 @@ func (x *exchange) do(rt http.RoundTripper, r *http.Request, response Response) 
 	return err == nil
 }
 
-// boundedReader fails with errTooLarge beyond a number of bytes, and keeps the
-// error that ended it.
+// boundedReader returns errTooLarge once more than left bytes are read. It keeps the
+// last error other than io.EOF.
 type boundedReader struct {
 	r    io.Reader
 	left int

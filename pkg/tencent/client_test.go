@@ -36,7 +36,7 @@ func newTestAPI(t *testing.T) *testAPI {
 	cloud.AddInstance(tencentcloud.Instance{ID: "ckafka-1", Region: "ap-guangzhou", Groups: tencentcloud.StaticGroups{"g": nil}})
 	server := httptest.NewTLSServer(cloud)
 	t.Cleanup(server.Close)
-	return &testAPI{cloud: cloud, server: server, credential: Credential{ID: testID, Key: testKey}, rt: server.Client().Transport}
+	return &testAPI{cloud: cloud, server: server, credential: Credential{ID: testID, Secret: testKey}, rt: server.Client().Transport}
 }
 
 // useRole makes the key a temporary one that the client finds in its environment.
@@ -54,7 +54,7 @@ type groupsResponse struct {
 	checked bool
 }
 
-// Valid accepts any response once the test has set checked.
+// Valid reports whether the response has groups. Unless checked is set it accepts any.
 func (r *groupsResponse) Valid() bool { return !r.checked || len(r.Result.GroupList) > 0 }
 
 // describeGroup calls DescribeGroup for an instance.
@@ -88,7 +88,7 @@ func TestCallDecodesTheResponse(t *testing.T) {
 				t.Errorf("response = %+v, want a request id and the group g", got)
 			}
 			if n := a.cloud.Count(""); n != 1 {
-				t.Errorf("%d requests, want 1", n)
+				t.Errorf("got %d requests, want 1", n)
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func TestCallErrors(t *testing.T) {
 	}{
 		{name: "no key", change: func(a *testAPI) { a.credential = Credential{} }, kind: Credentials, en: "set secret_id and secret_key", zh: "请填写 secret_id 和 secret_key"},
 		{name: "unknown id", change: func(a *testAPI) { a.cloud.RemoveKey(testID) }, kind: Credentials, code: "AuthFailure.SecretIdNotFound", en: "check secret_id", zh: "请检查 secret_id"},
-		{name: "wrong key", change: func(a *testAPI) { a.credential.Key += "x" }, kind: Credentials, code: "AuthFailure.SignatureFailure", en: "check secret_key", zh: "请检查 secret_key"},
+		{name: "wrong key", change: func(a *testAPI) { a.credential.Secret += "x" }, kind: Credentials, code: "AuthFailure.SignatureFailure", en: "check secret_key", zh: "请检查 secret_key"},
 		{
 			name: "expired token", kind: Credentials, code: "AuthFailure.TokenFailure", en: "check the function's run role", zh: "请检查函数的运行角色",
 			change: func(a *testAPI) {
@@ -135,7 +135,7 @@ func TestCallErrors(t *testing.T) {
 		{name: "internal error", change: refuse("InternalError", "try again"), kind: Vendor, temporary: true, code: "InternalError", en: "try again; request 11111111-1111-4111-8111-111111111111", zh: "请求 ID 11111111-1111-4111-8111-111111111111"},
 		{name: "timeout inside the vendor", change: refuse("InternalError.Timeout", ""), kind: Vendor, temporary: true, ambiguous: true, code: "InternalError.Timeout", en: "internal error", zh: "内部错误"},
 		{name: "wrong parameter", change: refuse("InvalidParameterValue", "Limit"), kind: Config, code: "InvalidParameterValue", en: "check the values", zh: "请检查配置"},
-		{name: "code that only begins like a known one", change: refuse("AuthFailureX", "?"), kind: Vendor, code: "AuthFailureX", en: "refused", zh: "拒绝"},
+		{name: "code that has a known one as its prefix", change: refuse("AuthFailureX", "?"), kind: Vendor, code: "AuthFailureX", en: "refused", zh: "拒绝"},
 		{name: "wrong product", change: refuse("InvalidAction", ""), kind: Config, code: "InvalidAction", en: "check endpoint", zh: "请检查 endpoint"},
 		{name: "proxy error page", change: html(502, "<html>bad gateway</html>"), kind: Network, temporary: true, ambiguous: true, en: "HTTP status 502", zh: "HTTP 状态码 502"},
 		{name: "page that forbids", change: html(403, "<html>forbidden</html>"), kind: Network, ambiguous: true, en: "HTTP status 403", zh: "HTTP 状态码 403"},
@@ -189,7 +189,7 @@ func TestCallErrors(t *testing.T) {
 				t.Errorf("Error() = %q, want %q", e.Error(), e.Text("en"))
 			}
 			if got, want := errors.Is(err, context.DeadlineExceeded), tt.kind == Timeout; got != want {
-				t.Errorf("the cause %v is a deadline: %t, want %t", e.Err, got, want)
+				t.Errorf("cause = %v, wraps context.DeadlineExceeded: %t, want %t", e.Err, got, want)
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func TestMessageIsRedactedAndShortened(t *testing.T) {
 		t.Fatalf("error = %v, want a message that begins with %q", err, want)
 	}
 	if n := len([]rune(e.Message)); n != 301 {
-		t.Errorf("message of %d characters, want 300 and an ellipsis", n)
+		t.Errorf("got a message of %d characters, want 300 and an ellipsis", n)
 	}
 }
 
@@ -239,11 +239,12 @@ func TestParamsThatCannotBeEncoded(t *testing.T) {
 		t.Errorf("error = %+v, want a permanent configuration error", err)
 	}
 	if n := a.cloud.Count(""); n != 0 {
-		t.Errorf("%d requests, want 0", n)
+		t.Errorf("got %d requests, want 0", n)
 	}
 }
 
-// The vendor's documents sign this request step by step.
+// TestSignatureOfTheVendorsExample compares with the signature of the example in the
+// vendor's documentation.
 func TestSignatureOfTheVendorsExample(t *testing.T) {
 	const body = `{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}`
 	r := httptest.NewRequest(http.MethodPost, "https://cvm.tencentcloudapi.com/", strings.NewReader(body))

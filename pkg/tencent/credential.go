@@ -9,14 +9,14 @@ const (
 	envToken = "TENCENTCLOUD_SESSIONTOKEN"
 )
 
-// Credential is the source of the key that requests are signed with: the key it
-// holds, or, when ID is empty, that of the function's role. The latter is looked
-// up for every request, because the platform renews it between invocations.
+// Credential provides the key that requests are signed with: the permanent key in ID and
+// Secret, or, if ID is empty, the temporary key of the function's role. The latter is
+// looked up for every request, because the platform renews it between invocations.
 type Credential struct {
-	ID  string
-	Key setting.Secret
-	// Lookup reads the environment, as os.LookupEnv does. Nil means that there
-	// is no role.
+	ID     string
+	Secret setting.Secret
+	// Lookup reads the environment, as os.LookupEnv does. It is nil if there is no
+	// role.
 	Lookup func(name string) (string, bool)
 }
 
@@ -26,11 +26,11 @@ type Key struct {
 	Token      string // the session token of a temporary key, "" for a permanent one
 }
 
-// Resolve returns the key to sign one request with; its ID or Secret is empty when
-// there is none.
+// Resolve returns the key to sign one request with. Its ID or Secret is empty if there
+// is no key.
 func (c Credential) Resolve() Key {
 	if c.ID != "" || c.Lookup == nil {
-		return Key{ID: c.ID, Secret: string(c.Key)}
+		return Key{ID: c.ID, Secret: string(c.Secret)}
 	}
 	var k Key
 	k.ID, _ = c.Lookup(envID)

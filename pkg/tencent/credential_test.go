@@ -14,8 +14,8 @@ func TestResolve(t *testing.T) {
 		credential Credential
 		want       Key
 	}{
-		{"its own key", Credential{ID: "AKIDown", Key: "own-key"}, Key{ID: "AKIDown", Secret: "own-key"}},
-		{"its own key before the role's", Credential{ID: "AKIDown", Key: "own-key", Lookup: role.lookup}, Key{ID: "AKIDown", Secret: "own-key"}},
+		{"its own key", Credential{ID: "AKIDown", Secret: "own-key"}, Key{ID: "AKIDown", Secret: "own-key"}},
+		{"its own key before the role's", Credential{ID: "AKIDown", Secret: "own-key", Lookup: role.lookup}, Key{ID: "AKIDown", Secret: "own-key"}},
 		{"the role's", Credential{Lookup: role.lookup}, Key{"AKIDrole", "role-key", "role-token"}},
 		{"no role", Credential{Lookup: environment{}.lookup}, Key{}},
 		{"no environment", Credential{}, Key{}},

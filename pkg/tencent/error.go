@@ -48,8 +48,8 @@ type Error struct {
 	RequestID string
 	// Temporary reports that the same request may succeed later.
 	Temporary bool
-	// Ambiguous reports that the request may have been carried out all the same:
-	// it was sent and no answer of the API came back.
+	// Ambiguous reports that the action may have been executed in spite of the error:
+	// the request was sent, and no answer of the API came back.
 	Ambiguous bool
 	// Err is the cause when no answer came, such as context.DeadlineExceeded.
 	Err error
@@ -60,7 +60,7 @@ type Error struct {
 // Error returns Text("en").
 func (e *Error) Error() string { return e.Text("en") }
 
-// Text returns, in a language, "zh" or "en", what went wrong and how to fix it.
+// Text returns what went wrong and how to fix it, in the language "zh" or "en".
 func (e *Error) Text(lang string) string {
 	text, request := e.en, "request"
 	if lang == "zh" {
@@ -104,8 +104,8 @@ func DeadlineError(a Action, cause error) *Error {
 	}
 }
 
-// errorRule explains an API code and those below it: AuthFailure is also the rule
-// of AuthFailure.TokenFailure. In its texts %s is the action.
+// errorRule classifies and explains an API code and the codes below it: the rule of
+// AuthFailure is also for AuthFailure.MFAFailure. In its texts %s is the action.
 type errorRule struct {
 	code      string
 	kind      Kind
@@ -113,8 +113,9 @@ type errorRule struct {
 	en, zh    string
 }
 
-// errorRules are searched in order. The codes are those that the vendor documents
-// for all products, and those of DescribeGroup and DescribeGroupOffsets.
+// errorRules are searched in order; the first that matches applies. The codes are those
+// that the vendor documents for all products, and for DescribeGroup and
+// DescribeGroupOffsets.
 var errorRules = []errorRule{
 	{"AuthFailure.SecretIdNotFound", Credentials, false,
 		"the key id is not known: check secret_id, and whether the key was deleted or disabled",
@@ -185,7 +186,7 @@ func apiError(a Action, code, message, requestID string) *Error {
 			break
 		}
 	}
-	// With these codes the vendor's own backend did not answer its API in time.
+	// These codes mean that the vendor's backend did not answer its API in time.
 	e.Ambiguous = code == "InternalError.Timeout" || code == "InternalError.SendAndRecvFail"
 	return e
 }
@@ -233,8 +234,8 @@ var secretID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(
 // maxMessage bounds the API's own message in characters.
 const maxMessage = 300
 
-// redact returns a message of the API as one line of bounded length that shows
-// nothing of the key.
+// redact returns a message of the API as one line of bounded length, with every part of
+// the key masked.
 func redact(message string, key Key) string {
 	for _, secret := range []string{key.Token, key.Secret, key.ID} {
 		if secret != "" {
@@ -249,7 +250,7 @@ func redact(message string, key Key) string {
 	return message
 }
 
-// mask replaces a secret. It shows that a key id is one.
+// mask returns the replacement of a secret. That of a key id keeps its prefix.
 func mask(secret string) string {
 	if strings.HasPrefix(secret, "AKID") {
 		return "AKID***"

@@ -15,10 +15,10 @@ const (
 )
 
 // Retry calls read until it succeeds, at most three times, and returns its last
-// error. It retries only a temporary Error: after 200 to 400 milliseconds the
-// first time, twice that the second, and a second more when there were too many
-// requests. It does not begin a wait that ctx's deadline would end. It is for
-// reads: a request with an effect must not be repeated blindly.
+// error. It retries only a temporary Error: the first time after 200 to 400
+// milliseconds, the second time after twice that, and a second later if there were too
+// many requests. It returns at once if ctx's deadline is within the wait. It is for reads
+// only: a request with an effect must not be repeated without knowing its outcome.
 func Retry(ctx context.Context, read func(context.Context) error) error {
 	for attempt := 1; ; attempt++ {
 		err := read(ctx)
@@ -37,7 +37,7 @@ func Retry(ctx context.Context, read func(context.Context) error) error {
 	}
 }
 
-// sleep waits for d. It returns an error at once if ctx's deadline comes sooner.
+// sleep waits for d. It returns an error at once if ctx's deadline is earlier.
 func sleep(ctx context.Context, d time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return context.DeadlineExceeded
@@ -52,25 +52,24 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Limiter spreads requests over time. It is safe for concurrent use.
+// Limiter limits the rate of requests. It is safe for concurrent use.
 type Limiter struct {
 	interval time.Duration
-	ahead    time.Duration // how far a burst may run ahead of the schedule
+	ahead    time.Duration // how much earlier than due a request of a burst is admitted
 
 	mu   sync.Mutex
-	next time.Time // when the next request would be due without bursts
+	next time.Time // when the next request is due if there are no bursts
 }
 
-// NewLimiter returns a Limiter that admits perSecond requests each second, and
-// after a pause up to burst at once: never more than the sum of both within one
-// second.
+// NewLimiter returns a Limiter that admits perSecond requests each second, and up to
+// burst at once after a pause. Within one second it admits at most the sum of both.
 func NewLimiter(perSecond, burst int) *Limiter {
 	interval := time.Second / time.Duration(perSecond)
 	return &Limiter{interval: interval, ahead: time.Duration(burst-1) * interval}
 }
 
-// Wait waits until a request is admitted. When ctx's deadline comes before that,
-// it returns an error at once and the request does not count.
+// Wait waits until a request is admitted. If ctx's deadline is earlier it returns an
+// error at once, and the request does not count.
 func (l *Limiter) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

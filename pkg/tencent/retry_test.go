@@ -85,12 +85,12 @@ func TestLimiter(t *testing.T) {
 			want time.Duration
 		}{
 			{40, 0},                       // the burst
-			{1, 20 * time.Millisecond},    // then one each 20 ms
+			{1, 20 * time.Millisecond},    // then one every 20 ms
 			{49, 1000 * time.Millisecond}, // 90 in the first second
-			{50, 2000 * time.Millisecond}, // and 50 in every one after it
+			{50, 2000 * time.Millisecond}, // 50 in each second after it
 		} {
 			if got := admit(step.n); got != step.want {
-				t.Errorf("after %d more requests %v, want %v", step.n, got, step.want)
+				t.Errorf("%d more requests were admitted by %v, want %v", step.n, got, step.want)
 			}
 		}
 		<-time.After(time.Hour)

@@ -16,7 +16,7 @@ const (
 )
 
 // sign adds the timestamp and the signature (TC3-HMAC-SHA256, "Signature v3" in the
-// vendor's documents) to a POST request for the path / of a product's API.
+// vendor's documentation) to a POST request for the path / of a product's API.
 func sign(r *http.Request, body []byte, product string, key Key, now time.Time) {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	date := now.UTC().Format(time.DateOnly)

@@ -46,18 +46,18 @@ var (
 	_ lag.Describer = (*Reader)(nil)
 )
 
-// New returns a Reader of the instance that c.CKafka names. key signs the
-// requests unless the instance has a key of its own. Requests are sent through
+// New returns a Reader of the instance that c.CKafka names. credential
+// provides the key unless the instance has one of its own. Requests are sent through
 // rt; nil is http.DefaultTransport.
-func New(c lag.Cluster, key tencent.Credential, rt http.RoundTripper) (*Reader, error) {
+func New(c lag.Cluster, credential tencent.Credential, rt http.RoundTripper) (*Reader, error) {
 	endpoint := c.CKafka.Endpoint
 	if endpoint == "" {
 		endpoint = defaultEndpoint
 	}
 	if c.CKafka.SecretID != "" {
-		key = tencent.Credential{ID: c.CKafka.SecretID, Key: c.CKafka.SecretKey}
+		credential = tencent.Credential{ID: c.CKafka.SecretID, Secret: c.CKafka.SecretKey}
 	}
-	client, err := tencent.NewClient(endpoint, c.CKafka.Region, key, rt)
+	client, err := tencent.NewClient(endpoint, c.CKafka.Region, credential, rt)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}

@@ -82,8 +82,8 @@ func (c *Config) NewSender(env *notify.Env, t *render.Templates, endpoint string
 	if err != nil {
 		return nil, err
 	}
-	key := tencent.Credential{ID: c.SecretID, Key: c.SecretKey, Lookup: env.Lookup}
-	client, err := tencent.NewClient(cmp.Or(c.Endpoint, endpoint), cmp.Or(c.Region, defaultRegion), key, env.HTTP.Transport)
+	credential := tencent.Credential{ID: c.SecretID, Secret: c.SecretKey, Lookup: env.Lookup}
+	client, err := tencent.NewClient(cmp.Or(c.Endpoint, endpoint), cmp.Or(c.Region, defaultRegion), credential, env.HTTP.Transport)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
