@@ -1,8 +1,8 @@
-// Package notifytest holds the channels of package notify to one contract, and
-// has what their tests share: alerts, golden messages, and ways to send.
+// Package notifytest checks that every channel of package notify keeps the same
+// contract. It also has alerts, golden messages and helpers that their tests share.
 //
-// [Run] is the contract test. A channel describes in a [Channel] how its vendor's
-// fake is started, what readers received, and its table of errors:
+// [Run] is the contract test. Its argument, a [Channel], describes how to start the
+// vendor's fake, what readers received, and the vendor's errors:
 //
 //	func TestContract(t *testing.T) {
 //		notifytest.Run(t, notifytest.Channel[*Config]{

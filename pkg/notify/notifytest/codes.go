@@ -8,7 +8,7 @@ import (
 	"tocsin/pkg/notify"
 )
 
-// VendorCode is a row of a vendor's error codes.
+// VendorCode is a row in a table of a vendor's error codes.
 type VendorCode struct {
 	code       int
 	text       string
@@ -17,13 +17,14 @@ type VendorCode struct {
 	message    string
 }
 
-// Code returns a row: the vendor's code and its description, of which the error must
-// quote the beginning, and the class, the wait and a part of the message of the error.
+// Code returns a row: the code and text of the vendor's response, and what the channel's
+// error must have: the class, the time to wait, and a part of the message. The error must
+// also quote the beginning of text.
 func Code(code int, text string, class notify.Class, retryAfter time.Duration, message string) VendorCode {
 	return VendorCode{code, text, class, retryAfter, message}
 }
 
-// CodeErrors returns the cases of a vendor's error codes. vendor is its name in errors;
+// CodeErrors returns an ErrorCase for each row. vendor is the vendor's name in errors;
 // reject makes the fake respond with a code and a text.
 func CodeErrors[C ChannelConfig](vendor string, reject func(code int, text string) fault.Handler, rows []VendorCode) []ErrorCase[C] {
 	var cases []ErrorCase[C]

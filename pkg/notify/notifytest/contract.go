@@ -28,8 +28,8 @@ type ChannelConfig interface {
 
 // Channel describes a channel to Run. C is a pointer to the channel's Config.
 type Channel[C ChannelConfig] struct {
-	// Start starts a fake of the vendor and returns it with a configuration that
-	// is valid and whose messages the fake accepts. Every case has its own.
+	// Start starts a fake of the vendor and returns it with a valid configuration,
+	// whose messages the fake accepts. It is called for every case.
 	Start func(t *testing.T) *Vendor[C]
 	// Kind is what the configuration must return as its kind.
 	Kind notify.Kind
@@ -40,22 +40,22 @@ type Channel[C ChannelConfig] struct {
 	// of a message may have, such as phone numbers.
 	Private []string
 
-	// Errors is the vendor's table of errors. A case with the name of one of the
-	// errors that every channel over HTTP has to know replaces it.
+	// Errors is the vendor's table of errors. A case replaces the one of the same
+	// name in the table for all channels.
 	Errors []ErrorCase[C]
 
 	// Limit is how long a message may be, measured by Received.Size. 0 is a
 	// channel that never splits a notification.
 	Limit int
-	// SplitAlerts is how many alerts are certain to need several messages.
+	// SplitAlerts is a number of alerts that need several messages.
 	SplitAlerts int
 	// SeveralUnits changes the configuration so that a notification has several
-	// units without being split, such as recipients. Nil is a channel that has
-	// one.
+	// units without being split, such as recipients. It is nil for a channel whose
+	// messages always have one unit.
 	SeveralUnits func(C)
 
-	// Templates are the keys whose templates may fail when a notification is
-	// rendered.
+	// Templates are the keys whose value is a template, which may fail when a
+	// notification is rendered.
 	Templates []TemplateCase[C]
 
 	// Variants are further configurations whose messages are checked for injected
@@ -69,25 +69,25 @@ type Vendor[C ChannelConfig] struct {
 	Config C
 	// Fake is the fake itself, for the Setup of an ErrorCase. It may be nil.
 	Fake any
-	// Inject applies a fault to the next requests that deliver a message. Nil is a
-	// channel that does not use HTTP.
+	// Inject applies a fault to the next requests that deliver a message. It is nil
+	// for a channel that does not use HTTP.
 	Inject func(times int, h fault.Handler)
-	// Requests returns how many requests arrived. Nil is a channel that does not
-	// use HTTP.
+	// Requests returns how many requests arrived. It is nil for a channel that does
+	// not use HTTP.
 	Requests func() int
-	// Received returns what readers have received, oldest first, but for the
-	// first skip messages.
+	// Received returns what readers have received, oldest first, without the first
+	// skip messages.
 	Received func(skip int) []Received
-	// BeforeSend is called before every message that must be accepted: it makes
-	// the fake forget its rate limits. Nil does nothing.
+	// BeforeSend is called before every message that must be accepted, to reset the
+	// fake's rate limits. It may be nil.
 	BeforeSend func()
 }
 
 // Received is a message as the vendor delivered it to a reader.
 type Received struct {
-	// Text is all that the reader sees, title included.
+	// Text is all text that the reader sees, including the title.
 	Text string
-	// Size counts against the channel's limit, in bytes or characters.
+	// Size is the size that the channel's limit is for, in bytes or characters.
 	Size int
 	// Mentions are the people that the message mentions.
 	Mentions []string
@@ -100,13 +100,14 @@ type Received struct {
 type Variant[C ChannelConfig] struct {
 	Name   string
 	Change func(C)
-	// HalfSize checks the message that follows one that was too long.
+	// HalfSize sends notifications with HalfSize set, as after a message that was too
+	// long.
 	HalfSize bool
 	// BeforeSend is called before every message, after the vendor's. It may make
 	// the fake refuse the first form of a message.
 	BeforeSend func(v *Vendor[C])
-	// Splits marks a variant with the built-in text, whose splitting is checked
-	// as well.
+	// Splits is set for a variant with the built-in text, to check its splitting as
+	// well.
 	Splits bool
 }
 
@@ -117,8 +118,8 @@ const (
 	// BuiltInText sends the built-in text with a note that names the key and the
 	// error.
 	BuiltInText TemplateFailure = iota
-	// Placeholder sends "-" in the place of the text. SMS and voice have no
-	// room for a note.
+	// Placeholder sends "-" instead of the text. SMS and voice have no room for a
+	// note.
 	Placeholder
 	// Permanent refuses the notification with an error that names the key.
 	Permanent
@@ -134,10 +135,11 @@ type TemplateCase[C ChannelConfig] struct {
 	EmptyFails bool
 }
 
-// Run holds a channel to the contract of notify.Notifier: the class of every
-// vendor error, no secret in any output, parts below the vendor's limit, a
-// built-in text when a template fails, no injected markup, accepted units, the
-// kind's quotas, and messages that depend on nothing but the notification.
+// Run checks that a channel keeps the contract of notify.Notifier: every vendor error has
+// its class, no output contains a secret, no part exceeds the vendor's limit, a failing
+// template is replaced by the built-in text, text cannot inject markup, accepted units
+// are not sent again, the quotas are those of the kind, and messages depend only on the
+// notification.
 func Run[C ChannelConfig](t *testing.T, channel Channel[C]) {
 	t.Run("configuration", channel.testConfig)
 	t.Run("messages are deterministic", channel.testDeterministic)
@@ -148,8 +150,7 @@ func Run[C ChannelConfig](t *testing.T, channel Channel[C]) {
 	t.Run("injection", channel.testInjection)
 }
 
-// testConfig checks the kind, and that no way to print a configuration shows a
-// secret.
+// testConfig checks the kind, and that a printed configuration never shows a secret.
 func (ch Channel[C]) testConfig(t *testing.T) {
 	c := ch.Start(t).Config
 	var faults setting.Faults
@@ -187,9 +188,9 @@ func (ch Channel[C]) testConfig(t *testing.T) {
 	checkHidden(t, ch.Secrets, "the configuration as YAML", string(asYAML))
 }
 
-// testDeterministic checks that Messages returns the same messages in another
-// process, at another time, and without a network or a store, and that it
-// changes nothing.
+// testDeterministic checks that Messages returns the same messages from another notifier,
+// at another time, and without a network or a store, and that it does not change the
+// notification.
 func (ch Channel[C]) testDeterministic(t *testing.T) {
 	for name, n := range map[string]*alert.Notification{
 		"one alert": Notification(OneTopic()...), "many alerts": lagging(max(ch.SplitAlerts, 20)), "resolved": Notification(OneTopicResolved()...),
@@ -227,19 +228,19 @@ func (ch Channel[C]) testDeterministic(t *testing.T) {
 // testAcceptedUnits checks that an attempt sends exactly the units that are not
 // accepted yet, and that every message reports an outcome for each of its units.
 func (ch Channel[C]) testAcceptedUnits(t *testing.T) {
-	scenes := map[string]func(C) *alert.Notification{
+	cases := map[string]func(C) *alert.Notification{
 		"one unit": func(C) *alert.Notification { return Notification(OneTopic()...) },
 	}
 	if ch.Limit > 0 {
-		scenes["parts"] = func(C) *alert.Notification { return lagging(ch.SplitAlerts) }
+		cases["parts"] = func(C) *alert.Notification { return lagging(ch.SplitAlerts) }
 	}
 	if ch.SeveralUnits != nil {
-		scenes["several units"] = func(c C) *alert.Notification {
+		cases["several units"] = func(c C) *alert.Notification {
 			ch.SeveralUnits(c)
 			return Notification(OneTopic()...)
 		}
 	}
-	for name, prepare := range scenes {
+	for name, prepare := range cases {
 		t.Run(name, func(t *testing.T) {
 			v := ch.Start(t)
 			n := prepare(v.Config)
@@ -249,7 +250,7 @@ func (ch Channel[C]) testAcceptedUnits(t *testing.T) {
 				t.Errorf("got units %q, want no unit twice", all)
 			}
 			if name != "one unit" && len(all) < 2 {
-				t.Fatalf("got units %q, want several", all)
+				t.Fatalf("got units %q, want at least two", all)
 			}
 			for i, unit := range all {
 				rest := *n
@@ -276,7 +277,7 @@ func (ch Channel[C]) testAcceptedUnits(t *testing.T) {
 	}
 }
 
-// send delivers n, which must be accepted whole.
+// send delivers n, all units of which must be accepted.
 func (v *Vendor[C]) send(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
 	if v.BeforeSend == nil {
@@ -285,10 +286,10 @@ func (v *Vendor[C]) send(t *testing.T, to notify.Notifier, n *alert.Notification
 	return SendAll(t, to, n, v.BeforeSend)
 }
 
-// secrets returns what errors, logs and messages must not have in them.
+// secrets returns the texts that errors, logs and messages must not contain.
 func (ch Channel[C]) secrets() []string { return slices.Concat(ch.Secrets, ch.Private) }
 
-// checkHidden fails the test if one of the texts has a secret in it.
+// checkHidden fails the test if one of the texts contains a secret.
 func checkHidden(t *testing.T, secrets []string, where string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
@@ -300,7 +301,8 @@ func checkHidden(t *testing.T, secrets []string, where string, texts ...string) 
 	}
 }
 
-// captureLogs returns the log of the test.
+// captureLogs makes the default logger write to the returned buffer for the rest of the
+// test.
 func captureLogs(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	var logs bytes.Buffer
@@ -310,7 +312,7 @@ func captureLogs(t *testing.T) *bytes.Buffer {
 	return &logs
 }
 
-// description is a message without its function.
+// description is a message without its function Send, for comparisons.
 type description struct {
 	Target, Audience, Text string
 	Units                  []string

@@ -12,7 +12,7 @@ import (
 	"tocsin/pkg/notify"
 )
 
-// lagging is a notification of n topics that lag, topic-000 by most.
+// lagging returns a notification of n lagging topics, topic-000 with the largest lag.
 func lagging(n int) *alert.Notification {
 	out := Notification()
 	for i := range n {
@@ -21,9 +21,9 @@ func lagging(n int) *alert.Notification {
 	return out
 }
 
-// testSplitting checks that a long notification is split between alerts into
-// parts that keep the limit, and that an alert that is too long by itself is cut
-// between characters. A channel without a limit makes one message of any length.
+// testSplitting checks that a long notification is split between alerts into parts within
+// the limit, and that a single alert above the limit is truncated between characters. A
+// channel without a limit makes one message of any length.
 func (ch Channel[C]) testSplitting(t *testing.T) {
 	if ch.Limit == 0 {
 		v := ch.Start(t)
@@ -71,11 +71,11 @@ func (ch Channel[C]) testSplitting(t *testing.T) {
 	}
 }
 
-// checkParts checks the parts of a notification, which are one message each.
+// checkParts checks the parts of a notification, each of which is a message.
 func checkParts(t *testing.T, messages []notify.Message, parts []Received, limit int) {
 	t.Helper()
 	if len(messages) < 2 || len(parts) != len(messages) {
-		t.Fatalf("got %d messages and %d parts, want several of as many", len(messages), len(parts))
+		t.Fatalf("got %d messages and %d parts, want equal numbers of at least 2", len(messages), len(parts))
 	}
 	for i, p := range parts {
 		unit := fmt.Sprintf("%d/%d", i+1, len(parts))
@@ -86,16 +86,16 @@ func checkParts(t *testing.T, messages []notify.Message, parts []Received, limit
 			t.Errorf("got part %s of size %d, want it to fill the limit of %d", unit, p.Size, limit)
 		}
 		if !strings.HasPrefix(messages[i].Units[0], unit) {
-			t.Errorf("got units %q of part %s", messages[i].Units, unit)
+			t.Errorf("got units %q, want the first to begin with %q", messages[i].Units, unit)
 		}
 		if !strings.Contains(p.Text, "("+unit+")") {
-			t.Errorf("got part %s without its number: %.200s", unit, p.Text)
+			t.Errorf("got %.200q, want (%s) in it", p.Text, unit)
 		}
 	}
 }
 
-// checkTopics checks that the topics of lagging(n) are whole, in their order, in
-// the parts.
+// checkTopics checks that the parts contain all topics of lagging(n) in their order, each
+// on one line.
 func checkTopics(t *testing.T, parts []Received, n int) {
 	t.Helper()
 	next := 0
@@ -116,8 +116,8 @@ func checkTopics(t *testing.T, parts []Received, n int) {
 	}
 }
 
-// testTemplates checks that a template that fails when a notification is
-// rendered does not keep the alert from its readers.
+// testTemplates checks what is sent when a template fails while a notification is
+// rendered.
 func (ch Channel[C]) testTemplates(t *testing.T) {
 	failures := map[string]struct{ template, why string }{
 		"field does not exist":   {"{{ .Nope }}", "can't evaluate field Nope"},
@@ -163,9 +163,9 @@ func (ch Channel[C]) testTemplates(t *testing.T) {
 	}
 }
 
-// testInjection sends the same notification with a harmless word and with each
-// hostile one in every place that an outsider can fill: the hostile one must not
-// bring more markup, and must notify the same people.
+// testInjection sends the same notification with a harmless word and with each hostile
+// one, in every place that an outsider can fill. The hostile one must neither add markup
+// nor mention other people.
 func (ch Channel[C]) testInjection(t *testing.T) {
 	variants := append([]Variant[C]{{Name: "valid configuration", Change: func(C) {}}}, ch.Variants...)
 	for _, variant := range variants {
@@ -198,7 +198,7 @@ func (ch Channel[C]) testInjection(t *testing.T) {
 					for _, word := range Hostile {
 						markup, mentions, parts := received(word)
 						for kind, got := range markup {
-							// Every part of a longer message repeats the markup of its title.
+							// A longer message may have more parts, each with the markup of its title.
 							if want := wantMarkup[kind] * max(1, parts-wantParts+1); got > want {
 								t.Errorf("%d alerts, %.60q: got %d of %s, want at most %d", count, word, got, kind, want)
 							}
@@ -213,8 +213,8 @@ func (ch Channel[C]) testInjection(t *testing.T) {
 	}
 }
 
-// total sums the markup of messages and lists their mentions. Characters that no
-// message may hold count as markup.
+// total returns the sum of the markup of messages, and their mentions. Characters that no
+// message may contain count as markup.
 func total(messages []Received) (markup map[string]int, mentions []string) {
 	markup = map[string]int{}
 	for _, m := range messages {

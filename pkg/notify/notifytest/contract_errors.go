@@ -22,34 +22,32 @@ import (
 // answer is: errors go into logs, group logs and chat messages.
 const maxErrorText = 1000
 
-// ErrorCase is an attempt that fails, and the error that the channel must
-// return.
+// ErrorCase is a failing attempt to send, and the error that the channel must return.
 type ErrorCase[C ChannelConfig] struct {
 	Name string
-	// Fault is what the fake does with the next request that delivers a message;
-	// it needs Vendor.Inject. After it, the next attempt must be accepted.
+	// Fault is how the fake responds to the next request that delivers a message; it
+	// needs Vendor.Inject. The attempt after it must be accepted.
 	Fault fault.Handler
-	// Times is how many requests the fault is for; 0 means 1. A channel that
-	// sends a simpler message after a refusal makes two.
+	// Times is how many requests the fault is for; 0 means 1. A channel that sends a
+	// simpler message after a rejected one makes two.
 	Times int
-	// Setup prepares the fake or the configuration otherwise. The next attempt is
-	// not made.
+	// Setup changes the fake or the configuration instead. There is no attempt after
+	// it.
 	Setup func(t *testing.T, v *Vendor[C])
 	// Timeout ends the attempt after a tenth of a second.
 	Timeout bool
 
-	// Want is the error. Class, Code, RetryAfter and Ambiguous must be equal; the
-	// text of the error must contain Message and be Err, if it is set. Nil means
-	// that the message counts as sent.
+	// Want is the error. Class, Code, RetryAfter and Ambiguous must be equal, the text
+	// must contain Message, and the error must wrap Err, if that is set. Nil means that
+	// the message counts as sent.
 	Want *notify.Error
-	// Contains are further parts of the error's text, such as what the vendor
-	// wrote.
+	// Contains are further parts of the error's text, such as the vendor's own.
 	Contains []string
-	// Delivered is how many messages readers get all the same.
+	// Delivered is how many messages readers get in spite of the error.
 	Delivered int
 }
 
-// testErrors checks the vendor's table, and what can go wrong with every vendor.
+// testErrors checks the vendor's table, and the one for all channels.
 func (ch Channel[C]) testErrors(t *testing.T) {
 	cases := commonErrors[C]()
 	if ch.Start(t).Inject != nil {
@@ -150,7 +148,7 @@ func commonErrors[C ChannelConfig]() []ErrorCase[C] {
 	}
 }
 
-// httpErrors are the errors of every HTTP server, and of a proxy in front of it.
+// httpErrors are the errors of every HTTP server, and of proxies.
 func httpErrors[C ChannelConfig]() []ErrorCase[C] {
 	status := func(status int, e notify.Error, headers ...string) ErrorCase[C] {
 		e.Code = fmt.Sprint("HTTP ", status)
@@ -173,8 +171,7 @@ func httpErrors[C ChannelConfig]() []ErrorCase[C] {
 		named("status 403", status(403, notify.Error{Class: notify.Permanent})),
 		named("status 404", status(404, notify.Error{Class: notify.Permanent})),
 		named("status 429", status(429, notify.Error{Class: notify.Rate, RetryAfter: 30 * time.Second}, "Retry-After", "30")),
-		// To follow a redirect would carry the alerts, and what authenticates
-		// them, elsewhere.
+		// Following it would send the alerts, and the credentials, elsewhere.
 		named("redirect", status(307, notify.Error{Class: notify.Permanent, Message: "redirects"}, "Location", "https://elsewhere.example.com/")),
 		{Name: "proxy page with status 200", Fault: page(200),
 			Want: &notify.Error{Class: notify.Retry, Ambiguous: true, Code: "HTTP 200"}},
@@ -183,8 +180,8 @@ func httpErrors[C ChannelConfig]() []ErrorCase[C] {
 	}
 }
 
-// page answers with a long HTML page that repeats all that the request carried,
-// credentials included, and has control characters in it.
+// page responds with a long HTML page that repeats the whole request, with its
+// credentials, and contains control characters.
 func page(status int, headers ...string) fault.Handler {
 	return func(w http.ResponseWriter, r *http.Request, _ func()) {
 		body, err := io.ReadAll(r.Body)
@@ -196,7 +193,7 @@ func page(status int, headers ...string) fault.Handler {
 	}
 }
 
-// refuseConnections leads every connection to a port at which nothing listens.
+// refuseConnections redirects every connection to a port that nothing listens on.
 func refuseConnections[C ChannelConfig](t *testing.T, v *Vendor[C]) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -9,9 +9,9 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// CheckFaults fails the test unless validate finds the faults want, in that order. A
-// fault is wanted as the beginning of "[path]: message", a warning with "?" before it. No
-// fault may contain one of the secrets.
+// CheckFaults fails the test unless validate finds the faults want, in that order. Each
+// string in want is the beginning of a fault's text, which is "[path]: message", or
+// "?[path]: message" for a warning. No fault may contain one of the secrets.
 func CheckFaults(t *testing.T, validate func(*setting.Faults), want []string, secrets ...string) {
 	t.Helper()
 	var f setting.Faults

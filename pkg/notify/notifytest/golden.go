@@ -18,8 +18,8 @@ var update = flag.Bool("update", false, "write the golden files; review them bef
 type Scene struct {
 	Name   string
 	Alerts []*alert.Alert
-	// WantBoth must be in the message in both languages, WantZH and WantEN in that
-	// language. They are derived by hand.
+	// WantBoth must be in the messages of both languages, WantZH and WantEN in those of
+	// one. They are derived by hand.
 	WantBoth, WantZH, WantEN []string
 }
 
@@ -49,7 +49,7 @@ func (s Scene) Check(t *testing.T, language, got string) {
 	for _, parts := range [][]string{s.WantBoth, own} {
 		for _, part := range parts {
 			if !strings.Contains(got, part) {
-				t.Errorf("got a message without %q:\n%s", part, got)
+				t.Errorf("got a message without %q, want it in\n%s", part, got)
 			}
 		}
 	}
@@ -70,14 +70,13 @@ func CompareGolden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("got a message that differs from %s:\n%s", file, got)
+		t.Errorf("got\n%s\nwant %s:\n%s", got, file, want)
 	}
 }
 
-// ChatScenes returns the scenes that every chat channel has golden messages of. disk are
-// the annotations of an alert of another system, with characters that are markup in the
-// channel. want has further texts that a scene must have in both languages, by the
-// scene's name; an unknown name panics.
+// ChatScenes returns the scenes that every chat channel has golden files for. disk are the
+// annotations of another system's alert, with characters that are markup in the channel.
+// want adds texts to WantBoth, by the name of the scene; an unknown name panics.
 func ChatScenes(disk alert.Labels, want map[string][]string) []Scene {
 	scenes := []Scene{
 		{Name: "one-topic-firing", Alerts: OneTopic(),
@@ -133,7 +132,7 @@ func TemplateFile(t *testing.T, text string) string {
 	return file
 }
 
-// ReadGolden returns the golden file testdata/NAME, without the line end that Golden
+// ReadGolden returns the golden file testdata/NAME, without the line break that Golden
 // adds.
 func ReadGolden(t *testing.T, name string) string {
 	t.Helper()

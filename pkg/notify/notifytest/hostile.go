@@ -8,9 +8,9 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Hostile are texts by which someone who can name a topic or write an annotation
-// might try to mention people, to add markup or links, to forge a header, or to
-// break the encoding of a message.
+// Hostile are texts with which someone who can name a topic or write an annotation might
+// try to mention people, add markup or links, forge a header, or break the encoding of a
+// message.
 var Hostile = []string{
 	"@13800000001", "@所有人", "@all", "x @zhang-san", "a\n@13800000001", "\u200b@13800000001", "\x00@all",
 	"<@all>", "<<@all>", "<\u200b@all>", "\x00<@all>", `<at user_id="all"></at>`, "<at id=all></at>",
@@ -29,9 +29,9 @@ var Hostile = []string{
 	"【紧急】", "see https://evil.example.com/x now", "www.evil.example.com",
 }
 
-// HostileNotification returns a notification of count alerts that has word in
-// every place that an outsider can fill. With a lag they are lag alerts; "" puts
-// word in the place of the lag.
+// HostileNotification returns a notification of count alerts with word in every place
+// that an outsider can fill. The lag is lag, or word if lag is "": then the alerts are no
+// lag alerts.
 func HostileNotification(word string, count int, lag string) *alert.Notification {
 	n := Notification()
 	n.FallbackFor, n.Cause = word, word
@@ -50,8 +50,8 @@ func HostileNotification(word string, count int, lag string) *alert.Notification
 	return n
 }
 
-// printable drops the characters that no address can have: with them there would
-// be no link to test.
+// printable drops the characters that an address cannot contain, because with them there
+// would be no link to test.
 func printable(r rune) rune {
 	if r < ' ' || r == '\u2028' || r == ' ' {
 		return -1
@@ -59,8 +59,8 @@ func printable(r rune) rune {
 	return r
 }
 
-// CountMarkdown counts what a client that renders markdown and tags in angle
-// brackets does not show as plain text, for Received.Markup.
+// CountMarkdown returns Received.Markup for a client that renders markdown, and tags in
+// angle brackets.
 func CountMarkdown(text string) map[string]int {
 	count := map[string]int{
 		"tags":  strings.Count(text, "<"),

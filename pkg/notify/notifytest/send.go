@@ -84,7 +84,7 @@ func New(t *testing.T, c Config, e *notify.Env, files ...string) notify.Notifier
 }
 
 // SendAll sends all messages of n and fails the test unless every unit is accepted.
-// It calls before ahead of each message.
+// It calls the functions in before ahead of each message.
 func SendAll(t *testing.T, to notify.Notifier, n *alert.Notification, before ...func()) []notify.Message {
 	t.Helper()
 	messages := Messages(t, to, n)
@@ -130,15 +130,14 @@ func SendOne(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Not
 	}
 	outcomes := messages[0].Send(ctx)
 	if len(outcomes) != 1 || len(messages[0].Units) != 1 || outcomes[0].Unit != messages[0].Units[0] {
-		t.Fatalf("got outcomes %+v for units %q, want one each", outcomes, messages[0].Units)
+		t.Fatalf("got outcomes %+v for units %q, want one outcome of one unit", outcomes, messages[0].Units)
 	}
 	return CheckError(t, outcomes[0].Err, secrets...)
 }
 
-// Outcomes sends all messages of n and returns the errors of their units, nil for
-// an accepted one. Every message must have one outcome per unit, in order, and
-// neither errors nor the target and the text of a message may have one of the
-// secrets in them.
+// Outcomes sends all messages of n and returns the error of each unit, nil for an
+// accepted one. Every message must have one outcome per unit, in order. Neither errors
+// nor the target and the text of a message may contain one of the secrets.
 func Outcomes(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.Notification, secrets ...string) map[string]*notify.Error {
 	t.Helper()
 	out := map[string]*notify.Error{}
@@ -156,9 +155,9 @@ func Outcomes(t *testing.T, ctx context.Context, to notify.Notifier, n *alert.No
 	return out
 }
 
-// CheckError returns the error of an outcome, nil when it was accepted. It fails the
-// test if the error is not a *notify.Error, or if it or an error that it wraps has
-// one of the secrets in it.
+// CheckError returns the error of an outcome, or nil if the unit was accepted. It fails
+// the test if the error is not a *notify.Error, or if it or an error that it wraps
+// contains one of the secrets.
 func CheckError(t *testing.T, err error, secrets ...string) *notify.Error {
 	t.Helper()
 	if err == nil {

@@ -17,15 +17,16 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// TencentSecretID and TencentSecretKey are the key that StartTencentCloud knows.
+// TencentSecretID and TencentSecretKey are the key that the cloud of StartTencentCloud
+// accepts.
 const (
 	TencentSecretID  = "AKIDexample0000000000"
 	TencentSecretKey = "example-secret-key"
 )
 
-// StartTencentCloud starts a Tencent Cloud without applications at
-// https://HOST/, and returns it with an environment that reaches it. The
-// environment's variables are the process's, for the keys of a function's role.
+// StartTencentCloud starts a Tencent Cloud without applications at https://HOST/, and
+// returns it with an environment whose client reaches it. The environment variables are
+// those of the process, so that a test can set the key of a function's role.
 func StartTencentCloud(t *testing.T, host string) (*tencentcloud.Cloud, *notify.Env) {
 	t.Helper()
 	net, err := network.New()
@@ -47,9 +48,9 @@ func StartTencentCloud(t *testing.T, host string) (*tencentcloud.Cloud, *notify.
 	return cloud, env
 }
 
-// NewPhoneVendor returns cloud as the vendor of config, a configuration of SMS or of
-// voice calls. action is the API's action; texts returns the texts of the delivered
-// messages.
+// NewPhoneVendor returns cloud as the vendor of config, which configures SMS or voice
+// calls. action is the API's action that delivers a message; texts returns the texts of
+// all delivered messages.
 func NewPhoneVendor[C ChannelConfig](cloud *tencentcloud.Cloud, env *notify.Env, config C, action string, texts func() []string) *Vendor[C] {
 	cloud.LimitRate(1e6)
 	return &Vendor[C]{
@@ -82,8 +83,8 @@ func PhoneNotification() *alert.Notification {
 	})
 }
 
-// UseRoleKey makes the environment hold the temporary key of a function's role, which
-// cloud accepts.
+// UseRoleKey sets the environment variables of the temporary key of a function's role, and
+// makes cloud accept that key.
 func UseRoleKey(t *testing.T, cloud *tencentcloud.Cloud) {
 	t.Helper()
 	cloud.SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
@@ -105,10 +106,9 @@ func TencentKeyErrors[C ChannelConfig](set func(c C, id string, key setting.Secr
 	}
 }
 
-// TencentErrors are the errors of every HTTP server that mean something else to
-// a client of Tencent Cloud's API: it answers with status 200, so that any other
-// response is from something in between, and whether the action was executed is
-// not known.
+// TencentErrors replace cases for all channels. Tencent Cloud's API always responds with
+// status 200. Any other response comes from a proxy, and it is not known whether the API
+// executed the action.
 func TencentErrors[C ChannelConfig]() []ErrorCase[C] {
 	cases := []ErrorCase[C]{
 		{Name: "certificate of an unknown authority", Setup: trustNoAuthority[C],
