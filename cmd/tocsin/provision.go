@@ -52,7 +52,7 @@ func settingsDecoder(entry config.Channel) provision.Decoder {
 	}
 }
 
-// revealed returns a part of a configuration as YAML encodes it, but for secrets,
+// revealed returns a part of a configuration as YAML encodes it, except for secrets,
 // which are not masked.
 func revealed(v reflect.Value) any {
 	switch v.Kind() {

@@ -72,7 +72,7 @@ type Channel interface {
 	SendsResolved(notify.Kind) bool
 	// Quotas returns the limits of what a target may be sent.
 	Quotas(notify.Kind) []notify.Quota
-	// Validate adds the faults of the entry to f, but for those of templates.
+	// Validate adds the faults of the entry to f, except those of its templates.
 	Validate(f *setting.Faults)
 	// New returns the channel's notifier. Its error is about a template, and begins
 	// with the key: "message: …".

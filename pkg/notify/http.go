@@ -67,7 +67,8 @@ func Get(ctx context.Context, client *http.Client, address string) (*Response, e
 	return do(ctx, client, http.MethodGet, "get from", address, nil, nil)
 }
 
-// do makes a request. doing describes it in errors, before the host.
+// do makes a request. doing is the verb of its errors, such as "post to", which the host
+// follows.
 func do(ctx context.Context, client *http.Client, method, doing, address string, header http.Header, body io.Reader) (*Response, error) {
 	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

@@ -55,7 +55,7 @@ const (
 	typeMarkdown = "markdown"
 )
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	chat.ValidateRobotURL(f, c.URL, "access_token", example)
 	switch c.Type {

@@ -93,7 +93,7 @@ func (c *Config) Inherit(g Global) {
 // are not sent by default.
 func (*Config) Kind() notify.Kind { return notify.Kind{Name: "email"} }
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	if c.To == "" {
 		f.Addf("to", "is missing: name the recipients, for example a@example.com, b@example.com")

@@ -33,8 +33,8 @@ type server struct {
 	credentials credentials
 	tls         *tls.Config
 	dial        func(ctx context.Context, network, addr string) (net.Conn, error)
-	// secrets replaces the password in the server's replies, in the forms in which
-	// it was sent.
+	// secrets masks the password, in every encoding in which it was sent, in the
+	// server's replies.
 	secrets *strings.Replacer
 }
 

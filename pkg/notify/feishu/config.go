@@ -50,7 +50,7 @@ func (*Config) Kind() notify.Kind { return kind }
 
 const example = "https://open.feishu.cn/open-apis/bot/v2/hook/…"
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	c.validateURL(f)
 	for i, s := range c.At.OpenIDs {

@@ -57,7 +57,7 @@ func (*Config) Kind() notify.Kind { return kind }
 
 const example = "https://hooks.slack.com/services/T…/B…/…"
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	if c.APIURL == "" {
 		f.Addf("api_url", "is missing: set it here or slack_api_url under global; it is the incoming webhook's address, %s", example)

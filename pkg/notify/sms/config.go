@@ -27,7 +27,7 @@ func (*Config) Kind() notify.Kind {
 	return notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true}
 }
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	c.ValidateAccount(f, "the SMS console")
 	switch {

@@ -67,7 +67,7 @@ const (
 	modePlain      = ""
 )
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	switch token := string(c.BotToken); {
 	case token == "":

@@ -42,7 +42,7 @@ func (*Config) Kind() notify.Kind {
 	}
 }
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	c.ValidateAccount(f, "the console of voice messages")
 	phone.Validate(f, c.To, checkReachable)

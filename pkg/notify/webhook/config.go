@@ -59,7 +59,7 @@ var kind = notify.Kind{Name: "webhook", SendResolved: true}
 // Kind returns the channel's properties.
 func (*Config) Kind() notify.Kind { return kind }
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	c.validateURL(f)
 	if c.Secret != "" {

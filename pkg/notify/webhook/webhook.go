@@ -76,8 +76,8 @@ func target(address string) string {
 	return chat.Target(name, address)
 }
 
-// truncate returns n with at most max_alerts alerts, and how many it dropped. As in
-// Alertmanager, common labels and annotations are those of the remaining alerts.
+// truncate returns n with at most max_alerts alerts, and how many alerts it dropped.
+// As in Alertmanager, only the remaining alerts decide which labels are common.
 func (w *notifier) truncate(n *alert.Notification) (*alert.Notification, uint64) {
 	all := uint64(len(n.Alerts))
 	if w.maxAlerts == 0 || all <= w.maxAlerts {

@@ -9,7 +9,7 @@ import (
 
 // Markdown is the part of WeCom's markdown that every client shows: bold, quote,
 // link, and the colors info (green), comment (grey) and warning (orange). It is a
-// chat.Dialect but for Value and URL, which depend on the channel's limits.
+// chat.Dialect except for Value and URL, which depend on the channel's limits.
 type Markdown struct{}
 
 // Lead implements chat.Dialect.

@@ -85,7 +85,7 @@ const (
 	typeMarkdown = "markdown"
 )
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	if c.CorpID == "" {
 		f.Addf("corp_id", "is missing: set it here or wechat_api_corp_id under global; the admin console shows it under 我的企业")

@@ -36,7 +36,7 @@ func (c *Config) Kind() notify.Kind { return kind }
 
 const example = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…"
 
-// Validate adds the faults of c to f, but for those of templates, which New finds.
+// Validate adds the faults of c to f, except those of its templates, which New finds.
 func (c *Config) Validate(f *setting.Faults) {
 	chat.ValidateRobotURL(f, c.URL, "key", example)
 	for i, s := range c.MentionMobiles {
