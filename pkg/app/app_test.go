@@ -126,7 +126,8 @@ func TestChannelFailures(t *testing.T) {
 			inject: func(ta *testApp) {
 				ta.cloud.SMTP.SetScript(smtp.Script{Auth: smtp.Reply{Code: 535, Text: "authentication failed"}})
 			},
-			first: "1 robot, 1 phone, 0 mail", pending: 0, after: "1 robot, 1 phone, 0 mail", log: "dead letter",
+			repair: func(ta *testApp) { ta.cloud.SMTP.SetScript(smtp.Script{}) },
+			first:  "1 robot, 1 phone, 0 mail", pending: 1, after: "1 robot, 1 phone, 2 mail", log: "dead letter",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

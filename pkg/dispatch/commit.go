@@ -7,6 +7,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/outbox"
+	"tocsin/pkg/route"
 	"tocsin/pkg/store"
 )
 
@@ -119,10 +120,14 @@ func (e *Engine) enqueue(ctx context.Context, now time.Time, g *group, p flushPl
 		}
 		n.RouteLabels = g.route.RenderLabels(withAll, &e.style, e.log)
 	}
+	interval := route.DefaultGroupInterval
+	if g.route != nil {
+		interval = g.route.GroupInterval
+	}
 	for _, planned := range p.notify {
 		n.Receiver, n.Reason, n.Alerts = planned.receiver, planned.reason, planned.alerts
 		c, entries, err := e.outbox.Enqueue(ctx, now, outbox.Request{
-			Notification: n, Integration: planned.integration, Group: g.id, Scheduled: p.scheduled,
+			Notification: n, Integration: planned.integration, Group: g.id, Scheduled: p.scheduled, Interval: interval,
 		})
 		if err != nil {
 			return nil, nil, err

@@ -161,7 +161,9 @@ func (in Integration) lockedOut(e *Entry, lockedOut map[string]time.Duration) (w
 // recordResult commits the result of an attempt: the entry is deleted, requeued, or
 // handed to the fallback.
 func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a attemptResult) error {
+	e.Accepted = e.Accepted || a.sent > 0
 	for unit, err := range a.failed {
+		e.Accepted = e.Accepted || err.Ambiguous
 		if e.Failed == nil {
 			e.Failed = map[string]string{}
 		}
@@ -182,16 +184,57 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 			return o.requeue(ctx, now, e, due)
 		}
 	}
-	done := store.Change{Key: e.item.Key, Delete: true, If: store.Unchanged(e.item)}
-	if a.retry == nil && len(e.Failed) == 0 {
-		return o.commitResult(ctx, now, e, done)
+	done := []store.Change{{Key: e.item.Key, Delete: true, If: store.Unchanged(e.item)}}
+	if e.Accepted {
+		for _, key := range e.Origins {
+			done = append(done, store.Change{Key: key, Delete: true})
+		}
 	}
-	handed, err := o.handToFallback(now, e)
+	if a.retry == nil && len(e.Failed) == 0 {
+		return o.commitResult(ctx, now, e, done...)
+	}
+	again := o.attemptedAgain(now, e)
+	handed, err := o.handToFallback(ctx, now, e, again)
 	if err != nil {
 		return err
 	}
+	if again {
+		c, err := e.nextFlushChange(now)
+		if err != nil {
+			return err
+		}
+		done = []store.Change{c}
+	}
 	o.metrics.Failed(e.Kind, e.FailureReason)
-	return o.commitResult(ctx, now, e, append(handed, done)...)
+	return o.commitResult(ctx, now, e, append(handed, done...)...)
+}
+
+// attemptedAgain reports whether a notification that its receiver has refused is
+// attempted again at the next flush of its group, unless a fallback accepts it.
+func (o *Outbox) attemptedAgain(now time.Time, e *Entry) bool {
+	_, configured := o.integration(e)
+	return configured && e.Interval > 0 && !e.Accepted && now.Before(e.Since.Add(giveUpAfter))
+}
+
+// nextFlushChange returns the change that stores a refused notification as new, due
+// at the next flush of its group. That flush replaces it if it has anything to
+// notify of.
+func (e *Entry) nextFlushChange(now time.Time) (store.Change, error) {
+	next := *e
+	next.LetterID = e.letterID()
+	next.Failed, next.AcceptedUnits, next.Attempts, next.Attempting = nil, nil, 0, false
+	c, err := store.Encode(e.item.Key, next)
+	flushes := now.Sub(e.Scheduled)/e.Interval + 1
+	c.Due, c.If = e.Scheduled.Add(flushes*e.Interval), store.Unchanged(e.item)
+	return c, err
+}
+
+// letterID returns the ID of the entry's dead letter.
+func (e *Entry) letterID() string {
+	if e.LetterID != "" {
+		return e.LetterID
+	}
+	return e.ID
 }
 
 // retryFor returns how long a notification to the receiver is retried.

@@ -98,6 +98,9 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 	digests := newEntries(n, in, since)
 	changes := make([]store.Change, 0, len(replaced)+len(digests))
 	for _, d := range digests {
+		for _, e := range replaced {
+			d.Origins = append(d.Origins, e.Origins...)
+		}
 		if _, reaches, err := in.quotaUse(d); err != nil || reaches != to {
 			return queue, nil
 		}

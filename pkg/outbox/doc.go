@@ -21,7 +21,9 @@
 //   - The failure is permanent, or attempts have failed for the receiver's
 //     FallbackAfter (24 h without a fallback): the notification is enqueued for the
 //     fallback receiver. If there is none, or this is the fallback's notification
-//     already, it becomes a dead letter.
+//     already, it becomes a dead letter. Unless something of it was accepted, or may
+//     have been, it also stays in the outbox, due at the next flush of its group, for
+//     up to 24 h. It is deleted when its fallback's notification is accepted.
 //   - The channel's quota is used up: the entry waits until the quota allows it.
 //     When a quota is too small for all waiting notifications of one integration,
 //     they are merged into a digest first.

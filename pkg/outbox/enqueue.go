@@ -22,6 +22,10 @@ type Request struct {
 	// Scheduled is when the flush was due. A request for the same group,
 	// integration and time has the same ID.
 	Scheduled time.Time
+	// Interval is the time between two flushes of the group. If no receiver accepts
+	// the notification, it is attempted again at the next flush. Zero means that it
+	// is not.
+	Interval time.Duration
 }
 
 // Enqueue returns the changes that add a notification to the outbox, and its
@@ -35,12 +39,16 @@ func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store
 	queue := keyspace.Hash(r.Group, r.Receiver, r.Integration.Name())
 	n := r.Notification
 	n.ID = fmt.Sprintf("%s-%d", queue, r.Scheduled.UnixMilli())
-	since, changes, err := o.coalesce(ctx, now, queue, &n)
+	since, letter, changes, err := o.coalesce(ctx, now, queue, &n)
 	if err != nil {
 		return nil, nil, err
 	}
 	entries := newEntries(n, r.Integration, since)
-	for _, e := range entries {
+	for i, e := range entries {
+		e.Scheduled, e.Interval = r.Scheduled, r.Interval
+		if letter != "" {
+			e.LetterID = partID(letter, i)
+		}
 		leased, err := e.leaseChange(now)
 		if err != nil {
 			return nil, nil, err
@@ -51,13 +59,13 @@ func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store
 }
 
 // coalesce adds the alerts of the pending notifications of a queue to n. It returns
-// when the oldest of them was enqueued, now if there is none, and the changes that
-// delete them.
-func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *alert.Notification) (since time.Time, changes []store.Change, err error) {
+// when the oldest of them was enqueued, now if there is none, the ID of their dead
+// letter if they have one, and the changes that delete them.
+func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *alert.Notification) (since time.Time, letter string, changes []store.Change, err error) {
 	since = now
 	items, err := o.store.List(ctx, keyspace.Outbox+queue+"-", "", pageSize)
 	if err != nil || len(items) == 0 {
-		return since, nil, err
+		return since, "", nil, err
 	}
 	latestFirst := [][]*alert.Alert{n.Alerts}
 	for _, it := range slices.Backward(items) {
@@ -68,6 +76,9 @@ func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *a
 		if pending.Since.Before(since) {
 			since = pending.Since
 		}
+		if pending.LetterID != "" {
+			letter = pending.LetterID
+		}
 		latestFirst = append(latestFirst, pending.Alerts)
 		changes = append(changes, store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)})
 	}
@@ -75,5 +86,5 @@ func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *a
 		alert.Sort(merged)
 		n.Alerts = merged
 	}
-	return since, changes, nil
+	return since, letter, changes, nil
 }

@@ -35,6 +35,18 @@ type Entry struct {
 	LastError     string `json:"lastError,omitempty"`
 	FailureReason string `json:"fault,omitempty"`
 
+	// Scheduled and Interval are those of the Request.
+	Scheduled time.Time     `json:"scheduled,omitzero"`
+	Interval  time.Duration `json:"interval,omitempty"`
+	// Accepted reports that a unit was accepted, or may have been.
+	Accepted bool `json:"accepted,omitempty"`
+	// LetterID is the ID of the dead letter, if not that of the entry: the first
+	// notification of the group that was refused since one was accepted has it.
+	LetterID string `json:"letter,omitempty"`
+	// Origins are the keys of the entries that are waiting for another attempt in
+	// case that this fallback's notification is not accepted.
+	Origins []string `json:"origins,omitempty"`
+
 	item store.Item // as last read; only its key before it was committed
 }
 
@@ -86,14 +98,20 @@ func newEntries(n alert.Notification, in Integration, since time.Time) []*Entry 
 	id := n.ID
 	for i, alerts := range splitBySize(n.Alerts) {
 		n.Alerts = alerts
-		if i > 0 {
-			n.ID = fmt.Sprintf("%s-%d", id, i)
-		}
+		n.ID = partID(id, i)
 		entries = append(entries, &Entry{
 			Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: since, item: store.Item{Key: keyspace.Outbox + n.ID},
 		})
 	}
 	return entries
+}
+
+// partID returns the ID of the ith part of a notification.
+func partID(id string, i int) string {
+	if i == 0 {
+		return id
+	}
+	return fmt.Sprintf("%s-%d", id, i)
 }
 
 // splitBySize splits alerts into parts of up to maxEntrySize, at least one part.

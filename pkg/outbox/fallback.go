@@ -27,13 +27,14 @@ type DeadLetter struct {
 
 // handToFallback returns the changes that enqueue, for the fallback receiver, what
 // could not be delivered of e. If there is no fallback, or e is a fallback's
-// notification already, they store a dead letter.
-func (o *Outbox) handToFallback(now time.Time, e *Entry) ([]store.Change, error) {
+// notification already, they store a dead letter. again reports that e stays, and
+// is attempted again unless the fallback accepts it.
+func (o *Outbox) handToFallback(ctx context.Context, now time.Time, e *Entry, again bool) ([]store.Change, error) {
 	fallback := o.removedFallback
 	if r := o.receivers[e.Receiver]; r != nil {
 		fallback = r.Fallback
 	}
-	var changes []store.Change
+	var entries []*Entry
 	if to := o.receivers[fallback]; to != nil && fallback != e.Receiver && e.FallbackFor == "" {
 		for _, in := range to.Integrations {
 			n := e.Notification
@@ -43,27 +44,57 @@ func (o *Outbox) handToFallback(now time.Time, e *Entry) ([]store.Change, error)
 			if n.Alerts = in.AlertsOf(&n); len(n.Alerts) == 0 {
 				continue
 			}
-			for _, entry := range newEntries(n, in, now) {
-				c, err := entry.enqueueChange(now)
-				if err != nil {
-					return nil, err
+			for i, entry := range newEntries(n, in, now) {
+				entry.LetterID = partID(keyspace.Hash(e.letterID(), fallback, in.Name()), i)
+				if again {
+					entry.Origins = []string{e.item.Key}
 				}
-				changes = append(changes, c)
+				entries = append(entries, entry)
 			}
 		}
 	}
-	if len(changes) > 0 {
+	if len(entries) > 0 {
+		changes, err := o.enqueueAbsent(ctx, now, entries)
+		if err != nil {
+			return nil, err
+		}
 		o.log.Warn("notification handed to the fallback receiver", "receiver", e.Receiver, "fallback", fallback, "id", e.ID, "err", e.LastError)
 		return changes, nil
 	}
-	dead, err := store.Encode(keyspace.DeadLetter+e.ID, *e)
+	letter := *e
+	letter.ID, letter.LetterID, letter.Origins = e.letterID(), "", nil
+	dead, err := store.Encode(keyspace.DeadLetter+letter.ID, letter)
 	if err != nil {
 		return nil, err
 	}
 	dead.Expires = now.Add(deadRetention)
 	o.log.Error("no receiver accepted the notification; kept as a dead letter", "receiver", e.Receiver, "channel", e.Kind,
-		"id", e.ID, "group", e.GroupKey, "alerts", len(e.Alerts), "err", e.LastError)
+		"id", letter.ID, "group", e.GroupKey, "alerts", len(e.Alerts), "err", e.LastError)
 	return []store.Change{dead}, nil
+}
+
+// enqueueAbsent returns the changes that store entries due now, except those that
+// are pending since an earlier attempt.
+func (o *Outbox) enqueueAbsent(ctx context.Context, now time.Time, entries []*Entry) (changes []store.Change, err error) {
+	keys := make([]string, len(entries))
+	for i, e := range entries {
+		keys[i] = e.item.Key
+	}
+	items, err := o.store.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range entries {
+		if items[i].Version > 0 {
+			continue
+		}
+		c, err := e.enqueueChange(now)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
 }
 
 // DeadLetters returns the dead letters of the last 30 days, oldest first.
@@ -103,6 +134,7 @@ func (o *Outbox) Resend(ctx context.Context, now time.Time, id string) error {
 		}
 		e.AcceptedUnits = slices.DeleteFunc(e.AcceptedUnits, func(unit string) bool { _, failed := e.Failed[unit]; return failed })
 		e.Failed, e.Attempts, e.Attempting, e.Since, e.LastError, e.FailureReason = nil, 0, false, now, "", ""
+		e.Accepted = false
 		c, err := e.enqueueChange(now)
 		if err != nil {
 			return err
