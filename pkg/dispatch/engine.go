@@ -71,7 +71,9 @@ func New(st store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	if e.inhibitor, err = inhibit.New(st, c.InhibitRules, log); err != nil {
 		return nil, err
 	}
-	if e.outbox, err = outbox.New(st, outbox.Config{Receivers: c.Receivers, RemovedReceiverFallback: e.root.Receiver, Metrics: c.Metrics}, log); err != nil {
+	if e.outbox, err = outbox.New(st, outbox.Config{
+		Receivers: c.Receivers, RemovedReceiverFallback: e.root.Receiver, Current: e.currentAlerts, Metrics: c.Metrics,
+	}, log); err != nil {
 		return nil, err
 	}
 	for r := range e.root.All() {

@@ -104,6 +104,11 @@ func byIntegration(leased []*Entry) []integrationQueue {
 // the store and returns the first one.
 func (o *Outbox) deliverQueue(ctx context.Context, b Budget, now time.Time, queue integrationQueue) (done Delivered, err error) {
 	in, configured := o.integration(queue[0])
+	if configured {
+		if queue, err = o.updateRefused(ctx, now, in, queue); err != nil {
+			return done, err
+		}
+	}
 	if configured && len(in.Kind.Quotas) > 0 {
 		if queue, err = o.mergeOverQuota(ctx, now, in, queue); err != nil {
 			return done, err
@@ -184,57 +189,38 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 			return o.requeue(ctx, now, e, due)
 		}
 	}
-	done := []store.Change{{Key: e.item.Key, Delete: true, If: store.Unchanged(e.item)}}
+	var changes []store.Change
 	if e.Accepted {
 		for _, key := range e.Origins {
-			done = append(done, store.Change{Key: key, Delete: true})
+			changes = append(changes, store.Change{Key: key, Delete: true})
 		}
 	}
-	if a.retry == nil && len(e.Failed) == 0 {
-		return o.commitResult(ctx, now, e, done...)
-	}
-	again := o.attemptedAgain(now, e)
-	handed, err := o.handToFallback(ctx, now, e, again)
-	if err != nil {
-		return err
-	}
-	if again {
-		c, err := e.nextFlushChange(now)
+	rest := e.muted
+	if a.retry != nil || len(e.Failed) > 0 {
+		again := o.attemptedAgain(now, e)
+		handed, err := o.handToFallback(ctx, now, e, again)
 		if err != nil {
 			return err
 		}
-		done = []store.Change{c}
+		changes = append(changes, handed...)
+		if again && len(e.muted) > 0 {
+			// A fallback that accepts the others deletes e.
+			c, err := e.mutedPart(now).atNextFlush(now, e.muted)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, c)
+		}
+		if again {
+			rest = e.Alerts
+		}
+		o.metrics.Failed(e.Kind, e.FailureReason)
 	}
-	o.metrics.Failed(e.Kind, e.FailureReason)
-	return o.commitResult(ctx, now, e, append(handed, done...)...)
-}
-
-// attemptedAgain reports whether a notification that its receiver has refused is
-// attempted again at the next flush of its group, unless a fallback accepts it.
-func (o *Outbox) attemptedAgain(now time.Time, e *Entry) bool {
-	_, configured := o.integration(e)
-	return configured && e.Interval > 0 && !e.Accepted && now.Before(e.Since.Add(giveUpAfter))
-}
-
-// nextFlushChange returns the change that stores a refused notification as new, due
-// at the next flush of its group. That flush replaces it if it has anything to
-// notify of.
-func (e *Entry) nextFlushChange(now time.Time) (store.Change, error) {
-	next := *e
-	next.LetterID = e.letterID()
-	next.Failed, next.AcceptedUnits, next.Attempts, next.Attempting = nil, nil, 0, false
-	c, err := store.Encode(e.item.Key, next)
-	flushes := now.Sub(e.Scheduled)/e.Interval + 1
-	c.Due, c.If = e.Scheduled.Add(flushes*e.Interval), store.Unchanged(e.item)
-	return c, err
-}
-
-// letterID returns the ID of the entry's dead letter.
-func (e *Entry) letterID() string {
-	if e.LetterID != "" {
-		return e.LetterID
+	c, err := e.atNextFlush(now, rest)
+	if err != nil {
+		return err
 	}
-	return e.ID
+	return o.commitResult(ctx, now, e, append(changes, c)...)
 }
 
 // retryFor returns how long a notification to the receiver is retried.

@@ -80,12 +80,12 @@ func (o *Outbox) mergeOverQuota(ctx context.Context, now time.Time, in Integrati
 
 // replaceByDigest replaces leased notifications with the same audience by one
 // digest, which it commits with the lease held. Those that were accepted in part
-// stay. So do all, if the digest would have another audience because of templates
+// or have muted alerts stay. So do all, if the digest would have another audience because of templates
 // that depend on the group.
 func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integration, queue integrationQueue, to audience) (integrationQueue, error) {
 	var rest, replaced integrationQueue
 	for _, e := range queue {
-		if len(e.AcceptedUnits) > 0 || e.Attempting {
+		if len(e.AcceptedUnits) > 0 || e.Attempting || len(e.muted) > 0 {
 			rest = append(rest, e)
 		} else {
 			replaced = append(replaced, e)
@@ -97,9 +97,16 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 	n, since := buildDigest(replaced)
 	digests := newEntries(n, in, since)
 	changes := make([]store.Change, 0, len(replaced)+len(digests))
-	for _, d := range digests {
+	for i, d := range digests {
+		d.Scheduled = now
 		for _, e := range replaced {
 			d.Origins = append(d.Origins, e.Origins...)
+			if d.Interval == 0 || 0 < e.Interval && e.Interval < d.Interval {
+				d.Interval = e.Interval
+			}
+			if e.refused() && d.LetterID == "" {
+				d.LetterID = partID(e.LetterID, i)
+			}
 		}
 		if _, reaches, err := in.quotaUse(d); err != nil || reaches != to {
 			return queue, nil

@@ -22,8 +22,9 @@
 //     FallbackAfter (24 h without a fallback): the notification is enqueued for the
 //     fallback receiver. If there is none, or this is the fallback's notification
 //     already, it becomes a dead letter. Unless something of it was accepted, or may
-//     have been, it also stays in the outbox, due at the next flush of its group, for
-//     up to 24 h. It is deleted when its fallback's notification is accepted.
+//     have been, it also stays in the outbox, due at the next flush of its group,
+//     while an alert of it fires and for 24 h. Config.Current updates its alerts
+//     before that attempt. It is deleted when a channel of the fallback accepts it.
 //   - The channel's quota is used up: the entry waits until the quota allows it.
 //     When a quota is too small for all waiting notifications of one integration,
 //     they are merged into a digest first.
@@ -36,7 +37,8 @@
 //
 // An ID is QUEUE-MILLISECONDS, where QUEUE hashes the group, the receiver and the
 // integration, and the time is that of the scheduled flush. A part of a
-// notification that is too large for one entry has -1, -2, … appended. Fallbacks
+// notification that is too large for one entry has -1, -2, … appended, and
+// the muted alerts of a refused one the time of that attempt. Fallbacks
 // and digests have a hash of the IDs that they replace.
 //
 // # Guarantees

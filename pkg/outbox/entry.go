@@ -47,8 +47,13 @@ type Entry struct {
 	// case that this fallback's notification is not accepted.
 	Origins []string `json:"origins,omitempty"`
 
-	item store.Item // as last read; only its key before it was committed
+	item  store.Item     // as last read; only its key before it was committed
+	muted []*alert.Alert // left out of this attempt; stored among the alerts
 }
+
+// refused reports whether a receiver has refused the notification, or one that it
+// replaced, and none has accepted it since.
+func (e *Entry) refused() bool { return e.Interval > 0 && e.LetterID != "" }
 
 // MarshalBinary appends the alerts in binary form to one line of JSON with the
 // other fields.
@@ -60,8 +65,9 @@ func (e Entry) MarshalBinary() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b = append(slices.Grow(b, 512*len(e.Alerts)), '\n')
-	for _, a := range e.Alerts {
+	alerts := slices.Concat(e.Alerts, e.muted)
+	b = append(slices.Grow(b, 512*len(alerts)), '\n')
+	for _, a := range alerts {
 		if b, err = a.AppendBinary(b); err != nil {
 			return nil, err
 		}

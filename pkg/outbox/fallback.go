@@ -62,7 +62,10 @@ func (o *Outbox) handToFallback(ctx context.Context, now time.Time, e *Entry, ag
 		return changes, nil
 	}
 	letter := *e
-	letter.ID, letter.LetterID, letter.Origins = e.letterID(), "", nil
+	letter.ID, letter.LetterID, letter.muted = e.letterID(), "", nil
+	if again && e.FallbackFor == "" {
+		letter.Origins = []string{e.item.Key}
+	}
 	dead, err := store.Encode(keyspace.DeadLetter+letter.ID, letter)
 	if err != nil {
 		return nil, err
@@ -135,10 +138,20 @@ func (o *Outbox) Resend(ctx context.Context, now time.Time, id string) error {
 		e.AcceptedUnits = slices.DeleteFunc(e.AcceptedUnits, func(unit string) bool { _, failed := e.Failed[unit]; return failed })
 		e.Failed, e.Attempts, e.Attempting, e.Since, e.LastError, e.FailureReason = nil, 0, false, now, "", ""
 		e.Accepted = false
+		changes := []store.Change{{Key: items[0].Key, Delete: true, If: store.Unchanged(items[0])}}
+		if e.FallbackFor == "" {
+			// The entry replaces the one that waits for another attempt.
+			for _, key := range e.Origins {
+				if key != e.item.Key {
+					changes = append(changes, store.Change{Key: key, Delete: true})
+				}
+			}
+			e.Origins = nil
+		}
 		c, err := e.enqueueChange(now)
 		if err != nil {
 			return err
 		}
-		return o.store.Commit(ctx, now, c, store.Change{Key: items[0].Key, Delete: true, If: store.Unchanged(items[0])})
+		return o.store.Commit(ctx, now, append(changes, c)...)
 	})
 }

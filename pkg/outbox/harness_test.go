@@ -61,7 +61,7 @@ func (e *env) enqueue(now time.Time, group string, alerts []*alert.Alert) []*out
 			changes, entries, err := e.outbox.Enqueue(e.t.Context(), now, outbox.Request{
 				Notification: alert.Notification{GroupKey: group, Receiver: r.Name, Reason: "first notification", At: now,
 					GroupLabels: alert.Labels{"topic": group}, Alerts: alerts},
-				Integration: in, Group: group, Scheduled: now,
+				Integration: in, Group: group, Scheduled: now, Interval: interval,
 			})
 			if err == nil {
 				err = e.store.Commit(e.t.Context(), now, changes...)

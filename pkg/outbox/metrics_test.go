@@ -36,7 +36,8 @@ func TestFailureReasons(t *testing.T) {
 				c.Fail(test.err)
 			}
 			e.notify(at(0), "a")
-			for hour := 1; hour <= 24; hour++ { // without a fallback it is retried for a day
+			// Without a fallback it is retried for a day, unless the error is permanent.
+			for hour := 1; hour <= 24 && test.err.Class != notify.Permanent; hour++ {
 				e.tick(at(float64(3600 * hour)))
 			}
 			want := `notifications_failed_total{integration="robot",reason="` + test.want + `"} 1`

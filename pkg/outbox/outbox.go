@@ -65,6 +65,10 @@ type Config struct {
 	// RemovedReceiverFallback names the receiver that gets the pending notifications
 	// of receivers that are no longer configured.
 	RemovedReceiverFallback string
+	// Current replaces the alerts of notifications that were refused by those to
+	// notify of at now, and returns for each notification those that are muted now.
+	// It is called before they are attempted again; nil leaves them as they were.
+	Current func(ctx context.Context, now time.Time, refused []*alert.Notification) (muted [][]*alert.Alert, err error)
 	// Metrics counts notifications and requests; nil counts nothing.
 	Metrics *metrics.Notifications
 }
@@ -75,6 +79,7 @@ type Outbox struct {
 	store           store.Store
 	receivers       map[string]*Receiver
 	removedFallback string
+	current         func(context.Context, time.Time, []*alert.Notification) ([][]*alert.Alert, error)
 	limiter         *rateLimiter
 	metrics         *metrics.Notifications
 	log             *slog.Logger
@@ -85,7 +90,7 @@ type Outbox struct {
 func New(st store.Store, c Config, log *slog.Logger) (*Outbox, error) {
 	o := &Outbox{
 		store: st, receivers: make(map[string]*Receiver, len(c.Receivers)), removedFallback: c.RemovedReceiverFallback,
-		limiter: newRateLimiter(st, c.Receivers, log), metrics: c.Metrics, log: log,
+		current: c.Current, limiter: newRateLimiter(st, c.Receivers, log), metrics: c.Metrics, log: log,
 	}
 	for _, r := range c.Receivers {
 		o.receivers[r.Name] = r

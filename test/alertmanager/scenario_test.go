@@ -54,7 +54,7 @@ type step struct {
 	do action
 }
 
-// action is a push, a setSilence or an expire. Its String is the step's line without
+// action is a push, a setSilence, an expire or a refuse. Its String is the step's line without
 // the time.
 type action interface{ String() string }
 
@@ -147,6 +147,15 @@ func copiesWord(n int) string {
 }
 
 func (e expire) String() string { return "expire " + e.name }
+
+// refuse makes the next notification of a receiver's integration fail for good, as a
+// webhook that answers 404 does.
+type refuse struct {
+	receiver    string
+	integration int
+}
+
+func (r refuse) String() string { return fmt.Sprintf("refuse %s/%d", r.receiver, r.integration) }
 
 func (s scenario) String() string {
 	var b strings.Builder
@@ -256,6 +265,10 @@ func parseAction(text string) (action, error) {
 		return s, nil
 	case len(names) == 2 && names[0] == "expire":
 		return expire{names[1]}, nil
+	case len(names) == 2 && names[0] == "refuse":
+		name, number, _ := strings.Cut(names[1], "/")
+		i, err := strconv.Atoi(number)
+		return refuse{name, i}, err
 	}
-	return nil, errors.New("not a push, silence or expire")
+	return nil, errors.New("not a push, silence, expire or refuse")
 }

@@ -71,6 +71,8 @@ func (s scenario) playTocsin(ctx context.Context, upstream bool) ([]string, erro
 		case expire:
 			err := engine.Silences().Expire(ctx, now, ids[do.name])
 			tr.add(now, "expire %s: found %v", do.name, err == nil)
+		case refuse:
+			tr.refuse(do)
 		}
 	}
 	if err := tickUntil(s.begin.Add(s.length)); err != nil {
@@ -147,8 +149,11 @@ func (e tocsinNotifier) Messages(n *alert.Notification) ([]notify.Message, error
 			}
 			s.alerts = append(s.alerts, t)
 		}
-		e.record(s)
-		return notify.Outcomes([]string{"1"}, nil)
+		err := e.record(s)
+		if err != nil {
+			err = &notify.Error{Class: notify.Permanent, Message: err.Error()}
+		}
+		return notify.Outcomes([]string{"1"}, err)
 	}
 	return []notify.Message{{Target: "transcript", Units: []string{"1"}, Send: send}}, nil
 }

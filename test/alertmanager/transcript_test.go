@@ -1,6 +1,7 @@
 package alertmanager
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,10 +16,23 @@ import (
 // each change of a silence, which begins with its time. It is safe for concurrent
 // use.
 type transcript struct {
-	begin time.Time
-	mu    sync.Mutex
-	lines []string
+	begin   time.Time
+	mu      sync.Mutex
+	lines   []string
+	refused map[refuse]bool // integrations that refuse their next notification
 }
+
+// refuse makes an integration refuse its next notification.
+func (tr *transcript) refuse(r refuse) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if tr.refused == nil {
+		tr.refused = map[refuse]bool{}
+	}
+	tr.refused[r] = true
+}
+
+var errRefused = errors.New("HTTP 404")
 
 // add adds a line.
 func (tr *transcript) add(at time.Time, format string, args ...any) {
@@ -50,8 +64,13 @@ type notifiedAlert struct {
 	start, end          time.Time // end is zero while the alert fires
 }
 
-// record adds the line of a notification.
-func (tr *transcript) record(s sentNotification) {
+// record adds the line of a notification. It returns errRefused if the integration
+// refuses it.
+func (tr *transcript) record(s sentNotification) error {
+	if tr.refuses(s) {
+		tr.add(s.at, "%s/%d %s: refused", s.receiver, s.integration, s.group)
+		return errRefused
+	}
 	alerts := make([]string, len(s.alerts))
 	for i, a := range s.alerts {
 		state := "firing"
@@ -62,6 +81,17 @@ func (tr *transcript) record(s sentNotification) {
 	}
 	tr.add(s.at, "%s/%d %s: %s %s %s\n\t%s", s.receiver, s.integration, s.group, s.reason,
 		formatLabels(s.groupLabels), formatLabels(s.routeLabels), strings.Join(alerts, "\n\t"))
+	return nil
+}
+
+// refuses reports whether the integration refuses the notification, and no more.
+func (tr *transcript) refuses(s sentNotification) bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	to := refuse{s.receiver, s.integration}
+	refused := tr.refused[to]
+	delete(tr.refused, to)
+	return refused
 }
 
 // since returns the seconds from the scenario's begin to t.

@@ -92,6 +92,8 @@ func (s scenario) playInBubble() ([]string, error) {
 		case expire:
 			err := am.silences.Expire(ctx, ids[do.name])
 			tr.add(now, "expire %s: found %v", do.name, err == nil)
+		case refuse:
+			tr.refuse(do)
 		}
 		synctest.Wait()
 	}
@@ -221,8 +223,7 @@ func (e upstreamNotifier) Notify(ctx context.Context, alerts ...*amalert.Alert) 
 	for _, a := range alerts {
 		s.alerts = append(s.alerts, notifiedAlert{labels: ourLabels(a.Labels), annotations: ourLabels(a.Annotations), start: a.StartsAt, end: a.EndsAt})
 	}
-	e.record(s)
-	return false, nil
+	return false, e.record(s)
 }
 
 func labelSet(l alert.Labels) model.LabelSet {
