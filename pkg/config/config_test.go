@@ -46,6 +46,29 @@ func TestBadConfigurations(t *testing.T) {
 	}
 }
 
+// TestWarnings checks the files in testdata/warn, which load with the warnings that the
+// comments have.
+func TestWarnings(t *testing.T) {
+	files, err := filepath.Glob("testdata/warn/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got no files in testdata/warn, %v", err)
+	}
+	for _, path := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			_, want := wantedProblems(t, path)
+			_, got, err := config.Check(path, lookupIn(nil))
+			if err != nil {
+				t.Fatalf("got error %v, want none", err)
+			}
+			var lines []string
+			for _, w := range got {
+				lines = append(lines, w.String())
+			}
+			wantLines(t, "warnings", lines, want)
+		})
+	}
+}
+
 func wantLines(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {

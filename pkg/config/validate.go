@@ -29,6 +29,9 @@ func (c *Config) Validate(f *setting.Faults) {
 	for i := range c.InhibitRules {
 		c.InhibitRules[i].Validate(f.In("inhibit_rules", i))
 	}
+	if !hasError(f.List()) { // a misspelled name would make receivers seem unused
+		c.warnLostAlerts(f)
+	}
 }
 
 // validateIntervals validates the time intervals and returns their names.

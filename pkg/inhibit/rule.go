@@ -28,10 +28,14 @@ type Rule struct {
 	TargetMatchRE map[string]setting.Pattern `yaml:"target_match_re,omitempty"`
 }
 
-// Validate adds a fault to f for each matcher that cannot be parsed.
+// Validate adds a fault to f for each matcher that cannot be parsed, and warns about a
+// rule of which every alert is a source.
 func (c *Rule) Validate(f *setting.Faults) {
 	for key, texts := range map[string][]string{"source_matchers": c.SourceMatchers, "target_matchers": c.TargetMatchers} {
 		matcher.Validate(f.In(key), texts)
+	}
+	if len(c.SourceMatchers)+len(c.SourceMatch)+len(c.SourceMatchRE) == 0 {
+		f.Warnf("", "has no source_matchers: every firing alert mutes the target's alerts that have the same values of the labels in equal")
 	}
 }
 

@@ -3,6 +3,8 @@ package route
 import (
 	"slices"
 
+	"github.com/prometheus/common/model"
+
 	"tocsin/pkg/alert"
 	"tocsin/pkg/matcher"
 	"tocsin/pkg/render"
@@ -69,6 +71,30 @@ func (c *Config) Validate(f *setting.Faults, known Names) {
 		f.Addf("continue", "the root route has no next route to continue with")
 	}
 	c.validate(f, known)
+	c.warnIntervals(f, setting.Duration(DefaultGroupInterval), setting.Duration(DefaultRepeatInterval), false)
+}
+
+// warnIntervals warns about nodes that ask for repeats more often than their groups are
+// flushed. The other arguments are the parent's.
+func (c *Config) warnIntervals(f *setting.Faults, group, repeat setting.Duration, scheduled bool) {
+	if c.GroupInterval != nil {
+		group = *c.GroupInterval
+	}
+	if c.RepeatInterval != nil {
+		repeat, scheduled = *c.RepeatInterval, false
+	}
+	scheduled = scheduled || c.RepeatSchedule != nil
+	switch tooOften := repeat < group && !scheduled; {
+	case tooOften && c.RepeatInterval != nil:
+		f.Warnf("repeat_interval", "%s is below the group_interval of %s: a group is notified again after %[2]s at the earliest", repeat, group)
+	case tooOften && c.GroupInterval != nil:
+		f.Warnf("group_interval", "%s is above the repeat_interval of %s: a group is notified again after %[1]s at the earliest", group, repeat)
+	}
+	for i, child := range c.Routes {
+		if child != nil {
+			child.warnIntervals(f.In("routes", i), group, repeat, scheduled)
+		}
+	}
 }
 
 func (c *Config) validate(f *setting.Faults, known Names) {
@@ -91,6 +117,9 @@ func (c *Config) validate(f *setting.Faults, known Names) {
 			at.Addf("", `"..." means all labels and stands alone`)
 		case slices.Index(c.GroupBy, name) != i:
 			at.Addf("", "label %q is named twice", name)
+		case name != groupByAll && !model.LegacyValidation.IsValidLabelName(name):
+			// Alertmanager accepts any name.
+			at.Warnf("", "%q is not the usual name of a label, letters, digits and \"_\" without a digit first: alerts without such a label share one group", name)
 		}
 	}
 	matcher.Validate(f.In("matchers"), c.Matchers)
