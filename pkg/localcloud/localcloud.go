@@ -1,10 +1,9 @@
-// Package localcloud runs the outside world on one machine, for development and
-// tests: a Kafka, Tencent Cloud's API, WeCom, DingTalk, Feishu, Slack, Telegram and a
-// mail provider, each as strict as the real one and reachable under its real name, and a
-// server that takes webhooks. It knows nothing of Tocsin.
+// Package localcloud runs the services that Tocsin uses on one machine, for development
+// and tests: a Kafka cluster, Tencent Cloud's API, WeCom, DingTalk, Feishu, Slack,
+// Telegram and a mail provider, each as strict as the real one and with its real host
+// name, and a server that receives webhooks. It uses no code of Tocsin.
 //
-// A vendor's server is registered by a field of Cloud, a row in servers, and a row in
-// channels.
+// To add a vendor, add a field to Cloud, a row to servers, and a row to channels.
 package localcloud
 
 import (
@@ -56,8 +55,8 @@ type Cloud struct {
 	Webhook   *webhook.Server
 	SMTP      *smtp.Server
 
-	// The addresses of the servers without the Network, for a program that trusts
-	// Network.CAPEM.
+	// The loopback addresses of the servers, for a program that does not use the
+	// Network but trusts Network.CAPEM.
 	TencentURL, WeComURL, DingTalkURL, FeishuURL, SlackURL, TelegramURL, WebhookURL string
 	SMTPAddr                                                                        string // implicit TLS
 }
@@ -66,14 +65,14 @@ type Cloud struct {
 type Options struct {
 	// Topics are the topics of its Kafka, with their number of partitions.
 	Topics map[string]int32
-	// Mail describes the mail provider, whose certificate is made here.
+	// Mail describes the mail provider. Start sets its TLS.
 	Mail smtp.Config
 	// Now is the clock of all servers but Kafka; default time.Now.
 	Now func() time.Time
 }
 
-// Start starts a cloud without instances, keys and robots: they are added to
-// the servers.
+// Start starts a cloud without instances, keys and robots. The methods of its servers
+// add them.
 func Start(ctx context.Context, o Options) (*Cloud, error) {
 	n, err := network.New()
 	if err != nil {
@@ -138,9 +137,10 @@ func (c *Cloud) servers() []server {
 
 // channel is a row of the table of channels.
 type channel struct {
-	// names are those by which senders configure the channel.
+	// names are the names of the channel in a sender's configuration.
 	names []string
-	// provision makes what a sender's settings name; nil for nothing.
+	// provision creates the robots, applications and keys in a sender's settings; nil
+	// if the channel needs none.
 	provision func(provision.Decoder) error
 	// onEntry sets the function that is called with every delivered message.
 	onEntry func(func(inbox.Entry))
@@ -167,8 +167,8 @@ func onEntry[M interface{ Entry() inbox.Entry }](onMessage func(func(M))) func(f
 	return func(add func(inbox.Entry)) { onMessage(func(m M) { add(m.Entry()) }) }
 }
 
-// Provision makes the robots, applications and keys that a sender's settings for a
-// channel name. An unknown channel is an error.
+// Provision creates the robots, applications and keys in a sender's settings for the
+// channel with the given name. An unknown channel is an error.
 func (c *Cloud) Provision(name string, decode provision.Decoder) error {
 	for _, ch := range c.channels() {
 		if !slices.Contains(ch.names, name) {

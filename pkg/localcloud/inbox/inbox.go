@@ -14,7 +14,7 @@ import (
 // maxEntries is how many entries an inbox holds.
 const maxEntries = 200
 
-// The channels that the demonstration waits for.
+// Names of channels that `tocsin dev` refers to.
 const (
 	WeComGroup = "WeCom group"
 	SMS        = "SMS"
@@ -69,7 +69,7 @@ func (b *Inbox) Entries() []Entry {
 	return slices.Clone(b.entries)
 }
 
-// Text returns plain text as HTML. Its line breaks stay.
+// Text returns plain text as HTML with its line breaks.
 func Text(s string) template.HTML {
 	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(s), "\n", "<br>"))
 }

@@ -12,8 +12,8 @@ import (
 	"tocsin/pkg/localcloud/wecom"
 )
 
-// Messages are shown as their readers see them, newest first, and are no markup of the
-// page.
+// TestPage checks that messages are shown as their readers see them, newest first, and
+// cannot add markup to the page.
 func TestPage(t *testing.T) {
 	at := time.Date(2026, 11, 20, 23, 5, 10, 0, time.UTC)
 	var seen []inbox.Entry
@@ -45,7 +45,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// Images are shown, in a group and inside a mail, and the page's policy allows them.
+// TestImages checks that images in a group and inside a mail are shown, and that the
+// page's policy allows them.
 func TestImages(t *testing.T) {
 	var seen []inbox.Entry
 	b := inbox.New(func() time.Time { return time.Unix(0, 0) }, func(e inbox.Entry) { seen = append(seen, e) })

@@ -15,7 +15,8 @@ type Event struct {
 	result chan Result
 }
 
-// Write responds to a poll with the event. One that is lost on its way times out.
+// Write responds to a poll with the event. If the response does not arrive, the event
+// times out.
 func (e *Event) Write(w http.ResponseWriter) {
 	for name, value := range e.Header {
 		w.Header().Set(name, value)
@@ -34,26 +35,26 @@ type EventQueue struct {
 	pending chan *Event
 
 	mu      sync.Mutex
-	current *Event // polled and without a result
+	current *Event // polled, but without a result; nil for none
 }
 
 // NewEventQueue returns an empty queue.
 func NewEventQueue() *EventQueue { return &EventQueue{pending: make(chan *Event)} }
 
-// Invoke passes e to the instance i and returns its result. It returns i's error when
-// i ends, and the context's cause when ctx is done.
+// Invoke passes e to the instance i, which polls the queue, and returns the result. It
+// returns i's error if i ends first, and the context's cause if ctx does.
 func (q *EventQueue) Invoke(ctx context.Context, i *Instance, e *Event) (Result, error) {
 	e.result = make(chan Result, 1)
 	pending := q.pending
 	for {
 		select {
 		case pending <- e:
-			pending = nil // polled: only the result is left to wait for
+			pending = nil // polled: from now on wait for the result only
 		case result := <-e.result:
 			return result, nil
 		case <-i.Done():
 			select {
-			case result := <-e.result: // before it ended
+			case result := <-e.result: // it responded before it ended
 				return result, nil
 			default:
 				return Result{}, i.Wait()
@@ -64,7 +65,7 @@ func (q *EventQueue) Invoke(ctx context.Context, i *Instance, e *Event) (Result,
 	}
 }
 
-// Next returns the next event, and false when ctx is done first.
+// Next waits for the next event. It returns false if ctx is done first.
 func (q *EventQueue) Next(ctx context.Context) (*Event, bool) {
 	select {
 	case e := <-q.pending:
@@ -77,8 +78,8 @@ func (q *EventQueue) Next(ctx context.Context) (*Event, bool) {
 	}
 }
 
-// Respond sets the result of the event that Next returned last. It returns false when
-// that has a result already or another id; an empty id stands for any.
+// Respond sets the result of the event that Next returned last. It returns false if that
+// event has a result already, or if id is neither its ID nor "".
 func (q *EventQueue) Respond(id string, result Result) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

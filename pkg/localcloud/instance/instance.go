@@ -23,8 +23,8 @@ type Instance struct {
 	err    error // of the process; read after done
 }
 
-// Start runs binary in dir with env as its whole environment, without this process's
-// own. Standard output and error are kept, and copied to log unless that is nil.
+// Start runs binary in dir. env is its whole environment: it does not inherit that of
+// this process. Its output is kept, and copied to log unless that is nil.
 func Start(binary, dir string, env map[string]string, log io.Writer) (*Instance, error) {
 	i := &Instance{
 		cmd:    exec.Command(binary),
@@ -37,7 +37,7 @@ func Start(binary, dir string, env map[string]string, log io.Writer) (*Instance,
 		i.cmd.Env = append(i.cmd.Env, k+"="+env[k])
 	}
 	i.cmd.Stdout, i.cmd.Stderr = i.output, i.output
-	i.cmd.WaitDelay = time.Second // for children that hold on to the output
+	i.cmd.WaitDelay = time.Second // children may keep the output open
 	if err := i.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the function: %w", err)
 	}
@@ -51,8 +51,8 @@ func Start(binary, dir string, env map[string]string, log io.Writer) (*Instance,
 // Done is closed when the process has ended.
 func (i *Instance) Done() <-chan struct{} { return i.done }
 
-// Wait waits for the end of the process and returns an error with its exit status and
-// the end of its output.
+// Wait waits for the end of the process. It always returns an error, with the exit status
+// and the end of the output.
 func (i *Instance) Wait() error {
 	<-i.done
 	status := "exit status 0"
@@ -71,9 +71,10 @@ func (i *Instance) Close() {
 	<-i.done
 }
 
-// PeakMemory returns the peak resident memory of the process so far, in bytes. It is an
-// error on systems other than Linux and once the process has ended: ru_maxrss, which
-// its parent gets, is at least the parent's own.
+// PeakMemory returns the peak resident memory of the process so far, in bytes. It returns
+// an error after the process has ended, and on systems other than Linux. The ru_maxrss of
+// an ended process is no substitute, because it counts the memory of the parent before
+// exec.
 func (i *Instance) PeakMemory() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.cmd.Process.Pid))
 	if err != nil {

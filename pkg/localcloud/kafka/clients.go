@@ -35,8 +35,8 @@ func (k *Kafka) Produce(ctx context.Context, topic string, n int) error {
 	return nil
 }
 
-// ProduceAt writes one message to a partition for each of times, in this order,
-// with it as the timestamp.
+// ProduceAt writes a message with each of these timestamps to a partition, in this
+// order.
 func (k *Kafka) ProduceAt(ctx context.Context, topic string, partition int32, times ...time.Time) error {
 	records := make([]*kgo.Record, len(times))
 	for i, at := range times {
@@ -73,8 +73,8 @@ func (k *Kafka) ProduceInTransaction(ctx context.Context, topic string, partitio
 	}, nil
 }
 
-// Consumer is the only member of a consumer group. It consumes only what
-// Consume is called for, and otherwise falls behind.
+// Consumer is the only member of a consumer group. It consumes only in Consume; between
+// the calls its lag grows.
 type Consumer struct {
 	kafka  *Kafka
 	group  string

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestKillDisconnectHang requests from brokers that are dead, whose connections
-// were closed, or that hang.
+// TestKillDisconnectHang sends requests to brokers that are dead, that closed the
+// connection, or that hang.
 func TestKillDisconnectHang(t *testing.T) {
 	ctx, k := start(t, Config{Topics: map[string]int32{"orders": 3}, Brokers: 3})
 	for p := range int32(3) {

@@ -60,11 +60,10 @@ func (k *Kafka) committed(ctx context.Context, group string) (kadm.OffsetRespons
 	return offsets, err
 }
 
-// Commit sets the offset of a group in a partition, as a consumer does that
-// assigns its partitions itself. The group must have no members.
+// Commit sets the offset of a group in a partition, like a consumer that uses assign
+// instead of subscribe. The group must have no members.
 func (k *Kafka) Commit(ctx context.Context, group, topic string, partition int32, offset int64) error {
-	// Refresh the metadata: the topic may have been created again, with a new
-	// id.
+	// The topic may have been created again, with a new id.
 	if _, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, k.client); err != nil {
 		return fmt.Errorf("commit as %s: %w", group, err)
 	}

@@ -1,7 +1,7 @@
 // Package kafka runs a Kafka cluster inside the program, on 127.0.0.1, with
-// real producers and consumers. The local cloud's CKafka API can report its
-// groups. It can fail as real clusters do: with brokers that are dead or hang,
-// with error codes, and with partitions without a leader.
+// real producers and consumers. It can be the GroupSource of a CKafka instance in
+// package tencentcloud. It can fail like real clusters: with brokers that are dead or
+// hang, with error codes, and with partitions without a leader.
 package kafka
 
 import (
@@ -24,7 +24,7 @@ import (
 // Config configures a cluster. The zero Config is one broker of the newest
 // version, without authentication and topics.
 type Config struct {
-	// Topics are created at the start, with so many partitions each.
+	// Topics are created at the start; the values are their numbers of partitions.
 	Topics map[string]int32
 	// Brokers is the number of brokers, 1 by default. Their node ids count from
 	// 0.
@@ -56,7 +56,7 @@ type Kafka struct {
 	requests      map[string]int   // by name
 }
 
-// Start starts a cluster of one broker with topics of so many partitions each.
+// Start starts a cluster of one broker with Config.Topics.
 func Start(ctx context.Context, topics map[string]int32) (*Kafka, error) {
 	return Config{Topics: topics}.Start(ctx)
 }

@@ -167,8 +167,8 @@ func cutStage(path string) (rest string, ok bool) {
 	return rest, ok && rest[0] == '/'
 }
 
-// addForwarded adds the headers that all triggers add, and Host, which net/http
-// keeps apart.
+// addForwarded adds the headers that all triggers add, and Host, which net/http removes
+// from the headers.
 func addForwarded(r *http.Request) {
 	r.Header.Set("Host", r.Host)
 	ip := clientIP(r)

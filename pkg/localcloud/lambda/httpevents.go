@@ -65,8 +65,8 @@ func (f *Function) eventV2(r *http.Request, body []byte, trigger HTTPTrigger) an
 	return e
 }
 
-// parseV2 parses a response in payload format 2.0. Without a status code, it is
-// the body.
+// parseV2 parses a response in payload format 2.0. Without a status code, the whole
+// response is the body.
 func parseV2(result []byte) (*response, error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(result, &keys); json.Valid(result) && (err != nil || keys["statusCode"] == nil) {

@@ -15,8 +15,8 @@ func newClient(n *network.Network, roots *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: n.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 }
 
-// A vendor's name resolves to the local server, whose certificate is valid for the
-// name and for the loopback address.
+// TestNames checks that a vendor's name resolves to the local server, and that its
+// certificate is valid for the name and for the loopback address.
 func TestNames(t *testing.T) {
 	n, err := network.New()
 	if err != nil {

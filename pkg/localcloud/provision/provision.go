@@ -1,6 +1,6 @@
-// Package provision lets the servers of the local cloud make the accounts, robots and
-// applications that a sender's settings name, so that a real configuration can be
-// tried without the real service.
+// Package provision lets the servers of the local cloud create the accounts, robots and
+// applications in a sender's settings, so that a real configuration can be tried without
+// the real service.
 package provision
 
 import (
@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Decoder decodes a sender's settings, secrets included, into the struct that v points
-// to. Its fields have yaml tags with the names of the settings.
+// Decoder decodes a sender's settings, with their secrets, into the struct that v points
+// to, whose fields have yaml tags with the names of the settings.
 type Decoder func(v any) error
 
-// Address is the fixed part of an address in the settings, which may end in a template.
-// What the template will print is not known.
+// Address is an address in the settings. If it contains a template, it is the part before
+// the template, whose output is not known.
 type Address struct{ *url.URL }
 
 // UnmarshalText parses an address. The error does not contain it: it may hold a key.

@@ -118,7 +118,7 @@ func (g *Go1) call(ctx context.Context, method string, args, reply any) error {
 			if serverError := rpc.ServerError(""); call.Error == nil || errors.As(call.Error, &serverError) {
 				return call.Error
 			}
-			done = nil // the connection is lost, so the process is about to end
+			done = nil // the connection is lost: the process ends, and Wait has its output
 		case <-g.instance.Done():
 			return g.instance.Wait()
 		case <-ctx.Done():

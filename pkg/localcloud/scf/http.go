@@ -169,7 +169,7 @@ func (v *headerValues) UnmarshalJSON(b []byte) error {
 func writeResponse(w http.ResponseWriter, text []byte, trigger HTTPTrigger) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(text, &keys); trigger == FunctionURL && json.Valid(text) && (err != nil || keys["statusCode"] == nil) {
-		// Without a status code, the response is the body (583/96099).
+		// Without a status code, the whole response is the body (583/96099).
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(text) // the client may have disconnected
 		return nil

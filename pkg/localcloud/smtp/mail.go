@@ -29,11 +29,11 @@ type Mail struct {
 	Subject string
 	Text    string
 	HTML    string
-	// Inline are the pictures inside the HTML, which refers to them as cid:ID.
+	// Inline are the images inside the HTML, which refers to them as cid:ID, by ID.
 	Inline map[string]Inline
 }
 
-// Inline is one picture.
+// Inline is one image.
 type Inline struct {
 	Type    string // such as image/png
 	Content []byte
@@ -96,7 +96,7 @@ func (m *Mail) parsePart(header func(string) string, body io.Reader) error {
 		id, found := strings.CutPrefix(header("Content-ID"), "<")
 		id, closed := strings.CutSuffix(id, ">")
 		if !found || !closed || id == "" {
-			break // an attachment, or an id that no client finds
+			break // an attachment, or an id that clients do not accept
 		}
 		if m.Inline == nil {
 			m.Inline = map[string]Inline{}
@@ -117,16 +117,16 @@ func decoder(encoding string, r io.Reader) io.Reader {
 	}
 }
 
-// Entry returns the mail as a mail program shows it, isolated from the page around it
-// and with its pictures.
+// Entry returns the mail as a mail program shows it, with its images, in a frame that
+// isolates it from the page.
 func (m Mail) Entry() inbox.Entry {
 	e := inbox.Entry{Channel: inbox.Email, Title: m.Subject, Text: m.Text}
 	if len(m.To) > 0 {
 		e.To = m.To[0]
 	}
 	html := m.HTML
-	for id, picture := range m.Inline {
-		html = strings.ReplaceAll(html, `"cid:`+id+`"`, `"`+inbox.DataURL(picture.Type, picture.Content)+`"`)
+	for id, image := range m.Inline {
+		html = strings.ReplaceAll(html, `"cid:`+id+`"`, `"`+inbox.DataURL(image.Type, image.Content)+`"`)
 	}
 	e.HTML = template.HTML(`<iframe sandbox srcdoc="` + template.HTMLEscapeString(html) + `"></iframe>`)
 	return e

@@ -1,6 +1,5 @@
-// Package smtp is a mail provider for development and tests: an SMTP server with
-// TLS that requires a login and follows the rules of real providers, including how
-// they reject mails.
+// Package smtp is a mail provider for development and tests: an SMTP server with TLS that
+// requires a login, and accepts and rejects mails by the rules of real providers.
 package smtp
 
 import (
@@ -25,8 +24,8 @@ type Config struct {
 	// from which the account may send, as with qq.com and exmail.
 	Username string
 	Password string
-	// TLS holds the server's certificate. Without it only Serve works, and passwords
-	// are sent unencrypted.
+	// TLS contains the server's certificate. If it is nil, only Serve works, without
+	// encryption.
 	TLS *tls.Config
 	// Mechanisms are the login mechanisms; default PLAIN and LOGIN.
 	Mechanisms []string
@@ -39,15 +38,15 @@ type Reply struct {
 	Text string
 }
 
-// Script is how the server misbehaves. The zero Script is correct behavior.
+// Script are the faults of the server. The zero Script has none.
 type Script struct {
 	// Greeting replaces the greeting, after which the connection is closed.
 	Greeting Reply
-	// Auth is the reply to every login.
+	// Auth replaces the reply to every login.
 	Auth Reply
-	// Recipients are the replies to single recipients, by address.
+	// Recipients replace the replies to some recipients, by address.
 	Recipients map[string]Reply
-	// Data is the reply to a message, which is not accepted.
+	// Data replaces the reply to a message, which then is not accepted.
 	Data Reply
 	// Hang accepts connections and sends nothing.
 	Hang bool
@@ -57,8 +56,8 @@ type Script struct {
 
 // Server is a running provider. It may serve several listeners.
 type Server struct {
-	// Box holds the accepted mails. OnMessage is called before the client has a
-	// reply.
+	// Box holds the accepted mails. The function set by OnMessage is called before
+	// the client gets the reply.
 	mailbox.Box[Mail]
 
 	config Config

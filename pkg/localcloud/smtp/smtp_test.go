@@ -272,7 +272,8 @@ func TestHangEndsWhenTheServerIsClosed(t *testing.T) {
 	}
 }
 
-// Attachments and images whose id lacks its brackets are not inline images.
+// TestInline checks that attachments, and images whose id lacks its brackets, are not
+// inline images.
 func TestInline(t *testing.T) {
 	part := func(header string) string {
 		return "--r\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n" + header + "\r\niVBORw0KGgo=\r\n"

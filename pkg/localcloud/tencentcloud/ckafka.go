@@ -37,7 +37,7 @@ type Topic struct {
 // Partition is one partition of a topic with the offsets of a group.
 type Partition struct {
 	ID int32
-	// Committed is -1 where nothing was committed.
+	// Committed is -1 if nothing was committed.
 	Committed, End int64
 	// ErrorCode is the error code of Kafka's protocol, 0 for none.
 	ErrorCode int16
@@ -143,8 +143,8 @@ func (c *Cloud) describeGroupOffsets(call *call) (any, error) {
 // encoding/json takes ten times as long for a large page, and would dominate a
 // benchmark of polling.
 //
-// The vendor does not document Lag where nothing was committed. Here it is the
-// length of the log, so that a reader that trusts it fails its tests.
+// The vendor does not document Lag for a partition without a commit. Here it is the end
+// of the log, so that the tests of a reader that relies on it fail.
 func encodeOffsets(total int, topics []Topic) rawJSON {
 	size := 1 << 10
 	for _, t := range topics {
@@ -179,9 +179,9 @@ func comma(i int) string {
 
 func contains(name string, word *string) bool { return word == nil || strings.Contains(name, *word) }
 
-// page returns the requested page of a list. usual is the default of limit.
-func page[T any](list []T, offset, limit *int64, usual int64) ([]T, error) {
-	from, n := int64(0), usual
+// page returns the requested page of a list.
+func page[T any](list []T, offset, limit *int64, defaultLimit int64) ([]T, error) {
+	from, n := int64(0), defaultLimit
 	if offset != nil {
 		from = *offset
 	}

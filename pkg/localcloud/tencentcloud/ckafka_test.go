@@ -42,7 +42,7 @@ func TestPages(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			response, code, message := c.call(t, "ckafka", tt.action, `{"InstanceId":"ckafka-1"`+tt.params+`}`)
 			if code != "" {
-				t.Fatal(code, message)
+				t.Fatalf("error = %s, %s; want none", code, message)
 			}
 			result := response["Result"].(map[string]any)
 			list, key := result["GroupList"], "Group"

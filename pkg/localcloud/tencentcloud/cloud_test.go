@@ -35,8 +35,8 @@ func (c *clock) add(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// client signs requests with the functions of tc3.go, which the vendor's vectors
-// verify.
+// client signs requests with the functions of tc3.go, which TestVectors compares with the
+// vendor's example.
 type client struct {
 	*Cloud
 	*clock
@@ -260,7 +260,7 @@ func TestRemember(t *testing.T) {
 		list = remember(list, i)
 	}
 	if len(list) != maxRemembered || list[0] != 2 || list[maxRemembered-1] != maxRemembered+1 {
-		t.Errorf("%d members from %d to %d, want %d from 2 to %d", len(list), list[0], list[len(list)-1], maxRemembered, maxRemembered+1)
+		t.Errorf("got %d members from %d to %d, want %d from 2 to %d", len(list), list[0], list[len(list)-1], maxRemembered, maxRemembered+1)
 	}
 }
 

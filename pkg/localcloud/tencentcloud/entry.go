@@ -55,8 +55,8 @@ func (c *Cloud) ProvisionVoice(decode provision.Decoder) error {
 	return nil
 }
 
-// templateText makes up the text of a template with so many variables: only its owner
-// knows the real one.
+// templateText returns an invented text for a template with so many variables. The
+// configuration does not have the real one.
 func templateText(variables int) string {
 	text := "告警通知"
 	for i := range variables {

@@ -6,13 +6,13 @@ import (
 	"tocsin/pkg/localcloud/fault"
 )
 
-// Fault replaces the cloud's answer to the next requests.
+// Fault replaces the cloud's response to the next requests.
 type Fault struct {
 	// Action restricts the fault to requests of one action; "" is any.
 	Action string
 	// Times is how many requests the fault applies to; 0 means one.
 	Times int
-	// Do answers the request; its argument next is the cloud's own answer.
+	// Do responds to the request. Its argument next writes the cloud's own response.
 	Do fault.Handler
 }
 

@@ -9,7 +9,7 @@ import (
 	"tocsin/pkg/localcloud/fault"
 )
 
-// maxRemembered bounds the lists of requests and messages.
+// maxRemembered is the limit on the lists of requests and messages.
 const maxRemembered = 1000
 
 // Request is one received request, whatever its outcome.

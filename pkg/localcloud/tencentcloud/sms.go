@@ -208,8 +208,8 @@ var (
 	internationalPattern = regexp.MustCompile(`^[1-9]\d{6,14}$`)
 )
 
-// render returns the text of a message, or the error of the request's content, which
-// the vendor reports for each number.
+// render returns the text of a message, or an error in the content of the request. The
+// vendor reports such an error for each number.
 func (a *smsApp) render(p *sendSms, numbers []number) (string, *Error) {
 	if a == nil {
 		return "", errorf("UnauthorizedOperation.SmsSdkAppIdVerifyFail", "verification failed for SmsSdkAppId")
@@ -252,8 +252,8 @@ func (a *smsApp) render(p *sendSms, numbers []number) (string, *Error) {
 	return text, nil
 }
 
-// segments returns how many messages a text is charged as: a message has 70
-// characters, and each part of a longer text has 67.
+// segments returns as how many messages a text is charged. A message has up to 70
+// characters; a longer text has parts of up to 67.
 func segments(text string) int {
 	n := utf8.RuneCountInString(text)
 	if n <= 70 {
@@ -268,8 +268,8 @@ type number struct {
 	valid  bool
 }
 
-// parseNumber parses E.164. A number of eleven digits, also after 86 or 0086, is in
-// mainland China.
+// parseNumber parses a number in E.164. Without a plus sign it is a number in mainland
+// China, with or without 86 or 0086 before it.
 func parseNumber(text string) number {
 	digits, international := strings.CutPrefix(text, "+")
 	if !international {
@@ -286,7 +286,8 @@ func (n number) String() string { return "+" + n.digits }
 
 func (n number) mainland() bool { return strings.HasPrefix(n.digits, "86") }
 
-// isoCode returns the country's code, DEF for an unknown one as the vendor does.
+// isoCode returns the code of the number's country, or DEF, as the vendor does, if it is
+// unknown.
 func (n number) isoCode() string {
 	switch {
 	case !n.valid:

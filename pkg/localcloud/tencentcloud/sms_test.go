@@ -124,7 +124,7 @@ func TestDeliveredSMS(t *testing.T) {
 	set := response["SendStatusSet"].([]any)
 	equal(t, "first status", set[0], map[string]any{"SerialNo": "5000:1", "PhoneNumber": "+8613800000000", "Fee": 1.0, "SessionContext": "", "Code": "Ok", "Message": "send success", "IsoCode": "CN"})
 	equal(t, "delivered messages", c.SMS.Inbox(), []SMS{{Time: c.clock.now(), App: "1400000000", Number: "+8613800000000", Template: "1", Params: []string{"KafkaLag", "3"}, Text: "【示例】告警KafkaLag，共3条，请处理。", SerialNo: "5000:1"}})
-	equal(t, "numbers from OnSMS", seen, []string{"+8613800000000"})
+	equal(t, "numbers from OnMessage", seen, []string{"+8613800000000"})
 }
 
 func TestSegments(t *testing.T) {

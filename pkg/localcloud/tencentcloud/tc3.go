@@ -14,15 +14,15 @@ import (
 
 const algorithm = "TC3-HMAC-SHA256"
 
-// skew is the vendor's limit for the difference between a request's timestamp and
-// its clock.
-const skew = 300 * time.Second
+// maxSkew is the vendor's limit on the difference between a request's timestamp and its
+// clock.
+const maxSkew = 300 * time.Second
 
 var authorization = regexp.MustCompile(`^TC3-HMAC-SHA256 Credential=([^/,\s]+)/(\d{4}-\d\d-\d\d)/([a-z]+)/tc3_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$`)
 
 // verify checks the signature of a request ("Signature v3" in the vendor's
-// documents) over the headers that the request itself lists. It returns the key
-// and the product of the signature.
+// documentation), which covers the headers that the request lists. It returns the key and
+// the product of the signature.
 func (c *Cloud) verify(r *http.Request, body []byte) (key Key, service string, err error) {
 	parts := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
 	if parts == nil {
@@ -36,7 +36,7 @@ func (c *Cloud) verify(r *http.Request, body []byte) (key Key, service string, e
 		return Key{}, "", errorf("MissingParameter", "The request is missing a required parameter `Timestamp`.")
 	}
 	signed, now := time.Unix(seconds, 0).UTC(), c.now()
-	if d := now.Sub(signed); d > skew || d < -skew {
+	if d := now.Sub(signed); d > maxSkew || d < -maxSkew {
 		return Key{}, "", errorf("AuthFailure.SignatureExpire", "Signature expired: the timestamp %d is more than five minutes from the server's time %d.", seconds, now.Unix())
 	}
 

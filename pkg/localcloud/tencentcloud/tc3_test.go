@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The vendor's documents sign one example step by step: the older ones with two
-// headers, the current ones with three.
+// The vendor's documentation signs one example step by step: its older versions with two
+// headers, the current one with three.
 const vectorBody = `{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}`
 
 var (
@@ -57,8 +57,8 @@ func TestVectors(t *testing.T) {
 	for i, v := range vectors {
 		t.Run(v.name, func(t *testing.T) {
 			r := newVectorRequest(i)
-			if got := sum([]byte(vectorBody)); got != "35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064" {
-				t.Errorf("hash of the body = %s", got)
+			if got, want := sum([]byte(vectorBody)), "35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064"; got != want {
+				t.Errorf("hash of the body = %s, want %s", got, want)
 			}
 			canonical := canonicalRequest(r, strings.Split(v.headers, ";"), []byte(vectorBody))
 			if got := sum([]byte(canonical)); got != v.canonical {

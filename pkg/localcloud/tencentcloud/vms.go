@@ -126,11 +126,12 @@ func (p *sendTtsVoice) playTimes() int {
 	return *p.PlayTimes
 }
 
-// render returns the text of a call, or the error of the request's content.
+// render returns the text of a call, or an error in the content of the request.
 //
-// The vendor documents the limits but not their codes. The codes here and in admit are
-// those of SMS for the same errors, except for CalledNumberVerifyFail,
-// VoiceSdkAppidVerifyFail and …InVoicePackage, where SMS names its own parameters.
+// The vendor documents the limits but not their codes. Here and in admit they have the
+// codes of the same errors in SMS, except for CalledNumberVerifyFail,
+// VoiceSdkAppidVerifyFail and …InVoicePackage, because the codes of SMS contain the names
+// of its parameters.
 func (a *voiceApp) render(p *sendTtsVoice) (string, *Error) {
 	if a == nil {
 		return "", errorf("UnauthorizedOperation.VoiceSdkAppidVerifyFail", "verification failed for VoiceSdkAppid")
@@ -196,8 +197,8 @@ func (a *voiceApp) admit(called string, now time.Time) *Error {
 	return nil
 }
 
-// nightInChina returns the day on which a night in China, from 22:00 to 08:00, ends,
-// and "" outside of nights.
+// nightInChina returns the day on which the night of t ends, or "" if t is not at night.
+// Nights in China are from 22:00 to 08:00.
 func nightInChina(t time.Time) string {
 	// In this zone nights start at midnight and end at 10:00.
 	shifted := t.In(time.FixedZone("UTC+10", 10*60*60))

@@ -87,7 +87,7 @@ func TestMadeCalls(t *testing.T) {
 		Time: c.clock.now(), App: "1400000001", Number: "+8613800000000", Template: "1", Params: []string{"KafkaLag", "3"},
 		Text: "告警KafkaLag，共3条，请处理。", PlayTimes: 2, SessionContext: "n1", CallID: "call-1",
 	}})
-	equal(t, "numbers from OnVoiceCall", seen, []string{"+8613800000000"})
+	equal(t, "numbers from OnMessage", seen, []string{"+8613800000000"})
 	_, code, _ := c.call(t, "sms", "SendTtsVoice", voiceBody(nil))
 	equal(t, "code of another product", code, "InvalidAction")
 }

@@ -1,7 +1,7 @@
 // Package webhook is a server that receives webhooks, for development and tests. It
-// checks the method, the media type, that the body is JSON, and, once it has a
-// secret, the signature, age and id by the Standard Webhooks specification. A message
-// that it has accepted before is acknowledged and not delivered a second time.
+// checks the method, the media type, that the body is JSON, and, if it has secrets, the
+// signature, age and id by the Standard Webhooks specification. It responds with success
+// to a message that it has accepted before, and does not deliver it again.
 package webhook
 
 import (
@@ -40,7 +40,7 @@ type Message struct {
 	At     time.Time
 }
 
-// Entry returns the message as the receiving server sees it.
+// Entry returns the message with its body as text.
 func (m Message) Entry() inbox.Entry {
 	return inbox.Entry{Channel: "Webhook", To: m.Path, Text: string(m.Body), HTML: inbox.Text(string(m.Body))}
 }
@@ -54,8 +54,8 @@ type Server struct {
 	now func() time.Time
 
 	mu   sync.Mutex
-	keys [][]byte // of signatures; none for no check
-	seen map[string]bool
+	keys [][]byte        // for signatures; none if they are not checked
+	seen map[string]bool // ids of accepted messages
 }
 
 // New returns a server that requires no signature. now is its clock.
@@ -123,8 +123,8 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// isNew reports whether an id arrives for the first time. It is true for "", which is
-// a message without an id.
+// isNew records the id of a message, and reports whether it is new. It returns true for
+// "", a message without an id.
 func (s *Server) isNew(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
