@@ -2,7 +2,9 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,7 +54,8 @@ func (o *Outbox) DeliverDue(ctx context.Context, b Budget, now time.Time) (done 
 // Deliver attempts entries that this instance has leased: those of one integration
 // one after another in their order, different integrations concurrently. Entries for
 // which the budget does not suffice are given back, due now. An error is the store's;
-// failures of channels are recorded.
+// failures of channels are recorded. When a result cannot be recorded, nothing more is
+// sent, since it would be sent again later.
 func (o *Outbox) Deliver(ctx context.Context, b Budget, now time.Time, leased []*Entry) (Delivered, error) {
 	if len(leased) == 0 {
 		return Delivered{}, nil
@@ -64,11 +67,12 @@ func (o *Outbox) Deliver(ctx context.Context, b Budget, now time.Time, leased []
 		workers errgroup.Group
 		mu      sync.Mutex
 		done    Delivered
+		stop    atomic.Bool
 	)
 	workers.SetLimit(maxConcurrentIntegrations)
 	for _, queue := range byIntegration(leased) {
 		workers.Go(func() error {
-			more, err := o.deliverQueue(ctx, b, now, queue)
+			more, err := o.deliverQueue(ctx, b, now, queue, &stop)
 			mu.Lock()
 			defer mu.Unlock()
 			done.Add(more)
@@ -100,9 +104,14 @@ func byIntegration(leased []*Entry) []integrationQueue {
 	return queues
 }
 
-// deliverQueue attempts the entries of an integration. It goes on after an error of
-// the store and returns the first one.
-func (o *Outbox) deliverQueue(ctx context.Context, b Budget, now time.Time, queue integrationQueue) (done Delivered, err error) {
+// deliverQueue attempts the entries of an integration. After an error of the store it
+// sets stop, and when that is set it gives back the entries that are left.
+func (o *Outbox) deliverQueue(ctx context.Context, b Budget, now time.Time, queue integrationQueue, stop *atomic.Bool) (done Delivered, err error) {
+	defer func() {
+		if err != nil {
+			stop.Store(true)
+		}
+	}()
 	in, configured := o.integration(queue[0])
 	if configured {
 		if queue, err = o.updateRefused(ctx, now, in, queue); err != nil {
@@ -116,16 +125,27 @@ func (o *Outbox) deliverQueue(ctx context.Context, b Budget, now time.Time, queu
 	}
 	var wait time.Duration                  // until the channel may be tried again
 	lockedOut := map[string]time.Duration{} // until a target may be
-	for _, e := range queue {
-		var result error
+	for i, e := range queue {
+		if stop.Load() {
+			return done, o.giveBack(ctx, now, queue[i:])
+		}
 		until := max(wait, in.lockedOut(e, lockedOut))
 		switch {
 		case b.Spent():
-			result = o.unlease(ctx, now, e, now)
+			err = o.unlease(ctx, now, e, now)
 		case until > 0:
 			// The channel has just rejected another message and would reject this one.
-			result = o.unlease(ctx, now, e, now.Add(until))
+			err = o.unlease(ctx, now, e, now.Add(until))
 		default:
+			if in.Kind.AtMostOnce {
+				held, err := o.holdsLease(ctx, e)
+				if err != nil {
+					return done, err
+				}
+				if !held {
+					continue
+				}
+			}
 			a := o.attempt(b.send, now, e)
 			done.Sent += a.sent
 			switch {
@@ -138,13 +158,13 @@ func (o *Outbox) deliverQueue(ctx context.Context, b Budget, now time.Time, queu
 			for _, m := range a.optional {
 				done.optional = append(done.optional, optionalMessage{in.Kind, e, m})
 			}
-			result = o.recordResult(ctx, now, e, a)
+			err = o.recordResult(ctx, now, e, a)
 		}
-		if err == nil {
-			err = result
+		if err != nil {
+			return done, errors.Join(err, o.giveBack(ctx, now, queue[i+1:]))
 		}
 	}
-	return done, err
+	return done, nil
 }
 
 // lockedOut returns the longest time for which one of the targets of e is locked
@@ -186,6 +206,7 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 			if end.Before(due) {
 				due = end
 			}
+			e.Attempting = false
 			return o.requeue(ctx, now, e, due)
 		}
 	}

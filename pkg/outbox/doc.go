@@ -44,9 +44,12 @@
 // # Guarantees
 //
 //   - Delivery is at least once: a notification is sent again if the process is
-//     killed between a channel's acceptance and the commit that records it.
+//     killed between a channel's acceptance and the commit that records it, or that
+//     commit fails. Then the instance sends nothing more: at most one notification of
+//     each integration is repeated.
 //   - Channels whose Kind has AtMostOnce (SMS, voice) are at most once: after an
-//     attempt with an unknown outcome the notification goes to the fallback instead.
+//     attempt with an unknown outcome the notification goes to the fallback instead. An
+//     attempt begins with a look in the store whether the lease still holds.
 //   - A lease holds for 3 minutes, longer than any attempt takes, and then another
 //     instance takes over. The result of the former holder is dropped as a conflict.
 //   - The notifications of one integration are sent one after another in the order

@@ -92,7 +92,8 @@ func (o *Outbox) refreshVersions(ctx context.Context, leased []*Entry) error {
 	return nil
 }
 
-// unlease gives an entry back that was not attempted, due at a time.
+// unlease gives an entry back that was not attempted, due at a time. If an earlier
+// attempt was interrupted, it stays known.
 func (o *Outbox) unlease(ctx context.Context, now time.Time, e *Entry, due time.Time) error {
 	e.Attempts--
 	return o.requeue(ctx, now, e, due)
@@ -100,13 +101,44 @@ func (o *Outbox) unlease(ctx context.Context, now time.Time, e *Entry, due time.
 
 // requeue gives an entry back, due at a time.
 func (o *Outbox) requeue(ctx context.Context, now time.Time, e *Entry, due time.Time) error {
-	e.Attempting = false
 	c, err := store.Encode(e.item.Key, *e)
 	if err != nil {
 		return err
 	}
 	c.Due, c.If = due, store.Unchanged(e.item)
 	return o.commitResult(ctx, now, e, c)
+}
+
+// giveBack gives back entries that were not attempted, due now, in one commit. If it
+// fails, or the lease of one has expired, they become due when their leases expire.
+func (o *Outbox) giveBack(ctx context.Context, now time.Time, entries []*Entry) error {
+	changes := make([]store.Change, len(entries))
+	for i, e := range entries {
+		e.Attempts--
+		var err error
+		if changes[i], err = e.enqueueChange(now); err != nil {
+			return err
+		}
+		changes[i].If = store.Unchanged(e.item)
+	}
+	if err := o.store.Commit(ctx, now, changes...); !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// holdsLease reports whether the entry is stored as it was leased: no other instance
+// has taken over.
+func (o *Outbox) holdsLease(ctx context.Context, e *Entry) (bool, error) {
+	items, err := o.store.Get(ctx, e.item.Key)
+	if err != nil {
+		return false, err
+	}
+	if items[0].Version != e.item.Version {
+		o.log.Warn("lease expired before delivery; another instance sends the notification", "id", e.ID, "receiver", e.Receiver)
+		return false, nil
+	}
+	return true, nil
 }
 
 // commitResult commits the result of an attempt. If the lease has expired and
