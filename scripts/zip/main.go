@@ -1,9 +1,9 @@
 // Zip creates archives for deployment: DIR.zip from each folder DIR, with its
 // files at the top level.
 //
-// Equal contents give equal bytes: files are sorted by name, times are the
-// earliest of the format, and modes are 0755 for executables and 0644 for other
-// files, because functions run as a user who does not own them.
+// Equal contents give equal bytes: files are sorted by name, and their time is the
+// earliest of the format. Modes are 0755 for executables and 0644 for other files, because
+// functions run as a user who does not own them.
 package main
 
 import (

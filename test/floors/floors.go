@@ -1,6 +1,6 @@
-// Package floors checks which packages of the module import which. Every
-// package is a room with its own rule. Rooms stand on floors and import only
-// rooms on lower floors, so that no imports run upward or in a circle.
+// Package floors checks the imports between the packages of the module. Every package is
+// a room with a rule for its imports. Rooms are on floors and import only rooms on lower
+// floors, so that no imports run upward or in a circle.
 package floors
 
 import (
@@ -20,14 +20,14 @@ type floor struct {
 // A room is a package and its rule.
 type room struct {
 	// name is the package's path below pkg/, or below the module for functions,
-	// cmd, scripts and test. A name with /* at the end is for all packages in
-	// the folder without a rule of their own: a new one needs none.
+	// cmd, scripts and test. FOLDER/* is the rule of all packages in a folder that
+	// have no rule of their own.
 	name string
-	// imports lists the rooms that it may import. folder/* is all rooms in a
-	// folder, and * all rooms.
+	// imports lists the rooms that it may import. FOLDER/* is all rooms in a folder,
+	// and * all rooms.
 	imports string
-	// not lists packages outside the module that it must not import.
-	not string
+	// forbidden lists packages outside the module that it must not import.
+	forbidden string
 }
 
 // floors is the table of rules, from the top floor down.
@@ -85,7 +85,7 @@ var floors = []floor{
 	}},
 	{"contracts: notifications out, alerts in", []room{
 		{name: "notify", imports: "render store alert setting"},
-		{name: "intake", imports: "alert setting", not: "net/http"},
+		{name: "intake", imports: "alert setting", forbidden: "net/http"},
 	}},
 	{"texts, matchers, stores", []room{
 		{name: "render", imports: "chart alert humanize"},
@@ -123,8 +123,8 @@ var floors = []floor{
 	}},
 }
 
-// Check returns the violations of the rules, one line each. packages has the
-// imports of each package; packages of the module are paths below it.
+// Check returns the violations of the rules, one line each. packages are the imports by
+// package. Packages of the module have their paths below it.
 func Check(packages map[string][]Import) []string {
 	var violations []string
 	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
@@ -148,10 +148,10 @@ type Import struct {
 	Own  bool // a package of the module
 }
 
-// check returns why a package of the room must not have an import, or "".
+// check returns why pkg, a package of the room, must not have an import; "" if it may.
 func (r *room) check(pkg string, i Import) string {
 	if !i.Own {
-		if slices.Contains(strings.Fields(r.not), i.Path) {
+		if slices.Contains(strings.Fields(r.forbidden), i.Path) {
 			return "excluded by the rule of " + r.name
 		}
 		return ""
@@ -174,8 +174,8 @@ func (r *room) allows(pkg string) bool {
 	return slices.ContainsFunc(strings.Fields(r.imports), func(name string) bool { return matches(name, pkg) })
 }
 
-// find returns the room of a package, by its own rule or else that of its
-// folder, and the index of its floor. It returns nil without a rule.
+// find returns the room of a package, which is its own rule or else that of its folder,
+// and the index of its floor. It returns nil if there is no rule.
 func find(pkg string) (found *room, at int) {
 	for n := range floors {
 		for i := range floors[n].rooms {
@@ -189,8 +189,7 @@ func find(pkg string) (found *room, at int) {
 	return found, at
 }
 
-// matches reports whether a name in the table, of a room or of a folder, is
-// that of a package.
+// matches reports whether a name in the table is that of a package or of its folder.
 func matches(name, pkg string) bool {
 	if name == "*" {
 		return true

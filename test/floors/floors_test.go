@@ -17,7 +17,7 @@ import (
 
 const module = "tocsin"
 
-// TestFloors checks the module.
+// TestFloors checks the imports of the module.
 func TestFloors(t *testing.T) {
 	packages, err := readPackages(filepath.Join("..", ".."))
 	if err != nil {
@@ -27,7 +27,7 @@ func TestFloors(t *testing.T) {
 		t.Fatal("got no packages, want those of the module")
 	}
 	for _, violation := range Check(packages) {
-		t.Error(violation)
+		t.Errorf("got %s, want no violation", violation)
 	}
 }
 
@@ -200,8 +200,8 @@ func TestCheck(t *testing.T) {
 		{"pkg/notify/wecomapp", "pkg/notify/wecomrobot", "allows notify/wecom"},
 		{"pkg/notify/slack", "pkg/outbox", "allows notify/chat"},
 		{"pkg/notify/slack", "pkg/dispatch", "allows notify/chat"},
-		// The outbox knows nothing of routing, and the decisions not each
-		// other.
+		// The outbox knows nothing of routing; route, silence and inhibit know
+		// nothing of each other.
 		{"pkg/outbox", "pkg/route", "allows notify"},
 		{"pkg/outbox", "pkg/silence", "allows notify"},
 		{"pkg/outbox", "pkg/dispatch", "allows notify"},

@@ -7,9 +7,9 @@ import (
 	"tocsin/pkg/localcloud/scf"
 )
 
-// BenchmarkColdStart measures the time from the start of the process to the
-// first result, including that of the emulated platform. The bare function does
-// nothing, with AWS's library and the same build flags.
+// BenchmarkColdStart measures the time from the start of the process to the first result,
+// with the time that the emulated platform takes. For comparison, the bare function does
+// nothing; it has AWS's library and the same build flags.
 func BenchmarkColdStart(b *testing.B) {
 	must(b, build("bare-lambda", lambdaTags, "./testdata/bare"))
 	for _, name := range []string{"bare-lambda", "echo-lambda"} {

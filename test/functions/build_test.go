@@ -44,7 +44,7 @@ func newProject(t *testing.T) string {
 		"cmd/tocsin-agent/main.go": "package main\n\nfunc main() {}\n",
 		"tocsin.yaml":              "route: {receiver: ops}\n",
 	} {
-		write(path, []byte(text), 0o600) // the archive must have another mode
+		write(path, []byte(text), 0o600) // in the archive it must be 0644
 	}
 	return root
 }
@@ -52,7 +52,7 @@ func newProject(t *testing.T) string {
 func runBuild(t *testing.T, root string, env ...string) (output string, err error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "scripts/build"))
-	cmd.Dir = t.TempDir() // any directory
+	cmd.Dir = t.TempDir() // it must work in any directory
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -82,34 +82,41 @@ func TestBuild(t *testing.T) {
 		{"dist/scf/echo.zip", "main"},
 		{"dist/lambda/echo.zip", "bootstrap"},
 	} {
-		first, err := os.ReadFile(filepath.Join(roots[0], c.path))
-		must(t, err)
-		second, err := os.ReadFile(filepath.Join(roots[1], c.path))
-		must(t, err)
-		if !bytes.Equal(first, second) {
-			t.Errorf("%s: got different bytes from two directories, want the same", c.path)
+		t.Run(c.path, func(t *testing.T) { checkArchive(t, roots, c.path, c.executable) })
+	}
+}
+
+// checkArchive checks that the archive at path is the same in both projects, and contains
+// the executable and tocsin.yaml.
+func checkArchive(t *testing.T, roots []string, path, executable string) {
+	t.Helper()
+	first, err := os.ReadFile(filepath.Join(roots[0], path))
+	must(t, err)
+	second, err := os.ReadFile(filepath.Join(roots[1], path))
+	must(t, err)
+	if !bytes.Equal(first, second) {
+		t.Error("got different bytes from two directories, want the same")
+	}
+	z, err := zip.NewReader(bytes.NewReader(first), int64(len(first)))
+	must(t, err)
+	modes := map[string]os.FileMode{}
+	for _, f := range z.File {
+		modes[f.Name] = f.Mode()
+		if !f.Modified.Equal(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("time of %s: got %v, want 1980-01-01", f.Name, f.Modified)
 		}
-		z, err := zip.NewReader(bytes.NewReader(first), int64(len(first)))
-		must(t, err)
-		modes := map[string]os.FileMode{}
-		for _, f := range z.File {
-			modes[f.Name] = f.Mode()
-			if !f.Modified.Equal(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) {
-				t.Errorf("%s: time of %s: got %v, want 1980-01-01", c.path, f.Name, f.Modified)
-			}
-		}
-		if len(modes) != 2 || modes[c.executable] != 0o755 || modes["tocsin.yaml"] != 0o644 {
-			t.Errorf("%s: got files %v, want the executable and tocsin.yaml", c.path, modes)
-		}
-		in, err := z.Open(c.executable)
-		must(t, err)
-		header := make([]byte, 20)
-		_, err = io.ReadFull(in, header)
-		must(t, err)
-		// In the ELF header, e_machine is the 16 bits at 18; 62 is x86-64.
-		if string(header[:4]) != "\x7fELF" || header[18] != 62 {
-			t.Errorf("%s: %s: got header % x, want ELF for amd64", c.path, c.executable, header)
-		}
+	}
+	if len(modes) != 2 || modes[executable] != 0o755 || modes["tocsin.yaml"] != 0o644 {
+		t.Errorf("got files %v, want %s and tocsin.yaml", modes, executable)
+	}
+	in, err := z.Open(executable)
+	must(t, err)
+	header := make([]byte, 20)
+	_, err = io.ReadFull(in, header)
+	must(t, err)
+	// In the ELF header, e_machine is the 16 bits at 18; 62 is x86-64.
+	if string(header[:4]) != "\x7fELF" || header[18] != 62 {
+		t.Errorf("%s: got header % x, want ELF for amd64", executable, header)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestErrorResponses(t *testing.T) {
 				_, err := f.invoke(t.Context(), []byte(c.event))
 				kind, got := functionError(t, err)
 				if got != c.want || kind == "" {
-					t.Errorf("event %s: got %s error %s, want %s", c.event, kind, got, c.want)
+					t.Errorf("event %s: got type %q, error %s; want a type and %s", c.event, kind, got, c.want)
 				}
 			}
 			body, err := f.invoke(t.Context(), timerEvent(platform, "minute"))
@@ -142,8 +142,8 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-// TestBinaryOnOtherCloud checks that a binary has only one cloud's runtime, and
-// that its error on the other cloud names the right binary.
+// TestBinaryOnOtherCloud checks that a binary contains only one cloud's runtime, and that
+// its error on the other cloud names the binary to deploy there.
 func TestBinaryOnOtherCloud(t *testing.T) {
 	l := startLambda(t, "echo-scf", "", nil)
 	_, onLambda := l.Invoke(t.Context(), schedulerEvent("minute"), lambda.InvokeOptions{})
@@ -159,9 +159,11 @@ func TestBinaryOnOtherCloud(t *testing.T) {
 		{"Lambda binary on SCF Go1", onGo1, "built for Lambda: deploy the one in dist/scf"},
 		{"Lambda binary on SCF CustomRuntime", onCustom, "built for Lambda: deploy the one in dist/scf"},
 	} {
-		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
-			t.Errorf("%s: got error %v, want %q", c.name, c.err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+				t.Errorf("got error %v, want %q in it", c.err, c.want)
+			}
+		})
 	}
 
 	for name, excluded := range map[string][]string{
@@ -173,7 +175,7 @@ func TestBinaryOnOtherCloud(t *testing.T) {
 		for _, s := range excluded {
 			// Paths of source files, as in stack traces.
 			if bytes.Contains(b, []byte(s+"@")) || bytes.Contains(b, []byte(s+"/server.go")) {
-				t.Errorf("%s contains %s, want it left out", name, s)
+				t.Errorf("%s: got %s in it, want it left out", name, s)
 			}
 		}
 	}

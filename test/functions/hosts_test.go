@@ -41,8 +41,8 @@ receivers: [{name: robot, dingtalk_configs: [{url: "<dingtalk>/robot/send?access
 
 const agentToken = "agent-token-0123456789"
 
-// agentProxy is a reverse proxy between agents and the webhook function. It can
-// be disconnected, and records the numbers that the function has accepted, in
+// agentProxy is a reverse proxy between agents and the webhook function. It can be
+// disconnected. It records the numbers in the accepted reports of the plugin count, in
 // order.
 type agentProxy struct {
 	proxy *httputil.ReverseProxy
@@ -87,11 +87,11 @@ func (p *agentProxy) setConnected(connected bool) {
 	p.disconnected = !connected
 }
 
-// TestHostsOnRedis runs the agent, the webhook function that receives its
-// reports, and the hosts function that evaluates them, with a Redis server
-// between them. Reports that are collected while the connection is down arrive
-// later, completely and in order, although another plugin hangs. When the agent
-// ends, its host is reported offline; when it starts again, that is resolved.
+// TestHostsOnRedis runs the agent, the webhook function, which stores its reports in a
+// Redis server, and the hosts function, which evaluates them. It checks that reports
+// collected while the connection is down arrive later, completely and in order, although
+// another plugin hangs; that HostOffline fires when the agent has ended; and that it
+// resolves when the agent has started again.
 func TestHostsOnRedis(t *testing.T) {
 	must(t, build("webhook-hosts", scfTags, "../../functions/webhook"))
 	must(t, build("hosts", scfTags, "../../functions/hosts"))
@@ -127,7 +127,7 @@ func TestHostsOnRedis(t *testing.T) {
 					return
 				}
 			case <-time.After(30 * time.Second):
-				t.Fatalf("report %d has not arrived\n%s", n, webhook.Output())
+				t.Fatalf("got no report %d, want it within 30 s\n%s", n, webhook.Output())
 			}
 		}
 	}
@@ -200,7 +200,7 @@ func newCountPlugin(t *testing.T, dir string) countPlugin {
 	t.Helper()
 	must(t, os.MkdirAll(dir, 0o700))
 	for name, script := range map[string]string{
-		// The count is replaced as the last act: a run that is killed counts again.
+		// The last command replaces the count, so that a run that is killed does not count.
 		"count": "#!/bin/sh\nn=$(($(cat last) + 1)); echo n=$n; echo $n >runs; echo $n >next; exec mv next last\n",
 		"hang":  "#!/bin/sh\nsleep 1000\n",
 	} {

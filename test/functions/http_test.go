@@ -204,16 +204,15 @@ func TestHTTPSizeLimits(t *testing.T) {
 			f := httpFunctions[name](t)
 			header := http.Header{"Content-Type": {"text/plain"}}
 			if _, body := send(t, "POST", f.url+"/length", strings.Repeat("x", c.request), header); string(body) != strconv.Itoa(c.request)+"\n" {
-				t.Errorf("request of %d bytes: got %s bytes", c.request, body)
+				t.Errorf("request of %d bytes: got %s bytes in the function, want all", c.request, body)
 			}
 			if res, _ := send(t, "POST", f.url+"/length", strings.Repeat("x", c.tooLarge), header); res.StatusCode != 413 {
 				t.Errorf("request of %d bytes: got %s, want 413", c.tooLarge, res.Status)
 			}
 			if res, body := send(t, "GET", f.url+"/size/"+strconv.Itoa(c.response), "", nil); res.StatusCode != 200 || len(body) != c.response {
-				t.Errorf("response of %d bytes: got %s, %d bytes", c.response, res.Status, len(body))
+				t.Errorf("response of %d bytes: got %s, %d bytes; want 200 and all", c.response, res.Status, len(body))
 			}
-			// Too large as JSON, and too large even before encoding.
-			for _, n := range []int{2 * c.response, 7 << 20} {
+			for _, n := range []int{2 * c.response, 7 << 20} { // too large as JSON, and too large as it is
 				if res, body := send(t, "GET", f.url+"/size/"+strconv.Itoa(n), "", nil); res.StatusCode != 500 || string(body) != "the answer is too large\n" {
 					t.Errorf("response of %d bytes: got %s, %d bytes; want 500", n, res.Status, len(body))
 				}
@@ -326,8 +325,8 @@ func TestHTTPConcurrency(t *testing.T) {
 	}
 }
 
-// TestHTTPRejectsOtherEvents checks that events that are no HTTP requests are
-// errors of the function.
+// TestHTTPRejectsOtherEvents checks that the function returns an error for an event that
+// is not an HTTP request.
 func TestHTTPRejectsOtherEvents(t *testing.T) {
 	f := startWebOnSCF(t)
 	for event, want := range map[string]string{
@@ -336,15 +335,17 @@ func TestHTTPRejectsOtherEvents(t *testing.T) {
 		`{"Records":[{"token":"hush"}]}`:    `the event is not an HTTP request's, its keys are "Records": call this function through a function URL, an API gateway or a load balancer`,
 		`{"httpMethod":"GET","headers":{}}`: `the event is not an HTTP request's, its keys are "headers", "httpMethod": call this function through a function URL, an API gateway or a load balancer`,
 	} {
-		_, err := f.Invoke(t.Context(), []byte(event), scf.InvokeOptions{})
-		if _, got := functionError(t, err); got != want {
-			t.Errorf("event %s: got error %s, want %s", event, got, want)
-		}
+		t.Run(event, func(t *testing.T) {
+			_, err := f.Invoke(t.Context(), []byte(event), scf.InvokeOptions{})
+			if _, got := functionError(t, err); got != want {
+				t.Errorf("got error %s, want %s", got, want)
+			}
+		})
 	}
 }
 
-// TestHTTPInvalidConfiguration checks that the reason is only in the log, and
-// that the first request after the configuration is corrected succeeds.
+// TestHTTPInvalidConfiguration checks that only the log has the reason, and that the
+// first request after the configuration is corrected succeeds.
 func TestHTTPInvalidConfiguration(t *testing.T) {
 	ensureWeb(t)
 	l := startLambda(t, "web-lambda", "webhook", map[string]string{"WEB_CONFIG": "broken"})
@@ -365,7 +366,7 @@ func TestHTTPInvalidConfiguration(t *testing.T) {
 	}{{"broken", true}, {"good", false}} {
 		_, err := f.Invoke(t.Context(), event, scf.InvokeOptions{Environment: map[string]string{"WEB_CONFIG": c.config}})
 		if (err != nil) != c.wantErr {
-			t.Errorf("configuration %s: got error %v, want one: %v", c.config, err, c.wantErr)
+			t.Errorf("configuration %s: got error %v, want an error: %v", c.config, err, c.wantErr)
 		}
 	}
 }

@@ -69,10 +69,10 @@ func (s *lagSetup) deliveries() string {
 	return fmt.Sprintf("%d robot, %d phone, %d mail", len(s.cloud.WeCom.Inbox()), len(s.cloud.Tencent.SMS.Inbox()), len(s.cloud.SMTP.Inbox()))
 }
 
-// TestLagFunction runs the lag function with each platform's timer. When a
-// consumer of a real Kafka falls behind, receivers are notified once, even if
-// the process is replaced; when it catches up, those with send_resolved are
-// notified. On SCF, each event has other credentials.
+// TestLagFunction runs the lag function with each platform's timer. It checks that
+// receivers are notified once when a consumer falls behind, even if the process is
+// replaced, and that those with send_resolved are notified when it has caught up. On SCF,
+// each event has other credentials.
 func TestLagFunction(t *testing.T) {
 	mustBuild(t, "lag", "../../functions/lag")
 	type process struct {

@@ -78,8 +78,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// startGo1 starts a binary with the name and environment variables of a
-// function.
+// startGo1 starts a binary on SCF as the function name, with the environment variables of
+// its configuration.
 func startGo1(t testing.TB, binaryName, name string, env map[string]string) *scf.Go1 {
 	t.Helper()
 	f, err := scf.StartGo1(t.Context(), scf.Options{Binary: binary(binaryName), Name: name, Env: env})
@@ -88,7 +88,7 @@ func startGo1(t testing.TB, binaryName, name string, env map[string]string) *scf
 	return f
 }
 
-// startCustom is startGo1 for SCF's CustomRuntime.
+// startCustom is startGo1 with the runtime CustomRuntime.
 func startCustom(t testing.TB, binaryName, name string, env map[string]string) *scf.Custom {
 	t.Helper()
 	f, err := scf.StartCustom(t.Context(), scf.Options{Binary: binary(binaryName), Name: name, Env: env})
@@ -106,10 +106,10 @@ func startLambda(t testing.TB, binaryName, name string, env map[string]string) *
 	return f
 }
 
-// writeConfig writes a configuration to a new directory, after replacing its
-// placeholders (old, new, …; <dir> is the directory). It returns the directory,
-// and environment variables with which a function uses the configuration,
-// trusts the cloud, and has the secrets.
+// writeConfig writes a configuration to a new directory. It replaces placeholders:
+// <dir> by the directory, and others by replacements, which are pairs of old and new. It
+// returns the directory and the environment variables of a function that uses the
+// configuration, trusts the cloud, and has the secrets.
 func writeConfig(t testing.TB, cloud *localcloud.Cloud, config string, secrets map[string]string, replacements ...string) (dir string, env map[string]string) {
 	t.Helper()
 	dir = t.TempDir()

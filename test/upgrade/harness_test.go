@@ -1,13 +1,13 @@
-// Package upgrade tests that today's code continues from a store that an earlier
+// Package upgrade tests that this version continues from a store that an earlier
 // version has written.
 //
-// The files in testdata were written by the code of commit 8a53987, the last one
-// before the rooms were renamed, with testdata/tocsin.yaml: an engine that received
-// alerts, silences, reports of hosts and a lagging Kafka cluster from 02:00 to 02:10,
-// with one receiver that answered 503, one that answered 404, and the rest well. They
-// hold every kind of key that version wrote but a lockout of DingTalk. tocsin.db.gz is
-// the bolt file, tocsin.redis.gz one Redis command a line, as a JSON list of base64
-// words.
+// The stores in testdata were written by commit 8a53987, the last one before packages were
+// renamed, with testdata/tocsin.yaml. From 02:00 to 02:10 it received alerts, silences and
+// reports of hosts, and polled a lagging Kafka cluster. One receiver responded with 503,
+// one with 404, and the others accepted their notifications. The stores contain every
+// kind of key of that version, except a lockout of DingTalk. tocsin.db.gz is the bolt
+// file. tocsin.redis.gz has one Redis command per line, as a JSON array of words in
+// base64.
 package upgrade
 
 import (
@@ -104,8 +104,8 @@ func openRedis(t *testing.T) (url string) {
 	return server.URL()
 }
 
-// instance is today's version on a store, with the outside world that it talks to.
-// Every call opens the store and closes it again.
+// instance is this version on a store, with the services that it uses. Every call opens
+// the store and closes it again.
 type instance struct {
 	url     string
 	cloud   *localcloud.Cloud
@@ -157,8 +157,8 @@ func (in *instance) options(t *testing.T, now time.Time) app.Options {
 	}
 }
 
-// caller sends a request with a token and returns the body of the answer, which must
-// have status 200.
+// caller sends a request with a token and returns the body of the response, whose status
+// must be 200.
 type caller func(method, path, token, body string) []byte
 
 // serve calls do with a server at now.

@@ -15,9 +15,9 @@ import (
 func TestUpgradeBolt(t *testing.T)  { testUpgrade(t, openBolt(t)) }
 func TestUpgradeRedis(t *testing.T) { testUpgrade(t, openRedis(t)) }
 
-// testUpgrade continues from the store of an earlier version: its state is shown as it
-// was, nothing that was notified is notified again, pending notifications are delivered,
-// and the end of every alert is notified.
+// testUpgrade continues from the store of an earlier version. It checks that the API
+// shows the same state, that no notification is repeated, that pending notifications are
+// delivered, and that receivers are notified of every resolved alert.
 func testUpgrade(t *testing.T, url string) {
 	in := newInstance(t, url)
 	t.Run("state is shown", func(t *testing.T) { testState(t, in) })
@@ -102,8 +102,8 @@ func testState(t *testing.T, in *instance) {
 	})
 }
 
-// testNothingRepeated: the groups have other IDs than in the earlier version, which
-// identified routes by their positions, and moved together with their logs.
+// testNothingRepeated checks that no notification is repeated, although groups have other
+// ids than in the earlier version, which identified routes by their positions.
 func testNothingRepeated(t *testing.T, in *instance) {
 	sent, pending := in.tick(t, minutes(10.5))
 	if sent != 0 || pending != 1 {
@@ -133,7 +133,8 @@ func testOutbox(t *testing.T, in *instance) {
 	})
 }
 
-// testRateLimit: the robot's limit is one message per hour, which was sent at 02:00:01.
+// testRateLimit checks that the robot's limit of one message per hour is used up, because
+// the earlier version sent one at 02:00:01.
 func testRateLimit(t *testing.T, in *instance) {
 	in.post(t, minutes(12), `{"labels":{"alertname":"ChattyToo"}}`)
 	sent, pending := in.tick(t, minutes(12))
@@ -191,7 +192,7 @@ func lagOf(n int64) tencentcloud.Instance {
 	}}}
 }
 
-// Shapes of API v2 and of /agents, written down here so that the test does not depend
+// The types of API v2 and of /agents are repeated here, so that the test does not depend
 // on the code that it checks.
 
 type alert struct {
