@@ -337,17 +337,17 @@ func size(al *alert.Alert) int {
 	return n
 }
 
-// maxStoredLabels is the limit on the size of labels as stored with a group that is
-// grouped by all of them. The other half of a value is for the alerts of a notification,
-// and 20 KiB for labels and matchers of the route.
+// maxStoredLabels is the limit on the stored size of an alert's labels in a group that is
+// grouped by all of them: half of a store's value without 20 KiB for the labels and
+// matchers of the route. The other half is for the alerts of a notification.
 const maxStoredLabels = store.MaxValue/2 - 20<<10
 
 // errStoredSize is wrapped when labels exceed maxStoredLabels.
 var errStoredSize = errors.New("too large for the store")
 
 // checkStoredSize returns an error if the group of an alert with these labels cannot be
-// stored. A group has its labels as JSON, and its key, which quotes them, as JSON again:
-// there, one byte takes up to twelve.
+// stored. A stored group has its labels as JSON, and again in its key, where they are
+// quoted and then encoded as JSON. Together one byte takes up to twelve.
 func checkStoredSize(l alert.Labels) error {
 	plain := 0
 	for name, value := range l {

@@ -46,7 +46,7 @@ func TestGetAlerts(t *testing.T) {
 		return fmt.Sprintf(`"status":{"inhibitedBy":[%s],"mutedBy":[%s],"silencedBy":[%s],"state":%q}`, inhibited, muted, silenced, state)
 	}
 	const now, ends = `"updatedAt":"2026-11-20T22:00:00.123Z","startsAt":"2026-11-20T22:00:00.123Z"`, `"endsAt":"2026-11-20T22:05:00.123Z"`
-	disk := func(receivers, muted, state string) string {
+	a2 := func(receivers, muted, state string) string {
 		return `{"annotations":{},` + ends + `,"fingerprint":"63c32595676c2754","receivers":[` + receivers + `],"startsAt":"2026-11-20T10:00:00.123+08:00","updatedAt":"2026-11-20T22:00:00.123Z",` +
 			status("", muted, "", state) + `,"labels":{"alertname":"A","instance":"i1","severity":"warning","team":"db","zone":"z2"}}`
 	}
@@ -57,7 +57,7 @@ func TestGetAlerts(t *testing.T) {
 	both := `{"name":"dba"},{"name":"night"}`
 
 	_, body := a.get("/api/v2/alerts")
-	if want := "[" + disk(both, "", "active") + "," + c + "," + b + "," + later + "," + a1 + "]"; !sameJSON(t, body, want) {
+	if want := "[" + a2(both, "", "active") + "," + c + "," + b + "," + later + "," + a1 + "]"; !sameJSON(t, body, want) {
 		t.Errorf("alerts:\n got %s\nwant %s", body, want)
 	}
 
@@ -65,7 +65,7 @@ func TestGetAlerts(t *testing.T) {
 		return `{"alerts":[` + alerts + `],"labels":{"alertname":"` + name + `"},"receiver":{"name":"` + receiver + `"},"routeLabels":{"tier":"a"}}`
 	}
 	_, body = a.get("/api/v2/alerts/groups")
-	want := "[" + group("dba", "A", disk(both, "", "active")) + "," + group("night", "A", disk(both, `"always"`, "suppressed")) + "," + group("ops", "A", a1) + "," +
+	want := "[" + group("dba", "A", a2(both, "", "active")) + "," + group("night", "A", a2(both, `"always"`, "suppressed")) + "," + group("ops", "A", a1) + "," +
 		group("ops", "B", b) + "," + group("ops", "C", c) + "," + group("ops", "later", later) + "]"
 	if !sameJSON(t, body, want) {
 		t.Errorf("groups:\n got %s\nwant %s", body, want)

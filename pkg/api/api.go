@@ -11,7 +11,8 @@
 //   - Times may have a few more formats.
 //   - A receiver that an alert reaches by two routes is listed once.
 //   - The header Accept is ignored.
-//   - Requests for pages of other origins, and to names of others, are 403.
+//   - Requests that a browser sends for a page of another origin, and requests to a host
+//     name that is not this server's, are 403.
 package api
 
 import (

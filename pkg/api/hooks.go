@@ -169,7 +169,7 @@ func (a *api) completeAlerts(r *http.Request, now time.Time, h *hook, out intake
 	return valid, rejected, nil
 }
 
-// validateReceived is validate for alerts that may have no end.
+// validateReceived returns the first error in an alert, which may have no end.
 func (a *api) validateReceived(al *alert.Alert) error {
 	if !al.EndsAt.IsZero() {
 		return a.validate(al)
@@ -179,8 +179,8 @@ func (a *api) validateReceived(al *alert.Alert) error {
 	return a.validate(&ending)
 }
 
-// flush calls Flush. It goes on when the client disconnects, but not longer than
-// clients wait for a response.
+// flush calls Flush. It continues when the client disconnects, but no longer than
+// flushTimeout.
 func (a *api) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()

@@ -10,9 +10,9 @@ import (
 	"github.com/rs/cors"
 )
 
-// checkHost refuses requests to other names than this server's when no tokens are
-// configured. A page whose name was rebound to this server's address would otherwise
-// have the same origin and could use everything (DNS rebinding).
+// checkHost rejects requests to host names that are not this server's, if neither tokens
+// nor public access are configured. Otherwise a page could make its own name resolve to
+// this server's address, and would then have the same origin (DNS rebinding).
 func (a *api) checkHost(h http.Handler) http.Handler {
 	if !a.Webhook.Auth.Open() {
 		return h
@@ -61,8 +61,8 @@ func hostname(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// checkOrigin refuses requests that change something and that a browser sends for a
-// page of another origin. Hooks change something by any method.
+// checkOrigin rejects requests that a browser sends for a page of another origin, if they
+// change something: by their method, or because they are for a hook.
 func (a *api) checkOrigin(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
@@ -119,7 +119,7 @@ func (a *api) allowCORS(h http.Handler) http.Handler {
 	if a.CORSOrigin == nil {
 		return h
 	}
-	with := cors.New(cors.Options{
+	withCORS := cors.New(cors.Options{
 		AllowOriginFunc: a.CORSOrigin.MatchString,
 		AllowedMethods:  []string{http.MethodGet, http.MethodPost, http.MethodDelete},
 		AllowedHeaders:  []string{"*"},
@@ -127,7 +127,7 @@ func (a *api) allowCORS(h http.Handler) http.Handler {
 	}).Handler(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/v2/") {
-			with.ServeHTTP(w, r)
+			withCORS.ServeHTTP(w, r)
 			return
 		}
 		h.ServeHTTP(w, r)

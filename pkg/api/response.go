@@ -28,8 +28,8 @@ type httpError struct {
 
 func (e *httpError) Error() string { return fmt.Sprint(e.status, " ", e.body) }
 
-// errorBody is the body of an error in the format of a request, as of Alertmanager's
-// OpenAPI layer.
+// errorBody is the body of the response to a request of the wrong format, as in
+// Alertmanager's OpenAPI layer.
 type errorBody struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
@@ -38,7 +38,7 @@ type errorBody struct {
 // String returns the message alone, for logs.
 func (b errorBody) String() string { return b.Message }
 
-// Codes of validation errors, as of Alertmanager's OpenAPI layer (go-openapi/errors).
+// Codes of validation errors, as in Alertmanager's OpenAPI layer (go-openapi/errors).
 // Their status is 422.
 const (
 	codeType     = 601 // wrong type or format
@@ -46,12 +46,14 @@ const (
 	codeMinItems = 612
 )
 
-// textError returns an error in the content of a request, whose body is a JSON string.
+// textError returns the error of a request with wrong content. The body of the response
+// is a JSON string.
 func textError(status int, format string, args ...any) error {
 	return &httpError{status, fmt.Sprintf(format, args...)}
 }
 
-// codedError returns an error in the format of a request.
+// codedError returns the error of a request of the wrong format. The body of the response
+// is an errorBody.
 func codedError(status int, format string, args ...any) error {
 	return &httpError{status, errorBody{status, fmt.Sprintf(format, args...)}}
 }

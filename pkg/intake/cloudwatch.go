@@ -85,7 +85,7 @@ func onlyMetric(metrics node, stat, metric string) node {
 	return only
 }
 
-// cloudWatchAlarm is what both forms contain.
+// cloudWatchAlarm are the values that both forms contain.
 type cloudWatchAlarm struct {
 	name, arn, account, region, namespace, metric string
 
@@ -114,8 +114,8 @@ func (a *cloudWatchAlarm) draft() *draft {
 	return d
 }
 
-// finish returns the alert. An alarm without data fires, because its state is
-// unknown; an alarm that should not notify of it has no such action.
+// finish returns the alert. An alarm without data fires, because its state is unknown.
+// If missing data must not notify, the alarm has no action for that state.
 func (a *cloudWatchAlarm) finish(d *draft, now time.Time) *alert.Alert {
 	d.annotate("state", a.state.text())
 	switch a.state.text() {

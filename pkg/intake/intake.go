@@ -3,14 +3,14 @@
 // HTTP; authentication and size limits are the caller's.
 //
 // All decoders follow these rules:
-//   - Labels are what stays the same from the first message about an alert to the
-//     last, so that the message that resolves an alert has the labels of the one
-//     that fired it. Current values, counts and session ids are annotations.
+//   - A label has the same value in every message about an alert, so that the message
+//     that resolves the alert has the labels of the one that fired it. Current values,
+//     counts and session ids are annotations.
 //   - A scalar may be of any JSON type, because senders use 1, "1" and true for the
 //     same value.
 //   - Unknown fields become annotations, up to a size.
-//   - A firing alert has no end until its source reports it. An alert whose source
-//     never does so has Timeout set, for the caller to set an end.
+//   - A firing alert has no end until its source reports one. If the source never does,
+//     the alert has Timeout set, and the caller sets the end.
 //   - A message is decoded completely or rejected. Of a list of alerts, those with an
 //     error are rejected, unless all are.
 package intake

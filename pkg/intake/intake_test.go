@@ -86,7 +86,7 @@ func TestErrors(t *testing.T) {
 			if strings.HasPrefix(tt.system, "open-falcon") {
 				in.Media = intake.Form
 			}
-			_, err := decoderOf(t, tt.system)(in)
+			_, err := systemDecoder(t, tt.system)(in)
 			var invalid *intake.Error
 			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("%.100s: got %v, want an *intake.Error with %q", tt.body, err, tt.want)
@@ -106,8 +106,8 @@ func manyFields(n int) string {
 	return b.String()
 }
 
-// decoderOf returns the decoder of a system.
-func decoderOf(t testing.TB, name string) intake.Decoder {
+// systemDecoder returns the decoder of the system with the given name.
+func systemDecoder(t testing.TB, name string) intake.Decoder {
 	t.Helper()
 	for _, s := range intake.Systems() {
 		if s.Name == name {
@@ -125,7 +125,7 @@ func TestUnknownFieldsAreLimited(t *testing.T) {
 		fmt.Fprintf(&b, `,"field%04d":"%s"`, i, strings.Repeat("长", 2000))
 	}
 	b.WriteString("}")
-	out, err := decoderOf(t, "zabbix")(intake.Input{Body: []byte(b.String()), Media: intake.JSON, Now: now})
+	out, err := systemDecoder(t, "zabbix")(intake.Input{Body: []byte(b.String()), Media: intake.JSON, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
