@@ -82,8 +82,7 @@ func logChanges(now time.Time, g *group, logs []plannedLog) ([]store.Change, err
 			l.entry.Position = position(l.log.receiver, l.log.integration)
 		}
 		if l.log.item.Key != "" && (l.log.item.Key != key || l.delete) {
-			deleted := store.Change{Key: l.log.item.Key, Delete: true, If: store.Unchanged(l.log.item)}
-			changes = append(changes, store.SplitLarge(deleted, l.log.item)...)
+			changes = append(changes, store.Change{Key: l.log.item.Key, Delete: true, If: store.Unchanged(l.log.item)})
 		}
 		if l.delete {
 			continue
@@ -93,12 +92,10 @@ func logChanges(now time.Time, g *group, logs []plannedLog) ([]store.Change, err
 			return nil, err
 		}
 		c.Expires = now.Add(logRetention(g.route))
-		var old store.Item
 		if l.log.item.Key == key {
-			old = l.log.item
-			c.If = store.Unchanged(old)
+			c.If = store.Unchanged(l.log.item)
 		}
-		changes = append(changes, store.SplitLarge(c, old)...)
+		changes = append(changes, c)
 	}
 	return changes, nil
 }

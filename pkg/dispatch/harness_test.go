@@ -38,7 +38,12 @@ type env struct {
 
 func newEnv(t *testing.T, root route.Config, receivers ...*outbox.Receiver) *env {
 	t.Helper()
-	e := &env{t: t, store: memory.New(), receivers: receivers}
+	return newEnvOn(t, memory.New(), root, receivers...)
+}
+
+func newEnvOn(t *testing.T, st store.Store, root route.Config, receivers ...*outbox.Receiver) *env {
+	t.Helper()
+	e := &env{t: t, store: st, receivers: receivers}
 	e.reopen(root)
 	return e
 }

@@ -5,13 +5,17 @@ import (
 	"testing"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/outbox/outboxtest"
+	"tocsin/pkg/store"
+	"tocsin/pkg/store/memory"
 )
 
 // TestLargeGroup has a group whose notification log and whose notification are larger
 // than a stored value may be.
 func TestLargeGroup(t *testing.T) {
 	const size = 55_000
-	e, c := newChannelEnv(t, newRoute("10s", "5m", "1h"))
+	c := &outboxtest.Channel{}
+	e := newEnvOn(t, store.WithLargeValues(memory.New()), newRoute("10s", "5m", "1h"), outboxtest.Receiver("ops", "test", c))
 	alerts := make([]*alert.Alert, size)
 	for i := range alerts {
 		alerts[i] = lagAlerts(at(0), fmt.Sprintf("topic%05d", i))[0]

@@ -66,9 +66,6 @@ func (e *Engine) storedLogs(ctx context.Context, id string) ([]*storedLog, error
 		if err != nil {
 			return nil, err
 		}
-		if err := store.JoinLarge(ctx, e.store, page); err != nil {
-			return nil, err
-		}
 		for _, it := range page {
 			l := &storedLog{item: it}
 			if _, err := store.Decode(it, &l.entry); err != nil {
@@ -265,7 +262,7 @@ func (e *Engine) moveLogs(ctx context.Context, now time.Time, moves []move) ([]s
 				c = store.Change{Key: l.item.Key, Delete: true}
 			}
 			c.If = store.Unchanged(l.item)
-			changes = append(changes, store.SplitLarge(c, l.item)...)
+			changes = append(changes, c)
 		}
 	}
 	return changes, nil

@@ -3,9 +3,10 @@ package store
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"tocsin/pkg/store/keyspace"
 )
@@ -21,85 +22,116 @@ const (
 	partsAtATime = 16
 )
 
-// SplitLarge returns the changes that make c, which may have a value of any size: c
-// itself, or if its value is larger than MaxValue, a change that writes the beginning
-// and refers to the parts, and one for each part. old is the item that c replaces or
-// deletes, as JoinLarge left it; parts of it that are not used any more are deleted.
+// WithLargeValues returns s without its limit on the size of a value. A value that is
+// larger than MaxValue is stored in parts: its key has the beginning and refers to the
+// others, which have keys of their own.
 //
 // A part is stored under a hash of its content, so that what is read is never composed
-// of two versions. c must be conditional on old, or parts of a value that was written in
-// the meantime would be left behind.
-func SplitLarge(c Change, old Item) []Change {
-	changes := []Change{c}
-	unused := map[string]bool{}
-	for _, key := range old.parts {
-		unused[key] = true
-	}
-	if len(c.Value) > MaxValue {
-		head := c.Value
-		var parts []string
-		for n := 0; len(head) > partSize; n++ {
-			var part []byte
-			head, part = head[:len(head)-partSize], head[len(head)-partSize:]
-			key := keyspace.Part + keyspace.Hash(c.Key, fmt.Sprint(n), string(part))
-			parts = append(parts, key[len(keyspace.Part):])
-			if !unused[key] || !c.Expires.IsZero() {
-				changes = append(changes, Change{Key: key, Value: part, Expires: c.Expires})
-			}
-			delete(unused, key)
+// of two versions. The parts of a value that is replaced or deleted are deleted with it
+// if the change is conditional on the item as it was read; otherwise they stay.
+func WithLargeValues(s Store) Store { return &largeValues{s} }
+
+type largeValues struct{ Store }
+
+func (l *largeValues) Get(ctx context.Context, keys ...string) ([]Item, error) {
+	items, err := l.Store.Get(ctx, keys...)
+	return l.join(ctx, items, err)
+}
+
+func (l *largeValues) List(ctx context.Context, prefix, after string, limit int) ([]Item, error) {
+	items, err := l.Store.List(ctx, prefix, after, limit)
+	return l.join(ctx, items, err)
+}
+
+func (l *largeValues) Due(ctx context.Context, kind string, now time.Time, limit int) ([]Item, error) {
+	items, err := l.Store.Due(ctx, kind, now, limit)
+	return l.join(ctx, items, err)
+}
+
+func (l *largeValues) Commit(ctx context.Context, now time.Time, changes ...Change) error {
+	isLarge := func(c Change) bool { return len(c.Value) > MaxValue || len(c.If.parts) > 0 && c.Writes() }
+	if slices.ContainsFunc(changes, isLarge) {
+		var split []Change
+		for _, c := range changes {
+			split = append(split, splitLarge(c)...)
 		}
-		changes[0].Value = slices.Concat([]byte(partsMagic+strings.Join(parts, " ")+"\n"), head)
+		changes = split
 	}
-	for _, key := range old.parts {
-		if unused[key] {
-			changes = append(changes, Change{Key: key, Delete: true})
+	return l.Store.Commit(ctx, now, changes...)
+}
+
+// splitLarge returns the changes that store c, whose value may have any size, and
+// delete those parts of the value before that are not used any more.
+func splitLarge(c Change) []Change {
+	if !c.Writes() {
+		return []Change{c}
+	}
+	var written []Change
+	var hashes []string
+	unused := slices.Clone(c.If.parts)
+	head := c.Value
+	for large := len(head) > MaxValue; large && len(head) > partSize; {
+		var part []byte
+		head, part = head[:len(head)-partSize], head[len(head)-partSize:]
+		hash := keyspace.Hash(c.Key, strconv.Itoa(len(hashes)), string(part))
+		hashes = append(hashes, hash)
+		key := keyspace.Part + hash
+		stored := slices.Index(unused, key)
+		if stored >= 0 {
+			unused = slices.Delete(unused, stored, stored+1)
 		}
+		if stored < 0 || !c.Expires.IsZero() {
+			written = append(written, Change{Key: key, Value: part, Expires: c.Expires})
+		}
+	}
+	if len(hashes) > 0 {
+		c.Value = slices.Concat([]byte(partsMagic+strings.Join(hashes, " ")+"\n"), head)
+	}
+	changes := append(written, c)
+	for _, key := range unused {
+		changes = append(changes, Change{Key: key, Delete: true})
 	}
 	return changes
 }
 
-// JoinLarge replaces the values of those items that SplitLarge wrote in parts with the
-// whole values. An item that was replaced since it was read is read again. One whose parts
-// are missing keeps its value, which Decode rejects.
-func JoinLarge(ctx context.Context, s Store, items []Item) error {
-	for i := range items {
-		for again := false; ; again = true {
-			joined, err := join(ctx, s, &items[i])
-			if err != nil {
-				return err
-			}
-			if joined || again {
+// join replaces the values of items by the whole values. An item that was replaced since
+// it was read is read again. One whose parts are missing keeps its value, which Decode
+// rejects.
+func (l *largeValues) join(ctx context.Context, items []Item, err error) ([]Item, error) {
+	for i := 0; i < len(items) && err == nil; i++ {
+		it := &items[i]
+		for complete := false; !complete; {
+			if complete, err = l.joinItem(ctx, it); complete || err != nil {
 				break
 			}
-			latest, err := s.Get(ctx, items[i].Key)
-			if err != nil {
-				return err
-			}
-			if latest[0].Version == items[i].Version {
+			var latest []Item
+			if latest, err = l.Store.Get(ctx, it.Key); err != nil || latest[0].Version == it.Version {
 				break
 			}
-			items[i] = latest[0]
+			*it = latest[0]
 		}
 	}
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-// join joins the parts of an item, and reports whether it is complete.
-func join(ctx context.Context, s Store, it *Item) (complete bool, err error) {
+// joinItem joins the parts of an item, and reports whether it is complete.
+func (l *largeValues) joinItem(ctx context.Context, it *Item) (complete bool, err error) {
 	rest, large := bytes.CutPrefix(it.Value, []byte(partsMagic))
 	if !large {
 		return true, nil
 	}
-	list, head, _ := bytes.Cut(rest, []byte{'\n'})
-	it.parts = it.parts[:0]
-	for _, hash := range strings.Fields(string(list)) {
+	hashes, head, _ := bytes.Cut(rest, []byte{'\n'})
+	it.parts = nil
+	for _, hash := range strings.Fields(string(hashes)) {
 		it.parts = append(it.parts, keyspace.Part+hash)
 	}
 	whole := make([]byte, len(head)+len(it.parts)*partSize)
 	copy(whole, head)
 	for begin := 0; begin < len(it.parts); begin += partsAtATime {
-		keys := it.parts[begin:min(begin+partsAtATime, len(it.parts))]
-		parts, err := s.Get(ctx, keys...)
+		parts, err := l.Store.Get(ctx, it.parts[begin:min(begin+partsAtATime, len(it.parts))]...)
 		if err != nil {
 			return false, err
 		}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
 	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/storetest"
 )
 
 // text returns n bytes of text that does not repeat.
@@ -30,18 +32,9 @@ func get(t *testing.T, s store.Store, key string) store.Item {
 	return items[0]
 }
 
-func join(t *testing.T, s store.Store, it store.Item) store.Item {
-	t.Helper()
-	items := []store.Item{it}
-	if err := store.JoinLarge(t.Context(), s, items); err != nil {
-		t.Fatal(err)
-	}
-	return items[0]
-}
-
 func commit(t *testing.T, s store.Store, changes ...store.Change) {
 	t.Helper()
-	if err := s.Commit(t.Context(), time.Unix(0, 0), changes...); err != nil {
+	if err := s.Commit(t.Context(), noon, changes...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -57,12 +50,9 @@ func countParts(t *testing.T, s store.Store) int {
 
 func TestLarge(t *testing.T) {
 	const key = "log/x"
-	write := func(t *testing.T, s store.Store, value []byte) []store.Change {
+	write := func(t *testing.T, s store.Store, value []byte) {
 		t.Helper()
-		old := join(t, s, get(t, s, key))
-		changes := store.SplitLarge(store.Change{Key: key, Value: value, Delete: value == nil, If: store.Unchanged(old)}, old)
-		commit(t, s, changes...)
-		return changes
+		commit(t, s, store.Change{Key: key, Value: value, Delete: value == nil, If: store.Unchanged(get(t, s, key))})
 	}
 	for _, test := range []struct {
 		name  string
@@ -74,32 +64,43 @@ func TestLarge(t *testing.T) {
 		{"ten times as large", 10 << 20, 19},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := memory.New()
+			s := store.WithLargeValues(memory.New())
 			value := text(test.size)
-			write(t, s, value)
+			commit(t, s, store.Change{Key: key, Value: value, Due: noon})
 			if got := countParts(t, s); got != test.parts {
 				t.Errorf("got %d parts, want %d", got, test.parts)
 			}
-			if got := join(t, s, get(t, s, key)).Value; !bytes.Equal(got, value) {
-				t.Errorf("got %d bytes, want the %d that were written", len(got), len(value))
+			listed, err := s.List(t.Context(), "log/", "", 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			due, err := s.Due(t.Context(), "log", noon, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, items := range map[string][]store.Item{"Get": {get(t, s, key)}, "List": listed, "Due": due} {
+				if len(items) != 1 || !bytes.Equal(items[0].Value, value) || !items[0].Due.Equal(noon) {
+					t.Errorf("%s: got %d items, want one with the %d bytes that were written", name, len(items), len(value))
+				}
 			}
 		})
 	}
 	t.Run("parts that stay the same are not written again", func(t *testing.T) {
-		s := memory.New()
+		s, commits := recordCommits(memory.New())
 		value := text(3<<20 - 1000)
 		write(t, s, value)
 		longer := append([]byte("attempts: 2\n"), value...)
-		if got := write(t, s, longer); len(got) != 1 {
-			t.Errorf("got %d changes, want 1", len(got))
+		write(t, s, longer)
+		if got := len((*commits)[1]); got != 1 {
+			t.Errorf("got %d changes, want 1", got)
 		}
-		if got := join(t, s, get(t, s, key)).Value; !bytes.Equal(got, longer) {
+		if got := get(t, s, key).Value; !bytes.Equal(got, longer) {
 			t.Errorf("got %d bytes, want the %d that were written", len(got), len(longer))
 		}
 	})
 	for name, next := range map[string][]byte{"a small value": []byte("{}"), "nothing": nil} {
 		t.Run("parts are deleted when replaced by "+name, func(t *testing.T) {
-			s := memory.New()
+			s := store.WithLargeValues(memory.New())
 			write(t, s, text(3<<20))
 			write(t, s, next)
 			if got := countParts(t, s); got != 0 {
@@ -108,45 +109,69 @@ func TestLarge(t *testing.T) {
 		})
 	}
 	t.Run("parts expire with the value, and are written again when it does later", func(t *testing.T) {
-		value := text(2 << 20)
-		expires := time.Unix(3600, 0)
-		first := store.SplitLarge(store.Change{Key: key, Value: value, Expires: expires}, store.Item{})
-		s := memory.New()
-		commit(t, s, first...)
-		again := store.SplitLarge(store.Change{Key: key, Value: value, Expires: expires.Add(time.Hour)}, join(t, s, get(t, s, key)))
-		for i, changes := range [][]store.Change{first, again} {
+		s, commits := recordCommits(memory.New())
+		expires := []time.Time{noon.Add(time.Hour), noon.Add(2 * time.Hour)}
+		for _, at := range expires {
+			commit(t, s, store.Change{Key: key, Value: text(2 << 20), Expires: at, If: store.Unchanged(get(t, s, key))})
+		}
+		for i, changes := range *commits {
 			if len(changes) != 4 {
 				t.Errorf("write %d: got %d changes, want 4", i+1, len(changes))
 			}
 			for _, c := range changes {
-				if want := expires.Add(time.Duration(i) * time.Hour); !c.Expires.Equal(want) || c.Delete {
-					t.Errorf("write %d: %s expires at %v (deleted: %t), want %v", i+1, c.Key, c.Expires, c.Delete, want)
+				if !c.Expires.Equal(expires[i]) || c.Delete {
+					t.Errorf("write %d: %s expires at %v (deleted: %t), want %v", i+1, c.Key, c.Expires, c.Delete, expires[i])
 				}
 			}
 		}
 	})
+	t.Run("a condition alone changes no part", func(t *testing.T) {
+		s := store.WithLargeValues(memory.New())
+		value := text(2 << 20)
+		write(t, s, value)
+		commit(t, s, store.Change{Key: key, If: store.Unchanged(get(t, s, key))})
+		if got := get(t, s, key).Value; !bytes.Equal(got, value) {
+			t.Errorf("got %d bytes, want the %d that were written", len(got), len(value))
+		}
+	})
 	t.Run("a value that was replaced while it was read is read again", func(t *testing.T) {
-		s := memory.New()
-		write(t, s, text(2<<20))
-		stale := get(t, s, key)
+		inner := memory.New()
+		writer := store.WithLargeValues(inner)
+		write(t, writer, text(2<<20))
 		want := text(5 << 20)
-		write(t, s, want)
-		if got := join(t, s, stale).Value; !bytes.Equal(got, want) {
+		gets := 0
+		reader := store.WithLargeValues(storetest.Intercept(inner, func(_ context.Context, _ storetest.Op, do func() error) error {
+			if gets++; gets == 2 { // of the parts
+				write(t, writer, want)
+			}
+			return do()
+		}))
+		if got := get(t, reader, key).Value; !bytes.Equal(got, want) {
 			t.Errorf("got %d bytes, want the %d that replaced them", len(got), len(want))
 		}
 	})
 	t.Run("a value with a missing part cannot be decoded", func(t *testing.T) {
-		s := memory.New()
-		value := append(append([]byte(`"`), text(2<<20)...), '"')
-		write(t, s, value)
+		s := store.WithLargeValues(memory.New())
+		write(t, s, append(append([]byte(`"`), text(2<<20)...), '"'))
 		parts, err := s.List(t.Context(), keyspace.Part, "", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		commit(t, s, store.Change{Key: parts[0].Key, Delete: true})
 		var decoded string
-		if _, err := store.Decode(join(t, s, get(t, s, key)), &decoded); err == nil {
+		if _, err := store.Decode(get(t, s, key), &decoded); err == nil {
 			t.Errorf("got %d bytes, want an error", len(decoded))
 		}
 	})
+}
+
+// recordCommits returns s with large values, and the changes that reach it.
+func recordCommits(s store.Store) (store.Store, *[][]store.Change) {
+	commits := new([][]store.Change)
+	return store.WithLargeValues(storetest.Intercept(s, func(_ context.Context, op storetest.Op, do func() error) error {
+		if op.Name == "Commit" {
+			*commits = append(*commits, op.Changes)
+		}
+		return do()
+	})), commits
 }

@@ -59,7 +59,7 @@ type Item struct {
 	Version uint64 // 0 when the key is absent
 	Due     time.Time
 
-	parts []string // keys of the parts that JoinLarge read
+	parts []string // keys of its parts; see WithLargeValues
 }
 
 // Change is a write of one key, or only a condition on it.
@@ -86,11 +86,14 @@ func (c Change) Writes() bool { return c.Delete || c.Value != nil }
 type Condition struct {
 	set     bool
 	version uint64
+	parts   []string // of the item
 }
 
 // Unchanged returns the condition that the key still has the version of the item,
 // or is still absent.
-func Unchanged(it Item) Condition { return Condition{set: true, version: it.Version} }
+func Unchanged(it Item) Condition {
+	return Condition{set: true, version: it.Version, parts: it.parts}
+}
 
 // Absent returns the condition that the key does not exist.
 func Absent() Condition { return Condition{set: true} }

@@ -22,6 +22,8 @@ const schemes = "use memory:, bolt:PATH, redis://HOST or rediss://HOST"
 //	redis://HOST    in Redis, for any number of processes; see package redis
 //	rediss://HOST   the same with TLS
 //
+// The size of a value is not limited; see store.WithLargeValues.
+//
 // Because a URL may contain a password, errors show no more of it than the scheme and
 // the host or path.
 func Open(ctx context.Context, url string) (store.Store, error) {
@@ -29,7 +31,11 @@ func Open(ctx context.Context, url string) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx)
+	st, err := open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return store.WithLargeValues(st), nil
 }
 
 // Check returns an error if url is not valid for Open. It opens nothing.
