@@ -103,8 +103,10 @@ func (c config) engine(tr *transcript, upstream bool) (*dispatch.Engine, error) 
 		r.Validate(&f)
 	}
 	c.Route.Validate(&f, known)
-	if faults := f.List(); len(faults) > 0 {
-		return nil, fmt.Errorf("%v: %s", faults[0].Path, faults[0].Message)
+	for _, fault := range f.List() {
+		if !fault.Warning {
+			return nil, fmt.Errorf("%v: %s", fault.Path, fault.Message)
+		}
 	}
 	return dispatch.New(memory.New(), ec, slog.New(slog.DiscardHandler))
 }
