@@ -47,25 +47,21 @@ func TestContract(t *testing.T) {
 func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
 	g := newGroup(t, "zh")
-	bodies := notifytest.RecordBodies(g.env)
+	bodies := notifytest.RecordBodies(g.Env)
 	return &notifytest.Vendor[*Config]{
-		Env: g.env, Config: &Config{URL: setting.Secret(g.address), Secret: secret}, Fake: g.Server,
+		Env: g.Env, Config: &Config{URL: setting.Secret(g.address), Secret: secret}, Fake: g.Server,
 		Inject: g.Inject, Requests: g.Calls,
-		BeforeSend: func() { g.now = g.now.Add(lockout + time.Minute) },
-		Received: func(skip int) []notifytest.Received {
-			var out []notifytest.Received
-			for i, m := range g.Inbox()[skip:] {
-				r := notifytest.Received{Text: m.Title + "\n" + m.Text, Mentions: slices.Concat(m.Mobiles, m.Users), Markup: countMarkup(m)}
-				if m.All {
-					r.Mentions = append(r.Mentions, "all")
-				}
-				if i += skip; i < len(*bodies) {
-					r.Size = len((*bodies)[i])
-				}
-				out = append(out, r)
+		BeforeSend: func() { g.Advance(lockout + time.Minute) },
+		Received: notifytest.ReceivedFrom(g.Inbox, func(i int, m server.Message) notifytest.Received {
+			r := notifytest.Received{Text: m.Title + "\n" + m.Text, Mentions: slices.Concat(m.Mobiles, m.Users), Markup: countMarkup(m)}
+			if m.All {
+				r.Mentions = append(r.Mentions, "all")
 			}
-			return out
-		},
+			if i < len(*bodies) {
+				r.Size = len((*bodies)[i])
+			}
+			return r
+		}),
 	}
 }
 

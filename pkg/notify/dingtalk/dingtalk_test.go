@@ -21,23 +21,18 @@ const (
 	secret = "SEC0123456789abcdef"
 )
 
-// group is a fake of DingTalk with one robot, which requires signatures. Its clock stands
-// still.
+// group is a fake of DingTalk with one robot, which requires signatures.
 type group struct {
 	*server.Server
-	env     *notify.Env
-	address string
-	now     time.Time
+	*notifytest.Fake
+	address string // of the robot
 }
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{env: notifytest.NewEnv(language), now: notifytest.At}
-	g.env.Now = func() time.Time { return g.now }
-	g.Server = server.New(g.env.Now)
-	g.Add(token, server.Robot{Secret: secret})
-	g.address = notifytest.StartVendor(t, g.env, g.Server) + server.Path + "?access_token=" + token
-	return g
+	s, f := notifytest.StartFake(t, language, server.New)
+	s.Add(token, server.Robot{Secret: secret})
+	return &group{s, f, f.URL + server.Path + "?access_token=" + token}
 }
 
 // notifier returns the notifier of c with the robot's address and secret.
@@ -48,7 +43,7 @@ func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifie
 	if c.Validate(&f); len(f.List()) > 0 {
 		t.Fatalf("got faults %v, want a valid configuration", f.List())
 	}
-	return notifytest.New(t, &c, g.env, files...)
+	return notifytest.New(t, &c, g.Env, files...)
 }
 
 // Each part of a thousand topics keeps the limit, each topic is in one part, the worst
@@ -66,7 +61,7 @@ func TestSplit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g := newGroup(t, "zh")
-		sent := notifytest.RecordBodies(g.env)
+		sent := notifytest.RecordBodies(g.Env)
 		n := notifytest.Notification()
 		n.HalfSize = tt.half
 		for i := range 1000 {
@@ -141,7 +136,7 @@ func TestPayload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g := newGroup(t, "zh")
-		sent := notifytest.RecordBodies(g.env)
+		sent := notifytest.RecordBodies(g.Env)
 		notifytest.SendAll(t, g.notifier(t, tt.config), n)
 		if len(*sent) != 1 || (*sent)[0] != tt.want {
 			t.Errorf("got  %s\nwant %s", *sent, tt.want)

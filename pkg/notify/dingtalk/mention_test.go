@@ -35,7 +35,7 @@ func TestMention(t *testing.T) {
 			for _, language := range []string{"zh", "en"} {
 				t.Run(strings.Join([]string{tt.name, kind, language}, "/"), func(t *testing.T) {
 					g := newGroup(t, language)
-					sent := notifytest.RecordBodies(g.env)
+					sent := notifytest.RecordBodies(g.Env)
 					// The fake notifies only people who are in the list and in the text.
 					notifytest.SendAll(t, g.notifier(t, Config{Type: kind, At: tt.at}), notifytest.Notification(tt.alerts...))
 					m := g.Inbox()[0]

@@ -60,7 +60,7 @@ func TestSignedAtEveryAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		g.now = g.now.Add(2 * time.Hour)
+		g.Advance(2 * time.Hour)
 		if o := messages[0].Send(t.Context()); o[0].Err != nil {
 			t.Errorf("got %v, want it accepted", o[0].Err)
 		}
@@ -90,7 +90,7 @@ func TestServerRules(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g.Add(token, tt.robot)
-		g.env.Now = func() time.Time { return tt.now } // the fake's clock is right
+		g.Env.Now = func() time.Time { return tt.now } // the fake's clock is right
 		err := sendOne(t, t.Context(), robot)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Class != notify.Permanent || err.Code != "310000" || !strings.Contains(err.Message, tt.want)) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
@@ -115,7 +115,7 @@ func TestRemovedAndStopped(t *testing.T) {
 // from one, and none sends meanwhile.
 func TestLockout(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.env.Store = memory.New()
+	g.Env.Store = memory.New()
 	one, other := g.notifier(t, Config{}), g.notifier(t, Config{Type: "text"})
 	for i := range server.PerMinute {
 		if err := sendOne(t, t.Context(), one); err != nil {
@@ -126,7 +126,7 @@ func TestLockout(t *testing.T) {
 		t.Errorf("message 21: got %+v, want ten minutes to wait", err)
 	}
 	calls := g.Calls()
-	g.now = g.now.Add(4 * time.Minute)
+	g.Advance(4 * time.Minute)
 	for _, robot := range []notify.Notifier{one, other} {
 		if err := sendOne(t, t.Context(), robot); err == nil || err.Class != notify.Rate || err.RetryAfter != 6*time.Minute || !strings.Contains(err.Message, "another 6m0s") {
 			t.Errorf("four minutes later: got %+v, want six minutes to wait", err)
@@ -140,7 +140,7 @@ func TestLockout(t *testing.T) {
 	if err := sendOne(t, t.Context(), g.notifier(t, Config{})); err != nil {
 		t.Errorf("another robot: got %v, want it accepted", err)
 	}
-	g.now = g.now.Add(6 * time.Minute)
+	g.Advance(6 * time.Minute)
 	for _, robot := range []notify.Notifier{one, other} {
 		if err := sendOne(t, t.Context(), robot); err != nil {
 			t.Errorf("ten minutes later: got %v, want it accepted", err)
@@ -152,7 +152,7 @@ func TestLockout(t *testing.T) {
 func TestNoLockout(t *testing.T) {
 	for name, do := range map[string]fault.Handler{"address": server.RejectAddress, "calls a second": server.Reject(90018, "QPS"), "busy": server.Reject(-1, "busy")} {
 		g := newGroup(t, "zh")
-		g.env.Store = memory.New()
+		g.Env.Store = memory.New()
 		robot := g.notifier(t, Config{})
 		g.Inject(1, do)
 		if err := sendOne(t, t.Context(), robot); err == nil {
@@ -178,14 +178,14 @@ func TestLockoutWithoutStore(t *testing.T) {
 	set(future, "2099-01-01T00:00:00Z")
 	for name, s := range map[string]store.Store{"no": nil, "unavailable": notifytest.UnavailableStore{}, "invalid": invalid, "wrong clock's": future} {
 		g := newGroup(t, "zh")
-		g.env.Store = s
+		g.Env.Store = s
 		robot := g.notifier(t, Config{})
 		g.Inject(1, server.Reject(410100, "too fast"))
 		g.Inject(1, server.Reject(-1, "busy"))
 		if err := sendOne(t, t.Context(), robot); err == nil || err.Class != notify.Rate || err.RetryAfter != 10*time.Minute {
 			t.Errorf("%s store: got %+v, want ten minutes to wait", name, err)
 		}
-		g.now = g.now.Add(11 * time.Minute)
+		g.Advance(11 * time.Minute)
 		if err := sendOne(t, t.Context(), robot); err == nil || err.Code != "-1" {
 			t.Errorf("%s store: got %+v, want the vendor's error", name, err)
 		}

@@ -46,21 +46,17 @@ func TestContract(t *testing.T) {
 func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
 	g := newGroup(t, "zh")
-	bodies := notifytest.RecordBodies(g.env)
+	bodies := notifytest.RecordBodies(g.Env)
 	return &notifytest.Vendor[*Config]{
-		Env: g.env, Config: &Config{URL: setting.Secret(g.address), Secret: secret}, Fake: g.Server,
-		Inject: g.Inject, Requests: g.Calls, BeforeSend: func() { g.now = g.now.Add(time.Second) },
-		Received: func(skip int) []notifytest.Received {
-			var out []notifytest.Received
-			for i, m := range g.Inbox()[skip:] {
-				r := notifytest.Received{Text: m.Title + "\n" + html.UnescapeString(m.Content), Mentions: m.Mentions, Markup: countMarkup(m)}
-				if i += skip; i < len(*bodies) {
-					r.Size = len((*bodies)[i])
-				}
-				out = append(out, r)
+		Env: g.Env, Config: &Config{URL: setting.Secret(g.address), Secret: secret}, Fake: g.Server,
+		Inject: g.Inject, Requests: g.Calls, BeforeSend: func() { g.Advance(time.Second) },
+		Received: notifytest.ReceivedFrom(g.Inbox, func(i int, m server.Message) notifytest.Received {
+			r := notifytest.Received{Text: m.Title + "\n" + html.UnescapeString(m.Content), Mentions: m.Mentions, Markup: countMarkup(m)}
+			if i < len(*bodies) {
+				r.Size = len((*bodies)[i])
 			}
-			return out
-		},
+			return r
+		}),
 	}
 }
 

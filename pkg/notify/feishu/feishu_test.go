@@ -24,35 +24,31 @@ const (
 	member = "ou_7d8a6e6df7621556ce0d21922b676706"
 )
 
-// group is a fake of Feishu with one robot, which requires signatures. Its clock stands
-// still.
+// group is a fake of Feishu with one robot, which requires signatures.
 type group struct {
 	*server.Server
-	env     *notify.Env
-	address string
-	now     time.Time
+	*notifytest.Fake
+	address string // of the robot
 }
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{env: notifytest.NewEnv(language), now: notifytest.At}
-	g.Server = server.New(func() time.Time { return g.now })
-	g.Add(server.Robot{Token: token, Secret: secret, Members: []string{member}, MentionAll: true})
-	g.address = notifytest.StartVendor(t, g.env, g.Server) + server.Path + token
-	return g
+	s, f := notifytest.StartFake(t, language, server.New)
+	s.Add(server.Robot{Token: token, Secret: secret, Members: []string{member}, MentionAll: true})
+	return &group{s, f, f.URL + server.Path + token}
 }
 
 // notifier returns the notifier of c with the robot's address and secret.
 func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
 	c.URL, c.Secret = setting.Secret(g.address), secret
-	return notifytest.New(t, &c, g.env, files...)
+	return notifytest.New(t, &c, g.Env, files...)
 }
 
 // sendAll sends n, a message a second, and fails the test unless all is accepted.
 func (g *group) sendAll(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
-	return notifytest.SendAll(t, to, n, func() { g.now = g.now.Add(time.Second) })
+	return notifytest.SendAll(t, to, n, func() { g.Advance(time.Second) })
 }
 
 func TestMention(t *testing.T) {
@@ -122,7 +118,7 @@ func TestPayload(t *testing.T) {
 // An alert with nothing but a name still makes a card with a text.
 func TestAlertWithoutDetails(t *testing.T) {
 	g := newGroup(t, "zh")
-	g.env.ExternalURL = ""
+	g.Env.ExternalURL = ""
 	g.sendAll(t, g.notifier(t, Config{}), notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A_b"}}))
 	if m := g.Inbox()[0]; m.Title != "[告警] A_b" || m.Content != "&#91;告警&#93; A&#95;b" {
 		t.Errorf("got %+v, want the title as the text", m)
@@ -141,7 +137,7 @@ func TestAddressTemplate(t *testing.T) {
 		t.Errorf("got %+v, want one message of the robot other-project", got)
 	}
 	failing := setting.Secret(g.address + "{{ index .Alerts 9 }}")
-	n, err := (&Config{URL: failing}).New(g.env, nil)
+	n, err := (&Config{URL: failing}).New(g.Env, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,13 +37,12 @@ func TestSignedWhenSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, late := range []time.Duration{0, 3 * time.Hour} {
-		g.now = notifytest.At.Add(late)
-		g.env.Now = func() time.Time { return g.now }
+		g.Now = notifytest.At.Add(late)
 		if err := messages[0].Send(t.Context())[0].Err; err != nil {
 			t.Errorf("%v later: got %v, want it accepted", late, err)
 		}
 	}
-	g.env.Now = func() time.Time { return g.now.Add(-server.MaxClockSkew - time.Second) }
+	g.Env.Now = func() time.Time { return g.Now.Add(-server.MaxClockSkew - time.Second) }
 	if err := notify.AsError(messages[0].Send(t.Context())[0].Err); err.Code != "19021" || !strings.Contains(err.Message, "clock") {
 		t.Errorf("got %v with a wrong clock, want 19021", err)
 	}
@@ -73,9 +72,9 @@ func TestQuotas(t *testing.T) {
 			t.Fatalf("message %d: got %v, want it accepted", i+1, err)
 		}
 		if i == 5 {
-			g.now = g.now.Add(time.Second)
+			g.Advance(time.Second)
 		} else if i > 5 {
-			g.now = g.now.Add(210 * time.Millisecond)
+			g.Advance(210 * time.Millisecond)
 		}
 	}
 }

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -24,19 +22,6 @@ import (
 // stands still at At.
 func NewEnv(language string) *notify.Env {
 	return &notify.Env{Style: render.Style{Language: language, Location: Shanghai, ExternalURL: "https://alerts.example.com"}, Now: func() time.Time { return At }}
-}
-
-// StartVendor serves a vendor's fake over TLS, makes e.HTTP trust it, and returns
-// its address.
-func StartVendor(t *testing.T, e *notify.Env, vendor http.Handler) string {
-	t.Helper()
-	s := httptest.NewUnstartedServer(vendor)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that hang up
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	e.HTTP = s.Client()
-	e.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return s.URL
 }
 
 // RecordBodies returns the bodies of the requests that e sends from now on, as they

@@ -41,25 +41,21 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
 	c := newChannel(t, "zh")
 	return &notifytest.Vendor[*Config]{
-		Env: c.env, Config: &Config{APIURL: setting.Secret(c.address)}, Fake: c.Server,
-		Inject: c.Inject, Requests: c.Calls, BeforeSend: func() { c.now = c.now.Add(time.Second) },
-		Received: func(skip int) []notifytest.Received {
-			var out []notifytest.Received
-			for _, m := range c.Inbox()[skip:] {
-				a := m.Attachments[0]
-				foreign := 0 // tags that are not links to the addresses of alerts
-				for _, tag := range strings.Split(a.Title+a.Text, "<")[1:] {
-					if !strings.HasPrefix(tag, "https://example.com/") && !strings.HasPrefix(tag, "https://alerts.example.com/") {
-						foreign++
-					}
+		Env: c.Env, Config: &Config{APIURL: setting.Secret(c.address)}, Fake: c.Server,
+		Inject: c.Inject, Requests: c.Calls, BeforeSend: func() { c.Advance(time.Second) },
+		Received: notifytest.ReceivedFrom(c.Inbox, func(_ int, m server.Message) notifytest.Received {
+			a := m.Attachments[0]
+			foreign := 0 // tags that are not links to the addresses of alerts
+			for _, tag := range strings.Split(a.Title+a.Text, "<")[1:] {
+				if !strings.HasPrefix(tag, "https://example.com/") && !strings.HasPrefix(tag, "https://alerts.example.com/") {
+					foreign++
 				}
-				out = append(out, notifytest.Received{
-					Text: html.UnescapeString(a.Title + "\n" + a.Text), Size: len(a.Text), Mentions: m.Mentions(),
-					Markup: map[string]int{"tags other than links of alerts": foreign},
-				})
 			}
-			return out
-		},
+			return notifytest.Received{
+				Text: html.UnescapeString(a.Title + "\n" + a.Text), Size: len(a.Text), Mentions: m.Mentions(),
+				Markup: map[string]int{"tags other than links of alerts": foreign},
+			}
+		}),
 	}
 }
 

@@ -18,35 +18,32 @@ import (
 // name is the secret part of the hook's address.
 const name = "T00000000/B00000000/0123456789abcdefghijklmn"
 
-// channel is a fake of Slack with one webhook. Its clock stands still.
+// channel is a fake of Slack with one webhook.
 type channel struct {
 	*server.Server
-	env     *notify.Env
-	address string
-	now     time.Time
+	*notifytest.Fake
+	address string // of the webhook
 }
 
 func newChannel(t *testing.T, language string) *channel {
 	t.Helper()
-	c := &channel{env: notifytest.NewEnv(language), now: notifytest.At}
-	c.env.ExternalURL = "https://alerts.example.com/?a=1&b=2"
-	c.Server = server.New(func() time.Time { return c.now })
-	c.Add(name)
-	c.address = notifytest.StartVendor(t, c.env, c.Server) + server.Path + name
-	return c
+	s, f := notifytest.StartFake(t, language, server.New)
+	f.Env.ExternalURL = "https://alerts.example.com/?a=1&b=2"
+	s.Add(name)
+	return &channel{s, f, f.URL + server.Path + name}
 }
 
 // notifier returns the notifier of config with the webhook's address.
 func (c *channel) notifier(t *testing.T, config Config, files ...string) notify.Notifier {
 	t.Helper()
 	config.Inherit(Global{APIURL: setting.Secret(c.address)})
-	return notifytest.New(t, &config, c.env, files...)
+	return notifytest.New(t, &config, c.Env, files...)
 }
 
 // sendAll sends n, a message a second, and fails the test unless all is accepted.
 func (c *channel) sendAll(t *testing.T, to notify.Notifier, n *alert.Notification) []notify.Message {
 	t.Helper()
-	return notifytest.SendAll(t, to, n, func() { c.now = c.now.Add(time.Second) })
+	return notifytest.SendAll(t, to, n, func() { c.Advance(time.Second) })
 }
 
 func TestCustomTemplates(t *testing.T) {
@@ -74,7 +71,7 @@ func TestCustomTemplates(t *testing.T) {
 
 func TestPayload(t *testing.T) {
 	c := newChannel(t, "zh")
-	sent := notifytest.RecordBodies(c.env)
+	sent := notifytest.RecordBodies(c.Env)
 	messages := c.sendAll(t, c.notifier(t, Config{}), notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B"}, StartsAt: notifytest.At}))
 	want := `{"attachments":[{"fallback":"[告警] A&lt;B","color":"warning","title":"[告警] A&lt;B","text":"开始：11-20 23:10:10\n\n<https://alerts.example.com/?a=1&amp;b=2|全部告警>","mrkdwn_in":[]}]}`
 	if len(*sent) != 1 || (*sent)[0] != want {

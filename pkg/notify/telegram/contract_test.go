@@ -15,30 +15,26 @@ const (
 	group = -1001234567890
 )
 
-// fakeAPI is the Bot API with one bot in one group. Its clock stands still.
+// fakeAPI is the Bot API with one bot in one group.
 type fakeAPI struct {
 	*server.Server
-	env *notify.Env
-	url string
-	now time.Time
+	*notifytest.Fake
 }
 
 func newFakeAPI(t *testing.T, language string) *fakeAPI {
 	t.Helper()
-	f := &fakeAPI{env: notifytest.NewEnv(language), now: notifytest.At}
-	f.Server = server.New(func() time.Time { return f.now })
-	f.Add(token, server.Chat{ID: group, Topics: []int{7}})
-	f.url = notifytest.StartVendor(t, f.env, f.Server)
-	return f
+	s, f := notifytest.StartFake(t, language, server.New)
+	s.Add(token, server.Chat{ID: group, Topics: []int{7}})
+	return &fakeAPI{s, f}
 }
 
 // config returns the configuration of the bot.
 func (f *fakeAPI) config() *Config {
-	return &Config{APIURL: f.url, BotToken: token, ChatID: "-1001234567890"}
+	return &Config{APIURL: f.URL, BotToken: token, ChatID: "-1001234567890"}
 }
 
-// forgetLimits lets time pass.
-func (f *fakeAPI) forgetLimits() { f.now = f.now.Add(time.Minute) }
+// forgetLimits moves the clock beyond all rate limits.
+func (f *fakeAPI) forgetLimits() { f.Advance(time.Minute) }
 
 func parseMode(mode string) *string { return &mode }
 
@@ -75,19 +71,15 @@ func TestContract(t *testing.T) {
 func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
 	f := newFakeAPI(t, "zh")
-	var out []notifytest.Received
 	return &notifytest.Vendor[*Config]{
-		Env: f.env, Config: f.config(), Fake: f, Inject: f.Inject, Requests: f.Calls, BeforeSend: f.forgetLimits,
-		Received: func(skip int) []notifytest.Received {
-			for _, m := range f.Inbox()[len(out):] {
-				markup := map[string]int{}
-				for _, kind := range m.Entities {
-					markup[kind]++
-				}
-				out = append(out, notifytest.Received{Text: m.Text, Size: m.Length(), Mentions: m.Mentions, Markup: markup})
+		Env: f.Env, Config: f.config(), Fake: f, Inject: f.Inject, Requests: f.Calls, BeforeSend: f.forgetLimits,
+		Received: notifytest.ReceivedFrom(f.Inbox, func(_ int, m server.Message) notifytest.Received {
+			markup := map[string]int{}
+			for _, kind := range m.Entities {
+				markup[kind]++
 			}
-			return out[skip:]
-		},
+			return notifytest.Received{Text: m.Text, Size: m.Length(), Mentions: m.Mentions, Markup: markup}
+		}),
 	}
 }
 

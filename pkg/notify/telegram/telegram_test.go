@@ -38,7 +38,7 @@ func onlyMessage(t *testing.T, f *fakeAPI, c *Config, alerts ...*alert.Alert) se
 	if c == nil {
 		c = f.config()
 	}
-	notifytest.SendAll(t, notifytest.New(t, c, f.env), notifytest.Notification(alerts...))
+	notifytest.SendAll(t, notifytest.New(t, c, f.Env), notifytest.Notification(alerts...))
 	inbox := f.Inbox()
 	if len(inbox) != 1 {
 		t.Fatalf("got %d messages, want 1: %+v", len(inbox), inbox)
@@ -64,7 +64,7 @@ func TestPayload(t *testing.T) {
 			f := newFakeAPI(t, "zh")
 			c := f.config()
 			tt.change(c)
-			sent := notifytest.RecordBodies(f.env)
+			sent := notifytest.RecordBodies(f.Env)
 			m := onlyMessage(t, f, c, &alert.Alert{Labels: alert.Labels{"alertname": "A<B&C"}, StartsAt: notifytest.At})
 			if len(*sent) != 1 || (*sent)[0] != tt.want {
 				t.Errorf("got  %s\nwant %s", *sent, tt.want)
@@ -84,7 +84,7 @@ func TestPreview(t *testing.T) {
 		c := f.config()
 		c.ParseMode = parseMode(mode)
 		n := notifytest.Notification(&alert.Alert{Labels: alert.Labels{"alertname": "A<B&C *x*"}, StartsAt: notifytest.At})
-		messages := notifytest.SendAll(t, notifytest.New(t, c, f.env), n)
+		messages := notifytest.SendAll(t, notifytest.New(t, c, f.Env), n)
 		if got := messages[0].Text; got != fmt.Sprintf(want, separator) {
 			t.Errorf("%s: got %q, want %q", mode, got, fmt.Sprintf(want, separator))
 		}
@@ -94,11 +94,11 @@ func TestPreview(t *testing.T) {
 func TestTarget(t *testing.T) {
 	f := newFakeAPI(t, "zh")
 	c := f.config()
-	first := notifytest.Messages(t, notifytest.New(t, c, f.env), notifytest.Notification(notifytest.OneTopic()...))[0]
+	first := notifytest.Messages(t, notifytest.New(t, c, f.Env), notifytest.Notification(notifytest.OneTopic()...))[0]
 	c.MessageThreadID = 7
-	topic := notifytest.Messages(t, notifytest.New(t, c, f.env), notifytest.Notification(notifytest.OneTopic()...))[0]
+	topic := notifytest.Messages(t, notifytest.New(t, c, f.Env), notifytest.Notification(notifytest.OneTopic()...))[0]
 	c.ChatID = "-5"
-	other := notifytest.Messages(t, notifytest.New(t, c, f.env), notifytest.Notification(notifytest.OneTopic()...))[0]
+	other := notifytest.Messages(t, notifytest.New(t, c, f.Env), notifytest.Notification(notifytest.OneTopic()...))[0]
 	// printf %s 123456:ABC-0123456789abcdefghijklmnopqrst/-1001234567890 | sha256sum
 	if first.Target != "telegram/809d7282" || topic.Target != first.Target || other.Target == first.Target {
 		t.Errorf("got targets %s, %s, %s; want one for each chat", first.Target, topic.Target, other.Target)
@@ -132,7 +132,7 @@ func TestCustomMessage(t *testing.T) {
 			if name == "around the built-in message" {
 				delete(n.Alerts[0].Labels, "x")
 			}
-			notifytest.SendAll(t, notifytest.New(t, c, f.env, file), n)
+			notifytest.SendAll(t, notifytest.New(t, c, f.Env, file), n)
 			if got := f.Inbox()[0].Source; got != tt.want && !(tt.want == "Alerts Firing:" && strings.HasPrefix(got, tt.want)) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -178,7 +178,7 @@ func TestMigratedGroup(t *testing.T) {
 	f := newFakeAPI(t, "zh")
 	f.Migrate(token, group, -1009)
 	f.Kick(token, -1009)
-	err := notifytest.SendOne(t, t.Context(), notifytest.New(t, f.config(), f.env), notifytest.Notification(notifytest.OneTopic()...), token)
+	err := notifytest.SendOne(t, t.Context(), notifytest.New(t, f.config(), f.Env), notifytest.Notification(notifytest.OneTopic()...), token)
 	if err == nil || err.Class != notify.Permanent || err.Code != "403" {
 		t.Errorf("got %v from a group without the bot, want its error", err)
 	}
@@ -189,7 +189,7 @@ func TestMigratedGroup(t *testing.T) {
 	}
 	f = newFakeAPI(t, "en")
 	f.Migrate(token, group, -1009)
-	notifytest.SendAll(t, notifytest.New(t, f.config(), f.env), n, f.forgetLimits)
+	notifytest.SendAll(t, notifytest.New(t, f.config(), f.Env), n, f.forgetLimits)
 }
 
 // A text with tags around many lines stays well-formed when it is split.
@@ -198,7 +198,7 @@ func TestSplitInsideTags(t *testing.T) {
 	c := f.config()
 	line := strings.Repeat("0123456789", 10)
 	c.Message = "<b>title</b>\n<blockquote><i>" + strings.TrimSuffix(strings.Repeat(line+"\n", 100), "\n") + "</i></blockquote>\nend"
-	messages := notifytest.SendAll(t, notifytest.New(t, c, f.env), notifytest.Notification(notifytest.OneTopic()...), f.forgetLimits)
+	messages := notifytest.SendAll(t, notifytest.New(t, c, f.Env), notifytest.Notification(notifytest.OneTopic()...), f.forgetLimits)
 	if got := notifytest.Units(messages); !slices.Equal(got, []string{"1/3", "2/3", "3/3"}) {
 		t.Fatalf("got units %q, want three", got)
 	}
@@ -236,7 +236,7 @@ func TestLimitCountsCharacters(t *testing.T) {
 			f := newFakeAPI(t, "zh")
 			c := f.config()
 			c.Message = strings.TrimSuffix(strings.Repeat(tt.line+"\n", tt.lines), "\n")
-			messages := notifytest.SendAll(t, notifytest.New(t, c, f.env), notifytest.Notification(notifytest.OneTopic()...), f.forgetLimits)
+			messages := notifytest.SendAll(t, notifytest.New(t, c, f.Env), notifytest.Notification(notifytest.OneTopic()...), f.forgetLimits)
 			if len(messages) != tt.parts || f.Calls() != tt.parts {
 				t.Errorf("got %d parts in %d requests, want %d", len(messages), f.Calls(), tt.parts)
 			}
@@ -247,7 +247,7 @@ func TestLimitCountsCharacters(t *testing.T) {
 // The vendor counts the quotas: the 21st message of a minute is to be sent later.
 func TestQuota(t *testing.T) {
 	f := newFakeAPI(t, "zh")
-	to := notifytest.New(t, f.config(), f.env)
+	to := notifytest.New(t, f.config(), f.Env)
 	send := func() *notify.Error {
 		return notifytest.SendOne(t, t.Context(), to, notifytest.Notification(notifytest.OneTopic()...), token)
 	}
@@ -256,7 +256,7 @@ func TestQuota(t *testing.T) {
 			t.Fatalf("message %d: got %v, want it accepted", i+1, err)
 		}
 	}
-	f.now = f.now.Add(20 * time.Second)
+	f.Advance(20 * time.Second)
 	if err := send(); err == nil || err.Class != notify.Rate || err.RetryAfter != 40*time.Second {
 		t.Errorf("message 21: got %+v, want a rate error with 40s to wait", err)
 	}
@@ -265,9 +265,9 @@ func TestQuota(t *testing.T) {
 // What goes to the API is valid JSON, whatever an alert contains.
 func TestBodyIsJSON(t *testing.T) {
 	f := newFakeAPI(t, "zh")
-	sent := notifytest.RecordBodies(f.env)
+	sent := notifytest.RecordBodies(f.Env)
 	for _, word := range notifytest.Hostile {
-		notifytest.SendAll(t, notifytest.New(t, f.config(), f.env), notifytest.HostileNotification(word, 2, ""), f.forgetLimits)
+		notifytest.SendAll(t, notifytest.New(t, f.config(), f.Env), notifytest.HostileNotification(word, 2, ""), f.forgetLimits)
 	}
 	for _, body := range *sent {
 		if !json.Valid([]byte(body)) {

@@ -41,20 +41,16 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
 	o := newFakeAPI(t, "zh")
 	return &notifytest.Vendor[*Config]{
-		Env: o.env, Config: &Config{CorpID: corp, APISecret: secret, AgentID: fmt.Sprint(agent), APIURL: o.api, ToUser: "u1"}, Fake: o.Apps,
+		Env: o.Env, Config: &Config{CorpID: corp, APISecret: secret, AgentID: fmt.Sprint(agent), APIURL: o.api, ToUser: "u1"}, Fake: o.Apps,
 		Inject:   func(times int, h fault.Handler) { o.Fail(wecom.SendPath, times, h) },
 		Requests: func() int { return o.Calls(wecom.SendPath) },
 		// WeCom drops a message that equals one of the last five minutes.
-		BeforeSend: func() { o.now = o.now.Add(6 * time.Minute) },
-		Received: func(skip int) []notifytest.Received {
-			var out []notifytest.Received
-			for _, m := range o.Inbox()[skip:] {
-				out = append(out, notifytest.Received{
-					Text: m.Content, Size: len(m.Content), Mentions: slices.Concat(m.Users, m.Parties, m.Tags), Markup: countMarkup(m),
-				})
+		BeforeSend: func() { o.Advance(6 * time.Minute) },
+		Received: notifytest.ReceivedFrom(o.Inbox, func(_ int, m wecom.AppMessage) notifytest.Received {
+			return notifytest.Received{
+				Text: m.Content, Size: len(m.Content), Mentions: slices.Concat(m.Users, m.Parties, m.Tags), Markup: countMarkup(m),
 			}
-			return out
-		},
+		}),
 	}
 }
 

@@ -51,13 +51,13 @@ func TestOneTokenForAll(t *testing.T) {
 	for name, shared := range map[string]store.Store{"without a store": nil, "with a store": memory.New()} {
 		t.Run(name, func(t *testing.T) {
 			o := newFakeAPI(t, "zh")
-			o.env.Store = shared
+			o.Env.Store = shared
 			to := o.notifier(t, Config{})
 			sendConcurrently(t, repeat(to, 16)...)
 			if got := o.Calls(wecom.TokenPath); got != 1 || len(o.Inbox()) != 16 {
 				t.Errorf("got %d tokens and %d messages, want 1 and 16", got, len(o.Inbox()))
 			}
-			o.now = o.now.Add(time.Hour)
+			o.Advance(time.Hour)
 			o.Expire()
 			sendConcurrently(t, repeat(to, 16)...)
 			if got := o.Calls(wecom.TokenPath); got != 2 || len(o.Inbox()) != 32 {
@@ -71,7 +71,7 @@ func TestOneTokenForAll(t *testing.T) {
 // all.
 func TestInstancesShareToken(t *testing.T) {
 	o := newFakeAPI(t, "zh")
-	o.env.Store = memory.New()
+	o.Env.Store = memory.New()
 	first, second, third := o.notifier(t, Config{}), o.notifier(t, Config{}), o.notifier(t, Config{})
 	for _, to := range []notify.Notifier{first, second} {
 		sendConcurrently(t, to)
@@ -79,18 +79,18 @@ func TestInstancesShareToken(t *testing.T) {
 	if got := o.Calls(wecom.TokenPath); got != 1 {
 		t.Errorf("got %d tokens, want 1", got)
 	}
-	o.now = o.now.Add(time.Hour)
+	o.Advance(time.Hour)
 	o.Revoke()
 	for _, to := range []notify.Notifier{first, second, third} {
 		sendConcurrently(t, to)
-		o.now = o.now.Add(time.Hour / 2)
+		o.Advance(time.Hour / 2)
 	}
 	// The first found it revoked and fetched another; the second found it revoked and read
 	// the store; the third read the store.
 	if got := o.Calls(wecom.TokenPath); got != 2 || o.Calls(wecom.SendPath) != 7 {
 		t.Errorf("got %d tokens and %d requests, want 2 and 7", got, o.Calls(wecom.SendPath))
 	}
-	items, err := o.env.Store.List(t.Context(), "channel/", "", 10)
+	items, err := o.Env.Store.List(t.Context(), "channel/", "", 10)
 	if err != nil || len(items) != 1 || strings.Contains(items[0].Key, secret) || strings.Contains(string(items[0].Value), secret) {
 		t.Errorf("got %v and %d items, want one without the secret", err, len(items))
 	}
@@ -116,7 +116,7 @@ func TestRevokedToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		end(o)
-		o.now = o.now.Add(10 * time.Minute)
+		o.Advance(10 * time.Minute)
 		if err := sendOne(t, t.Context(), to); err != nil {
 			t.Errorf("%s: got %v, want it accepted", name, err)
 		}
@@ -144,7 +144,7 @@ func TestTokenLife(t *testing.T) {
 		at     time.Duration
 		tokens int
 	}{{0, 1}, {time.Hour, 1}, {2*time.Hour - 5*time.Minute - 1, 1}, {2*time.Hour - 5*time.Minute, 2}} {
-		o.now = notifytest.At.Add(tt.at)
+		o.Now = notifytest.At.Add(tt.at)
 		if err := sendOne(t, t.Context(), to); err != nil || o.Calls(wecom.TokenPath) != tt.tokens {
 			t.Errorf("after %v: got %d tokens, %v; want %d", tt.at, o.Calls(wecom.TokenPath), err, tt.tokens)
 		}
@@ -168,12 +168,12 @@ func TestWrongSecret(t *testing.T) {
 		if o.Calls(wecom.TokenPath) != 1 || o.Calls(wecom.SendPath) != 0 {
 			t.Errorf("got %d requests for a token and %d messages, want 1 and 0", o.Calls(wecom.TokenPath), o.Calls(wecom.SendPath))
 		}
-		o.now = o.now.Add(15*time.Minute - 1)
+		o.Advance(15*time.Minute - 1)
 		_ = sendOne(t, t.Context(), to)
 		if o.Calls(wecom.TokenPath) != 1 {
 			t.Error("got another request before 15 minutes, want none")
 		}
-		o.now = o.now.Add(1)
+		o.Advance(1)
 		_ = sendOne(t, t.Context(), to)
 		if o.Calls(wecom.TokenPath) != 2 {
 			t.Error("got no request after 15 minutes, want one")
@@ -206,7 +206,7 @@ func TestTokenDeadline(t *testing.T) {
 
 func TestStoreUnavailable(t *testing.T) {
 	o := newFakeAPI(t, "zh")
-	o.env.Store = notifytest.UnavailableStore{}
+	o.Env.Store = notifytest.UnavailableStore{}
 	sendConcurrently(t, repeat(o.notifier(t, Config{}), 3)...)
 	if o.Calls(wecom.TokenPath) != 1 || len(o.Inbox()) != 3 {
 		t.Errorf("got %d tokens and %d messages, want 1 and 3", o.Calls(wecom.TokenPath), len(o.Inbox()))
@@ -217,9 +217,9 @@ func TestStoreUnavailable(t *testing.T) {
 func TestInvalidTokenInStore(t *testing.T) {
 	for _, value := range []string{"", "x", `{}`, `{"token":"old","expires":"2026-11-20T15:10:10Z"}`} {
 		o := newFakeAPI(t, "zh")
-		o.env.Store = memory.New()
-		key := newTokens(&Config{CorpID: corp, APISecret: setting.Secret(secret), APIURL: o.api}, o.env).key
-		if err := o.env.Store.Commit(t.Context(), notifytest.At, store.Change{Key: key, Value: []byte(value)}); err != nil {
+		o.Env.Store = memory.New()
+		key := newTokens(&Config{CorpID: corp, APISecret: setting.Secret(secret), APIURL: o.api}, o.Env).key
+		if err := o.Env.Store.Commit(t.Context(), notifytest.At, store.Change{Key: key, Value: []byte(value)}); err != nil {
 			t.Fatal(err)
 		}
 		sendConcurrently(t, o.notifier(t, Config{}))

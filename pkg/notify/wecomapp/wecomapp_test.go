@@ -22,22 +22,18 @@ const (
 	agent  = 1000002
 )
 
-// fakeAPI is the API of a company with one application. Its clock stands still.
+// fakeAPI is the API of a company with one application.
 type fakeAPI struct {
 	*wecom.Apps
-	env *notify.Env
+	*notifytest.Fake
 	api string
-	now time.Time
 }
 
 func newFakeAPI(t *testing.T, language string) *fakeAPI {
 	t.Helper()
-	o := &fakeAPI{env: notifytest.NewEnv(language), now: notifytest.At}
-	o.env.Now = func() time.Time { return o.now }
-	o.Apps = wecom.NewApps(o.env.Now)
-	o.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"7"}, Tags: []string{"9"}})
-	o.api = notifytest.StartVendor(t, o.env, o.Apps) + "/cgi-bin/"
-	return o
+	apps, f := notifytest.StartFake(t, language, wecom.NewApps)
+	apps.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"7"}, Tags: []string{"9"}})
+	return &fakeAPI{apps, f, f.URL + "/cgi-bin/"}
 }
 
 // notifier returns the notifier of c, in which the application is filled in, and u1 if
@@ -51,7 +47,7 @@ func (o *fakeAPI) notifier(t *testing.T, c Config, files ...string) notify.Notif
 		c.ToUser = "u1"
 	}
 	c.Inherit(Global{APIURL: o.api, APISecret: secret, CorpID: corp})
-	return notifytest.New(t, &c, o.env, files...)
+	return notifytest.New(t, &c, o.Env, files...)
 }
 
 func TestAcceptedUnits(t *testing.T) {
@@ -132,7 +128,7 @@ func TestPayload(t *testing.T) {
 	} {
 		o := newFakeAPI(t, "zh")
 		to := o.notifier(t, Config{ToUser: "u1,u2", ToParty: "7", MessageType: kind})
-		sent := notifytest.RecordBodies(o.env)
+		sent := notifytest.RecordBodies(o.Env)
 		messages := notifytest.SendAll(t, to, n)
 		if len(*sent) != 1 || (*sent)[0] != want {
 			t.Errorf("got  %s\nwant %s", *sent, want)
@@ -238,7 +234,7 @@ func TestRetryAfterLostResponse(t *testing.T) {
 	if err := sendOne(t, t.Context(), to); err == nil || !err.Ambiguous || err.Class != notify.Retry {
 		t.Fatalf("got %+v, want an ambiguous error", err)
 	}
-	o.now = o.now.Add(4 * time.Minute)
+	o.Advance(4 * time.Minute)
 	if err := sendOne(t, t.Context(), to); err != nil || len(o.Inbox()) != 1 || o.Dropped() != 1 {
 		t.Errorf("got %v, %d messages, %d dropped; want one of each", err, len(o.Inbox()), o.Dropped())
 	}

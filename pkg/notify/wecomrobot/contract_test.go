@@ -39,17 +39,13 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	t.Helper()
 	g := newGroup(t, "zh")
 	return &notifytest.Vendor[*Config]{
-		Env: g.env, Config: &Config{URL: setting.Secret(g.address)}, Fake: g.Server,
-		Inject: g.Inject, Requests: g.Calls, BeforeSend: func() { g.now = g.now.Add(time.Minute) },
-		Received: func(skip int) []notifytest.Received {
-			var out []notifytest.Received
-			for _, m := range g.Inbox()[skip:] {
-				out = append(out, notifytest.Received{
-					Text: m.Content, Size: len(m.Content), Mentions: slices.Concat(m.Users, m.Mobiles), Markup: notifytest.CountMarkdown(m.Content),
-				})
+		Env: g.Env, Config: &Config{URL: setting.Secret(g.address)}, Fake: g.Server,
+		Inject: g.Inject, Requests: g.Calls, BeforeSend: func() { g.Advance(time.Minute) },
+		Received: notifytest.ReceivedFrom(g.Inbox, func(_ int, m wecom.Message) notifytest.Received {
+			return notifytest.Received{
+				Text: m.Content, Size: len(m.Content), Mentions: slices.Concat(m.Users, m.Mobiles), Markup: notifytest.CountMarkdown(m.Content),
 			}
-			return out
-		},
+		}),
 	}
 }
 

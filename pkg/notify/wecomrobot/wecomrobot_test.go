@@ -20,28 +20,25 @@ import (
 
 const key = "693a91f6-7aaa-4bc4-97a0-0ec2sifa5aaa"
 
-// group is a fake of WeCom with one robot. Its clock stands still.
+// group is a fake of WeCom with one robot.
 type group struct {
 	*wecom.Server
-	env     *notify.Env
-	address string
-	now     time.Time
+	*notifytest.Fake
+	address string // of the robot
 }
 
 func newGroup(t *testing.T, language string) *group {
 	t.Helper()
-	g := &group{env: notifytest.NewEnv(language), now: notifytest.At}
-	g.Server = wecom.New(func() time.Time { return g.now })
-	g.Add(key)
-	g.address = notifytest.StartVendor(t, g.env, g.Server) + wecom.Path + "?key=" + key
-	return g
+	s, f := notifytest.StartFake(t, language, wecom.New)
+	s.Add(key)
+	return &group{s, f, f.URL + wecom.Path + "?key=" + key}
 }
 
 // notifier returns the notifier of c with the robot's address.
 func (g *group) notifier(t *testing.T, c Config, files ...string) notify.Notifier {
 	t.Helper()
 	c.URL = setting.Secret(g.address)
-	return notifytest.New(t, &c, g.env, files...)
+	return notifytest.New(t, &c, g.Env, files...)
 }
 
 func TestAcceptedUnits(t *testing.T) {
