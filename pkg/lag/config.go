@@ -30,6 +30,8 @@ type Config struct {
 	// AllowedLag is how many unread messages of a partition count as none in the
 	// conditions max_delay, status and growing_for; nil means DefaultAllowedLag.
 	AllowedLag *int64 `yaml:"allowed_lag,omitempty"`
+	// Metrics exports the lag and the delay of every topic; default true.
+	Metrics *bool `yaml:"metrics,omitempty"`
 	// Burrow evaluates the status of consumers as LinkedIn's Burrow does, false
 	// alarms included.
 	Burrow bool `yaml:"burrow,omitempty"`
@@ -42,6 +44,9 @@ func (c *Config) PollInterval() time.Duration {
 	}
 	return c.Interval.Std()
 }
+
+// exportsLag returns Metrics or its default.
+func (c *Config) exportsLag() bool { return c.Metrics == nil || *c.Metrics }
 
 // evaluator returns the Evaluator of a cluster, with the rules that match it.
 func (c *Config) evaluator(cluster, language string) *Evaluator {

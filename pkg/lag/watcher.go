@@ -32,6 +32,8 @@ type Watcher struct {
 	// Language is that of the built-in texts, "zh" or "en".
 	Language string
 	Log      *slog.Logger
+	// Metrics exports what was polled; nil exports nothing.
+	Metrics *Metrics
 }
 
 // Summary is the result of a poll.
@@ -60,6 +62,7 @@ func (w *Watcher) Poll(ctx context.Context, now time.Time) (Summary, error) {
 		return Summary{}, err
 	}
 	polls := w.pollClusters(ctx, now, stored)
+	w.Metrics.record(w.Config, polls, now, w.Log)
 
 	var sum Summary
 	var errs []error
@@ -165,7 +168,9 @@ func (w *Watcher) pollCluster(ctx context.Context, p *clusterPoll, now time.Time
 			return
 		}
 	}
+	finish := w.Metrics.startPoll(p.cluster)
 	snap, err := poller.Poll(ctx, now)
+	finish()
 	if p.snap, p.err = snap, err; err != nil {
 		return
 	}

@@ -77,6 +77,23 @@ func (g *Gauge) Set(v float64, values ...string) {
 	g.family.update(values, func(s *series) { s.value = v })
 }
 
+// Sample is a value with its label values.
+type Sample struct {
+	Value  float64
+	Labels []string
+}
+
+// Replace replaces all series of the gauge by samples, at once for a concurrent Text.
+func (g *Gauge) Replace(samples []Sample) {
+	all := make(map[string]*series, len(samples))
+	for _, s := range samples {
+		all[seriesKey(s.Labels)] = &series{labels: slices.Clone(s.Labels), value: s.Value}
+	}
+	g.family.mu.Lock()
+	defer g.family.mu.Unlock()
+	g.family.series = all
+}
+
 // Histogram counts observations in buckets.
 type Histogram struct{ family *family }
 
@@ -110,9 +127,11 @@ func (r *Registry) family(kind, name, help string, bounds []float64, labels []st
 	return f
 }
 
+func seriesKey(values []string) string { return strings.Join(values, "\xff") }
+
 // update changes the series with the label values, which it creates if necessary.
 func (f *family) update(values []string, change func(*series)) {
-	key := strings.Join(values, "\xff")
+	key := seriesKey(values)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.series[key]

@@ -58,6 +58,20 @@ func TestText(t *testing.T) {
 		`)
 }
 
+func TestReplaceDropsOtherSeries(t *testing.T) {
+	var r metrics.Registry
+	g := r.Gauge("g", "Some.", "of")
+	g.Set(1, "a")
+	g.Replace([]metrics.Sample{{Value: 2, Labels: []string{"b"}}, {Value: 3, Labels: []string{"c"}}})
+	g.Set(4, "c")
+	wantText(t, &r, `
+		# HELP g Some.
+		# TYPE g gauge
+		g{of="b"} 2
+		g{of="c"} 4
+		`)
+}
+
 // TestSharedName checks that two callers with the same name share one metric, with the
 // help of the first.
 func TestSharedName(t *testing.T) {
@@ -129,7 +143,7 @@ func TestNotifications(t *testing.T) {
 	n.SetPending(7)
 	n.TemplateFailed("email")
 	wantText(t, &r, `
-		# HELP alertmanager_notification_latency_seconds The latency of notification requests in seconds.
+		# HELP alertmanager_notification_latency_seconds The latency of notifications in seconds.
 		# TYPE alertmanager_notification_latency_seconds histogram
 		alertmanager_notification_latency_seconds_bucket{integration="email",le="1"} 1
 		alertmanager_notification_latency_seconds_bucket{integration="email",le="5"} 1
@@ -147,7 +161,7 @@ func TestNotifications(t *testing.T) {
 		# TYPE alertmanager_notification_requests_total counter
 		alertmanager_notification_requests_total{integration="email"} 2
 		alertmanager_notification_requests_total{integration="sms"} 0
-		# HELP alertmanager_notifications_failed_total The total number of notifications that were given up, wholly or in part.
+		# HELP alertmanager_notifications_failed_total The total number of failed notifications.
 		# TYPE alertmanager_notifications_failed_total counter
 		alertmanager_notifications_failed_total{integration="email",reason="authError"} 1
 		alertmanager_notifications_failed_total{integration="sms",reason="authError"} 0

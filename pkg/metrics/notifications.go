@@ -26,11 +26,11 @@ func NewNotifications(r *Registry, now func() time.Time) *Notifications {
 	return &Notifications{
 		now:             now,
 		total:           r.Counter("alertmanager_notifications_total", "The total number of attempted notifications.", "integration"),
-		failed:          r.Counter("alertmanager_notifications_failed_total", "The total number of notifications that were given up, wholly or in part.", "integration", "reason"),
+		failed:          r.Counter("alertmanager_notifications_failed_total", "The total number of failed notifications.", "integration", "reason"),
 		requests:        r.Counter("alertmanager_notification_requests_total", "The total number of attempted notification requests.", "integration"),
 		requestsFailed:  r.Counter("alertmanager_notification_requests_failed_total", "The total number of failed notification requests.", "integration"),
 		suppressed:      r.Counter("alertmanager_notifications_suppressed_total", "The total number of notifications suppressed for being silenced, inhibited, outside of active time intervals or within muted time intervals.", "reason"),
-		latency:         r.Histogram("alertmanager_notification_latency_seconds", "The latency of notification requests in seconds.", []float64{1, 5, 10, 15, 20}, "integration"),
+		latency:         r.Histogram("alertmanager_notification_latency_seconds", "The latency of notifications in seconds.", []float64{1, 5, 10, 15, 20}, "integration"),
 		templatesFailed: r.Counter("tocsin_template_failures_total", "How often a message's template failed and the built-in text was put in its place.", "integration"),
 		pending:         r.Gauge("tocsin_owed_notifications", "How many notifications waited to be delivered after the last round."),
 	}

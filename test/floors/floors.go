@@ -60,7 +60,7 @@ var floors = []floor{
 	}},
 	{"engines", []room{
 		{name: "dispatch", imports: "outbox route silence inhibit render store store/keyspace metrics alert"},
-		{name: "lag", imports: "lag/trend store store/keyspace alert humanize setting"},
+		{name: "lag", imports: "lag/trend store store/keyspace metrics alert humanize setting"},
 		{name: "host", imports: "store store/keyspace alert humanize setting"},
 	}},
 	{"decisions and delivery", []room{
