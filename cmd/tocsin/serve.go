@@ -117,7 +117,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 			return cfg, err
 		},
 		RoutePrefix: prefix, CORSOrigin: origin, StartDelay: f.startDelay.Std(), Classic: slices.Contains(strings.Split(f.features, ","), "classic-mode"),
-		Name: fmt.Sprintf("%s-%d", host, os.Getpid()), Address: address,
+		Name: fmt.Sprintf("%s-%d", host, os.Getpid()), Address: address, ProcessMetrics: newProcessMetrics(),
 	})
 	if err != nil {
 		return err

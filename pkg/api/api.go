@@ -42,6 +42,9 @@ type Options struct {
 	Log *slog.Logger
 	// Metrics outlives the handler, so that counters continue after a reload.
 	Metrics *metrics.Registry
+	// ProcessMetrics returns further metrics as text, those of the process; nil for
+	// none.
+	ProcessMetrics func() []byte
 	// Flush is called after alerts were stored and before the response. It sends
 	// the notifications that are due, or wakes up the process that does; a cloud
 	// function must send them before it responds. Its context expires after a few
@@ -184,7 +187,7 @@ func New(o Options) http.Handler {
 	if a.Reload != nil {
 		mux.HandleFunc("POST /-/reload", a.reload)
 	}
-	return a.guard(a.checkHost(underPrefix(a.RoutePrefix, a.checkOrigin(a.allowCORS(a.authenticate(mux))))))
+	return a.guard(a.checkHost(underPrefix(a.RoutePrefix, a.countHooks(a.checkOrigin(a.allowCORS(a.authenticate(mux)))))))
 }
 
 // underPrefix serves h below the prefix and redirects the root there, as Alertmanager

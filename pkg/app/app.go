@@ -38,8 +38,8 @@ type Options struct {
 	// MaxSilences and MaxSilenceSizeBytes limit the number of silences, expired ones
 	// included, and the size of each; 0 does not.
 	MaxSilences, MaxSilenceSizeBytes int
-	// Metrics counts notifications; nil counts nothing.
-	Metrics *metrics.Notifications
+	// Metrics are the metrics of the process; nil counts nothing.
+	Metrics *metrics.Registry
 }
 
 // App is Tocsin, built from a configuration. It is safe for concurrent use. It holds
@@ -52,12 +52,13 @@ type App struct {
 	lag       *lag.Watcher
 	hosts     *host.Watcher
 	heartbeat *heartbeat
+	metrics   *metrics.Registry
 	log       *slog.Logger
 }
 
 // New builds the parts. An error names the part that cannot be built.
 func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error) {
-	a = &App{config: cfg, http: o.client(), store: o.Shared, log: o.Log}
+	a = &App{config: cfg, http: o.client(), store: o.Shared, metrics: o.Metrics, log: o.Log}
 	a.heartbeat = &heartbeat{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
 	templates, err := render.ParseTemplates(cfg.Templates...)
 	if err != nil {
@@ -77,20 +78,21 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 			}
 		}()
 	}
-	receivers, err := buildReceivers(cfg, newEnv(cfg, a.http, a.store, o), o.Metrics, templates)
+	notifications := newNotificationMetrics(o.Metrics, o.Now)
+	receivers, err := buildReceivers(cfg, newEnv(cfg, a.http, a.store, o), notifications, templates)
 	if err != nil {
 		return nil, err
 	}
 	if a.engine, err = dispatch.New(a.store, dispatch.Config{
 		Route: cfg.Route, Receivers: receivers, InhibitRules: cfg.InhibitRules, TimeIntervals: cfg.Intervals(),
-		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: o.Metrics, Retention: o.Retention,
+		Templates: templates, ExternalURL: cfg.Global.ExternalURL, Metrics: notifications, Retention: o.Retention,
 		MaxSilences: o.MaxSilences, MaxSilenceSizeBytes: o.MaxSilenceSizeBytes,
 	}, o.Log); err != nil {
 		return nil, err
 	}
 	a.lag = &lag.Watcher{
 		Config: &cfg.Lag, Readers: readers, Store: a.store, Ingest: a.engine.Ingest,
-		Language: cfg.Global.Language, Log: o.Log,
+		Language: cfg.Global.Language, Log: o.Log, Metrics: newLagMetrics(o.Metrics, o.Now),
 	}
 	a.hosts = &host.Watcher{
 		Store: a.store, Inventory: host.NewInventory(&cfg.Hosts), InTimeInterval: a.engine.InTimeInterval, Ingest: a.engine.Ingest,
@@ -158,9 +160,18 @@ func (a *App) Dispatch(ctx context.Context, now time.Time) (Result, error) {
 	if limit := a.config.Dispatch.LateLimit(); limit > 0 {
 		late = a.engine.WatchTicks(ctx, now, limit)
 	}
-	summary, err := a.engine.Tick(ctx, now)
+	summary, err := a.tick(ctx, now)
 	if err == nil {
 		a.heartbeat.send(ctx, now)
 	}
 	return Result{Sent: summary.Sent, Pending: summary.Pending}, errors.Join(late, err)
+}
+
+// tick flushes and delivers what is due at now.
+func (a *App) tick(ctx context.Context, now time.Time) (dispatch.Summary, error) {
+	summary, err := a.engine.Tick(ctx, now)
+	if err == nil {
+		recordTick(a.metrics, now)
+	}
+	return summary, err
 }

@@ -55,7 +55,7 @@ func DispatchFunction(ctx context.Context) (faas.TimerHandler, error) {
 	}, nil
 }
 
-func newFunction(ctx context.Context, m *metrics.Notifications) (*App, error) {
+func newFunction(ctx context.Context, m *metrics.Registry) (*App, error) {
 	path, err := config.Find(os.LookupEnv)
 	if err != nil {
 		return nil, err

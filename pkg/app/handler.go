@@ -36,7 +36,7 @@ func (a *App) handler(o api.Options) (http.Handler, error) {
 // address is public, the function does not start without webhook.auth.
 func WebhookFunction(ctx context.Context) (http.Handler, error) {
 	registry := new(metrics.Registry)
-	a, err := newFunction(ctx, metrics.NewNotifications(registry, time.Now))
+	a, err := newFunction(ctx, registry)
 	if err != nil {
 		return nil, err
 	}
@@ -46,10 +46,11 @@ func WebhookFunction(ctx context.Context) (http.Handler, error) {
 	if a.config.Webhook.Auth.Open() {
 		return nil, errors.New("webhook.auth is missing: everyone who finds the address could send and silence alerts; set tokens, or public: true if something in front of it authenticates (docs/webhook.md)")
 	}
+	recordReload(registry, time.Now(), a.config)
 	return a.handler(api.Options{
 		Now: time.Now, Metrics: registry, Started: time.Now(),
 		Flush: func(ctx context.Context) error {
-			_, err := a.engine.Tick(ctx, time.Now())
+			_, err := a.tick(ctx, time.Now())
 			return err
 		},
 	})

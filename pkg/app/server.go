@@ -36,6 +36,8 @@ type ServerOptions struct {
 	Name string
 	// Address is the address that the process listens on.
 	Address string
+	// ProcessMetrics returns the metrics of the process as text; nil for none.
+	ProcessMetrics func() []byte
 }
 
 // Server runs everything in one process: HTTP, polls of lag, checks of hosts, and
@@ -45,7 +47,6 @@ type Server struct {
 	store   store.Store
 	started time.Time
 	wake    chan struct{}
-	metrics *metrics.Registry
 	current atomic.Pointer[configured]
 }
 
@@ -61,11 +62,11 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, started: o.Now(), wake: make(chan struct{}, 1), metrics: new(metrics.Registry)}
+	s := &Server{options: o, started: o.Now(), wake: make(chan struct{}, 1)}
 	if s.store, err = backend.Open(ctx, cmp.Or(string(cfg.Store.URL), o.Store)); err != nil {
 		return nil, err
 	}
-	s.options.Shared, s.options.Metrics = s.store, metrics.NewNotifications(s.metrics, o.Now)
+	s.options.Shared, s.options.Metrics = s.store, new(metrics.Registry)
 	err = s.apply(ctx, cfg)
 	if err == nil {
 		err = s.registerPeer(ctx, s.started)
@@ -81,10 +82,11 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 // change of the store needs a restart of the process.
 func (s *Server) Reload(ctx context.Context) error {
 	cfg, err := s.options.Load()
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.apply(ctx, cfg)
 	}
-	if err := s.apply(ctx, cfg); err != nil {
+	if err != nil {
+		recordReload(s.options.Metrics, s.options.Now(), nil)
 		return err
 	}
 	defer s.Wake()
@@ -97,7 +99,7 @@ func (s *Server) apply(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	h, err := a.handler(api.Options{
-		Now: s.options.Now, Metrics: s.metrics, Reload: s.Reload, Started: s.started,
+		Now: s.options.Now, Metrics: s.options.Metrics, ProcessMetrics: s.options.ProcessMetrics, Reload: s.Reload, Started: s.started,
 		Flush: func(context.Context) error { s.Wake(); return nil },
 		Name:  s.options.Name, Address: s.options.Address, CORSOrigin: s.options.CORSOrigin, Peers: s.peers, Classic: s.options.Classic, RoutePrefix: s.options.RoutePrefix,
 	})
@@ -107,6 +109,7 @@ func (s *Server) apply(ctx context.Context, cfg *config.Config) error {
 	if old := s.current.Swap(&configured{app: a, handler: h}); old != nil {
 		time.AfterFunc(2*roundTimeout, old.app.disconnect) // its last round has ended by then
 	}
+	recordReload(s.options.Metrics, s.options.Now(), cfg)
 	return nil
 }
 

@@ -2,11 +2,13 @@ package app_test
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +65,72 @@ func TestServer(t *testing.T) {
 
 	stop()
 	ta.start() // for the cleanup
+}
+
+// TestServerMetrics checks that reloads, polls and ticks are in the metrics of a server.
+func TestServerMetrics(t *testing.T) {
+	ta := newTestApp(t)
+	ta.stop()
+	ta.setLag(nil)
+	text := configuration
+	load := func() (*config.Config, error) {
+		cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
+		return cfg, err
+	}
+	s, call, stop := ta.serve(load)
+	defer ta.start() // for the cleanup
+	defer stop()
+	value := func(name string) string {
+		t.Helper()
+		for line := range strings.Lines(call("GET", "/metrics", "")) {
+			if value, ok := strings.CutPrefix(line, name+" "); ok {
+				return strings.TrimSpace(value)
+			}
+		}
+		return "missing"
+	}
+	expect := func(when string, want map[string]string) {
+		t.Helper()
+		for name, want := range want {
+			if got := value(name); got != want {
+				t.Errorf("%s: got %s %s, want %s", when, name, got, want)
+			}
+		}
+	}
+	sum := md5.Sum([]byte(configuration)) // the first six bytes, the lowest first
+	hash := 0.0
+	for i := range 6 {
+		hash = hash*256 + float64(sum[5-i])
+	}
+	wantHash := strconv.FormatFloat(hash, 'g', -1, 64)
+	expect("at the start", map[string]string{
+		"alertmanager_config_last_reload_successful": "1", "alertmanager_config_hash": wantHash,
+		"alertmanager_cluster_enabled": "1", "alertmanager_cluster_members": "1",
+	})
+	for _, name := range []string{"alertmanager_config_last_reload_success_timestamp_seconds", "tocsin_last_tick_timestamp_seconds", `tocsin_poll_duration_seconds_count{cluster="orders"}`} {
+		got := value(name)
+		for end := time.Now().Add(10 * time.Second); got == "missing" && time.Now().Before(end); {
+			got = value(name) // the first round runs alongside
+		}
+		if got == "missing" {
+			t.Errorf("got no %s, want it after the first round", name)
+		}
+	}
+
+	text = "nonsense: 1\n"
+	if err := s.Reload(t.Context()); err == nil {
+		t.Error("faulty configuration: got no error, want one")
+	}
+	expect("after a failed reload", map[string]string{"alertmanager_config_last_reload_successful": "0", "alertmanager_config_hash": wantHash})
+
+	text = configuration + "\n# changed\n"
+	if err := s.Reload(t.Context()); err != nil {
+		t.Error(err)
+	}
+	expect("after a reload", map[string]string{"alertmanager_config_last_reload_successful": "1"})
+	if got := value("alertmanager_config_hash"); got == wantHash {
+		t.Errorf("after a reload: got the hash %s of the old file, want another", got)
+	}
 }
 
 // serve starts a Server and returns functions that call and stop it.

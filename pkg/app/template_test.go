@@ -25,7 +25,7 @@ func TestFailingTemplate(t *testing.T) {
 	registry := new(metrics.Registry)
 	a, err := app.New(t.Context(), cfg, app.Options{
 		Transport: app.Transport{Dial: ta.cloud.Network.DialContext, RootCAs: ta.cloud.Network.RootCAs()}, Now: time.Now,
-		Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "memory:", Metrics: metrics.NewNotifications(registry, time.Now),
+		Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "memory:", Metrics: registry,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,10 @@ type Config struct {
 	// Templates are glob patterns of template files. Load makes relative ones
 	// relative to the configuration's directory.
 	Templates []string `yaml:"templates,omitempty"`
+
+	// Hash is the hash of the file, as Alertmanager's metric alertmanager_config_hash
+	// has it.
+	Hash float64 `yaml:"-"`
 }
 
 // Intervals returns the time intervals of both keys.

@@ -100,6 +100,9 @@ func keysOf(prefix string, t reflect.Type, above []reflect.Type) []string {
 			keys = append(keys, keysOf(prefix, f.Type, append(above, t))...)
 			continue
 		}
+		if key == "-" {
+			continue
+		}
 		keys = append(keys, prefix+"."+key)
 		keys = append(keys, keysOf(prefix+"."+key, f.Type, append(above, t))...)
 	}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/md5"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"os"
@@ -54,27 +56,33 @@ func Find(lookup Lookup) (string, error) {
 // value that lookup returns. The error is a Faults with everything that is wrong, unless
 // the file cannot be read. Warnings are returned with and without an error.
 func Load(path string, lookup Lookup) (*Config, []Problem, error) {
-	c := defaults()
-	warnings, err := file(path, lookup).Load(c, c.validate)
-	return c.finish(path, warnings, err)
+	data, err := strict.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return Parse(path, data, lookup)
 }
 
 // Parse is Load for the content of the file.
 func Parse(path string, data []byte, lookup Lookup) (*Config, []Problem, error) {
 	c := defaults()
 	warnings, err := file(path, lookup).Parse(data, c, c.validate)
-	return c.finish(path, warnings, err)
+	return c.finish(path, data, warnings, err)
 }
 
 // Check is Load and also builds every channel, as is done at startup, so that faults of
 // templates are reported with their lines.
 func Check(path string, lookup Lookup) (*Config, []Problem, error) {
+	data, err := strict.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
 	c := defaults()
-	warnings, err := file(path, lookup).Load(c, func(f *setting.Faults) {
+	warnings, err := file(path, lookup).Parse(data, c, func(f *setting.Faults) {
 		c.validate(f)
 		c.buildChannels(f, path)
 	})
-	return c.finish(path, warnings, err)
+	return c.finish(path, data, warnings, err)
 }
 
 func file(path string, lookup Lookup) strict.File {
@@ -86,13 +94,21 @@ func (c *Config) validate(f *setting.Faults) {
 	c.Validate(f)
 }
 
-// finish returns the result of loading c from path.
-func (c *Config) finish(path string, warnings []Problem, err error) (*Config, []Problem, error) {
+// finish returns the result of loading c from data, the content of path.
+func (c *Config) finish(path string, data []byte, warnings []Problem, err error) (*Config, []Problem, error) {
 	if err != nil {
 		return nil, warnings, err
 	}
+	c.Hash = hash(data)
 	c.Templates = resolveTemplates(path, c.Templates)
 	return c, warnings, nil
+}
+
+// hash returns the hash of a file that Alertmanager exports: the first 48 bits of its
+// MD5, which a float64 holds exactly.
+func hash(data []byte) float64 {
+	sum := md5.Sum(data)
+	return float64(binary.LittleEndian.Uint64(append(sum[:6:6], 0, 0)))
 }
 
 // resolveTemplates makes relative patterns relative to the configuration's directory.

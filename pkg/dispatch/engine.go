@@ -29,8 +29,10 @@ type Engine struct {
 	style     render.Style
 	metrics   *metrics.Notifications
 	upstream  bool
-	log       *slog.Logger
-	batcher   *batcher
+	// inhibitRules is the number of configured rules.
+	inhibitRules int
+	log          *slog.Logger
+	batcher      *batcher
 }
 
 // Config configures an Engine. Its parts have passed their Validate.
@@ -61,7 +63,7 @@ type Config struct {
 func New(st store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	e := &Engine{
 		store: st, intervals: route.NewIntervals(c.TimeIntervals), silences: silence.New(st, c.Retention, silence.Limits{MaxSilences: c.MaxSilences, MaxSilenceSizeBytes: c.MaxSilenceSizeBytes}, log),
-		style: render.Style{ExternalURL: c.ExternalURL}, metrics: c.Metrics, upstream: c.Upstream, log: log,
+		style: render.Style{ExternalURL: c.ExternalURL}, metrics: c.Metrics, upstream: c.Upstream, inhibitRules: len(c.InhibitRules), log: log,
 	}
 	e.batcher = newBatcher(e.ingestBatch)
 	var err error

@@ -120,6 +120,17 @@ func (o *Outbox) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 	return all, nil
 }
 
+// CountDeadLetters returns the number of dead letters.
+func (o *Outbox) CountDeadLetters(ctx context.Context) (n int, err error) {
+	for page, err := range store.Pages(ctx, o.store, keyspace.DeadLetter, pageSize) {
+		if err != nil {
+			return 0, err
+		}
+		n += len(page)
+	}
+	return n, nil
+}
+
 // Resend moves a dead letter back into the outbox, due at now. Units that were
 // accepted are not sent again. The error is ErrDeadLetterNotFound for an unknown
 // id.

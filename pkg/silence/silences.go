@@ -136,8 +136,7 @@ func (ss *Silences) checkNumber(ctx context.Context, now time.Time) (store.Condi
 	}
 	kept := 0
 	for _, e := range c.entries {
-		// The store drops expired ones late.
-		if e.silence == nil || now.Before(e.silence.EndsAt.Add(ss.retention)) {
+		if ss.isKept(e, now) {
 			kept++
 		}
 	}
@@ -145,6 +144,27 @@ func (ss *Silences) checkNumber(ctx context.Context, now time.Time) (store.Condi
 		return store.Condition{}, fmt.Errorf("%w: %d (limit: %d)", ErrTooMany, kept, limit)
 	}
 	return store.Unchanged(store.Item{Version: c.touched}), nil
+}
+
+// isKept reports whether a stored silence counts: the store drops expired ones late.
+func (ss *Silences) isKept(e entry, now time.Time) bool {
+	return e.silence == nil || now.Before(e.silence.EndsAt.Add(ss.retention))
+}
+
+// Count returns the number of silences in each state at now. While no silence is set or
+// expired, by any instance, it reads one item.
+func (ss *Silences) Count(ctx context.Context, now time.Time) (map[State]int, error) {
+	c, err := ss.current(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	count := map[State]int{Active: 0, Pending: 0, Expired: 0}
+	for _, e := range c.entries {
+		if e.silence != nil && ss.isKept(e, now) {
+			count[e.silence.State(now)]++
+		}
+	}
+	return count, nil
 }
 
 // Expire ends a silence now. It does nothing to a silence that has expired. The

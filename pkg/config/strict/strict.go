@@ -53,18 +53,12 @@ type File struct {
 	ExplainKey func(in reflect.Type, key string) string
 }
 
-// Load decodes the file into the struct that v points to, and calls validate, also after
-// errors of decoding: it must accept that any value is missing. The error is a Faults,
-// unless the file cannot be read. After an error v must not be used.
-func (f File) Load(v any, validate func(*setting.Faults)) (warnings []Problem, err error) {
-	data, err := readBounded(f.Path, MaxSize)
-	if err != nil {
-		return nil, err
-	}
-	return f.Parse(data, v, validate)
-}
+// ReadFile reads a file of at most MaxSize bytes.
+func ReadFile(path string) ([]byte, error) { return readBounded(path, MaxSize) }
 
-// Parse is Load for the content of the file.
+// Parse decodes data, the content of the file, into the struct that v points to, and
+// calls validate, also after errors of decoding: it must accept that any value is
+// missing. The error is a Faults. After an error v must not be used.
 func (f File) Parse(data []byte, v any, validate func(*setting.Faults)) (warnings []Problem, err error) {
 	problems := f.problems(data, v, validate)
 	last := 1 + bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))

@@ -305,10 +305,10 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (strict.File{Path: filepath.Join(t.TempDir(), "gone.yaml")}).Load(&conf{}, (&conf{}).Validate); !errors.Is(err, os.ErrNotExist) {
+	if _, err := strict.ReadFile(filepath.Join(t.TempDir(), "gone.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: got %v, want os.ErrNotExist", err)
 	}
-	if _, err := (strict.File{Path: t.TempDir()}).Load(&conf{}, (&conf{}).Validate); err == nil {
+	if _, err := strict.ReadFile(t.TempDir()); err == nil {
 		t.Error("directory: got no error, want one")
 	}
 }

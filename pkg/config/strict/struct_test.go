@@ -23,9 +23,8 @@ func TestSecretFiles(t *testing.T) {
 	write("large", strings.Repeat("x", 64<<10+1))
 	load := func(text string) (*conf, string) {
 		t.Helper()
-		write("c.yaml", text)
 		c := &conf{}
-		_, err := strict.File{Path: filepath.Join(dir, "c.yaml"), Lookup: func(n string) (string, bool) { return dir, n == "DIR" }}.Load(c, c.Validate)
+		_, err := strict.File{Path: filepath.Join(dir, "c.yaml"), Lookup: func(n string) (string, bool) { return dir, n == "DIR" }}.Parse([]byte(text), c, c.Validate)
 		if err != nil {
 			return c, strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
 		}
