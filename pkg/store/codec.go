@@ -27,17 +27,30 @@ func Encode(key string, v any) (Change, error) {
 // An error means that the value is damaged or that a newer version wrote it; v may
 // then be half filled.
 func Decode(it Item, v any) (found bool, err error) {
-	if it.Version == 0 {
-		return false, nil
-	}
 	unmarshal := func(b []byte) error { return json.Unmarshal(b, v) }
 	if m, ok := v.(encoding.BinaryUnmarshaler); ok {
 		unmarshal = m.UnmarshalBinary
 	}
-	if err := unmarshal(it.Value); err != nil {
-		return false, fmt.Errorf("decode %s, which is damaged or was written by a newer version: %w", it.Key, err)
+	return DecodeWith(it, unmarshal)
+}
+
+// DecodeWith is Decode for a value in a form of its owner, which decode decodes. It is not
+// called for an absent key.
+func DecodeWith(it Item, decode func(value []byte) error) (found bool, err error) {
+	if err = it.err; err == nil && it.Version == 0 {
+		return false, nil
 	}
-	return true, nil
+	if err == nil {
+		err = decode(it.Value)
+	}
+	if err == nil {
+		return true, nil
+	}
+	err = fmt.Errorf("decode %s, which is damaged or was written by a newer version: %w", it.Key, err)
+	if it.report != nil {
+		it.report(it, err)
+	}
+	return false, err
 }
 
 // conflictAttempts is how often RetryOnConflict calls its function.

@@ -52,6 +52,10 @@
 //     again changes the version.
 //   - Order: List sorts by the bytes of keys; Due sorts by time, then by the bytes
 //     of keys.
+//   - One item that cannot be decoded, because it is damaged or a newer version wrote it,
+//     fails no call. It is returned with a version, without a value, and Decode returns
+//     the error; it can be replaced, deleted and rescheduled ([Reschedule]). If a queue and
+//     an item have different due times, the item is due at that of the queue.
 //   - Clocks: whether an item exists or is due never depends on a backend's clock. All
 //     times come from the caller and are kept to the millisecond, rounded down.
 //
@@ -77,5 +81,6 @@
 // behind it does that. A backend that loads, changes and writes back one document
 // fits too: an item's version is then the document's version at the item's last
 // change, and a collision of two writers that touches none of the expected keys is
-// retried inside Commit.
+// retried inside Commit. [Unreadable] makes the item of a stored form that the backend
+// cannot decode, and storetest.RunUnreadable tests it.
 package store

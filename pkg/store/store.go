@@ -57,9 +57,12 @@ type Item struct {
 	Key     string
 	Value   []byte // nil when the key is absent
 	Version uint64 // 0 when the key is absent
-	Due     time.Time
+	// Due is the time under which the item stands in its queue, zero for none.
+	Due time.Time
 
-	parts []string // keys of its parts; see WithLargeValues
+	parts  []string // keys of its parts; see WithLargeValues
+	err    error    // why it cannot be decoded; see Unreadable
+	report func(it Item, err error)
 }
 
 // Change is a write of one key, or only a condition on it.
@@ -77,22 +80,29 @@ type Change struct {
 	// If must hold for the whole commit to be applied. The zero Condition always
 	// holds.
 	If Condition
+
+	keep bool
 }
 
 // Writes reports whether the change does more than check its condition.
-func (c Change) Writes() bool { return c.Delete || c.Value != nil }
+func (c Change) Writes() bool { return c.Delete || c.Value != nil || c.keep }
+
+// KeepsStored reports whether the change moves the due time of a key and leaves what is
+// stored there as it is: Reschedule of an item that a backend cannot decode.
+func (c Change) KeepsStored() bool { return c.keep }
 
 // Condition is what a change expects of its key.
 type Condition struct {
 	set     bool
 	version uint64
-	parts   []string // of the item
+	parts   []string  // of the item
+	due     time.Time // of the item
 }
 
 // Unchanged returns the condition that the key still has the version of the item,
 // or is still absent.
 func Unchanged(it Item) Condition {
-	return Condition{set: true, version: it.Version, parts: it.parts}
+	return Condition{set: true, version: it.Version, parts: it.parts, due: it.Due}
 }
 
 // Absent returns the condition that the key does not exist.
@@ -105,6 +115,11 @@ func (c Condition) Holds(version uint64) bool { return !c.set || c.version == ve
 // Version returns the version that the condition expects (0 for an absent key), and
 // whether it expects any.
 func (c Condition) Version() (version uint64, set bool) { return c.version, c.set }
+
+// Due returns the due time that the item of Unchanged was read with. A commit removes the
+// key from there, too, if the stored item has another one: then the item or the queue is
+// damaged.
+func (c Condition) Due() time.Time { return c.due }
 
 // Conflict returns the error of a commit that failed because of key. It wraps
 // ErrConflict.

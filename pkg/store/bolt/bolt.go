@@ -44,11 +44,7 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	items := make([]store.Item, len(keys))
 	err := s.view(ctx, "get", func(b buckets) error {
 		for i, key := range keys {
-			it, err := b.get(key)
-			if err != nil {
-				return err
-			}
-			items[i] = it.export(key)
+			items[i] = export(key, b.items.Get([]byte(key)))
 		}
 		return nil
 	})
@@ -68,14 +64,9 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 			if len(items) >= limit || !strings.HasPrefix(key, prefix) {
 				break
 			}
-			if key == after {
-				continue
+			if key != after {
+				items = append(items, export(key, raw))
 			}
-			it, err := decode(raw)
-			if err != nil {
-				return err
-			}
-			items = append(items, it.export(key))
 		}
 		return nil
 	})
@@ -95,22 +86,21 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 		queue := []byte(kind + "/")
 		c := b.due.Cursor()
 		for entry, _ := c.Seek(queue); bytes.HasPrefix(entry, queue) && len(items) < limit; entry, _ = c.Next() {
-			at, rest, err := parseEntry(kind, entry)
-			if err != nil {
-				return err
+			at, rest, ok := parseEntry(kind, entry)
+			if !ok {
+				continue
 			}
 			if at.After(now) {
 				break
 			}
 			key := kind + "/" + rest
-			it, err := b.get(key)
-			if err != nil {
-				return err
+			raw := b.items.Get([]byte(key))
+			it := export(key, raw)
+			if raw == nil {
+				it = store.Unreadable(key, nil, at, errors.New("it is due, and is not there"))
 			}
-			if !it.due.Equal(at) {
-				return damagedError("the due index names %q, which is not due then", key)
-			}
-			items = append(items, it.export(key))
+			it.Due = at // the queue decides if the item has another time
+			items = append(items, it)
 		}
 		return nil
 	})
@@ -129,16 +119,16 @@ func (s *Store) NextDue(ctx context.Context, kinds ...string) (time.Time, error)
 	err := s.view(ctx, "next due", func(b buckets) error {
 		for _, kind := range kinds {
 			queue := []byte(kind + "/")
-			entry, _ := b.due.Cursor().Seek(queue)
-			if !bytes.HasPrefix(entry, queue) {
-				continue
-			}
-			at, _, err := parseEntry(kind, entry)
-			if err != nil {
-				return err
-			}
-			if next.IsZero() || at.Before(next) {
-				next = at
+			c := b.due.Cursor()
+			for entry, _ := c.Seek(queue); bytes.HasPrefix(entry, queue); entry, _ = c.Next() {
+				at, _, ok := parseEntry(kind, entry)
+				if !ok {
+					continue
+				}
+				if next.IsZero() || at.Before(next) {
+					next = at
+				}
+				break
 			}
 		}
 		return nil
@@ -205,19 +195,4 @@ func bucketsOf(tx *bbolt.Tx) buckets {
 		due:     tx.Bucket([]byte(dueBucket)),
 		expires: tx.Bucket([]byte(expiresBucket)),
 	}
-}
-
-// get returns the item of a key, the zero item if the key is absent. Its value is
-// valid only within the transaction.
-func (b buckets) get(key string) (item, error) {
-	raw := b.items.Get([]byte(key))
-	if raw == nil {
-		return item{}, nil
-	}
-	return decode(raw)
-}
-
-// export copies the item out of the transaction.
-func (it item) export(key string) store.Item {
-	return store.Item{Key: key, Value: bytes.Clone(it.value), Version: it.version, Due: it.due}
 }

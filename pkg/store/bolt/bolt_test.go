@@ -227,28 +227,48 @@ func callAll(t *testing.T, path string) error {
 	return errors.Join(list, due, next, commit, again, s.Close())
 }
 
-func TestItemOfNewerFormat(t *testing.T) {
-	path := newPath(t)
-	fill(t, path, 3)
-	s := mustOpen(t, path)
-	defer s.Close()
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(itemsBucket)).Put([]byte("a/00001"), []byte{2, 'n', 'e', 'w'})
+func TestUnreadable(t *testing.T) {
+	storetest.RunUnreadable(t, func(t *testing.T) (store.Store, func(key string, raw []byte)) {
+		s := mustOpen(t, newPath(t))
+		return s, func(key string, raw []byte) {
+			t.Helper()
+			if err := s.db.Update(func(tx *bbolt.Tx) error {
+				if raw == nil {
+					return tx.Bucket([]byte(itemsBucket)).Delete([]byte(key))
+				}
+				return tx.Bucket([]byte(itemsBucket)).Put([]byte(key), raw)
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
-	if err != nil {
+}
+
+// TestDueTimesDiffer: if the queue and the item have different due times, because one of
+// them is damaged, the item is due at the time in the queue until it is written.
+func TestDueTimesDiffer(t *testing.T) {
+	s := mustOpen(t, newPath(t))
+	defer mustClose(t, s)
+	if err := s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("x"), Due: noon}); err != nil {
 		t.Fatal(err)
 	}
-	_, get := s.Get(t.Context(), "a/00001")
-	_, list := s.List(t.Context(), "a/", "", 9)
-	_, due := s.Due(t.Context(), "a", noon, 9)
-	commit := s.Commit(t.Context(), noon, store.Change{Key: "a/00001", Value: []byte("old")})
-	for name, err := range map[string]error{"Get": get, "List": list, "Due": due, "Commit": commit} {
-		if err == nil || !strings.Contains(err.Error(), "format 2") || !strings.Contains(err.Error(), "newer") {
-			t.Errorf("%s: got %v, want an error that names format 2 and a newer version", name, err)
-		}
+	if err := s.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(itemsBucket)).Put([]byte("a/1"), item{version: 7, due: noon.AddDate(99, 0, 0), value: []byte("x")}.encode())
+	}); err != nil {
+		t.Fatal(err)
 	}
-	if err := s.Commit(t.Context(), noon, store.Change{Key: "a/00002", Value: []byte("x")}); err != nil {
-		t.Errorf("got %v from a commit that does not read the item, want no error", err)
+	items, err := s.Due(t.Context(), "a", noon, 9)
+	if err != nil || len(items) != 1 || !items[0].Due.Equal(noon) {
+		t.Fatalf("got %+v, %v, want a/1 due at noon", items, err)
+	}
+	if err := s.Commit(t.Context(), noon, store.Reschedule(items[0], noon.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if items, err := s.Due(t.Context(), "a", noon.Add(time.Minute), 9); err != nil || len(items) != 0 {
+		t.Errorf("got %+v, %v after it was rescheduled, want nothing due", items, err)
+	}
+	if next, err := s.NextDue(t.Context(), "a"); err != nil || !next.Equal(noon.Add(time.Hour)) {
+		t.Errorf("got %v, %v as the next due time, want %v", next, err, noon.Add(time.Hour))
 	}
 }
 

@@ -112,9 +112,8 @@ func (s *Store) runBatch(batch []*pendingCommit) {
 func (b buckets) apply(changes []store.Change) error {
 	old := make([]item, len(changes))
 	for i, c := range changes {
-		var err error
-		if old[i], err = b.get(c.Key); err != nil {
-			return err
+		if raw := b.items.Get([]byte(c.Key)); raw != nil {
+			old[i] = existing(raw)
 		}
 		if !c.If.Holds(old[i].version) {
 			return store.Conflict(c.Key)
@@ -128,9 +127,17 @@ func (b buckets) apply(changes []store.Change) error {
 		if !c.Writes() {
 			continue
 		}
-		if c.Delete {
+		if read := c.If.Due(); !read.Equal(old[i].due) {
+			if err := moveEntry(b.due, dueEntry(c.Key, read), nil); err != nil {
+				return err
+			}
+		}
+		switch {
+		case c.Delete:
 			err = b.remove(c.Key, old[i])
-		} else {
+		case c.KeepsStored():
+			err = moveEntry(b.due, nil, dueEntry(c.Key, c.Due))
+		default:
 			err = b.put(c.Key, old[i], item{version: version, due: c.Due, expires: c.Expires, value: c.Value})
 		}
 		if err != nil {
@@ -174,26 +181,31 @@ func moveEntry(index *bbolt.Bucket, from, to []byte) (err error) {
 
 // dropExpired removes up to expiredPerCommit items that have expired.
 func (b buckets) dropExpired(now time.Time) error {
-	var keys []string
+	var entries [][]byte
 	c := b.expires.Cursor()
-	for entry, _ := c.First(); entry != nil && len(keys) < expiredPerCommit; entry, _ = c.Next() {
-		at, key, err := parseEntry("", entry)
-		if err != nil {
-			return err
-		}
+	for entry, _ := c.First(); entry != nil && len(entries) < expiredPerCommit; entry, _ = c.Next() {
+		at, _, ok := parseEntry("", entry)
 		// Stored times are rounded down to the millisecond; wait for the next one
 		// so that no item goes early.
-		if at.Add(time.Millisecond).After(now) {
+		if ok && at.Add(time.Millisecond).After(now) {
 			break
 		}
-		keys = append(keys, key)
+		entries = append(entries, bytes.Clone(entry))
 	}
-	for _, key := range keys {
-		it, err := b.get(key)
-		if err != nil {
+	for _, entry := range entries {
+		if err := b.expires.Delete(entry); err != nil {
 			return err
 		}
-		if err := b.remove(key, it); err != nil {
+		at, key, _ := parseEntry("", entry)
+		raw := b.items.Get([]byte(key))
+		if raw == nil {
+			continue
+		}
+		it, err := decode(raw)
+		if err == nil && !it.expires.Equal(at) {
+			continue // the entry is damaged
+		}
+		if err := b.remove(key, existing(raw)); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,9 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,11 +39,11 @@ func (it item) encode() []byte {
 func decode(raw []byte) (item, error) {
 	switch {
 	case len(raw) == 0:
-		return item{}, damagedError("an empty item")
+		return item{}, errors.New("it is empty")
 	case raw[0] != format:
-		return item{}, fmt.Errorf("an item has format %d, this Tocsin reads %d: was the file written by a newer one?", raw[0], format)
+		return item{}, fmt.Errorf("it has format %d, this Tocsin reads %d", raw[0], format)
 	case len(raw) < header:
-		return item{}, damagedError("an item of %d bytes", len(raw))
+		return item{}, fmt.Errorf("it has %d bytes, fewer than its header", len(raw))
 	}
 	it := item{
 		version: binary.BigEndian.Uint64(raw[1:]),
@@ -50,7 +52,7 @@ func decode(raw []byte) (item, error) {
 		value:   raw[header:],
 	}
 	if it.version == 0 {
-		return item{}, damagedError("an item without a version")
+		return item{}, errors.New("it has no version")
 	}
 	return it, nil
 }
@@ -65,13 +67,14 @@ func indexEntry(queue string, at time.Time, rest string) []byte {
 	return append(entry, rest...)
 }
 
-// parseEntry returns the time and the rest of an entry of the queue.
-func parseEntry(queue string, entry []byte) (at time.Time, rest string, err error) {
+// parseEntry returns the time and the rest of an entry of the queue, and false for one
+// that is too short to have a time.
+func parseEntry(queue string, entry []byte) (at time.Time, rest string, ok bool) {
 	start := len(queue) + 1
 	if len(entry) < start+8 {
-		return time.Time{}, "", damagedError("an index entry of %d bytes", len(entry))
+		return time.Time{}, "", false
 	}
-	return unixMilli(binary.BigEndian.Uint64(entry[start:]) ^ 1<<63), string(entry[start+8:]), nil
+	return unixMilli(binary.BigEndian.Uint64(entry[start:]) ^ 1<<63), string(entry[start+8:]), true
 }
 
 // dueEntry returns the entry of a key in the due index, nil when due is zero.
@@ -97,4 +100,27 @@ func unixMilli(ms uint64) time.Time { return time.UnixMilli(int64(ms)).UTC() }
 // damagedError returns the error for content that no Tocsin has written.
 func damagedError(format string, args ...any) error {
 	return fmt.Errorf("damaged: "+format+": restore it from a backup, or move it away to begin with an empty store", args...)
+}
+
+// export copies the item of a key out of the transaction. raw is its stored form, nil for
+// none; an item that cannot be decoded is marked as such.
+func export(key string, raw []byte) store.Item {
+	it, err := decode(raw)
+	switch {
+	case raw == nil:
+		return store.Item{Key: key}
+	case err != nil:
+		return store.Unreadable(key, raw, time.Time{}, err)
+	}
+	return store.Item{Key: key, Value: bytes.Clone(it.value), Version: it.version, Due: it.due}
+}
+
+// existing returns what a commit must know of the stored form of an item, nil for none. Of
+// one that cannot be decoded that is the version only.
+func existing(raw []byte) item {
+	it, err := decode(raw)
+	if err != nil {
+		return item{version: store.RawVersion(raw)}
+	}
+	return it
 }

@@ -27,13 +27,13 @@ func TestIndexEntryOrder(t *testing.T) {
 	if !slices.IsSortedFunc(want, bytes.Compare) {
 		t.Errorf("got entries that are not sorted: %x", want)
 	}
-	when, rest, err := parseEntry("a", want[6])
-	if err != nil || rest != "x/y" || !when.Equal(at(256)) {
-		t.Errorf("got %v, %q, %v, want the time and the rest of the entry", when, rest, err)
+	when, rest, ok := parseEntry("a", want[6])
+	if !ok || rest != "x/y" || !when.Equal(at(256)) {
+		t.Errorf("got %v, %q, %v, want the time and the rest of the entry", when, rest, ok)
 	}
-	when, rest, err = parseEntry("", expiresEntry("a/x", at(-7)))
-	if err != nil || rest != "a/x" || !when.Equal(at(-7)) {
-		t.Errorf("got %v, %q, %v, want the time and the rest of the entry", when, rest, err)
+	when, rest, ok = parseEntry("", expiresEntry("a/x", at(-7)))
+	if !ok || rest != "a/x" || !when.Equal(at(-7)) {
+		t.Errorf("got %v, %q, %v, want the time and the rest of the entry", when, rest, ok)
 	}
 }
 
@@ -62,8 +62,8 @@ func FuzzParseEntry(f *testing.F) {
 	f.Add("a", []byte("a/"))
 	f.Add("a", dueEntry("a/b", time.UnixMilli(5)))
 	f.Fuzz(func(t *testing.T, queue string, entry []byte) {
-		at, rest, err := parseEntry(queue, entry)
-		if err != nil || !bytes.HasPrefix(entry, []byte(queue+"/")) {
+		at, rest, ok := parseEntry(queue, entry)
+		if !ok || !bytes.HasPrefix(entry, []byte(queue+"/")) {
 			return
 		}
 		if again := indexEntry(queue, at, rest); !bytes.Equal(again, entry) {

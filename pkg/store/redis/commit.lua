@@ -5,25 +5,30 @@
 -- and then for each change:
 --   key
 --   condition: the expected version, 0 for an absent key, empty for none
---   action: set, delete, or empty for a condition only
---   item, due, expires: for set, as item.go encodes them; empty for none
+--   read: the due time that the item was read with, empty for none
+--   action: set, delete, keep (only move the due time), or empty for a condition only
+--   item, due, expires: as item.go encodes them; empty for none
 --
--- Returns 0, or the number of the first change whose condition does not hold, or
--- minus the number of a change whose key holds an item of another format.
+-- Returns 0, or the number of the first change whose condition does not hold.
 
 local items, keys, due, expires = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local FIRST, FIELDS = 3, 6
+local FIRST, FIELDS = 3, 7
 
 -- Redis keeps the writes that a script made before it failed. So everything that can
 -- fail comes before the first write: ZCARD fails for a key of another type, and a
 -- Redis that cannot write rejects the first write.
 for i = 2, 4 do redis.call('ZCARD', KEYS[i]) end
 
--- read returns the version and the due time of an item, nil for another format.
+-- read returns the version and the due time of an item. Of one that item.go cannot
+-- decode it returns the version that store.RawVersion gives it, and no due time.
 local function read(key)
   local raw = redis.call('HGET', items, key)
   if not raw then return '0', '' end
-  return string.match(raw, '^1 (%d+) (%x*)\n')
+  local version, time = string.match(raw, '^1 ([1-9]%d*) (%x*)\n')
+  if version and (#version < 20 or #version == 20 and version <= '18446744073709551615') and (#time == 0 or #time == 16) then
+    return version, time
+  end
+  return string.format('%.0f', tonumber(string.sub(redis.sha1hex(raw), 1, 13), 16) + 1), ''
 end
 
 -- move replaces a key's due time, empty for none, in the due index.
@@ -54,22 +59,22 @@ end
 
 local was = {}
 for i = FIRST, #ARGV, FIELDS do
-  local number = (i - FIRST) / FIELDS + 1
   local version, time = read(ARGV[i])
-  if not version then return -number end
-  if ARGV[i + 1] ~= '' and ARGV[i + 1] ~= version then return number end
+  if ARGV[i + 1] ~= '' and ARGV[i + 1] ~= version then return (i - FIRST) / FIELDS + 1 end
   was[i] = time
 end
 
 for i = FIRST, #ARGV, FIELDS do
-  local key, action = ARGV[i], ARGV[i + 2]
-  if action == 'set' then set(key, was[i], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]) end
+  local key, seen, action, item, time, expiry = ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
+  if action ~= '' and seen ~= was[i] then move(key, seen, '') end
+  if action == 'set' then set(key, was[i], item, time, expiry) end
   if action == 'delete' then drop(key, was[i]) end
+  if action == 'keep' then move(key, '', time) end
 end
 
 local expired = redis.call('ZRANGEBYSCORE', expires, '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, key in ipairs(expired) do
-  local version, time = read(key)
-  if version then drop(key, time) end
+  local _, time = read(key)
+  drop(key, time)
 end
 return 0

@@ -10,6 +10,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/storetest"
 )
 
 // TestWritesRejected: while the server rejects writes, the error of a commit names the
@@ -107,35 +108,26 @@ func TestKeyOfAnotherProgram(t *testing.T) {
 	}
 }
 
-func TestItemOfNewerFormat(t *testing.T) {
+func TestUnreadable(t *testing.T) {
 	server := newServer(t)
-	s := server.open()
-	for text, want := range map[string]string{
-		"2_3_whatever": `the item of "a/1" is not in format 1`,
-		"cats":         `the item of "a/1" is not in format 1`,
-	} {
-		mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, set("a/2", "two"))
-		server.MustCommand("HSET {tocsin}:items a/1 " + text)
-		for name, call := range storeCalls(s) {
-			err := call(t.Context())
-			if name == "NextDue" {
-				continue
+	storetest.RunUnreadable(t, func(t *testing.T) (store.Store, func(key string, raw []byte)) {
+		return server.openEmpty(), func(key string, raw []byte) {
+			t.Helper()
+			c, err := redis.Dial("tcp", server.Addr)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s of %q: got %v, want a lasting error with %q", name, text, err, want)
+			defer c.Close()
+			if raw == nil {
+				_, err = c.Do("HDEL", itemsKey, key)
+			} else {
+				_, err = c.Do("HSET", itemsKey, key, raw)
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
-		mustCommit(t, s, set("a/2", "x")) // a commit that does not read the item works
-		server.MustCommand("FLUSHALL")
-	}
-
-	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon})
-	server.MustCommand("HDEL {tocsin}:items a/1")
-	for _, name := range []string{"List", "Due"} {
-		if err := storeCalls(s)[name](t.Context()); err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), "a/1") {
-			t.Errorf("%s: got %v for an index entry without an item, want \"damaged\" and the key", name, err)
-		}
-	}
+	})
 }
 
 // TestExplain has error replies of Redis 7.0, and of Redis 6.2 where they begin with ERR.

@@ -24,22 +24,36 @@ func encode(version, due string, value []byte) []byte {
 
 // decode decodes the entry of a key in the items hash.
 func decode(key string, raw []byte) (store.Item, error) {
-	head, value, _ := bytes.Cut(raw, []byte("\n"))
+	head, value, complete := bytes.Cut(raw, []byte("\n"))
 	written, rest, _ := strings.Cut(string(head), " ")
 	if written != format {
-		return store.Item{}, formatError(key)
+		return store.Item{}, fmt.Errorf("it is not in format %s, which this Tocsin reads", format)
 	}
-	version, due, _ := strings.Cut(rest, " ")
+	version, due, separated := strings.Cut(rest, " ")
 	it := store.Item{Key: key, Value: value}
 	var err1, err2 error
 	it.Version, err1 = strconv.ParseUint(version, 10, 64)
 	if due != "" {
 		it.Due, err2 = parseTime(due)
 	}
-	if errors.Join(err1, err2) != nil || it.Version == 0 {
-		return store.Item{}, damagedError("the item of %q cannot be decoded", key)
+	// commit.lua compares versions as text, so there must be one form of each.
+	if err := errors.Join(err1, err2); err != nil || !complete || !separated || it.Version == 0 || version[0] == '0' {
+		return store.Item{}, errors.New("its first line is damaged")
 	}
 	return it, nil
+}
+
+// readable decodes the entry of a key in the items hash, nil if an index has the key and
+// the hash has not. An item that cannot be decoded is marked as such.
+func readable(key string, raw []byte) store.Item {
+	if raw == nil {
+		return store.Unreadable(key, nil, time.Time{}, errors.New("an index has it, and it is not there"))
+	}
+	it, err := decode(key, raw)
+	if err != nil {
+		return store.Unreadable(key, raw, time.Time{}, err)
+	}
+	return it
 }
 
 // timeText returns a time in milliseconds as text that sorts like the time.
@@ -53,7 +67,7 @@ const timeLen = 16
 func parseTime(text string) (time.Time, error) {
 	ms, err := strconv.ParseUint(text, 16, 64)
 	if err != nil || len(text) != timeLen {
-		return time.Time{}, damagedError("%q is not a time", text)
+		return time.Time{}, fmt.Errorf("%q is not a time", text)
 	}
 	return time.UnixMilli(int64(ms ^ 1<<63)).UTC(), nil
 }
@@ -78,18 +92,7 @@ func keyOffset(kind string) int { return len(queuePrefix(kind)) + timeLen + 1 }
 // entryTime returns the time of an entry of the kind.
 func entryTime(kind, entry string) (time.Time, error) {
 	if len(entry) < keyOffset(kind) {
-		return time.Time{}, damagedError("the due index has an entry %q", entry)
+		return time.Time{}, fmt.Errorf("damaged: the due index has an entry %q", entry)
 	}
 	return parseTime(entry[len(queuePrefix(kind)) : keyOffset(kind)-1])
-}
-
-// formatError returns the error for an item of another format.
-func formatError(key string) error {
-	return fmt.Errorf("the item of %q is not in format %s, which this Tocsin reads: was it written by a newer one?", key, format)
-}
-
-// damagedError returns the error for content that no Tocsin has written.
-func damagedError(text string, args ...any) error {
-	args = append(args, itemsKey, keysKey, dueKey, expiresKey)
-	return fmt.Errorf("damaged: "+text+": restore Redis from a backup, or delete %s, %s, %s and %s to begin with an empty store", args...)
 }

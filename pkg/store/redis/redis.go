@@ -81,11 +81,8 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Item, error) {
 	}
 	items := make([]store.Item, len(keys))
 	for i, raw := range found {
-		if items[i].Key = keys[i]; raw == nil {
-			continue
-		}
-		if items[i], err = decode(keys[i], raw); err != nil {
-			return nil, s.wrapError("get", err)
+		if items[i].Key = keys[i]; raw != nil {
+			items[i] = readable(keys[i], raw)
 		}
 	}
 	return items, nil
@@ -97,11 +94,15 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	if after >= prefix {
 		from = "(" + after
 	}
-	items, err := s.readRange(ctx, keysKey, from, prefixEnd(prefix), limit, 0)
+	entries, items, err := s.readRange(ctx, keysKey, from, prefixEnd(prefix), limit, 0)
 	if err != nil {
 		return nil, s.wrapError("list", err)
 	}
-	return items, nil
+	listed := make([]store.Item, len(entries))
+	for i, key := range entries {
+		listed[i] = readable(key, items[i])
+	}
+	return listed, nil
 }
 
 // Due returns the items of a kind that are due.
@@ -109,11 +110,21 @@ func (s *Store) Due(ctx context.Context, kind string, now time.Time, limit int) 
 	if err := store.CheckKinds(kind); err != nil {
 		return nil, err
 	}
-	items, err := s.readRange(ctx, dueKey, "["+queuePrefix(kind), prefixEnd(queuePrefix(kind)+timeText(now)), limit, keyOffset(kind))
+	entries, items, err := s.readRange(ctx, dueKey, "["+queuePrefix(kind), prefixEnd(queuePrefix(kind)+timeText(now)), limit, keyOffset(kind))
 	if err != nil {
 		return nil, s.wrapError("due", err)
 	}
-	return items, nil
+	due := make([]store.Item, 0, len(entries))
+	for i, entry := range entries {
+		at, err := entryTime(kind, entry)
+		if err != nil {
+			continue // no Tocsin wrote it
+		}
+		it := readable(entry[keyOffset(kind):], items[i])
+		it.Due = at // the queue decides if the item has another time
+		due = append(due, it)
+	}
+	return due, nil
 }
 
 // NextDue returns the earliest due time of the kinds.
@@ -147,33 +158,33 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 	switch {
 	case err != nil:
 		return s.wrapError("commit", err)
-	case n > len(changes) || n < -len(changes):
+	case n > len(changes) || n < 0:
 		return s.wrapError("commit", errUnexpectedReply)
 	case n > 0:
 		return s.wrapError("commit", store.Conflict(changes[n-1].Key))
-	case n < 0:
-		return s.wrapError("commit", formatError(changes[-n-1].Key))
 	}
 	return nil
 }
 
 // scriptArgs returns the arguments of commit.lua for a change.
 func scriptArgs(c store.Change, version string) []any {
-	args := []any{c.Key, "", "", "", "", ""}
+	condition, action, item, expires := "", "", []byte(nil), ""
 	if known, set := c.If.Version(); set {
-		args[1] = strconv.FormatUint(known, 10)
+		condition = strconv.FormatUint(known, 10)
 	}
+	due := dueText(c.Due)
 	switch {
 	case c.Delete:
-		args[2] = "delete"
+		action = "delete"
+	case c.KeepsStored():
+		action = "keep"
 	case c.Writes():
-		due := dueText(c.Due)
-		args[2], args[3], args[4] = "set", encode(version, due, c.Value), due
+		action, item = "set", encode(version, due, c.Value)
 		if !c.Expires.IsZero() {
-			args[5] = c.Expires.UnixMilli()
+			expires = strconv.FormatInt(c.Expires.UnixMilli(), 10)
 		}
 	}
-	return args
+	return []any{c.Key, condition, dueText(c.If.Due()), action, item, due, expires}
 }
 
 // newVersion returns a random version.
@@ -186,11 +197,11 @@ func newVersion() string {
 // Close closes the connections.
 func (s *Store) Close() error { return s.client.close() }
 
-// readRange returns the items of up to limit entries of an index, from min to max in
-// the notation of ZRANGEBYLEX. The keys begin at offset in the entries.
-func (s *Store) readRange(ctx context.Context, index, min, max string, limit, offset int) ([]store.Item, error) {
+// readRange returns up to limit entries of an index, from min to max in the notation of
+// ZRANGEBYLEX, and their stored items. The keys begin at offset in the entries.
+func (s *Store) readRange(ctx context.Context, index, min, max string, limit, offset int) (entries []string, items [][]byte, err error) {
 	if limit <= 0 {
-		return nil, ctx.Err() // Redis takes a negative limit for no limit
+		return nil, nil, ctx.Err() // Redis takes a negative limit for no limit
 	}
 	reply, err := redis.ByteSlices(s.client.read(ctx, func(c redis.Conn) (any, error) {
 		return s.rangeScript.DoContext(ctx, c, itemsKey, index, min, max, limit, offset)
@@ -199,19 +210,12 @@ func (s *Store) readRange(ctx context.Context, index, min, max string, limit, of
 		err = errUnexpectedReply
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	items := make([]store.Item, len(reply)/2)
-	for i := range items {
-		entry, raw := string(reply[2*i]), reply[2*i+1]
-		if raw == nil || len(entry) < offset {
-			return nil, damagedError("%s has an entry %q without an item", index, entry)
-		}
-		if items[i], err = decode(entry[offset:], raw); err != nil {
-			return nil, err
-		}
+	for i := 0; i < len(reply); i += 2 {
+		entries, items = append(entries, string(reply[i])), append(items, reply[i+1])
 	}
-	return items, nil
+	return entries, items, nil
 }
 
 // nextDue returns the earliest due time of the kinds, zero for none.
