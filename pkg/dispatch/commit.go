@@ -16,7 +16,7 @@ import (
 // notifications.
 func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flushPlan) ([]*outbox.Entry, error) {
 	if p.onlyDue {
-		return nil, e.store.Commit(ctx, now, store.Change{Key: g.item.Key, Value: g.item.Value, Due: p.due, If: store.Unchanged(g.item)})
+		return nil, e.store.Commit(ctx, now, store.Reschedule(g.item, p.due))
 	}
 	changes, err := removeMembers(now, g.id, p.remove)
 	if err != nil {

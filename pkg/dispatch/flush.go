@@ -114,7 +114,7 @@ func (e *Engine) flush(ctx context.Context, now time.Time, item store.Item, mute
 
 // deferGroup makes a group that cannot be flushed due later.
 func (e *Engine) deferGroup(ctx context.Context, now time.Time, it store.Item) error {
-	err := e.store.Commit(ctx, now, store.Change{Key: it.Key, Value: it.Value, Due: now.Add(route.DefaultGroupInterval), If: store.Unchanged(it)})
+	err := e.store.Commit(ctx, now, store.Reschedule(it, now.Add(route.DefaultGroupInterval)))
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}

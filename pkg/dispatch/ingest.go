@@ -215,14 +215,15 @@ func (e *Engine) headerChanges(ctx context.Context, now time.Time, updates group
 	changes := make([]store.Change, len(items))
 	for i, it := range items {
 		u := updates[it.Key[len(keyspace.Group):]]
-		if it.Version != 0 {
+		if it.Value != nil {
 			due := it.Due
 			if u.flushNow && now.Before(due) {
 				due = now
 			}
-			changes[i] = store.Change{Key: it.Key, Value: it.Value, Due: due, If: store.Unchanged(it)}
+			changes[i] = store.Reschedule(it, due)
 			continue
 		}
+		// There is none, or one that the store cannot decode.
 		// group_wait counts from now. As in Alertmanager there is none for an alert
 		// that started longer ago than that.
 		h := newHeader(u.Group, now.Add(u.wait))
@@ -233,7 +234,7 @@ func (e *Engine) headerChanges(ctx context.Context, now time.Time, updates group
 		if err != nil {
 			return nil, err
 		}
-		c.If, c.Due = store.Absent(), h.NextFlush
+		c.If, c.Due = store.Unchanged(it), h.NextFlush
 		changes[i] = c
 	}
 	return changes, nil

@@ -123,6 +123,14 @@ func TestStoreDoesNotGrow(t *testing.T) {
 // fails the test if there is none.
 func (e *env) damage(prefix, value string) {
 	e.t.Helper()
+	if value == undecodable {
+		damaged := &storetest.Damaged{Store: e.store}
+		if n, err := damaged.Damage(e.t.Context(), prefix); err != nil || n == 0 {
+			e.t.Fatalf("%s: got %d items and %v, want some", prefix, n, err)
+		}
+		e.store = damaged
+		return
+	}
 	items, err := e.store.List(e.t.Context(), prefix, "", 1000)
 	if err != nil || len(items) == 0 {
 		e.t.Fatalf("%s: got %d items and %v, want some", prefix, len(items), err)
@@ -135,8 +143,10 @@ func (e *env) damage(prefix, value string) {
 }
 
 // unreadable are values that no version wrote, or a later one: not JSON, JSON of
-// another form, another binary form, nothing.
-var unreadable = []string{"{", `{"at":5,"grid":5,"endsAt":5,"alerts":5,"since":5,"startsAt":5}`, "\x63\x00\x00later", ""}
+// another form, another binary form, nothing, and an item that the backend cannot decode.
+var unreadable = []string{"{", `{"at":5,"grid":5,"endsAt":5,"alerts":5,"since":5,"startsAt":5}`, "\x63\x00\x00later", "", undecodable}
+
+const undecodable = "undecodable"
 
 // TestUnreadableItems damages the items of one kind at a time. Other groups are
 // notified as usual, and so is the item's own as far as it is known.

@@ -217,7 +217,7 @@ func (w *Watcher) checkHost(ctx context.Context, now time.Time, h *Host, it stor
 	if h == nil {
 		return []store.Change{deleteUnchanged(it)}, nil, nil
 	}
-	checked := store.Change{Key: it.Key, Value: it.Value, If: store.Unchanged(it)} // no longer due
+	checked := store.Reschedule(it, time.Time{})
 	var b heartbeat
 	if _, err := store.Decode(it, &b); err != nil {
 		w.Log.Error("heartbeat cannot be read: the host is not checked until it reports again", "host", h.ID, "err", err)

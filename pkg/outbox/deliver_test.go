@@ -13,6 +13,7 @@ import (
 	"tocsin/pkg/outbox/outboxtest"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
+	"tocsin/pkg/store/storetest"
 )
 
 // receiverAndFallback returns the receiver "ops", whose fallback is the receiver
@@ -269,7 +270,7 @@ func TestOneIntegrationWaits(t *testing.T) {
 // TestUnreadableEntry checks that an entry which cannot be read is put off, for a
 // newer version to deliver, and delays nothing else.
 func TestUnreadableEntry(t *testing.T) {
-	for _, value := range []string{"{", `{"since":5,"alerts":5}`, "\x63\x00\x00later", ""} {
+	for _, value := range []string{"{", `{"since":5,"alerts":5}`, "\x63\x00\x00later", "", "undecodable"} {
 		t.Run(value, func(t *testing.T) {
 			c := &outboxtest.Channel{}
 			e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
@@ -279,7 +280,14 @@ func TestUnreadableEntry(t *testing.T) {
 			if err != nil || len(entries) != 1 {
 				t.Fatalf("got %d entries and %v, want 1", len(entries), err)
 			}
-			if err := e.store.Commit(t.Context(), at(0), store.Change{Key: entries[0].Key, Value: []byte(value), Due: entries[0].Due}); err != nil {
+			if value == "undecodable" {
+				damaged := &storetest.Damaged{Store: e.store}
+				if n, err := damaged.Damage(t.Context(), keyspace.Outbox); err != nil || n != 1 {
+					t.Fatalf("got %d entries and %v, want 1", n, err)
+				}
+				e.store = damaged
+				e.reopen()
+			} else if err := e.store.Commit(t.Context(), at(0), store.Change{Key: entries[0].Key, Value: []byte(value), Due: entries[0].Due}); err != nil {
 				t.Fatal(err)
 			}
 			e.notify(at(10), "b")

@@ -60,7 +60,7 @@ func (o *Outbox) leaseDue(ctx context.Context, now time.Time) ([]*Entry, error) 
 			if _, err := store.Decode(it, e); err != nil {
 				// A newer version may have written it and can deliver it.
 				o.log.Error("cannot read a pending notification; it is retried later", "key", it.Key, "err", err)
-				changes[i] = store.Change{Key: it.Key, Value: it.Value, Due: now.Add(unreadableRetry), If: store.Unchanged(it)}
+				changes[i] = store.Reschedule(it, now.Add(unreadableRetry))
 				continue
 			}
 			if changes[i], err = e.leaseChange(now); err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,8 +96,7 @@ func splitLarge(c Change) []Change {
 }
 
 // join replaces the values of items by the whole values. An item that was replaced since
-// it was read is read again. One whose parts are missing keeps its value, which Decode
-// rejects.
+// it was read is read again. Decode rejects one of which a part is missing.
 func (l *largeValues) join(ctx context.Context, items []Item, err error) ([]Item, error) {
 	for i := 0; i < len(items) && err == nil; i++ {
 		it := &items[i]
@@ -105,7 +105,11 @@ func (l *largeValues) join(ctx context.Context, items []Item, err error) ([]Item
 				break
 			}
 			var latest []Item
-			if latest, err = l.Store.Get(ctx, it.Key); err != nil || latest[0].Version == it.Version {
+			if latest, err = l.Store.Get(ctx, it.Key); err != nil {
+				break
+			}
+			if latest[0].Version == it.Version {
+				it.Value, it.parts, it.err = nil, nil, errors.New("a part of its value is missing")
 				break
 			}
 			*it = latest[0]

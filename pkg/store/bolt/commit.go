@@ -136,7 +136,7 @@ func (b buckets) apply(changes []store.Change) error {
 		case c.Delete:
 			err = b.remove(c.Key, old[i])
 		case c.KeepsStored():
-			err = moveEntry(b.due, nil, dueEntry(c.Key, c.Due))
+			err = moveEntry(b.due, dueEntry(c.Key, old[i].due), dueEntry(c.Key, c.Due))
 		default:
 			err = b.put(c.Key, old[i], item{version: version, due: c.Due, expires: c.Expires, value: c.Value})
 		}

@@ -148,6 +148,9 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 	}
 	s.version++
 	for _, c := range changes {
+		if c.KeepsStored() {
+			c.Value, c.Expires = s.items[c.Key].Value, s.items[c.Key].expires
+		}
 		if c.Writes() {
 			s.remove(c.Key)
 		}

@@ -69,7 +69,7 @@ for i = FIRST, #ARGV, FIELDS do
   if action ~= '' and seen ~= was[i] then move(key, seen, '') end
   if action == 'set' then set(key, was[i], item, time, expiry) end
   if action == 'delete' then drop(key, was[i]) end
-  if action == 'keep' then move(key, '', time) end
+  if action == 'keep' then move(key, was[i], time) end
 end
 
 local expired = redis.call('ZRANGEBYSCORE', expires, '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
