@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,9 +50,9 @@ func StartTencentCloud(t *testing.T, host string) (*tencentcloud.Cloud, *notify.
 }
 
 // NewPhoneVendor returns cloud as the vendor of config, which configures SMS or voice
-// calls. action is the API's action that delivers a message; texts returns the texts of
-// all delivered messages.
-func NewPhoneVendor[C ChannelConfig](cloud *tencentcloud.Cloud, env *notify.Env, config C, action string, texts func() []string) *Vendor[C] {
+// calls. action is the API's action that delivers a message, inbox the inbox of the
+// delivered ones, and text the text of one.
+func NewPhoneVendor[C ChannelConfig, M any](cloud *tencentcloud.Cloud, env *notify.Env, config C, action string, inbox func() []M, text func(M) string) *Vendor[C] {
 	cloud.LimitRate(1e6)
 	return &Vendor[C]{
 		Env: env, Config: config, Fake: cloud,
@@ -59,17 +60,14 @@ func NewPhoneVendor[C ChannelConfig](cloud *tencentcloud.Cloud, env *notify.Env,
 			cloud.Inject(tencentcloud.Fault{Action: action, Times: times, Do: h})
 		},
 		Requests: func() int { return cloud.Count("") },
-		Received: func(skip int) []Received {
-			var out []Received
-			for _, text := range texts()[skip:] {
-				out = append(out, Received{Text: text, Markup: map[string]int{
-					"brackets": strings.Count(text, "【"),
-					"links":    strings.Count(text, "://") + strings.Count(text, "www."),
-					"lines":    strings.Count(text, "\n") + strings.Count(text, "\r"),
-				}})
-			}
-			return out
-		},
+		Received: ReceivedFrom(inbox, func(_ int, m M) Received {
+			text := text(m)
+			return Received{Text: text, Markup: map[string]int{
+				"brackets": strings.Count(text, "【"),
+				"links":    strings.Count(text, "://") + strings.Count(text, "www."),
+				"lines":    strings.Count(text, "\n") + strings.Count(text, "\r"),
+			}}
+		}),
 	}
 }
 
@@ -83,19 +81,39 @@ func PhoneNotification() *alert.Notification {
 	})
 }
 
-// UseRoleKey sets the environment variables of the temporary key of a function's role, and
-// makes cloud accept that key.
-func UseRoleKey(t *testing.T, cloud *tencentcloud.Cloud) {
-	t.Helper()
-	cloud.SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
-	t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
-	t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
-	t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
+// PhoneKeys points to the keys of a configuration that the contract changes.
+type PhoneKeys struct {
+	SecretID   *string
+	SecretKey  *setting.Secret
+	To, Params *[]string
 }
 
-// TencentKeyErrors are the errors of a key that the vendor does not accept. set
-// changes the key of a configuration.
-func TencentKeyErrors[C ChannelConfig](set func(c C, id string, key setting.Secret)) []ErrorCase[C] {
+// PhoneChannel returns the contract of SMS or of voice calls. start starts the vendor with
+// a configuration whose only recipient is 13800000001, and which has two params.
+// vendorErrors are the errors of the channel's action.
+func PhoneChannel[C ChannelConfig](start func(*testing.T) *Vendor[C], kind notify.Kind, keys func(C) PhoneKeys, vendorErrors []ErrorCase[C]) Channel[C] {
+	return Channel[C]{
+		Start:   start,
+		Kind:    kind,
+		Secrets: []string{TencentSecretKey},
+		Private: []string{TencentSecretID, "13800000001"},
+		Errors:  slices.Concat(tencentErrors[C](), tencentKeyErrors(keys), vendorErrors),
+		SeveralUnits: func(c C) {
+			*keys(c).To = []string{"13800000001, 13800000002", "13800000003"}
+		},
+		Templates: []TemplateCase[C]{
+			{Key: "params", Set: func(c C, s string) { (*keys(c).Params)[1] = s }, OnFailure: Placeholder, EmptyFails: true},
+			{Key: "to", Set: func(c C, s string) { (*keys(c).To)[0] = s }, OnFailure: Permanent},
+		},
+		Variants: []Variant[C]{
+			{Name: "half size", Change: func(C) {}, HalfSize: true},
+		},
+	}
+}
+
+// tencentKeyErrors are the attempts with keys other than that of the configuration.
+func tencentKeyErrors[C ChannelConfig](keys func(C) PhoneKeys) []ErrorCase[C] {
+	set := func(c C, id string, key setting.Secret) { *keys(c).SecretID, *keys(c).SecretKey = id, key }
 	return []ErrorCase[C]{
 		{Name: "wrong key", Setup: func(_ *testing.T, v *Vendor[C]) { set(v.Config, TencentSecretID, "another-key") },
 			Want: &notify.Error{Class: notify.Permanent, Code: "AuthFailure.SignatureFailure"}},
@@ -103,13 +121,20 @@ func TencentKeyErrors[C ChannelConfig](set func(c C, id string, key setting.Secr
 			set(v.Config, "", "")
 			t.Setenv("TENCENTCLOUD_SECRETID", "")
 		}, Want: &notify.Error{Class: notify.Permanent, Message: "there is no key to sign with"}},
+		{Name: "key of the function's role", Delivered: 1, Setup: func(t *testing.T, v *Vendor[C]) {
+			set(v.Config, "", "")
+			v.Fake.(*tencentcloud.Cloud).SetKey("AKIDrole", tencentcloud.Key{Secret: "role-key", Token: "role-token"})
+			t.Setenv("TENCENTCLOUD_SECRETID", "AKIDrole")
+			t.Setenv("TENCENTCLOUD_SECRETKEY", "role-key")
+			t.Setenv("TENCENTCLOUD_SESSIONTOKEN", "role-token")
+		}},
 	}
 }
 
-// TencentErrors replace cases for all channels. Tencent Cloud's API always responds with
+// tencentErrors replace cases for all channels. Tencent Cloud's API always responds with
 // status 200. Any other response comes from a proxy, and it is not known whether the API
 // executed the action.
-func TencentErrors[C ChannelConfig]() []ErrorCase[C] {
+func tencentErrors[C ChannelConfig]() []ErrorCase[C] {
 	cases := []ErrorCase[C]{
 		{Name: "certificate of an unknown authority", Setup: trustNoAuthority[C],
 			Want: &notify.Error{Class: notify.Permanent}, Contains: []string{"certificate"}},
@@ -139,4 +164,16 @@ func TencentErrors[C ChannelConfig]() []ErrorCase[C] {
 		})
 	}
 	return cases
+}
+
+// CheckPermanentErrors compares outcomes with want, by unit: "" is an accepted unit, and
+// other texts are the beginning of a permanent error's message.
+func CheckPermanentErrors(t *testing.T, outcomes map[string]*notify.Error, want map[string]string) {
+	t.Helper()
+	for unit, message := range want {
+		e, ok := outcomes[unit]
+		if !ok || (e == nil) != (message == "") || e != nil && (e.Class != notify.Permanent || e.Ambiguous || !strings.HasPrefix(e.Message, message)) {
+			t.Errorf("got error %v for %s, want %q", e, unit, message)
+		}
+	}
 }

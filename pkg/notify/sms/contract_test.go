@@ -2,7 +2,6 @@ package sms
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -10,30 +9,16 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
-	"tocsin/pkg/setting"
 )
 
 func TestContract(t *testing.T) {
-	notifytest.Run(t, notifytest.Channel[*Config]{
-		Start:   startVendor,
-		Kind:    notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true},
-		Secrets: []string{notifytest.TencentSecretKey},
-		Private: []string{notifytest.TencentSecretID, "13800000001"},
-		Errors:  slices.Concat(notifytest.TencentErrors[*Config](), notifytest.TencentKeyErrors(setKey), vendorErrors()),
-		SeveralUnits: func(c *Config) {
-			c.To = []string{"13800000001, 13800000002", "13800000003"}
-		},
-		Templates: []notifytest.TemplateCase[*Config]{
-			{Key: "params", Set: func(c *Config, s string) { c.Params[1] = s }, OnFailure: notifytest.Placeholder, EmptyFails: true},
-			{Key: "to", Set: func(c *Config, s string) { c.To[0] = s }, OnFailure: notifytest.Permanent},
-		},
-		Variants: []notifytest.Variant[*Config]{
-			{Name: "half size", Change: func(*Config) {}, HalfSize: true},
-		},
-	})
+	kind := notify.Kind{Name: "sms", AtMostOnce: true, PerUnit: true}
+	notifytest.Run(t, notifytest.PhoneChannel(startVendor, kind, phoneKeys, vendorErrors()))
 }
 
-func setKey(c *Config, id string, key setting.Secret) { c.SecretID, c.SecretKey = id, key }
+func phoneKeys(c *Config) notifytest.PhoneKeys {
+	return notifytest.PhoneKeys{SecretID: &c.SecretID, SecretKey: &c.SecretKey, To: &c.To, Params: &c.Params}
+}
 
 // startVendor starts Tencent Cloud with an application that may send any number
 // of messages of any length to a number.
@@ -42,13 +27,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	cloud, env := startCloud(t, func(a *tencentcloud.SMSApp) {
 		a.PerHalfMinute, a.PerDay, a.Balance, a.ParamLimit = 1e6, 1e6, 1e6, 1e6
 	})
-	return notifytest.NewPhoneVendor(cloud, env, newConfig("13800000001"), "SendSms", func() []string {
-		var texts []string
-		for _, m := range cloud.SMS.Inbox() {
-			texts = append(texts, m.Text)
-		}
-		return texts
-	})
+	return notifytest.NewPhoneVendor(cloud, env, newConfig("13800000001"), "SendSms", cloud.SMS.Inbox, func(m tencentcloud.SMS) string { return m.Text })
 }
 
 // vendorErrors are the codes in the vendor's documents 382/59177 and 382/55981,

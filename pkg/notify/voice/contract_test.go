@@ -1,7 +1,6 @@
 package voice
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -9,35 +8,21 @@ import (
 	"tocsin/pkg/localcloud/tencentcloud"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/notifytest"
-	"tocsin/pkg/setting"
 )
 
 func TestContract(t *testing.T) {
-	notifytest.Run(t, notifytest.Channel[*Config]{
-		Start: startVendor,
-		// The quotas are the vendor's short limits: one of the day or the night
-		// would keep a notification waiting for hours.
-		Kind: notify.Kind{
-			Name: "voice", AtMostOnce: true, PerUnit: true,
-			Quotas: []notify.Quota{{Messages: 1, Per: 30 * time.Second}, {Messages: 2, Per: 10 * time.Minute}},
-		},
-		Secrets: []string{notifytest.TencentSecretKey},
-		Private: []string{notifytest.TencentSecretID, "13800000001"},
-		Errors:  slices.Concat(notifytest.TencentErrors[*Config](), notifytest.TencentKeyErrors(setKey), vendorErrors()),
-		SeveralUnits: func(c *Config) {
-			c.To = []string{"13800000001, 13800000002", "13800000003"}
-		},
-		Templates: []notifytest.TemplateCase[*Config]{
-			{Key: "params", Set: func(c *Config, s string) { c.Params[1] = s }, OnFailure: notifytest.Placeholder, EmptyFails: true},
-			{Key: "to", Set: func(c *Config, s string) { c.To[0] = s }, OnFailure: notifytest.Permanent},
-		},
-		Variants: []notifytest.Variant[*Config]{
-			{Name: "half size", Change: func(*Config) {}, HalfSize: true},
-		},
-	})
+	// The quotas are the vendor's short limits: a quota per day or per night would
+	// make a notification wait for hours.
+	kind := notify.Kind{
+		Name: "voice", AtMostOnce: true, PerUnit: true,
+		Quotas: []notify.Quota{{Messages: 1, Per: 30 * time.Second}, {Messages: 2, Per: 10 * time.Minute}},
+	}
+	notifytest.Run(t, notifytest.PhoneChannel(startVendor, kind, phoneKeys, vendorErrors()))
 }
 
-func setKey(c *Config, id string, key setting.Secret) { c.SecretID, c.SecretKey = id, key }
+func phoneKeys(c *Config) notifytest.PhoneKeys {
+	return notifytest.PhoneKeys{SecretID: &c.SecretID, SecretKey: &c.SecretKey, To: &c.To, Params: &c.Params}
+}
 
 // startVendor starts Tencent Cloud with an application that may call a number
 // any number of times.
@@ -46,13 +31,7 @@ func startVendor(t *testing.T) *notifytest.Vendor[*Config] {
 	cloud, env := startCloud(t, func(a *tencentcloud.VoiceApp) {
 		a.PerHalfMinute, a.PerTenMinutes, a.PerDay, a.PerNight, a.Balance = 1e6, 1e6, 1e6, 1e6, 1e6
 	})
-	return notifytest.NewPhoneVendor(cloud, env, newConfig("13800000001"), "SendTtsVoice", func() []string {
-		var texts []string
-		for _, call := range cloud.Calls.Inbox() {
-			texts = append(texts, call.Text)
-		}
-		return texts
-	})
+	return notifytest.NewPhoneVendor(cloud, env, newConfig("13800000001"), "SendTtsVoice", cloud.Calls.Inbox, func(m tencentcloud.VoiceCall) string { return m.Text })
 }
 
 // vendorErrors are the vendor's codes, and the responses after which the phone
