@@ -3,17 +3,43 @@
 package instance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 )
+
+// Options configure the deployment of a function.
+type Options struct {
+	// Binary is the path of the built function.
+	Binary string
+	// Dir is the working directory, by default that of the binary.
+	Dir string
+	// Name is the name of the function, by default "function".
+	Name string
+	// Env has the environment variables of the function's configuration.
+	Env map[string]string
+	// Timeout is the time limit of an event, by default 60 s.
+	Timeout time.Duration
+	// Log, if set, receives a copy of the function's output.
+	Log io.Writer
+}
+
+// WithDefaults returns o with the defaults set.
+func (o Options) WithDefaults() Options {
+	o.Dir = cmp.Or(o.Dir, filepath.Dir(o.Binary))
+	o.Name = cmp.Or(o.Name, "function")
+	o.Timeout = cmp.Or(o.Timeout, time.Minute)
+	return o
+}
 
 // Instance is a running process.
 type Instance struct {
@@ -23,15 +49,15 @@ type Instance struct {
 	err    error // of the process; read after done
 }
 
-// Start runs binary in dir. env is its whole environment: it does not inherit that of
-// this process. Its output is kept, and copied to log unless that is nil.
-func Start(binary, dir string, env map[string]string, log io.Writer) (*Instance, error) {
+// Start runs a function with env as its whole environment: neither that of this process
+// nor o.Env is added. The output is kept, and copied to o.Log.
+func Start(o Options, env map[string]string) (*Instance, error) {
 	i := &Instance{
-		cmd:    exec.Command(binary),
-		output: &output{copy: log},
+		cmd:    exec.Command(o.Binary),
+		output: &output{copy: o.Log},
 		done:   make(chan struct{}),
 	}
-	i.cmd.Dir = dir
+	i.cmd.Dir = o.Dir
 	i.cmd.Env = make([]string, 0, len(env)) // nil would be this process's environment
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		i.cmd.Env = append(i.cmd.Env, k+"="+env[k])

@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -51,16 +50,11 @@ var errResponse = errors.New("the trigger does not accept the function's respons
 // is too large, and with 502 (HTTP API: 500) when the function fails or its
 // response is invalid.
 func (f *Function) Serve(trigger HTTPTrigger) string {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.serveHTTP(w, r, trigger)
-	}))
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.triggers = append(f.triggers, s)
+	url := f.triggers.Open(func(w http.ResponseWriter, r *http.Request) { f.serveHTTP(w, r, trigger) })
 	if trigger.hasStage() {
-		return s.URL + "/" + Stage
+		url += "/" + Stage
 	}
-	return s.URL
+	return url
 }
 
 func (trigger HTTPTrigger) hasStage() bool { return trigger == HTTPAPI || trigger == RESTAPI }

@@ -14,9 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,20 +22,7 @@ import (
 )
 
 // Options configure the deployment of a function.
-type Options struct {
-	// Binary is the path of the built function.
-	Binary string
-	// Dir is the working directory, by default that of the binary.
-	Dir string
-	// Name is the name of the function, by default "function".
-	Name string
-	// Env has the environment variables of the function's configuration.
-	Env map[string]string
-	// Timeout is the time limit of an event, by default 60 s.
-	Timeout time.Duration
-	// Log, if set, receives a copy of the function's output.
-	Log io.Writer
-}
+type Options = instance.Options
 
 // InvokeOptions configure the invocation for one event.
 type InvokeOptions struct {
@@ -71,17 +56,13 @@ type Function struct {
 	queue    *instance.EventQueue
 	server   *httptest.Server
 	count    atomic.Int64
-
-	mu       sync.Mutex
-	triggers []*httptest.Server
+	triggers instance.Triggers
 }
 
 // Start starts a function. It does not wait until the function is ready; the
 // first event does.
 func Start(o Options) (*Function, error) {
-	o.Dir = cmp.Or(o.Dir, filepath.Dir(o.Binary))
-	o.Name = cmp.Or(o.Name, "function")
-	o.Timeout = cmp.Or(o.Timeout, time.Minute)
+	o = o.WithDefaults()
 	f := &Function{Options: o, queue: instance.NewEventQueue()}
 	f.server = httptest.NewServer(f.runtimeAPI())
 
@@ -98,7 +79,7 @@ func Start(o Options) (*Function, error) {
 	maps.Copy(env, o.Env)
 	env["AWS_LAMBDA_RUNTIME_API"] = f.server.Listener.Addr().String()
 	var err error
-	if f.instance, err = instance.Start(o.Binary, o.Dir, env, o.Log); err != nil {
+	if f.instance, err = instance.Start(o, env); err != nil {
 		f.server.Close()
 		return nil, err
 	}
@@ -182,9 +163,5 @@ func (f *Function) PeakMemory() (int64, error) { return f.instance.PeakMemory() 
 func (f *Function) Close() {
 	f.instance.Close()
 	f.server.Close()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, s := range f.triggers {
-		s.Close()
-	}
+	f.triggers.Close()
 }

@@ -49,7 +49,7 @@ func StartCustom(ctx context.Context, o Options) (*Custom, error) {
 		"_HANDLER":             "index.main_handler",
 	})
 	var err error
-	if c.instance, err = instance.Start(c.Binary, c.Dir, env, c.Log); err != nil {
+	if c.instance, err = instance.Start(c.Options, env); err != nil {
 		c.server.Close()
 		return nil, err
 	}
@@ -144,5 +144,5 @@ func (c *Custom) Output() string { return c.instance.Output() }
 func (c *Custom) Close() {
 	c.instance.Close()
 	c.server.Close()
-	c.closeTriggers()
+	c.triggers.Close()
 }

@@ -66,7 +66,7 @@ func StartGo1(ctx context.Context, o Options) (*Go1, error) {
 		return nil, err
 	}
 	env := mergeMaps(d.builtinEnv(), map[string]string{"_LAMBDA_SERVER_PORT": port, "_SCF_SERVER_PORT": port})
-	in, err := instance.Start(d.Binary, d.Dir, env, d.Log)
+	in, err := instance.Start(d.Options, env)
 	if err != nil {
 		return nil, err
 	}
@@ -171,5 +171,5 @@ func (g *Go1) Output() string { return g.instance.Output() }
 func (g *Go1) Close() {
 	g.instance.Close()
 	_ = g.client.Close() // fails, since the process has ended
-	g.closeTriggers()
+	g.triggers.Close()
 }

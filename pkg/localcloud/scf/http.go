@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 )
@@ -42,21 +41,7 @@ func (c *Custom) Serve(trigger HTTPTrigger) string { return c.serve(trigger, c.I
 type invoker func(context.Context, []byte, InvokeOptions) ([]byte, error)
 
 func (d *deployment) serve(trigger HTTPTrigger, invoke invoker) string {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.serveHTTP(w, r, trigger, invoke)
-	}))
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.triggers = append(d.triggers, s)
-	return s.URL
-}
-
-func (d *deployment) closeTriggers() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, s := range d.triggers {
-		s.Close()
-	}
+	return d.triggers.Open(func(w http.ResponseWriter, r *http.Request) { d.serveHTTP(w, r, trigger, invoke) })
 }
 
 func (d *deployment) serveHTTP(w http.ResponseWriter, r *http.Request, trigger HTTPTrigger, invoke invoker) {

@@ -13,30 +13,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tocsin/pkg/localcloud/instance"
 )
 
 // Options configure the deployment of a function.
-type Options struct {
-	// Binary is the path of the built function.
-	Binary string
-	// Dir is the working directory, by default that of the binary.
-	Dir string
-	// Name is the name of the function, by default "function".
-	Name string
-	// Env has the environment variables of the function's configuration.
-	Env map[string]string
-	// Timeout is the time limit of an event, by default 60 s.
-	Timeout time.Duration
-	// Log, if set, receives a copy of the function's output.
-	Log io.Writer
-}
+type Options = instance.Options
 
 // InvokeOptions configure the invocation for one event.
 type InvokeOptions struct {
@@ -72,17 +58,12 @@ type deployment struct {
 	Options
 	count atomic.Int64
 
+	triggers instance.Triggers
 	invoking sync.Mutex // held while an event from a trigger is processed
-
-	mu       sync.Mutex
-	triggers []*httptest.Server
 }
 
 func newDeployment(o Options) *deployment {
-	o.Dir = cmp.Or(o.Dir, filepath.Dir(o.Binary))
-	o.Name = cmp.Or(o.Name, "function")
-	o.Timeout = cmp.Or(o.Timeout, time.Minute)
-	return &deployment{Options: o}
+	return &deployment{Options: o.WithDefaults()}
 }
 
 // withDefaults returns in with defaults, and a context that ends at the

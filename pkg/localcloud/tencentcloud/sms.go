@@ -189,6 +189,18 @@ func orEmpty(s *string) string {
 	return *s
 }
 
+// checkParam returns the error of a parameter with content that no variable may have.
+func checkParam(param string) *Error {
+	switch {
+	case linkPattern.MatchString(param):
+		return errorf("InvalidParameterValue.ProhibitedUseUrlInTemplateParameter", "URLs are prohibited in template parameters")
+	case strings.ContainsAny(param, "【】\r\n"):
+		return errorf("FailedOperation.TemplateIncorrectOrUnapproved", "the content does not match the approved template")
+	default:
+		return nil
+	}
+}
+
 // fillTemplate replaces the variables of a template's text.
 func fillTemplate(text string, params []string) string {
 	pairs := make([]string, 0, 2*len(params))
@@ -233,12 +245,10 @@ func (a *smsApp) render(p *sendSms, numbers []number) (string, *Error) {
 		return "", errorf("FailedOperation.TemplateParamSetNotMatchApprovedTemplate", "the number of template parameters does not match the approved template")
 	}
 	for _, param := range p.TemplateParamSet {
-		switch {
-		case linkPattern.MatchString(param):
-			return "", errorf("InvalidParameterValue.ProhibitedUseUrlInTemplateParameter", "URLs are prohibited in template parameters")
-		case strings.ContainsAny(param, "【】\r\n"):
-			return "", errorf("FailedOperation.TemplateIncorrectOrUnapproved", "the content does not match the approved template")
-		case utf8.RuneCountInString(param) > orDefault(a.ParamLimit, 6):
+		if e := checkParam(param); e != nil {
+			return "", e
+		}
+		if utf8.RuneCountInString(param) > orDefault(a.ParamLimit, 6) {
 			return "", errorf("InvalidParameterValue.TemplateParameterLengthLimit", "a template parameter exceeds the length limit")
 		}
 	}

@@ -141,11 +141,8 @@ func (a *voiceApp) render(p *sendTtsVoice) (string, *Error) {
 		return "", errorf("FailedOperation.TemplateIncorrectOrUnapproved", "the template is not approved, or the content does not match it")
 	}
 	for _, param := range p.TemplateParamSet {
-		switch {
-		case linkPattern.MatchString(param):
-			return "", errorf("InvalidParameterValue.ProhibitedUseUrlInTemplateParameter", "URLs are prohibited in template parameters")
-		case strings.ContainsAny(param, "【】\r\n"):
-			return "", errorf("FailedOperation.TemplateIncorrectOrUnapproved", "the content does not match the approved template")
+		if e := checkParam(param); e != nil {
+			return "", e
 		}
 	}
 	text := fillTemplate(a.Templates[i].Text, p.TemplateParamSet)
