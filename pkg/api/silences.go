@@ -42,7 +42,7 @@ func (a *api) getSilences(r *http.Request, now time.Time) (any, error) {
 	if err != nil {
 		return nil, textError(http.StatusBadRequest, "%s", err)
 	}
-	all, err := a.Engine.Silences().List(r.Context())
+	all, err := a.Engine.Silences().List(r.Context(), now)
 	if err != nil {
 		return nil, err
 	}

@@ -156,10 +156,7 @@ func (a *App) Hosts(ctx context.Context, now time.Time) (Result, error) {
 
 // Dispatch flushes the groups that are due and delivers pending notifications.
 func (a *App) Dispatch(ctx context.Context, now time.Time) (Result, error) {
-	var late error
-	if limit := a.config.Dispatch.LateLimit(); limit > 0 {
-		late = a.engine.WatchTicks(ctx, now, limit)
-	}
+	late := a.engine.WatchTicks(ctx, now, a.config.Dispatch.LateLimit())
 	summary, err := a.tick(ctx, now)
 	if err == nil {
 		a.heartbeat.send(ctx, now)

@@ -59,24 +59,18 @@ func (s *Server) Loop(ctx context.Context) {
 	}
 	timer := time.NewTimer(s.options.StartDelay)
 	defer timer.Stop()
-	registration := time.NewTicker(peerInterval)
-	defer registration.Stop()
 	wake := s.wake
 	if s.options.StartDelay > 0 {
 		wake = nil // no notification before the delay has passed
 	}
 	var rounds sync.WaitGroup
 	defer rounds.Wait()
+	rounds.Go(func() { s.keepRegistered(ctx) })
 	slots := make(chan struct{}, maxRounds)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-registration.C:
-			if err := s.registerPeer(ctx, now()); err != nil && ctx.Err() == nil {
-				s.options.Log.Warn("peer registration failed", "err", err)
-			}
-			continue
 		case <-wake:
 		case <-timer.C:
 			wake = s.wake

@@ -24,14 +24,31 @@ type peer struct {
 	At      time.Time `json:"at"`
 }
 
-// registerPeer makes this process known to the others on the store.
+// keepRegistered registers the process until ctx is done, whatever its rounds do.
+func (s *Server) keepRegistered(ctx context.Context) {
+	every := time.NewTicker(peerInterval)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+			if err := s.registerPeer(ctx, s.options.Now()); err != nil && ctx.Err() == nil {
+				s.options.Log.Warn("peer registration failed", "err", err)
+			}
+		}
+	}
+}
+
+// registerPeer makes this process known to the others on the store, and records that
+// alerts can be received.
 func (s *Server) registerPeer(ctx context.Context, now time.Time) error {
 	c, err := store.Encode(keyspace.Peer+s.options.Name, peer{Name: s.options.Name, Address: s.options.Address, At: now})
 	if err != nil {
 		return err
 	}
 	c.Expires = now.Add(peerExpiry)
-	return s.store.Commit(ctx, now, c)
+	return s.current.Load().app.engine.RecordIntake(ctx, now, peerInterval, c)
 }
 
 // peers returns the live processes on the store: this one alone if none is known.
@@ -45,7 +62,7 @@ func (s *Server) peers(ctx context.Context) []api.Peer {
 	var all []api.Peer
 	for _, it := range items {
 		var p peer
-		if found, err := store.Decode(it, &p); found && err == nil && now.Sub(p.At) < peerExpiry {
+		if found, err := store.Decode(it, &p); found && err == nil && now.Sub(p.At).Abs() < peerExpiry {
 			all = append(all, api.Peer{Name: p.Name, Address: p.Address})
 		}
 	}

@@ -179,7 +179,7 @@ func TestFailedCalls(t *testing.T) {
 		{"the calls of a day are used up", func(a *tencentcloud.VoiceApp) { a.PerDay = 1 }, nil, []voiceStep{
 			{0, "A/p/a", "0 A 1, 1 A 1, group 0"},
 			{10 * time.Minute, "B/p/b", "group 1"},
-			{24 * time.Hour, "", "group 0"},
+			{20 * time.Minute, "", "group 0"},
 		}, "LimitExceeded.PhoneNumberDailyLimit"},
 		{"the first number refuses, the second rings", func(a *tencentcloud.VoiceApp) { a.Blacklist = []string{"+8613800000000"} }, nil, []voiceStep{
 			{0, "A/p/a", "1 A 1, group 1"},

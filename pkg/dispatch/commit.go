@@ -18,7 +18,7 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 	if p.onlyDue {
 		return nil, e.store.Commit(ctx, now, store.Reschedule(g.item, p.due))
 	}
-	changes, err := removeMembers(now, g.id, p.remove)
+	changes, err := e.removeMembers(now, g.id, p.remove)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 
 // removeMembers returns the changes that remove alerts from a group. They conflict
 // with an update of an alert, after which the flush is decided again.
-func removeMembers(now time.Time, id string, members []member) ([]store.Change, error) {
+func (e *Engine) removeMembers(now time.Time, id string, members []member) ([]store.Change, error) {
 	changes := make([]store.Change, 0, 2*len(members))
 	for _, m := range members {
 		rec := m.rec
@@ -67,6 +67,13 @@ func removeMembers(now time.Time, id string, members []member) ([]store.Change, 
 			c.Expires = now.Add(resolvedRetention)
 		}
 		changes = append(changes, c, store.Change{Key: memberKey(id, m.fp), Delete: true})
+		if rec.ResolvedAt(now) && len(changes) < store.MaxChanges/2 {
+			sources, err := e.inhibitor.SourceChanges(rec.Alert, m.fp, now) // deletes them; the rest expire
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, sources...)
+		}
 	}
 	return changes, nil
 }
@@ -91,7 +98,7 @@ func logChanges(now time.Time, g *group, logs []plannedLog) ([]store.Change, err
 		if err != nil {
 			return nil, err
 		}
-		c.Expires = now.Add(logRetention(g.route))
+		c.Expires = now.Add(l.entry.retention(g.route))
 		if l.log.item.Key == key {
 			c.If = store.Unchanged(l.log.item)
 		}

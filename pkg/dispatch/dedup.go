@@ -26,8 +26,12 @@ func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff group
 	last := logEntry{At: p.scheduled}
 	var ended []*alert.Alert
 	var departed []alert.Fingerprint
+	wasAhead := l.last != nil && l.last.At.After(now) // it was written by a clock that was ahead
 	if l.last != nil {
 		last = *l.last
+		if wasAhead {
+			last.At = p.scheduled
+		}
 		ended, departed = l.ends(diff.departed, now)
 		if len(ended)+len(departed) > 0 {
 			last = last.without(diff.departed)
@@ -45,7 +49,7 @@ func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff group
 		}
 		reason = dedup(diff.firing, resolved, last, l.integration.SendResolved, repeat)
 	}
-	write := len(waiting)+len(departed)+len(ended) > 0
+	write := wasAhead || len(waiting)+len(departed)+len(ended) > 0
 	waiting = append(waiting, departed...)
 	next, alerts := last, ended
 	switch {
@@ -191,6 +195,16 @@ func (l logEntry) recordMutedResolved(muted []alert.Fingerprint) (next logEntry,
 // repeatScheduleRetention is how long a group may go on after the last age of a
 // repeat_schedule without a notification.
 const repeatScheduleRetention = 90 * 24 * time.Hour
+
+// retention returns how long the entry is kept: logRetention, and longer while the end
+// of an alert is still to be notified, so that it outlasts outages and a clock that is
+// ahead for a while.
+func (l logEntry) retention(r *route.Route) time.Duration {
+	if len(l.Firing)+len(l.MutedResolved) > 0 {
+		return logRetention(r) + outageRetention
+	}
+	return logRetention(r)
+}
 
 // logRetention returns how long a log entry of the route is kept. A flush that does
 // not notify does not write one, so that it must outlast the longest time between

@@ -21,6 +21,7 @@
 //	member/GROUP/FINGERPRINT          an alert of a group
 //	log/GROUP/RECEIVER/CHANNEL/INDEX  the last notification: Alertmanager's nflog
 //	meta/tick                         the time of the last tick
+//	meta/intake                       when alerts could last be received, and the outages
 //
 // Packages silence, inhibit and outbox store the rest. GROUP is the ID of a
 // [route.Group]. Everything is removed without a job of its own: alerts and logs
@@ -35,6 +36,9 @@
 //     meanwhile, is decided again from the new state.
 //   - A late tick does not shift the schedule: due times are previous due time plus
 //     interval, and a repetition counts from the scheduled time of the last.
+//   - The end of an alert that its source renews is extended by the time in which
+//     nothing could be received; see [Engine.RecordIntake].
+//   - A stored time that is further ahead than any timer allows is corrected.
 //   - An item that cannot be read, because it is damaged or a newer version wrote it,
 //     is logged and affects nothing else: an alert is replaced when it is sent again,
 //     a group's header is derived from its alerts, and an integration whose log is

@@ -131,7 +131,7 @@ const restartBatch = 500
 func (e *Engine) Restart(ctx context.Context, now time.Time) error {
 	for page, err := range store.Pages(ctx, e.store, keyspace.Group, restartBatch) {
 		if err == nil {
-			err = e.restartGroups(ctx, now, page)
+			err = e.restartGroups(ctx, now, page, func(_ store.Item, h header) bool { return h.Flushed })
 		}
 		if err != nil {
 			return fmt.Errorf("restart the schedule of groups: %w", err)
@@ -140,19 +140,28 @@ func (e *Engine) Restart(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-func (e *Engine) restartGroups(ctx context.Context, now time.Time, items []store.Item) error {
+// restartGroups makes those groups due now whose item and header are selected. A header
+// that cannot be read is empty.
+func (e *Engine) restartGroups(ctx context.Context, now time.Time, items []store.Item, selected func(store.Item, header) bool) error {
 	var changes []store.Change
 	for _, it := range items {
 		var h header
-		if _, err := store.Decode(it, &h); err != nil || !h.Flushed {
-			continue // its flush logs the error
+		_, unreadable := store.Decode(it, &h)
+		if unreadable != nil {
+			h = header{} // its flush logs the error
 		}
-		h.NextFlush = now
-		c, err := store.Encode(it.Key, h)
-		if err != nil {
-			return err
+		if !selected(it, h) {
+			continue
 		}
-		c.Due, c.If = now, store.Unchanged(it)
+		c := store.Reschedule(it, now)
+		if unreadable == nil {
+			h.NextFlush = now
+			encoded, err := store.Encode(it.Key, h)
+			if err != nil {
+				return err
+			}
+			c.Value = encoded.Value
+		}
 		changes = append(changes, c)
 	}
 	err := e.store.Commit(ctx, now, changes...)

@@ -95,7 +95,7 @@ type member struct {
 // after it has moved those to other groups that the configuration routes elsewhere.
 func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, mutes *mutes) (*group, error) {
 	g := &group{id: item.Key[len(keyspace.Group):], item: item}
-	if err := e.loadMembers(ctx, g); err != nil {
+	if err := e.loadMembers(ctx, g, mutes.leases); err != nil {
 		return nil, err
 	}
 	if _, err := store.Decode(item, &g.header); err != nil {
@@ -113,7 +113,7 @@ func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, 
 	if moved, err := e.reroute(ctx, now, g, logs); err != nil {
 		return nil, err
 	} else if moved {
-		if err := e.loadMembers(ctx, g); err != nil {
+		if err := e.loadMembers(ctx, g, mutes.leases); err != nil {
 			return nil, err
 		}
 		e.routeMembers(g)
@@ -135,9 +135,9 @@ func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, 
 	return g, nil
 }
 
-// loadMembers reads the alerts of a group. One that cannot be read stays in the
-// group until it is replaced.
-func (e *Engine) loadMembers(ctx context.Context, g *group) error {
+// loadMembers reads the alerts of a group, with their leases extended. One that cannot
+// be read stays in the group until it is replaced.
+func (e *Engine) loadMembers(ctx context.Context, g *group, leases leases) error {
 	g.members, g.incomplete = nil, false
 	prefix := memberPrefix(g.id)
 	for page, err := range store.Pages(ctx, e.store, prefix, pageSize) {
@@ -160,6 +160,7 @@ func (e *Engine) loadMembers(ctx context.Context, g *group) error {
 				g.incomplete = true
 				continue
 			}
+			m.rec.Alert = leases.apply(m.rec.Alert)
 			m.fp = m.rec.Fingerprint()
 			g.members = append(g.members, m)
 		}

@@ -94,14 +94,15 @@ func mergeDuplicates(alerts []*alert.Alert) []incomingAlert {
 }
 
 func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []incomingAlert) ([]store.Change, error) {
-	keys := make([]string, len(alerts))
+	keys := make([]string, len(alerts), len(alerts)+1)
 	for i, a := range alerts {
 		keys[i] = alertKey(a.fp)
 	}
-	items, err := e.store.Get(ctx, keys...)
+	items, err := e.store.Get(ctx, append(keys, keyspace.Intake)...)
 	if err != nil {
 		return nil, err
 	}
+	leases := e.decodeIntake(items[len(alerts)]).leases(now)
 	var changes []store.Change
 	var moves []move
 	updates := groupUpdates{}
@@ -114,6 +115,7 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 		}
 		rec := alertRecord{Alert: in.Alert, Groups: stored.Groups}
 		if known {
+			stored.Alert = leases.apply(stored.Alert)
 			rec.Alert = alert.Merge(stored.Alert, in.Alert)
 		}
 		resolved := rec.ResolvedAt(now)

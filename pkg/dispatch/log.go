@@ -257,7 +257,7 @@ func (e *Engine) moveLogs(ctx context.Context, now time.Time, moves []move) ([]s
 			if err != nil {
 				return nil, err
 			}
-			c.Expires = now.Add(l.retention)
+			c.Expires = now.Add(l.retention + outageRetention)
 			if len(l.entry.Firing)+len(l.entry.MutedResolved) == 0 {
 				c = store.Change{Key: l.item.Key, Delete: true}
 			}

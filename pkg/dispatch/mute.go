@@ -48,17 +48,29 @@ type mutes struct {
 	intervals  route.Intervals
 	inhibition *inhibit.Snapshot
 	silences   *silence.Muter
+	leases     leases
 }
 
 func (e *Engine) mutesAt(ctx context.Context, now time.Time) (*mutes, error) {
-	if err := e.inhibitor.Sync(ctx, now, decodeAlert); err != nil {
+	leases, err := e.leasesAt(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	decode := func(it store.Item) (*alert.Alert, error) {
+		a, err := decodeAlert(it)
+		if err != nil {
+			return nil, err
+		}
+		return leases.apply(a), nil
+	}
+	if err := e.inhibitor.Sync(ctx, now, decode); err != nil {
 		return nil, err
 	}
 	silences, err := e.silences.ActiveAt(ctx, now)
 	if err != nil {
 		return nil, err
 	}
-	return &mutes{now, e.intervals, e.inhibitor.At(now), silences}, nil
+	return &mutes{now, e.intervals, e.inhibitor.At(now, leases.end), silences, leases}, nil
 }
 
 func decodeAlert(it store.Item) (*alert.Alert, error) {

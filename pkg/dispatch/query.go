@@ -54,7 +54,7 @@ func (e *Engine) Alerts(ctx context.Context, now time.Time) ([]AlertView, error)
 				e.log.Error("cannot read an alert; it is not listed", "key", it.Key, "err", err)
 				continue
 			}
-			if a.ResolvedAt(now) {
+			if a = mutes.leases.apply(a); a.ResolvedAt(now) {
 				continue
 			}
 			status, err := mutes.status(ctx, a.Labels, nil)

@@ -114,8 +114,8 @@ func TestStoreDoesNotGrow(t *testing.T) {
 	for end := n + 31*day; n < end; n += 6 {
 		tick(n)
 	}
-	if got := e.items(); len(got) != 1 || got["meta"] != 3 {
-		t.Errorf("a month later: got %v, want three items of kind meta", got)
+	if got := e.items(); len(got) != 1 || got["meta"] != 4 {
+		t.Errorf("a month later: got %v, want four items of kind meta", got)
 	}
 }
 

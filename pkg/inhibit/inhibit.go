@@ -53,8 +53,13 @@ func New(st store.Store, rules []Rule, log *slog.Logger) (*Inhibitor, error) {
 
 // source is the stored value of a source.
 type source struct {
-	EndsAt time.Time `json:"endsAt,omitzero"`
+	EndsAt    time.Time `json:"endsAt,omitzero"`
+	UpdatedAt time.Time `json:"updatedAt,omitzero"`
 }
+
+// sourceRetention is how long a source whose alert has ended is kept, unless it is
+// deleted before, with the alert: its end may turn out to be later.
+const sourceRetention = 30 * 24 * time.Hour
 
 // SourceChanges returns the changes that store a as a source of each rule whose
 // source it matches, or that delete it there when it has ended at now. fp is a's
@@ -76,19 +81,22 @@ func (rs *ruleSet) sourceChanges(a *alert.Alert, fp alert.Fingerprint, now time.
 			changes = append(changes, store.Change{Key: key, Delete: true})
 			continue
 		}
-		c, err := store.Encode(key, source{EndsAt: a.EndsAt})
+		c, err := store.Encode(key, source{a.EndsAt, a.UpdatedAt})
 		if err != nil {
 			return nil, err
 		}
-		c.Expires = a.EndsAt // zero for an alert without an end
+		if !a.EndsAt.IsZero() {
+			c.Expires = a.EndsAt.Add(sourceRetention)
+		}
 		changes = append(changes, c)
 	}
 	return changes, nil
 }
 
-// At returns the inhibitions at now. It reads nothing yet.
-func (i *Inhibitor) At(now time.Time) *Snapshot {
-	return &Snapshot{inhibitor: i, now: now, read: map[string]*sources{}}
+// At returns the inhibitions at now. It reads nothing yet. end returns when an alert
+// ends that was received at a time with an end.
+func (i *Inhibitor) At(now time.Time, end func(received, end time.Time) time.Time) *Snapshot {
+	return &Snapshot{inhibitor: i, now: now, end: end, read: map[string]*sources{}}
 }
 
 // Snapshot answers for one point in time. It reads each set of sources at most
@@ -96,6 +104,7 @@ func (i *Inhibitor) At(now time.Time) *Snapshot {
 type Snapshot struct {
 	inhibitor *Inhibitor
 	now       time.Time
+	end       func(received, end time.Time) time.Time
 
 	mu   sync.Mutex
 	read map[string]*sources // by prefix of their keys
@@ -194,7 +203,7 @@ func (s *Snapshot) add(found *sources, items []store.Item) {
 			s.inhibitor.log.Error("cannot read a source of inhibition; it mutes nothing", "key", it.Key, "err", err)
 			continue
 		}
-		if !src.EndsAt.IsZero() && !src.EndsAt.After(s.now) {
+		if !src.EndsAt.IsZero() && !s.end(src.UpdatedAt, src.EndsAt).After(s.now) {
 			continue
 		}
 		sides, fingerprint := path.Split(it.Key)

@@ -71,7 +71,7 @@ func firing(l alert.Labels) *alert.Alert {
 // expectInhibited checks whether an alert with these labels is inhibited at a time.
 func (e *env) expectInhibited(at time.Time, l alert.Labels, want bool) {
 	e.t.Helper()
-	by, err := e.inhibitor.At(at).InhibitedBy(e.t.Context(), l)
+	by, err := e.inhibitor.At(at, noOutage).InhibitedBy(e.t.Context(), l)
 	if err != nil || (by != "") != want {
 		e.t.Errorf("%v: got inhibited by %q and %v, want inhibited %v", l, by, err, want)
 	}
@@ -241,7 +241,7 @@ func TestLooksUpWhatCanMatch(t *testing.T) {
 	if most := 1000; counting.items > most {
 		t.Errorf("a look-up: got %d items read, want at most %d", counting.items, most)
 	}
-	snapshot := e.inhibitor.At(now)
+	snapshot := e.inhibitor.At(now, noOutage)
 	counting.items = 0
 	for n := range 1000 {
 		if by, err := snapshot.InhibitedBy(t.Context(), warning("1", n)); by != "" || err != nil {
@@ -278,3 +278,5 @@ func TestManyEndedSources(t *testing.T) {
 	e.ingest(firing(alert.Labels{"down": "yes"}))
 	e.expectInhibited(now.Add(time.Hour), alert.Labels{"alertname": "Lag"}, true)
 }
+
+func noOutage(_, end time.Time) time.Time { return end }

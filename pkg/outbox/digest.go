@@ -58,7 +58,7 @@ func (o *Outbox) mergeOverQuota(ctx context.Context, now time.Time, in Integrati
 		}
 		byAudience[to] = append(byAudience[to], e)
 	}
-	state, err := o.limiter.readQuota(ctx, slices.Collect(maps.Keys(wanted)))
+	state, err := o.limiter.readQuota(ctx, now, slices.Collect(maps.Keys(wanted)))
 	if err != nil {
 		return nil, err
 	}

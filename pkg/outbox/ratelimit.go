@@ -101,7 +101,11 @@ func (b *bucket) take(now time.Time) {
 	slices.Sort(b.sent) // the clocks of instances differ a little
 }
 
-func (l *rateLimiter) readQuota(ctx context.Context, keys []string) (quotaState, error) {
+// maxClockSkew is how far the clocks of instances may differ.
+const maxClockSkew = 10 * time.Second
+
+// readQuota reads buckets as of now, without the times of a clock that was ahead.
+func (l *rateLimiter) readQuota(ctx context.Context, now time.Time, keys []string) (quotaState, error) {
 	items, err := l.store.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
@@ -114,6 +118,8 @@ func (l *rateLimiter) readQuota(ctx context.Context, keys []string) (quotaState,
 			l.log.Error("cannot read when a target was sent messages; its quota starts again", "key", it.Key, "err", err)
 			b.sent = nil
 		}
+		known, _ := slices.BinarySearch(b.sent, now.Add(maxClockSkew).UnixMilli()+1)
+		b.sent = b.sent[:known]
 		state[it.Key] = b
 	}
 	return state, nil
@@ -158,7 +164,7 @@ func (l *rateLimiter) reserve(ctx context.Context, now time.Time, k notify.Kind,
 	keys = slices.Compact(keys)
 	err = store.RetryOnConflict(ctx, func() error {
 		deferred, next = nil, time.Time{}
-		state, err := l.readQuota(ctx, keys)
+		state, err := l.readQuota(ctx, now, keys)
 		if err != nil {
 			return err
 		}
@@ -193,7 +199,7 @@ func (l *rateLimiter) tryOptional(ctx context.Context, now time.Time, k notify.K
 	}
 	keys := bucketKeys(k, m)
 	err = store.RetryOnConflict(ctx, func() error {
-		state, err := l.readQuota(ctx, keys)
+		state, err := l.readQuota(ctx, now, keys)
 		if err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func TestEverySilenceMutes(t *testing.T) {
 			t.Fatalf("alert %d of %d: muted by %q, want %q", i, many, got, want)
 		}
 	}
-	all, err := ss.List(t.Context())
+	all, err := ss.List(t.Context(), t0)
 	if err != nil || len(all) != many {
 		t.Errorf("listed: got %d silences, %v, want %d", len(all), err, many)
 	}
@@ -172,7 +172,7 @@ func TestChangesWhileReading(t *testing.T) {
 	for i := range 1500 {
 		set(t, other, at(0), newSilence(equal("job", fmt.Sprint(i))))
 	}
-	all, err := other.List(t.Context())
+	all, err := other.List(t.Context(), t0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestStoredByEarlierVersion(t *testing.T) {
 	expectMuted(t, ss, at(1), alert.Labels{"job": "aab"}, large.ID)
 	id := set(t, ss, at(1), newSilence(equal("job", "c")))
 	expectMuted(t, ss, at(2), alert.Labels{"job": "c"}, id)
-	all, err := ss.List(t.Context())
+	all, err := ss.List(t.Context(), t0)
 	if err != nil || len(all) != 3 {
 		t.Errorf("listed: got %d silences, %v, want 3", len(all), err)
 	}

@@ -81,7 +81,7 @@ func TestMaxSilences(t *testing.T) {
 		if err := requests.Wait(); err != nil {
 			t.Error(err)
 		}
-		if all, err := instances[0].List(t.Context()); err != nil || len(all) != 10 {
+		if all, err := instances[0].List(t.Context(), t0); err != nil || len(all) != 10 {
 			t.Errorf("got %d silences, %v, want 10", len(all), err)
 		}
 	})

@@ -35,6 +35,11 @@ type Limits struct {
 // defaultRetention is Alertmanager's --data.retention.
 const defaultRetention = 120 * time.Hour
 
+// clockAllowance is how much longer than retained a silence stays in the store, so that
+// a clock that is ahead for a while, such as one that shows local time, does not delete
+// one that is active.
+const clockAllowance = 24 * time.Hour
+
 // Silences are the silences in a store. It is safe for concurrent use, by any
 // number of instances on one store.
 type Silences struct {
@@ -146,7 +151,8 @@ func (ss *Silences) checkNumber(ctx context.Context, now time.Time) (store.Condi
 	return store.Unchanged(store.Item{Version: c.touched}), nil
 }
 
-// isKept reports whether a stored silence counts: the store drops expired ones late.
+// isKept reports whether a stored silence counts at now: the store drops expired ones
+// late.
 func (ss *Silences) isKept(e entry, now time.Time) bool {
 	return e.silence == nil || now.Before(e.silence.EndsAt.Add(ss.retention))
 }
@@ -189,9 +195,9 @@ func (ss *Silences) Get(ctx context.Context, id string) (*Silence, error) {
 	return s, err
 }
 
-// List returns all silences in order of their ids, expired ones included. They are
-// shared: do not change them.
-func (ss *Silences) List(ctx context.Context) ([]*Silence, error) {
+// List returns the silences at now in order of their ids, with the expired ones that
+// are retained. They are shared: do not change them.
+func (ss *Silences) List(ctx context.Context, now time.Time) ([]*Silence, error) {
 	var readAt time.Time
 	if c := ss.cached.Load(); c != nil {
 		readAt = c.readAt
@@ -202,7 +208,7 @@ func (ss *Silences) List(ctx context.Context) ([]*Silence, error) {
 	}
 	all := make([]*Silence, 0, len(c.entries))
 	for _, e := range c.entries {
-		if e.silence != nil {
+		if e.silence != nil && ss.isKept(e, now) {
 			all = append(all, e.silence)
 		}
 	}
@@ -231,6 +237,6 @@ func (ss *Silences) get(ctx context.Context, id string) (*Silence, store.Item, e
 
 func (ss *Silences) change(s *Silence, condition store.Condition) (store.Change, error) {
 	c, err := store.Encode(keyspace.Silence+s.ID, s)
-	c.If, c.Expires = condition, s.EndsAt.Add(ss.retention)
+	c.If, c.Expires = condition, s.EndsAt.Add(ss.retention+clockAllowance)
 	return c, err
 }

@@ -278,7 +278,7 @@ func TestRetention(t *testing.T) {
 				if err := e.store.Commit(t.Context(), now, store.Change{Key: "test/clock", Value: []byte{1}}); err != nil {
 					t.Fatal(err)
 				}
-				all, err := e.silences.List(t.Context())
+				all, err := e.silences.List(t.Context(), now)
 				if err != nil {
 					t.Fatal(err)
 				}

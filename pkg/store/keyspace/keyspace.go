@@ -40,6 +40,9 @@ const (
 
 	// LastTick is the time of the last tick. Owner: pkg/dispatch.
 	LastTick = Meta + "tick"
+	// Intake is when alerts could be received, and the outages in which they could not.
+	// Owner: pkg/dispatch.
+	Intake = Meta + "intake"
 	// InhibitRules is the ids of the rules whose sources are stored. Owner:
 	// pkg/inhibit.
 	InhibitRules = Meta + "inhibit_rules"

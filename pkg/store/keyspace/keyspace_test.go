@@ -88,6 +88,7 @@ func TestOnDisk(t *testing.T) {
 		{"RateLimit", RateLimit, "pace/"},
 		{"DeadLetter", DeadLetter, "dead/"},
 		{"LastTick", LastTick, "meta/tick"},
+		{"Intake", Intake, "meta/intake"},
 		{"InhibitRules", InhibitRules, "meta/inhibit_rules"},
 		{"HostCheck", HostCheck, "meta/host_check"},
 		{"HostEnrolment", HostEnrolment, "meta/host_enrol"},
