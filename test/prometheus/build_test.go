@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	// Pins the version in go.mod: the programs are built with the requirements of their
+	// Pin the versions in go.mod: the programs are built with the requirements of their
 	// own go.mod, which this one need not repeat.
+	_ "github.com/prometheus/alertmanager/featurecontrol"
 	_ "github.com/prometheus/prometheus/util/junitxml"
 )
 
