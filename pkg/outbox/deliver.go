@@ -206,6 +206,9 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 			if end.Before(due) {
 				due = end
 			}
+			if !a.overQuota {
+				o.countFailing(e, now, due)
+			}
 			e.Attempting = false
 			return o.requeue(ctx, now, e, due)
 		}
@@ -242,6 +245,20 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 		return err
 	}
 	return o.commitResult(ctx, now, e, append(changes, c)...)
+}
+
+// failingInterval is how often a notification that is retried counts as failed:
+// Alertmanager gives one up at the next flush, after group_interval, which is 5m by
+// default, and attempts another.
+const failingInterval = 5 * time.Minute
+
+// countFailing counts a notification that failed at now and is attempted again at due as
+// failed, and the next attempts as another one, if a failingInterval ends in between.
+func (o *Outbox) countFailing(e *Entry, now, due time.Time) {
+	if due.Sub(e.Since)/failingInterval > now.Sub(e.Since)/failingInterval {
+		o.metrics.Failed(e.Kind, e.FailureReason)
+		o.metrics.Attempted(e.Kind)
+	}
 }
 
 // retryFor returns how long a notification to the receiver is retried.

@@ -2,12 +2,14 @@ package outbox_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"tocsin/pkg/metrics"
 	"tocsin/pkg/notify"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/outbox/outboxtest"
 )
 
@@ -40,10 +42,57 @@ func TestFailureReasons(t *testing.T) {
 			for hour := 1; hour <= 24 && test.err.Class != notify.Permanent; hour++ {
 				e.tick(at(float64(3600 * hour)))
 			}
-			want := `notifications_failed_total{integration="robot",reason="` + test.want + `"} 1`
-			if text := string(registry.Text()); !strings.Contains(text, want) {
-				t.Errorf("got\n%s\nwant %s in it", text, want)
+			series := `notifications_failed_total{integration="robot",reason="` + test.want + `"} `
+			if text := string(registry.Text()); !strings.Contains(text, series) || strings.Contains(text, series+"0\n") {
+				t.Errorf("got\n%s\nwant %s and more than 0 in it", text, series)
 			}
 		})
+	}
+}
+
+// TestFailingNotificationsAreCounted checks that a notification that is retried counts as
+// failed every five minutes, as Alertmanager's do at every flush: rules on the share of
+// failed notifications must fire long before it is given up.
+func TestFailingNotificationsAreCounted(t *testing.T) {
+	c := &outboxtest.Channel{}
+	e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
+	registry := &metrics.Registry{}
+	e.config.Metrics = metrics.NewNotifications(registry, func() time.Time { return t0 })
+	e.reopen()
+	for range 1000 {
+		c.Fail(outboxtest.Transient("down"))
+	}
+	count := func(name string) (n float64) {
+		t.Helper()
+		for line := range strings.Lines(string(registry.Text())) {
+			if strings.HasPrefix(line, "alertmanager_"+name+`{integration="robot"`) {
+				v, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndex(line, " "):]), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += v
+			}
+		}
+		return n
+	}
+	e.notify(at(0), "a")
+	for _, test := range []struct {
+		minutes   int
+		low, high float64 // waits of up to six minutes may skip one
+	}{{2, 0, 0}, {6, 1, 1}, {60, 9, 12}} {
+		for {
+			due, err := e.store.NextDue(t.Context(), outbox.Queue)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if due.After(at(float64(60 * test.minutes))) {
+				break
+			}
+			e.tick(due)
+		}
+		failed, total := count("notifications_failed_total"), count("notifications_total")
+		if failed < test.low || failed > test.high || total != failed+1 {
+			t.Errorf("after %d minutes: got %v failed of %v, want between %v and %v, and one more in all", test.minutes, failed, total, test.low, test.high)
+		}
 	}
 }
