@@ -180,18 +180,6 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-func TestTarget(t *testing.T) {
-	g := newGroup(t, "zh")
-	messages, err := g.notifier(t, Config{}).Messages(notifytest.Notification(notifytest.OneTopic()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// printf %s $token | sha256sum
-	if got := messages[0].Target; got != "dingtalk/f6181fb9" {
-		t.Errorf("got target %s, want dingtalk/f6181fb9", got)
-	}
-}
-
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
 	n := notifytest.Notification(notifytest.MixedStates()...)

@@ -25,6 +25,7 @@ func TestContract(t *testing.T) {
 	notifytest.Run(t, notifytest.Channel[*Config]{
 		Start:       startVendor,
 		Kind:        notify.Kind{Name: "feishu", SendResolved: true, Quotas: []notify.Quota{{Messages: 100, Per: time.Minute}, {Messages: 5, Per: time.Second}}},
+		Target:      "feishu/323a3496",
 		Secrets:     []string{token, secret},
 		Errors:      vendorErrors(),
 		Limit:       20000,

@@ -146,21 +146,6 @@ func TestAddressTemplate(t *testing.T) {
 	}
 }
 
-func TestTarget(t *testing.T) {
-	notifier, err := (&Config{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/" + token}).New(notifytest.NewEnv("zh"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, err := notifier.Messages(notifytest.Notification(notifytest.OneTopic()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// printf %s 00000000-1111-2222-3333-444455556666 | sha256sum
-	if got := messages[0].Target; got != "feishu/323a3496" {
-		t.Errorf("got target %s, want feishu/323a3496", got)
-	}
-}
-
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
 	a := notifytest.MixedStates()

@@ -2,6 +2,7 @@ package notifytest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"tocsin/pkg/localcloud/fault"
@@ -22,6 +23,21 @@ type VendorCode struct {
 // also quote the beginning of text.
 func Code(code int, text string, class notify.Class, retryAfter time.Duration, message string) VendorCode {
 	return VendorCode{code, text, class, retryAfter, message}
+}
+
+// ErrcodeErrors returns the cases of responses that no vendor documents, for vendors whose
+// responses have the member errcode. reject makes the fake respond with an errcode and a
+// text; -1 must be an error to retry.
+func ErrcodeErrors[C ChannelConfig](reject func(code int, text string) fault.Handler) []ErrorCase[C] {
+	foreign := &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "no errcode"}
+	return []ErrorCase[C]{
+		{Name: "JSON without errcode", Fault: fault.Respond(200, "application/json", `{"code":0,"msg":"ok"}`), Want: foreign},
+		{Name: "null", Fault: fault.Respond(200, "application/json", `null`), Want: foreign},
+		{Name: "status 404 with errcode 0", Fault: fault.Respond(404, "application/json", `{"errcode":0}`),
+			Want: &notify.Error{Class: notify.Permanent, Code: "HTTP 404", Message: "refuses the request"}},
+		{Name: "long errmsg", Fault: reject(-1, strings.Repeat("长", 9999)),
+			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "…"}},
+	}
 }
 
 // CodeErrors returns an ErrorCase for each row. vendor is the vendor's name in errors;

@@ -101,15 +101,9 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		code(301999, "something new", notify.Retry, 0, "refuses"),
 	})
 	response := func(body string) fault.Handler { return fault.Respond(200, "application/json", body) }
-	cases = append(cases,
-		errorCase{Name: "JSON without errcode", Fault: response(`{"code":0,"msg":"ok"}`),
-			Want: &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "no errcode"}},
+	cases = append(append(cases, notifytest.ErrcodeErrors[*Config](wecom.Reject)...),
 		errorCase{Name: "errcode is a string", Fault: response(`{"errcode":"0"}`),
 			Want: &notify.Error{Class: notify.Retry, Ambiguous: true, Code: "HTTP 200", Message: "not the vendor's JSON"}},
-		errorCase{Name: "status 404 with errcode 0", Fault: fault.Respond(404, "application/json", `{"errcode":0}`),
-			Want: &notify.Error{Class: notify.Permanent, Code: "HTTP 404", Message: "refuses the request"}},
-		errorCase{Name: "long errmsg", Fault: wecom.Reject(-1, strings.Repeat("长", 9999)),
-			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "…"}},
 		errorCase{Name: "unknown recipient",
 			Setup: func(_ *testing.T, v *notifytest.Vendor[*Config]) { v.Config.ToUser = "ghost" },
 			Want:  &notify.Error{Class: notify.Permanent, Code: "81013"}},

@@ -2,7 +2,6 @@ package wecomrobot
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ func TestContract(t *testing.T) {
 	notifytest.Run(t, notifytest.Channel[*Config]{
 		Start:        startVendor,
 		Kind:         notify.Kind{Name: "wecom_robot", SendResolved: true, Quotas: []notify.Quota{{Messages: 20, Per: time.Minute}}},
+		Target:       "wecom_robot/a1991f54",
 		Secrets:      []string{key},
 		Errors:       vendorErrors(),
 		Limit:        4096,
@@ -71,16 +71,9 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		code(301999, "something new", notify.Retry, 0, "refuses"),
 	})
 	response := func(body string) fault.Handler { return fault.Respond(200, "application/json", body) }
-	foreign := &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "no errcode"}
-	return append(cases,
-		errorCase{Name: "JSON without errcode", Fault: response(`{"code":0,"msg":"ok"}`), Want: foreign},
-		errorCase{Name: "null", Fault: response(`null`), Want: foreign},
+	return append(append(cases, notifytest.ErrcodeErrors[*Config](wecom.Reject)...),
 		errorCase{Name: "errcode is a string", Fault: response(`{"errcode":"0"}`),
 			Want: &notify.Error{Class: notify.Retry, Ambiguous: true, Code: "HTTP 200", Message: "not the vendor's JSON"}},
-		errorCase{Name: "status 404 with errcode 0", Fault: fault.Respond(404, "application/json", `{"errcode":0}`),
-			Want: &notify.Error{Class: notify.Permanent, Code: "HTTP 404", Message: "refuses the request"}},
-		errorCase{Name: "long errmsg", Fault: wecom.Reject(-1, strings.Repeat("长", 9999)),
-			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "…"}},
 		errorCase{Name: "key in errmsg", Fault: wecom.Reject(-1, "bad "+key),
 			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "bad <secret>"}},
 	)

@@ -110,18 +110,6 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-func TestTarget(t *testing.T) {
-	g := newGroup(t, "zh")
-	messages, err := g.notifier(t, Config{}).Messages(notifytest.Notification(oneTopic()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// printf %s 693a91f6-7aaa-4bc4-97a0-0ec2sifa5aaa | sha256sum
-	if got := messages[0].Target; got != "wecom_robot/a1991f54" {
-		t.Errorf("got target %s, want wecom_robot/a1991f54", got)
-	}
-}
-
 func TestPreview(t *testing.T) {
 	g := newGroup(t, "zh")
 	n := notifytest.Notification(mixed()...)
