@@ -1,84 +1,24 @@
 package lambda
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
-)
 
-// echoBody is a function that returns the body of its request as the response.
-// For the path /event, the event itself is the body.
-func echoBody(event json.RawMessage) (json.RawMessage, error) {
-	var e struct {
-		Path, RawPath, Body string
-		IsBase64Encoded     bool
-		RequestContext      struct{ ELB *struct{} }
-	}
-	if err := json.Unmarshal(event, &e); err != nil {
-		return nil, err
-	}
-	if strings.Contains(e.Path+e.RawPath, "/event") {
-		text, err := json.Marshal(string(event))
-		description := ""
-		if e.RequestContext.ELB != nil {
-			description = `,"statusDescription":"200 OK"`
-		}
-		return json.RawMessage(`{"statusCode":200` + description + `,"body":` + string(text) + `}`), err
-	}
-	body := []byte(e.Body)
-	if e.IsBase64Encoded {
-		body, _ = base64.StdEncoding.DecodeString(e.Body)
-	}
-	if string(body) == "fail" {
-		return nil, errors.New("secret error text")
-	}
-	return body, nil
-}
+	"tocsin/pkg/localcloud/functiontest"
+)
 
 func startEcho(t *testing.T, trigger HTTPTrigger) string {
 	t.Helper()
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := Start(Options{Binary: binary, Name: "echo", Env: map[string]string{"ECHO": "1"}})
+	f, err := Start(Options{Binary: functiontest.Binary(t), Name: "echo", Env: map[string]string{"ECHO": "1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.Close)
 	return f.Serve(trigger)
-}
-
-func post(t *testing.T, url, contentType, body string, header http.Header) (*http.Response, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
-	}
-	r.Host = "api.example.com"
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(b)
 }
 
 // TestHTTPEvents compares the events that the triggers make from the same
@@ -119,7 +59,7 @@ func TestHTTPEvents(t *testing.T) {
 			"headers":null, "multiValueHeaders.x-many":["one, two","three"], "multiValueHeaders.host":["api.example.com"]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, body := post(t, startEcho(t, c.trigger)+target, "application/json; charset=utf-8", "{}", header)
+			res, body := functiontest.Post(t, startEcho(t, c.trigger)+target, "application/json; charset=utf-8", "{}", header)
 			if res.StatusCode != 200 {
 				t.Fatalf("got %s, body %s; want 200", res.Status, body)
 			}
@@ -171,7 +111,7 @@ func TestBase64Bodies(t *testing.T) {
 				header = nil
 			}
 			t.Run(fmt.Sprintf("%s, type %q, encoding %q", name, c.contentType, c.encoding), func(t *testing.T) {
-				_, body := post(t, urls[name], c.contentType, "x", header)
+				_, body := functiontest.Post(t, urls[name], c.contentType, "x", header)
 				if got := strings.Contains(body, `"isBase64Encoded":true`); got != want {
 					t.Errorf("got base64 %v, want %v", got, want)
 				}
@@ -212,7 +152,7 @@ func TestHTTPResponses(t *testing.T) {
 		{"ALB with multi-value headers", `fail`, 502, failed},
 	} {
 		t.Run(c.trigger+" "+c.response, func(t *testing.T) {
-			res, body := post(t, urls[c.trigger]+"/", "text/plain", c.response, nil)
+			res, body := functiontest.Post(t, urls[c.trigger]+"/", "text/plain", c.response, nil)
 			if res.StatusCode != c.status || body != c.body {
 				t.Errorf("got %s, body %.80q; want %d, %q", res.Status, body, c.status, c.body)
 			}
@@ -236,7 +176,7 @@ func TestHTTPResponseHeaders(t *testing.T) {
 			[]string{"1", "2"}, []string{"a=1", "b=2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, body := post(t, startEcho(t, c.trigger)+"/", "text/plain", c.response, nil)
+			res, body := functiontest.Post(t, startEcho(t, c.trigger)+"/", "text/plain", c.response, nil)
 			if got := res.Header.Values("X"); !reflect.DeepEqual(got, c.x) {
 				t.Errorf("X: got %q, want %q (%s %s)", got, c.x, res.Status, body)
 			}
@@ -265,7 +205,7 @@ func TestTriggerErrors(t *testing.T) {
 			if rest, ok := strings.CutPrefix(path, "/.."); ok {
 				url, path = strings.TrimSuffix(url, "/"+Stage), rest
 			}
-			if res, body := post(t, url+path, "text/plain", strings.Repeat("x", c.size), nil); res.StatusCode != c.status {
+			if res, body := functiontest.Post(t, url+path, "text/plain", strings.Repeat("x", c.size), nil); res.StatusCode != c.status {
 				t.Errorf("got %s, body %.80s; want %d", res.Status, body, c.status)
 			}
 		})

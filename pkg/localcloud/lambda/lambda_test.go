@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"tocsin/pkg/localcloud/functiontest"
 )
 
 // TestMain runs the function, with AWS's own library, when the emulated
@@ -20,7 +22,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
 		if os.Getenv("ECHO") != "" {
-			lambda.Start(echoBody)
+			lambda.Start(functiontest.Echo)
 		}
 		lambda.Start(handleEvent)
 	}
@@ -54,11 +56,7 @@ func handleEvent(ctx context.Context, e struct{ Do string }) (map[string]any, er
 
 func start(t *testing.T) *Function {
 	t.Helper()
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := Start(Options{Binary: binary, Name: "probe", Env: map[string]string{"OWN": "mine"}})
+	f, err := Start(Options{Binary: functiontest.Binary(t), Name: "probe", Env: map[string]string{"OWN": "mine"}})
 	if err != nil {
 		t.Fatal(err)
 	}

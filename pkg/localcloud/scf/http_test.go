@@ -1,39 +1,14 @@
 package scf
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"reflect"
 	"strings"
 	"testing"
-)
 
-// echoBody is a function that returns the body of its request as the response.
-// For the path /event, the event itself is the body.
-func echoBody(event json.RawMessage) (json.RawMessage, error) {
-	var e struct {
-		Path, Body      string
-		IsBase64Encoded bool
-	}
-	if err := json.Unmarshal(event, &e); err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(e.Path, "/event") {
-		text, err := json.Marshal(string(event))
-		return json.RawMessage(`{"statusCode":200,"body":` + string(text) + `}`), err
-	}
-	body := []byte(e.Body)
-	if e.IsBase64Encoded {
-		body, _ = base64.StdEncoding.DecodeString(e.Body)
-	}
-	if string(body) == "fail" {
-		return nil, errors.New("secret error text")
-	}
-	return body, nil
-}
+	"tocsin/pkg/localcloud/functiontest"
+)
 
 func startEcho(t *testing.T, trigger HTTPTrigger) string {
 	t.Helper()
@@ -47,28 +22,8 @@ func startEcho(t *testing.T, trigger HTTPTrigger) string {
 	return g.Serve(trigger)
 }
 
-func post(t *testing.T, url, contentType, body string) (*http.Response, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", contentType)
-	r.Header.Set("X-Scf-Remote-Addr", "6.6.6.6")
-	r.Host = "hooks.example.com"
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(b)
-}
-
 func TestHTTPEvents(t *testing.T) {
+	forgedAddress := http.Header{"X-Scf-Remote-Addr": {"6.6.6.6"}}
 	for name, c := range map[string]struct {
 		trigger           HTTPTrigger
 		contentType, body string
@@ -82,7 +37,7 @@ func TestHTTPEvents(t *testing.T) {
 		"API gateway, binary body": {APIGateway, "application/octet-stream", "\xff", `{"body":"/w==", "isBase64Encoded":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, body := post(t, startEcho(t, c.trigger)+"/event/a%2Fb?a=1&b=2&b=3+%26&bare&empty=", c.contentType, c.body)
+			res, body := functiontest.Post(t, startEcho(t, c.trigger)+"/event/a%2Fb?a=1&b=2&b=3+%26&bare&empty=", c.contentType, c.body, forgedAddress)
 			var event, want map[string]any
 			if err := json.Unmarshal([]byte(body), &event); err != nil {
 				t.Fatalf("got %s, body %s, error %v; want the event", res.Status, body, err)
@@ -96,7 +51,7 @@ func TestHTTPEvents(t *testing.T) {
 				}
 			}
 			header, _ := event["headers"].(map[string]any)
-			if header["host"] != "hooks.example.com" || header["content-type"] != c.contentType {
+			if header["host"] != "api.example.com" || header["content-type"] != c.contentType {
 				t.Errorf("headers: got %v, want the host and content type %s", header, c.contentType)
 			}
 			// The client must not be able to set its own address.
@@ -134,7 +89,7 @@ func TestHTTPResponses(t *testing.T) {
 		{"API gateway", `{"alerts":1}`, 502, failed, nil},
 	} {
 		t.Run(c.trigger+" "+c.response, func(t *testing.T) {
-			res, body := post(t, urls[c.trigger]+"/", "text/plain", c.response)
+			res, body := functiontest.Post(t, urls[c.trigger]+"/", "text/plain", c.response, nil)
 			if res.StatusCode != c.status || body != c.body || !reflect.DeepEqual(res.Header.Values("X"), c.x) {
 				t.Errorf("got %s, body %q, X %q; want %d, %q, %q", res.Status, body, res.Header.Values("X"), c.status, c.body, c.x)
 			}
@@ -142,7 +97,7 @@ func TestHTTPResponses(t *testing.T) {
 	}
 	for name, size := range map[string]int{"body too large": 6<<20 + 1, "event too large": 6<<20 - 10} {
 		t.Run(name, func(t *testing.T) {
-			if res, _ := post(t, urls["function URL"]+"/", "text/plain", strings.Repeat("x", size)); res.StatusCode != 413 {
+			if res, _ := functiontest.Post(t, urls["function URL"]+"/", "text/plain", strings.Repeat("x", size), nil); res.StatusCode != 413 {
 				t.Errorf("got %s, want 413", res.Status)
 			}
 		})
@@ -151,7 +106,7 @@ func TestHTTPResponses(t *testing.T) {
 
 func TestHTTPTriggerOfCustomRuntime(t *testing.T) {
 	c := startCustom(t)
-	res, body := post(t, c.Serve(FunctionURL)+"/", "text/plain", "")
+	res, body := functiontest.Post(t, c.Serve(FunctionURL)+"/", "text/plain", "", nil)
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"own":"mine"`) {
 		t.Errorf("got %s, body %s; want 200 and the function's environment", res.Status, body)
 	}

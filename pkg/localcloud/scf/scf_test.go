@@ -14,6 +14,8 @@ import (
 
 	"github.com/tencentyun/scf-go-lib/cloudfunction"
 	"github.com/tencentyun/scf-go-lib/functioncontext"
+
+	"tocsin/pkg/localcloud/functiontest"
 )
 
 // TestMain runs the function when the emulated platform starts the test binary:
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv("SCF_RUNTIME_API") != "":
 		pollingFunction()
 	case os.Getenv("_LAMBDA_SERVER_PORT") != "" && strings.HasSuffix(os.Getenv("SCF_FUNCTIONNAME"), "echo"):
-		cloudfunction.Start(echoBody)
+		cloudfunction.Start(functiontest.Echo)
 	case os.Getenv("_LAMBDA_SERVER_PORT") != "":
 		cloudfunction.Start(handleEvent)
 	default:
@@ -90,11 +92,7 @@ func pollingFunction() {
 }
 
 func testOptions(t *testing.T) Options {
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Options{Binary: binary, Name: "probe", Env: map[string]string{"OWN": "mine"}, Timeout: 50 * time.Second}
+	return Options{Binary: functiontest.Binary(t), Name: "probe", Env: map[string]string{"OWN": "mine"}, Timeout: 50 * time.Second}
 }
 
 func startGo1(t *testing.T) *Go1 {
