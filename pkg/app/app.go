@@ -139,19 +139,33 @@ type Result struct {
 // invocation of the lag function. A cluster that cannot be read is an alert; an
 // error means that the store failed and that the platform should repeat the call.
 func (a *App) Lag(ctx context.Context, now time.Time) (Result, error) {
-	polled, pollErr := a.lag.Poll(ctx, now)
-	result, err := a.Dispatch(ctx, now)
-	result.Polled, result.Alerts = polled.Polled, polled.Firing
-	return result, errors.Join(pollErr, err)
+	return a.dispatchAfter(ctx, now, a.pollLag)
+}
+
+// pollLag polls consumer lag and ingests the alerts.
+func (a *App) pollLag(ctx context.Context, now time.Time) (Result, error) {
+	polled, err := a.lag.Poll(ctx, now)
+	return Result{Polled: polled.Polled, Alerts: polled.Firing}, err
 }
 
 // Hosts checks for silent hosts and delivers due notifications. It is an invocation of the
 // hosts function. Errors are those of Lag.
 func (a *App) Hosts(ctx context.Context, now time.Time) (Result, error) {
-	checked, checkErr := a.hosts.Check(ctx, now)
+	return a.dispatchAfter(ctx, now, a.checkHosts)
+}
+
+// checkHosts checks for silent hosts and ingests the alerts.
+func (a *App) checkHosts(ctx context.Context, now time.Time) (Result, error) {
+	checked, err := a.hosts.Check(ctx, now)
+	return Result{Polled: checked.Polled, Alerts: checked.Firing}, err
+}
+
+// dispatchAfter polls and then dispatches, also after a failed poll.
+func (a *App) dispatchAfter(ctx context.Context, now time.Time, poll func(context.Context, time.Time) (Result, error)) (Result, error) {
+	polled, pollErr := poll(ctx, now)
 	result, err := a.Dispatch(ctx, now)
-	result.Polled, result.Alerts = checked.Polled, checked.Firing
-	return result, errors.Join(checkErr, err)
+	result.Polled, result.Alerts = polled.Polled, polled.Alerts
+	return result, errors.Join(pollErr, err)
 }
 
 // Dispatch flushes the groups that are due and delivers pending notifications.

@@ -2,23 +2,30 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"tocsin/pkg/outbox"
 )
 
 const (
-	// roundTimeout bounds one round of polling and delivery, as the platform's limit
-	// bounds a function.
+	// roundTimeout bounds one round of flushing, and one of polling, as the platform's
+	// limit bounds a function.
 	roundTimeout = time.Minute
 	// minRoundInterval keeps work that is due but fails from occupying a processor.
 	minRoundInterval = 20 * time.Millisecond
+	// busyInterval is the time between two rounds while notifications are due whose
+	// integrations are busy, and busyShare the least ratio of it to a round's own time.
+	busyInterval = 200 * time.Millisecond
+	busyShare    = 20
 	// retryDelay is the time before a round is repeated after the store failed.
 	retryDelay = time.Second
-	// roundWait is how long the next round waits for the previous one. A longer
-	// round waits for a slow channel or polls, and runs alongside the next.
-	roundWait = time.Second
-	// maxRounds bounds the concurrent rounds.
-	maxRounds = 8
+	// stopTimeout is how long the end of the process waits for sends and polls under
+	// way before it cancels them, and then for results to be stored.
+	stopTimeout = 3 * time.Second
+	// pendingInterval is the time between two counts of pending notifications.
+	pendingInterval = time.Second
 )
 
 // periodic is work that runs at an interval, never concurrently with itself.
@@ -31,7 +38,7 @@ type periodic struct {
 
 // due returns the work if it is due at a time and not running, else nil. The next
 // time is scheduled from this one's schedule, past missed ones.
-func (w *periodic) due(a *App, at time.Time) func(context.Context, time.Time) (Result, error) {
+func (w *periodic) due(a *App, at time.Time) func(context.Context) (Result, error) {
 	if at.Before(w.next) {
 		return nil
 	}
@@ -40,22 +47,24 @@ func (w *periodic) due(a *App, at time.Time) func(context.Context, time.Time) (R
 	if !w.busy.TryLock() {
 		return nil
 	}
-	return func(ctx context.Context, at time.Time) (Result, error) {
+	return func(ctx context.Context) (Result, error) {
 		defer w.busy.Unlock()
 		return w.run(a, ctx, at)
 	}
 }
 
 // Loop runs in one process what a platform's timers run: it polls lag and checks
-// hosts at their intervals, and delivers when something is due or Wake was called.
-// It returns when ctx is done and the rounds under way have ended. Failures of the
-// store are logged and retried.
+// hosts at their intervals, and flushes and delivers when something is due or Wake was
+// called. It waits for the store only: polls and deliveries run alongside. When ctx is
+// done it gives back what is not being sent, cancels after stopTimeout what is, waits
+// for as long again for the results to be stored, and returns. Failures of the store
+// are logged and retried.
 func (s *Server) Loop(ctx context.Context) {
 	now := s.options.Now
 	begin := now().Add(s.options.StartDelay)
 	jobs := []*periodic{
-		{next: begin, interval: func(a *App) time.Duration { return a.config.Lag.PollInterval() }, run: (*App).Lag},
-		{next: begin, interval: func(a *App) time.Duration { return a.config.Hosts.CheckInterval() }, run: (*App).Hosts},
+		{next: begin, interval: func(a *App) time.Duration { return a.config.Lag.PollInterval() }, run: (*App).pollLag},
+		{next: begin, interval: func(a *App) time.Duration { return a.config.Hosts.CheckInterval() }, run: (*App).checkHosts},
 	}
 	timer := time.NewTimer(s.options.StartDelay)
 	defer timer.Stop()
@@ -63,10 +72,17 @@ func (s *Server) Loop(ctx context.Context) {
 	if s.options.StartDelay > 0 {
 		wake = nil // no notification before the delay has passed
 	}
-	var rounds sync.WaitGroup
-	defer rounds.Wait()
-	rounds.Go(func() { s.keepRegistered(ctx) })
-	slots := make(chan struct{}, maxRounds)
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(stopTimeout, s.cancelSends)
+		time.AfterFunc(2*stopTimeout, s.cancelStores)
+	})
+	var polls sync.WaitGroup
+	polls.Go(func() { s.keepRegistered(ctx) })
+	defer func() {
+		s.retire(s.current.Load())
+		s.retired.Wait()
+		polls.Wait()
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -76,25 +92,23 @@ func (s *Server) Loop(ctx context.Context) {
 			wake = s.wake
 		}
 		at := now()
-		a := s.current.Load().app
-		var work []func(context.Context, time.Time) (Result, error)
+		c := s.current.Load()
 		for _, w := range jobs {
-			if do := w.due(a, at); do != nil {
-				work = append(work, do)
+			if do := w.due(c.app, at); do != nil {
+				polls.Go(func() {
+					c.app.poll(s.sends, do)
+					s.Wake()
+				})
 			}
 		}
-		if len(work) == 0 {
-			work = append(work, a.Dispatch)
+		next, err := c.round(s.sends, at)
+		if err != nil && ctx.Err() == nil {
+			s.options.Log.Error("round failed; will retry", "err", err)
+			next = at.Add(retryDelay)
+		} else {
+			recordTick(c.app.metrics, at)
+			polls.Go(func() { c.app.heartbeat.send(s.sends, at) })
 		}
-		ended := make(chan error, len(work))
-		for _, do := range work {
-			slots <- struct{}{} // a round ends within roundTimeout
-			rounds.Go(func() {
-				defer func() { <-slots }()
-				ended <- a.round(ctx, at, do)
-			})
-		}
-		next := a.nextRound(ctx, at, ended, len(work))
 		for _, w := range jobs {
 			if next.IsZero() || next.After(w.next) {
 				next = w.next
@@ -104,41 +118,69 @@ func (s *Server) Loop(ctx context.Context) {
 	}
 }
 
-// round runs work once, within roundTimeout.
-func (a *App) round(ctx context.Context, at time.Time, do func(context.Context, time.Time) (Result, error)) error {
-	// A round that has started is finished: the end of ctx does not interrupt a send.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTimeout)
+// poll runs a poll once, within roundTimeout.
+func (a *App) poll(ctx context.Context, do func(context.Context) (Result, error)) {
+	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
-	result, err := do(ctx, at)
+	result, err := do(ctx)
 	if err != nil {
-		a.log.Error("round failed; will retry", "err", err)
-		return err
+		a.log.Error("poll failed; will retry", "err", err)
+		return
 	}
-	a.log.Debug("round", "polled", result.Polled, "alerts", result.Alerts, "sent", result.Sent, "pending", result.Pending)
-	return nil
+	a.log.Debug("poll", "polled", result.Polled, "alerts", result.Alerts)
 }
 
-// nextRound waits up to roundWait for the end of rounds that started at a time, and
-// returns the time at which the next one is due, zero for never.
-func (a *App) nextRound(ctx context.Context, at time.Time, ended <-chan error, rounds int) time.Time {
-	wait := time.NewTimer(roundWait)
-	defer wait.Stop()
-	for waiting := true; waiting && rounds > 0; rounds-- {
-		select {
-		case err := <-ended:
-			if err != nil {
-				return at.Add(retryDelay)
-			}
-		case <-wait.C:
-			waiting = false
-		case <-ctx.Done():
-			return time.Time{}
+// round flushes the groups that are due at a time, starts the deliveries that are, and
+// returns when the next round is due, zero for never. Calls are made one at a time.
+func (c *configured) round(ctx context.Context, at time.Time) (next time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
+	defer cancel()
+	began := time.Now()
+	engine := c.app.engine
+	late := engine.WatchTicks(ctx, at, c.app.config.Dispatch.LateLimit())
+	more, err := engine.FlushDue(ctx, outbox.NewBudget(ctx), at)
+	if err != nil {
+		return next, errors.Join(late, err)
+	}
+	assigned, err := c.workers.Assign(ctx)
+	if err != nil {
+		return next, errors.Join(late, err)
+	}
+	sent, err := c.workers.Result()
+	if err = errors.Join(late, err); err != nil {
+		return next, err
+	}
+	if sent > 0 {
+		c.app.log.Debug("delivered", "sent", sent)
+	}
+	if at.Sub(c.counted) >= pendingInterval {
+		c.counted = at
+		if _, err := engine.Outbox().Pending(ctx); err != nil {
+			return next, err
 		}
 	}
-	next, err := a.engine.NextDue(ctx)
-	if err != nil && ctx.Err() == nil {
-		a.log.Error("next due time not readable; will retry", "err", err)
-		return at.Add(retryDelay)
+	if more {
+		return at, nil
 	}
-	return next
+	if !assigned.Waiting {
+		return engine.NextDue(ctx)
+	}
+	// The due notifications of busy integrations conceal what is due next. The end of
+	// a worker wakes the loop.
+	next, err = engine.NextFlush(ctx)
+	if wait := at.Add(max(busyInterval, busyShare*time.Since(began))); next.IsZero() || next.After(wait) {
+		next = wait
+	}
+	return next, err
+}
+
+// retire ends the deliveries of a configuration: what is being sent ends, and
+// everything else is given back.
+func (s *Server) retire(c *configured) {
+	c.spend()
+	s.retired.Go(func() {
+		if err := c.workers.Wait(); err != nil {
+			s.options.Log.Error("cannot give back notifications; they are sent when their leases have expired", "err", err)
+		}
+	})
 }

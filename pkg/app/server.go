@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"tocsin/pkg/api"
 	"tocsin/pkg/config"
 	"tocsin/pkg/metrics"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/backend"
 )
@@ -48,12 +50,21 @@ type Server struct {
 	started time.Time
 	wake    chan struct{}
 	current atomic.Pointer[configured]
+	retired sync.WaitGroup // deliveries of former configurations
+
+	// What Loop started goes on after its end until it is cancelled: sends and polls,
+	// and the commits of their results.
+	sends, stores             context.Context
+	cancelSends, cancelStores context.CancelFunc
 }
 
 // configured holds the parts that are built from one configuration.
 type configured struct {
 	app     *App
 	handler http.Handler
+	workers *outbox.Workers
+	spend   context.CancelFunc // makes the workers start nothing more
+	counted time.Time          // when the pending notifications were
 }
 
 // NewServer loads the configuration, opens the store, and builds the parts.
@@ -63,11 +74,17 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{options: o, started: o.Now(), wake: make(chan struct{}, 1)}
-	if s.store, err = backend.Open(ctx, cmp.Or(string(cfg.Store.URL), o.Store)); err != nil {
+	s.sends, s.cancelSends = context.WithCancel(context.WithoutCancel(ctx))
+	s.stores, s.cancelStores = context.WithCancel(context.WithoutCancel(ctx))
+	url := cmp.Or(string(cfg.Store.URL), o.Store)
+	if s.store, err = backend.Open(ctx, url); err != nil {
 		return nil, err
 	}
 	s.options.Shared, s.options.Metrics = s.store, new(metrics.Registry)
 	err = s.apply(ctx, cfg)
+	if err == nil && backend.Exclusive(url) {
+		err = s.current.Load().app.engine.Outbox().ReleaseLeases(ctx, s.started)
+	}
 	if err == nil {
 		err = s.registerPeer(ctx, s.started)
 	}
@@ -106,8 +123,13 @@ func (s *Server) apply(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("show the configuration: %w", err)
 	}
-	if old := s.current.Swap(&configured{app: a, handler: h}); old != nil {
-		time.AfterFunc(2*roundTimeout, old.app.disconnect) // its last round has ended by then
+	c := &configured{app: a, handler: h}
+	start, spend := context.WithCancel(s.sends)
+	c.spend = spend
+	c.workers = a.engine.Outbox().NewWorkers(s.stores, outbox.NewServerBudget(start, s.sends), s.options.Now, s.Wake)
+	if old := s.current.Swap(c); old != nil {
+		s.retire(old)
+		time.AfterFunc(2*roundTimeout, old.app.disconnect) // its last poll has ended by then
 	}
 	recordReload(s.options.Metrics, s.options.Now(), cfg)
 	return nil
@@ -161,5 +183,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return errors.Join(err, s.Close())
 }
 
-// Close closes the store.
-func (s *Server) Close() error { return s.store.Close() }
+// Close cancels what is under way and closes the store.
+func (s *Server) Close() error {
+	s.cancelSends()
+	s.cancelStores()
+	return s.store.Close()
+}

@@ -11,44 +11,43 @@ import (
 	"tocsin/pkg/store"
 )
 
-// commitFlush commits a flush: the notifications with their leases, the logs, the
-// removal of members, and the group's header with its next due time. It returns the
-// notifications.
-func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flushPlan) ([]*outbox.Entry, error) {
+// commitFlush commits a flush: the notifications, the logs, the removal of members,
+// and the group's header with its next due time.
+func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flushPlan) error {
 	if p.onlyDue {
-		return nil, e.store.Commit(ctx, now, store.Reschedule(g.item, p.due))
+		return e.store.Commit(ctx, now, store.Reschedule(g.item, p.due))
 	}
 	changes, err := e.removeMembers(now, g.id, p.remove)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	logs, err := logChanges(now, g, p.logs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, m := range p.markMuted {
 		changes = append(changes, store.Change{Key: memberKey(g.id, m.fp), Value: []byte(memberMuted)})
 	}
 	header, err := store.Encode(g.item.Key, p.header)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	header.Due = p.due
 	if p.deleteGroup {
 		header = store.Change{Key: g.item.Key, Delete: true}
 	}
 	header.If = store.Unchanged(g.item)
-	enqueued, leased, err := e.enqueue(ctx, now, g, p)
+	enqueued, err := e.enqueue(ctx, now, g, p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := e.store.Commit(ctx, now, slices.Concat(changes, logs, []store.Change{header}, enqueued)...); err != nil {
-		return nil, err
+		return err
 	}
 	for reason, alerts := range p.suppressed {
 		e.metrics.Suppressed(reason, alerts)
 	}
-	return leased, nil
+	return nil
 }
 
 // removeMembers returns the changes that remove alerts from a group. They conflict
@@ -107,11 +106,10 @@ func logChanges(now time.Time, g *group, logs []plannedLog) ([]store.Change, err
 	return changes, nil
 }
 
-// enqueue returns the changes that add the planned notifications to the outbox, and
-// their entries.
-func (e *Engine) enqueue(ctx context.Context, now time.Time, g *group, p flushPlan) (changes []store.Change, leased []*outbox.Entry, err error) {
+// enqueue returns the changes that add the planned notifications to the outbox.
+func (e *Engine) enqueue(ctx context.Context, now time.Time, g *group, p flushPlan) (changes []store.Change, err error) {
 	if len(p.notify) == 0 {
-		return nil, nil, nil
+		return nil, nil
 	}
 	n := alert.Notification{GroupKey: g.header.Key, At: now, GroupLabels: g.header.Labels}
 	if g.route != nil {
@@ -130,13 +128,13 @@ func (e *Engine) enqueue(ctx context.Context, now time.Time, g *group, p flushPl
 	}
 	for _, planned := range p.notify {
 		n.Receiver, n.Reason, n.Alerts = planned.receiver, planned.reason, planned.alerts
-		c, entries, err := e.outbox.Enqueue(ctx, now, outbox.Request{
+		c, err := e.outbox.Enqueue(ctx, now, outbox.Request{
 			Notification: n, Integration: planned.integration, Group: g.id, Scheduled: p.scheduled, Interval: interval,
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		changes, leased = append(changes, c...), append(leased, entries...)
+		changes = append(changes, c...)
 	}
-	return changes, leased, nil
+	return changes, nil
 }

@@ -105,35 +105,30 @@ type Summary struct {
 // next tick. An error is the store's: failures of channels are retried,
 // handed to a fallback or kept as dead letters.
 func (e *Engine) Tick(ctx context.Context, now time.Time) (sum Summary, err error) {
-	budget, cancel := outbox.NewBudget(ctx)
-	defer cancel()
-	var done outbox.Delivered
-	for more := true; more && err == nil; {
-		var leased []*outbox.Entry
-		leased, more, err = e.flushDue(ctx, budget, now)
-		delivered, deliverErr := e.outbox.Deliver(ctx, budget, now, leased)
-		done.Add(delivered)
-		err = errors.Join(err, deliverErr)
+	budget := outbox.NewBudget(ctx)
+	run := e.outbox.NewRun(ctx, budget, now)
+	more, err := e.FlushDue(ctx, budget, now)
+	for more && err == nil {
+		run.Start()
+		more, err = e.FlushDue(ctx, budget, now)
 	}
-	if err == nil {
-		var delivered outbox.Delivered
-		delivered, err = e.outbox.DeliverDue(ctx, budget, now)
-		done.Add(delivered)
-	}
-	sum.Sent = done.Sent
-	if err != nil {
+	var deliverErr error
+	sum.Sent, deliverErr = run.Finish()
+	if err = errors.Join(err, deliverErr); err != nil {
 		return sum, fmt.Errorf("flush groups and deliver notifications: %w", err)
 	}
-	if sum.Pending, err = e.outbox.Pending(ctx); err != nil {
-		return sum, err
-	}
-	sum.Sent += e.outbox.SendOptional(budget, now, done)
-	return sum, nil
+	sum.Pending, err = e.outbox.Pending(ctx)
+	return sum, err
 }
 
 // NextDue returns when the next tick has work to do, or zero for never.
 func (e *Engine) NextDue(ctx context.Context) (time.Time, error) {
 	return e.store.NextDue(ctx, groupQueue, outbox.Queue)
+}
+
+// NextFlush returns when the next group is due, or zero for never.
+func (e *Engine) NextFlush(ctx context.Context) (time.Time, error) {
+	return e.store.NextDue(ctx, groupQueue)
 }
 
 // groupQueue is the kind of keys whose due times are those of groups.

@@ -19,9 +19,9 @@ const (
 	dueBatch = 64
 	// maxConcurrentFlushes is how many groups are flushed at a time.
 	maxConcurrentFlushes = 8
-	// maxLeased is the number of leased notifications after which flushing pauses
-	// until they are delivered, since leases expire.
-	maxLeased = 500
+	// flushTime is the time after which flushing pauses, so that notifications are
+	// sent while a slow store or many groups keep it busy.
+	flushTime = 2 * time.Second
 	// maxConflicts is how many conflicts a run of flushes retries at once; after
 	// that the groups are left to the next tick.
 	maxConflicts = 16
@@ -29,73 +29,72 @@ const (
 	pageSize = 1000
 )
 
-// flushDue flushes groups that are due at now, until there are none, the budget is
-// spent, or maxLeased notifications wait for delivery; in the last case more is
-// true. It returns the notifications to deliver, leased.
-func (e *Engine) flushDue(ctx context.Context, b outbox.Budget, now time.Time) (leased []*outbox.Entry, more bool, err error) {
+// FlushDue flushes groups that are due at now, until there are none, the budget is
+// spent, or flushing took 2 s; in the last case more is true. The notifications are
+// due in the outbox then. An error is the store's.
+func (e *Engine) FlushDue(ctx context.Context, b *outbox.Budget, now time.Time) (more bool, err error) {
 	var mutes *mutes
 	conflicts := 0
-	for !b.Spent() {
+	began := time.Now()
+	paused := func() bool { return time.Since(began) > flushTime }
+	for !b.Spent() && !paused() {
+		read := time.Now()
 		due, err := e.store.Due(ctx, groupQueue, now, dueBatch)
 		if err != nil || len(due) == 0 {
-			return leased, false, err
+			return false, err
 		}
+		b.Observe(time.Since(read))
 		if mutes == nil {
 			if mutes, err = e.mutesAt(ctx, now); err != nil {
-				return leased, false, err
+				return false, err
 			}
 		}
-		again := len(due) == dueBatch
-		for _, r := range e.flushAll(ctx, b, now, due, mutes) {
+		results := e.flushAll(ctx, now, due, mutes, func() bool { return b.Spent() || paused() })
+		again := len(due) == dueBatch || len(results) < len(due)
+		for _, r := range results {
 			switch {
 			case r.err == nil:
-				leased = append(leased, r.leased...)
 			case errors.Is(r.err, store.ErrConflict):
 				// Another instance flushed the group, or an alert joined it. If it is
 				// still due, the next read of the queue returns it.
 				conflicts++
 				again = again || conflicts < maxConflicts
 			case errors.Is(r.err, store.ErrUnavailable), ctx.Err() != nil:
-				return leased, false, r.err
+				return false, r.err
 			default:
 				e.log.Error("cannot flush a group; it is deferred by one group_interval", "group", r.item.Key, "err", r.err)
 				if err := e.deferGroup(ctx, now, r.item); err != nil {
-					return leased, false, err
+					return false, err
 				}
 			}
 		}
 		if !again {
-			return leased, false, nil
-		}
-		if len(leased) >= maxLeased {
-			return leased, true, nil
+			return false, nil
 		}
 	}
-	return leased, false, nil
+	return !b.Spent(), nil
 }
 
 // flushResult is the result of the flush of one group.
 type flushResult struct {
-	item   store.Item
-	leased []*outbox.Entry
-	err    error
+	item store.Item
+	err  error
 }
 
-// flushAll flushes groups concurrently until the budget is spent, and returns the
+// flushAll flushes groups concurrently until stop returns true, and returns the
 // results in their order.
-func (e *Engine) flushAll(ctx context.Context, b outbox.Budget, now time.Time, due []store.Item, mutes *mutes) []flushResult {
+func (e *Engine) flushAll(ctx context.Context, now time.Time, due []store.Item, mutes *mutes, stop func() bool) []flushResult {
 	results := make([]flushResult, len(due))
 	started := 0
 	var workers errgroup.Group
 	workers.SetLimit(maxConcurrentFlushes)
 	for i, it := range due {
-		if b.Spent() {
+		if stop() {
 			break
 		}
 		started++
 		workers.Go(func() error {
-			leased, err := e.flush(ctx, now, it, mutes)
-			results[i] = flushResult{it, leased, err}
+			results[i] = flushResult{it, e.flush(ctx, now, it, mutes)}
 			return nil // an error is one group's
 		})
 	}
@@ -103,11 +102,11 @@ func (e *Engine) flushAll(ctx context.Context, b outbox.Budget, now time.Time, d
 	return results[:started]
 }
 
-// flush flushes the group with this header and returns its notifications, leased.
-func (e *Engine) flush(ctx context.Context, now time.Time, item store.Item, mutes *mutes) ([]*outbox.Entry, error) {
+// flush flushes the group with this header.
+func (e *Engine) flush(ctx context.Context, now time.Time, item store.Item, mutes *mutes) error {
 	g, err := e.loadGroup(ctx, now, item, mutes)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	return e.commitFlush(ctx, now, g, plan(g, now, e.upstream))
 }

@@ -47,7 +47,7 @@ func (o *Outbox) correctEntry(ctx context.Context, now time.Time, it store.Item)
 		if err != nil {
 			return err
 		}
-		if c.Value = encoded.Value; e.Attempting {
+		if c.Value = encoded.Value; e.leasedAt(now, it) {
 			c.Due = now.Add(leaseTime)
 		}
 	}

@@ -2,185 +2,163 @@ package outbox
 
 import (
 	"context"
-	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"tocsin/pkg/store"
 )
 
-const (
-	// maxConcurrentIntegrations is how many integrations are sent to at a time.
-	maxConcurrentIntegrations = 8
-	// giveUpAfter is how long a notification is retried if its receiver has no
-	// fallback.
-	giveUpAfter = 24 * time.Hour
-)
+// giveUpAfter is how long a notification is retried if its receiver has no fallback.
+const giveUpAfter = 24 * time.Hour
 
-// Delivered is the result of delivering entries.
-type Delivered struct {
-	// Sent counts the messages that channels accepted.
-	Sent int
-
-	optional []optionalMessage // messages that may follow
+// delivery is a batch while its worker sends it.
+type delivery struct {
+	*Workers
+	name  string // of the integration, with its receiver
+	in    Integration
+	queue []*Entry         // leased, and not attempted yet
+	back  []store.Change   // that give entries back
+	renew <-chan time.Time // receives when leases must be renewed
 }
 
-// Add adds the result of another delivery.
-func (d *Delivered) Add(more Delivered) {
-	d.Sent += more.Sent
-	d.optional = append(d.optional, more.optional...)
+// deliver attempts the entries of a batch one after another, until the budget is
+// spent, the channel must not be tried again, or the store fails: while results cannot
+// be recorded, nothing more is sent. What was not attempted is given back.
+func (w *Workers) deliver(b *batch) error {
+	renew := time.NewTicker(renewInterval)
+	defer renew.Stop()
+	d := &delivery{Workers: w, name: b.name, queue: b.entries, renew: renew.C}
+	err := d.run(b.size)
+	d.giveBack(d.queue, w.now(), 0)
+	if err == nil && !w.budget.Spent() {
+		return w.outbox.commitEach(w.ctx, w.now(), d.back)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unsent = append(w.unsent, d.back...)
+	return err
 }
 
-// DeliverDue delivers the entries that are due at now, until there are none or the
-// budget is spent. An error is the store's; failures of channels are recorded.
-func (o *Outbox) DeliverDue(ctx context.Context, b Budget, now time.Time) (done Delivered, err error) {
-	for !b.Spent() {
-		leased, err := o.leaseDue(ctx, now)
-		if err != nil || len(leased) == 0 {
-			return done, err
-		}
-		more, err := o.Deliver(ctx, b, now, leased)
-		done.Add(more)
-		if err != nil {
-			return done, err
-		}
-	}
-	return done, nil
-}
-
-// Deliver attempts entries that this instance has leased: those of one integration
-// one after another in their order, different integrations concurrently. Entries for
-// which the budget does not suffice are given back, due now. An error is the store's;
-// failures of channels are recorded. When a result cannot be recorded, nothing more is
-// sent, since it would be sent again later.
-func (o *Outbox) Deliver(ctx context.Context, b Budget, now time.Time, leased []*Entry) (Delivered, error) {
-	if len(leased) == 0 {
-		return Delivered{}, nil
-	}
-	if err := o.refreshVersions(ctx, leased); err != nil {
-		return Delivered{}, err
-	}
-	var (
-		workers errgroup.Group
-		mu      sync.Mutex
-		done    Delivered
-		stop    atomic.Bool
-	)
-	workers.SetLimit(maxConcurrentIntegrations)
-	for _, queue := range byIntegration(leased) {
-		workers.Go(func() error {
-			more, err := o.deliverQueue(ctx, b, now, queue, &stop)
-			mu.Lock()
-			defer mu.Unlock()
-			done.Add(more)
-			return err
-		})
-	}
-	err := workers.Wait()
-	return done, err
-}
-
-// integrationQueue is the leased entries of one integration.
-type integrationQueue []*Entry
-
-// byIntegration splits entries into queues, in the order in which each integration
-// comes first.
-func byIntegration(leased []*Entry) []integrationQueue {
-	position := map[string]int{}
-	var queues []integrationQueue
-	for _, e := range leased {
-		name := e.Receiver + "/" + integrationName(e.Kind, e.Index)
-		i, ok := position[name]
-		if !ok {
-			i = len(queues)
-			position[name] = i
-			queues = append(queues, nil)
-		}
-		queues[i] = append(queues[i], e)
-	}
-	return queues
-}
-
-// deliverQueue attempts the entries of an integration. After an error of the store it
-// sets stop, and when that is set it gives back the entries that are left.
-func (o *Outbox) deliverQueue(ctx context.Context, b Budget, now time.Time, queue integrationQueue, stop *atomic.Bool) (done Delivered, err error) {
-	defer func() {
-		if err != nil {
-			stop.Store(true)
-		}
-	}()
-	in, configured := o.integration(queue[0])
+// run attempts up to size entries of the queue.
+func (d *delivery) run(size int) (err error) {
+	o := d.outbox
+	var configured bool
+	d.in, configured = o.integration(d.queue[0])
 	if configured {
-		if queue, err = o.updateRefused(ctx, now, in, queue); err != nil {
-			return done, err
-		}
-	}
-	if configured && len(in.Kind.Quotas) > 0 {
-		if queue, err = o.mergeOverQuota(ctx, now, in, queue); err != nil {
-			return done, err
-		}
-	}
-	var wait time.Duration                  // until the channel may be tried again
-	lockedOut := map[string]time.Duration{} // until a target may be
-	for i, e := range queue {
-		if stop.Load() {
-			return done, o.giveBack(ctx, now, queue[i:])
-		}
-		until := max(wait, in.lockedOut(e, lockedOut))
-		switch {
-		case b.Spent():
-			err = o.unlease(ctx, now, e, now)
-		case until > 0:
-			// The channel has just rejected another message and would reject this one.
-			err = o.unlease(ctx, now, e, now.Add(until))
-		default:
-			if in.Kind.AtMostOnce {
-				held, err := o.holdsLease(ctx, e)
-				if err != nil {
-					return done, err
-				}
-				if !held {
-					continue
-				}
-			}
-			a := o.attempt(b.send, now, e)
-			done.Sent += a.sent
-			switch {
-			case a.overQuota: // others may have another target
-			case a.lockedOut != "":
-				lockedOut[a.lockedOut] = a.wait
-			default:
-				wait = a.wait
-			}
-			for _, m := range a.optional {
-				done.optional = append(done.optional, optionalMessage{in.Kind, e, m})
-			}
-			err = o.recordResult(ctx, now, e, a)
-		}
+		// These leave the queue for their next flush if there is nothing to notify now.
+		current, err := o.updateRefused(d.ctx, d.now(), d.in, d.queue)
 		if err != nil {
-			return done, errors.Join(err, o.giveBack(ctx, now, queue[i+1:]))
+			return err
+		}
+		d.queue = current
+	}
+	if configured && len(d.in.Kind.Quotas) > 0 {
+		merged, err := o.mergeOverQuota(d.ctx, d.now(), d.in, d.queue)
+		if err != nil {
+			return err
+		}
+		d.queue = merged
+	}
+	if len(d.queue) > size {
+		d.giveBack(d.queue[size:], d.now(), 0)
+		d.queue = d.queue[:size]
+	}
+	for len(d.queue) > 0 && !d.budget.Spent() {
+		if until, waits := o.integrations.waitUntil(d.name, d.now()); waits {
+			// The channel has just rejected another message and would reject these.
+			d.giveBack(d.queue, until, time.Millisecond)
+			d.queue = nil
+			return nil
+		}
+		e := d.queue[0]
+		d.queue = d.queue[1:]
+		if until, locked := d.in.lockedOut(e, o.integrations.lockedOut(d.name, d.now())); locked {
+			d.giveBack([]*Entry{e}, until, 0)
+		} else if err := d.deliverEntry(e); err != nil {
+			return err
 		}
 	}
-	return done, nil
+	return nil
 }
 
-// lockedOut returns the longest time for which one of the targets of e is locked
-// out.
-func (in Integration) lockedOut(e *Entry, lockedOut map[string]time.Duration) (wait time.Duration) {
+// giveBack gives entries back that were not attempted, due at a time and each by step
+// later than the one before it.
+func (d *delivery) giveBack(entries []*Entry, due time.Time, step time.Duration) {
+	for i, e := range entries {
+		c, err := e.unlease(due.Add(time.Duration(i+1) * step))
+		if err != nil {
+			d.outbox.log.Error("cannot give back a notification; it is retried when its lease expires", "id", e.ID, "err", err)
+			continue
+		}
+		d.back = append(d.back, c)
+	}
+}
+
+// deliverEntry attempts an entry and records the result. An error is the store's.
+func (d *delivery) deliverEntry(e *Entry) error {
+	o := d.outbox
+	if d.in.Kind.AtMostOnce && !e.Attempting {
+		if held, err := o.markAttempt(d.ctx, d.now(), e); err != nil || !held {
+			return err
+		}
+	}
+	if e.lost() {
+		o.logLost(e)
+		return nil
+	}
+	began := time.Now()
+	ended := make(chan attemptResult, 1)
+	go func() { ended <- o.attempt(d.budget, d.now(), e) }()
+	a := d.await(e, ended)
+	d.count(a.sent)
+	if err := o.recordResult(d.ctx, d.now(), e, a); err != nil {
+		return err
+	}
+	o.integrations.record(d.name, d.now(), time.Since(began), a)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range a.optional {
+		d.optional[d.name] = append(d.optional[d.name], optionalMessage{d.in.Kind, e, m})
+	}
+	return nil
+}
+
+// await waits for the end of an attempt. While that takes long, it renews the lease,
+// and gives back the entries that wait, so that they are coalesced with newer ones.
+func (d *delivery) await(e *Entry, ended <-chan attemptResult) attemptResult {
+	for {
+		select {
+		case a := <-ended:
+			return a
+		case <-d.renew:
+		}
+		d.giveBack(d.queue, d.now(), 0)
+		d.queue = nil
+		err := d.outbox.commitEach(d.ctx, d.now(), d.back)
+		if err == nil {
+			d.back = nil
+			_, err = d.outbox.renew(d.ctx, d.now(), e)
+		}
+		if err != nil {
+			d.outbox.log.Warn("cannot renew the lease of a notification", "id", e.ID, "receiver", e.Receiver, "err", err)
+		}
+	}
+}
+
+// lockedOut returns until when a target of e is locked out, if one is.
+func (in Integration) lockedOut(e *Entry, lockedOut map[string]time.Time) (until time.Time, locked bool) {
 	if len(lockedOut) == 0 {
-		return 0
+		return until, false
 	}
 	messages, _, err := in.messages(&e.Notification)
 	if err != nil {
-		return 0 // its attempt fails
+		return until, false // its attempt fails
 	}
 	for _, m := range messages {
-		wait = max(wait, lockedOut[m.Target])
+		if t, found := lockedOut[m.Target]; found && t.After(until) {
+			until, locked = t, true
+		}
 	}
-	return wait
+	return until, locked
 }
 
 // recordResult commits the result of an attempt: the entry is deleted, requeued, or
@@ -209,7 +187,6 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 			if !a.overQuota {
 				o.countFailing(e, now, due)
 			}
-			e.Attempting = false
 			return o.requeue(ctx, now, e, due)
 		}
 	}

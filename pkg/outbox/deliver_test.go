@@ -56,8 +56,10 @@ func TestPendingNotificationsOfAGroupAreCoalesced(t *testing.T) {
 			c := &outboxtest.Channel{}
 			e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
 			c.Fail(outboxtest.Transient("down"))
-			expectSummary(t, e.deliver(at(0), e.enqueue(at(0), group, test.pending)), summary{0, 1})
-			expectSummary(t, e.deliver(at(60), e.enqueue(at(60), group, test.next)), summary{1, 0})
+			e.enqueue(at(0), group, test.pending)
+			expectSummary(t, e.tick(at(0)), summary{0, 1})
+			e.enqueue(at(60), group, test.next)
+			expectSummary(t, e.tick(at(60)), summary{1, 0})
 			expectLines(t, c, test.want)
 			e.tick(at(600))
 			expectLines(t, c)
@@ -70,10 +72,12 @@ func TestPendingNotificationsOfAGroupAreCoalesced(t *testing.T) {
 func TestLeasedNotificationIsNotCoalesced(t *testing.T) {
 	c := &outboxtest.Channel{}
 	e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
-	leased := e.enqueue(at(0), "g", firing(at(0), "a"))
-	e.deliver(at(60), e.enqueue(at(60), "g", firing(at(60), "b")))
+	e.enqueue(at(0), "g", firing(at(0), "a"))
+	e.dieAfterCommits(at(0), 1)
+	e.enqueue(at(20), "g", firing(at(20), "b"))
+	e.tick(at(20))
 	expectLines(t, c, "first notification:b;")
-	e.deliver(at(60), leased)
+	e.tick(at(25))
 	expectLines(t, c, "first notification:a;")
 }
 
@@ -212,44 +216,55 @@ func TestAmbiguousFailure(t *testing.T) {
 	}
 }
 
-// TestInterruptedAttempt has the instance die after it has committed its lease.
+// TestInterruptedAttempt has the instance die after some of its commits.
 func TestInterruptedAttempt(t *testing.T) {
+	const cutOff = "an earlier attempt was cut off, and it is not known whether it was sent"
 	for _, test := range []struct {
 		name       string
 		atMostOnce bool
+		commits    int
 		ops, mail  []string
 	}{
-		{"at least once is sent when the lease has expired", false, []string{"first notification:a;"}, nil},
-		{"at most once goes to the fallback", true, nil,
-			[]string{"first notification:a; for ops: an earlier attempt was cut off, and it is not known whether it was sent"}},
+		{"at least once is sent when the lease has expired", false, 1, []string{"first notification:a;"}, nil},
+		{"at most once that is leased only is sent when the lease has expired", true, 1, []string{"first notification:a;"}, nil},
+		{"at most once whose attempt was begun goes to the fallback", true, 2, nil, []string{"first notification:a; for ops: " + cutOff}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ops, mail, receivers := receiverAndFallback(time.Hour)
 			receivers[0].Integrations[0].Kind.AtMostOnce = test.atMostOnce
 			e := newEnv(t, receivers...)
 			e.enqueue(at(0), "g", firing(at(0), "a"))
-			e.reopen()
-			expectSummary(t, e.tick(at(179)), summary{0, 1})
-			expectSummary(t, e.tick(at(180)), summary{1, 0})
+			e.dieAfterCommits(at(0), test.commits)
+			expectLines(t, ops)
+			expectSummary(t, e.tick(at(24)), summary{0, 1})
+			expectSummary(t, e.tick(at(25)), summary{1, 0})
 			expectLines(t, ops, test.ops...)
 			expectLines(t, mail, test.mail...)
 		})
 	}
 }
 
-// TestExpiredLease has another instance take over while the first one sends.
+// TestExpiredLease has another instance take over while the first one sends: the
+// result of the first is dropped.
 func TestExpiredLease(t *testing.T) {
-	c := &outboxtest.Channel{}
-	e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
-	leased := e.enqueue(at(0), "g", firing(at(0), "a"))
-	other := e.outbox
+	c := &chartChannel{}
+	e := newEnv(t, c.receiver("ops", 0))
+	first := e.outbox
 	e.reopen()
-	c.Fail(outboxtest.Transient("down"))
-	e.tick(at(180))
-	if _, err := deliver(t.Context(), other, at(180), leased); err != nil {
+	calls := 0
+	c.result = func(context.Context, string) error {
+		if calls++; calls > 1 {
+			return nil
+		}
+		e.tick(at(25))
+		return outboxtest.Transient("down")
+	}
+	e.enqueue(at(0), "g", resolved(at(0), "a"))
+	if _, err := tick(t.Context(), first, at(0)); err != nil {
 		t.Fatal(err)
 	}
-	expectLines(t, c, "first notification:a;")
+	e.tick(at(400))
+	expectSent(t, &c.sent, "text: a")
 }
 
 // TestOneIntegrationWaits checks that the failure of one integration delays its
@@ -260,7 +275,8 @@ func TestOneIntegrationWaits(t *testing.T) {
 	ops.Integrations = append(ops.Integrations, outboxtest.Integration("email", mail))
 	e := newEnv(t, ops)
 	robot.Fail(outboxtest.Transient("down"))
-	expectSummary(t, e.notify(at(0), "a", "b"), summary{2, 2})
+	e.enqueue(at(-1), "a", firing(at(0), "a"))
+	expectSummary(t, e.notify(at(0), "b"), summary{2, 2})
 	expectLines(t, robot)
 	expectLines(t, mail, "first notification:a;", "first notification:b;")
 	e.tick(at(1))
@@ -302,26 +318,23 @@ func TestUnreadableEntry(t *testing.T) {
 	}
 }
 
-// TestBudget checks that notifications for which there is no time are given back,
-// due at once.
+// TestBudget checks that no work is started in the last quarter of the time.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &outboxtest.Channel{}
 		e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
-		leased := e.enqueue(at(0), "g", firing(at(0), "a"))
+		e.enqueue(at(0), "g", firing(at(0), "a"))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		budget, stop := outbox.NewBudget(ctx)
-		defer stop()
+		budget := outbox.NewBudget(ctx)
 		if budget.Spent() {
 			t.Error("spent with 20 s left")
 		}
-		<-time.After(15 * time.Second) // virtual: a quarter is left
-		synctest.Wait()
+		time.Sleep(15 * time.Second)
 		if !budget.Spent() {
 			t.Error("not spent with 5 s left")
 		}
-		if _, err := e.outbox.Deliver(ctx, budget, at(0), leased); err != nil {
+		if _, err := e.outbox.NewRun(ctx, budget, at(0)).Finish(); err != nil {
 			t.Fatal(err)
 		}
 		expectLines(t, c)

@@ -34,13 +34,13 @@ func (in Integration) quotaUse(e *Entry) (keys []string, to audience, err error)
 
 // mergeOverQuota merges the notifications of a queue into digests where a quota is
 // too small for all of them. Only notifications with the same audience are merged.
-func (o *Outbox) mergeOverQuota(ctx context.Context, now time.Time, in Integration, queue integrationQueue) (integrationQueue, error) {
+func (o *Outbox) mergeOverQuota(ctx context.Context, now time.Time, in Integration, queue []*Entry) ([]*Entry, error) {
 	if len(queue) < 2 {
 		return queue, nil
 	}
-	var merged integrationQueue
+	var merged []*Entry
 	var audiences []audience // in the order in which each comes first
-	byAudience := map[audience]integrationQueue{}
+	byAudience := map[audience][]*Entry{}
 	keysOf := map[audience][]string{}
 	wanted := map[string]int{} // messages by bucket
 	for _, e := range queue {
@@ -82,8 +82,8 @@ func (o *Outbox) mergeOverQuota(ctx context.Context, now time.Time, in Integrati
 // digest, which it commits with the lease held. Those that were accepted in part
 // or have muted alerts stay. So do all, if the digest would have another audience because of templates
 // that depend on the group.
-func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integration, queue integrationQueue, to audience) (integrationQueue, error) {
-	var rest, replaced integrationQueue
+func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integration, queue []*Entry, to audience) ([]*Entry, error) {
+	var rest, replaced []*Entry
 	for _, e := range queue {
 		if len(e.AcceptedUnits) > 0 || e.Attempting || len(e.muted) > 0 {
 			rest = append(rest, e)
@@ -111,7 +111,7 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 		if _, reaches, err := in.quotaUse(d); err != nil || reaches != to {
 			return queue, nil
 		}
-		leased, err := d.leaseChange(now)
+		leased, err := o.leaseChange(now, d)
 		if err != nil {
 			return nil, err
 		}
@@ -120,6 +120,7 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 	for _, e := range replaced {
 		changes = append(changes, store.Change{Key: e.item.Key, Delete: true, If: store.Unchanged(e.item)})
 	}
+	began := wallClock()
 	err := o.store.Commit(ctx, now, changes...)
 	if errors.Is(err, store.ErrConflict) {
 		o.log.Warn("lease expired before a digest was committed; another instance sends it", "receiver", n.Receiver)
@@ -128,7 +129,7 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 	if err != nil {
 		return nil, err
 	}
-	if err := o.refreshVersions(ctx, digests); err != nil {
+	if digests, err = o.confirmLeases(ctx, began, digests); err != nil {
 		return nil, err
 	}
 	o.log.Info("notifications merged into a digest", "receiver", n.Receiver, "channel", in.Kind.Name, "notifications", n.Merged, "alerts", len(n.Alerts))
@@ -137,7 +138,7 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 
 // buildDigest returns a notification with the latest state of every alert in the
 // replaced ones, and when the oldest of them was enqueued.
-func buildDigest(replaced integrationQueue) (n alert.Notification, since time.Time) {
+func buildDigest(replaced []*Entry) (n alert.Notification, since time.Time) {
 	first := replaced[0]
 	n = alert.Notification{Receiver: first.Receiver, GroupKey: "digest:" + first.Receiver, Reason: "digest"}
 	since = first.Since

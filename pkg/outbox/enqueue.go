@@ -28,20 +28,19 @@ type Request struct {
 	Interval time.Duration
 }
 
-// Enqueue returns the changes that add a notification to the outbox, and its
-// entries, whose leases this instance holds once the caller has committed the
-// changes. Then the entries are to be given to Deliver.
+// Enqueue returns the changes that add a notification to the outbox, due at now. The
+// caller commits them together with whatever made it necessary.
 //
 // The notification replaces pending ones of the same group and integration, except
 // those that are being sent, and lists the alerts which only they contain: an alert
 // that fired and resolved while its receiver could not be reached is notified once.
-func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store.Change, []*Entry, error) {
+func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store.Change, error) {
 	queue := keyspace.Hash(r.Group, r.Receiver, r.Integration.Name())
 	n := r.Notification
 	n.ID = fmt.Sprintf("%s-%d", queue, r.Scheduled.UnixMilli())
 	since, letter, changes, err := o.coalesce(ctx, now, queue, &n)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	entries := newEntries(n, r.Integration, since)
 	for i, e := range entries {
@@ -49,13 +48,13 @@ func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store
 		if letter != "" {
 			e.LetterID = partID(letter, i)
 		}
-		leased, err := e.leaseChange(now)
+		c, err := e.enqueueChange(now)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		changes = append(changes, leased)
+		changes = append(changes, c)
 	}
-	return changes, entries, nil
+	return changes, nil
 }
 
 // coalesce adds the alerts of the pending notifications of a queue to n. It returns

@@ -28,6 +28,8 @@ type Entry struct {
 	// result of the last one has not been recorded.
 	Attempts   int  `json:"attempts,omitempty"`
 	Attempting bool `json:"attempting,omitempty"`
+	// Holder is the instance that has leased the entry, until it is due.
+	Holder string `json:"holder,omitempty"`
 	// Failed has the units that will not be retried, with their errors.
 	Failed map[string]string `json:"failed,omitempty"`
 	// LastError is the error of the last attempt that failed in part or in whole,
@@ -47,8 +49,9 @@ type Entry struct {
 	// case that this fallback's notification is not accepted.
 	Origins []string `json:"origins,omitempty"`
 
-	item  store.Item     // as last read; only its key before it was committed
-	muted []*alert.Alert // left out of this attempt; stored among the alerts
+	item      store.Item     // as last read; only its key before it was committed
+	heldUntil time.Time      // by the wall clock, for a leased entry
+	muted     []*alert.Alert // left out of this attempt; stored among the alerts
 }
 
 // refused reports whether a receiver has refused the notification, or one that it
@@ -75,12 +78,14 @@ func (e Entry) MarshalBinary() ([]byte, error) {
 	return b, nil
 }
 
+var errAlertsMissing = errors.New("the alerts are missing")
+
 // UnmarshalBinary decodes what MarshalBinary returned.
 func (e *Entry) UnmarshalBinary(b []byte) error {
 	type fields Entry
 	rest, alerts, found := bytes.Cut(b, []byte{'\n'})
 	if !found {
-		return errors.New("the alerts are missing")
+		return errAlertsMissing
 	}
 	if err := json.Unmarshal(rest, (*fields)(e)); err != nil {
 		return err

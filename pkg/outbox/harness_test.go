@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"tocsin/pkg/outbox/outboxtest"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/storetest"
 )
 
 var (
@@ -52,13 +54,12 @@ func (e *env) reopen() {
 }
 
 // enqueue commits a notification of the alerts in a group to every integration of
-// the notified receivers, as a flush does, and returns the leased entries.
-func (e *env) enqueue(now time.Time, group string, alerts []*alert.Alert) []*outbox.Entry {
+// the notified receivers, as a flush does.
+func (e *env) enqueue(now time.Time, group string, alerts []*alert.Alert) {
 	e.t.Helper()
-	var leased []*outbox.Entry
 	for _, r := range e.notified {
 		for _, in := range r.Integrations {
-			changes, entries, err := e.outbox.Enqueue(e.t.Context(), now, outbox.Request{
+			changes, err := e.outbox.Enqueue(e.t.Context(), now, outbox.Request{
 				Notification: alert.Notification{GroupKey: group, Receiver: r.Name, Reason: "first notification", At: now,
 					GroupLabels: alert.Labels{"topic": group}, Alerts: alerts},
 				Integration: in, Group: group, Scheduled: now, Interval: interval,
@@ -69,10 +70,8 @@ func (e *env) enqueue(now time.Time, group string, alerts []*alert.Alert) []*out
 			if err != nil {
 				e.t.Fatalf("enqueue: got %v, want no error", err)
 			}
-			leased = append(leased, entries...)
 		}
 	}
-	return leased
 }
 
 // summary is the number of accepted messages and of pending entries.
@@ -82,44 +81,51 @@ type summary struct{ sent, pending int }
 // of its own, and delivers as a tick does.
 func (e *env) notify(now time.Time, topics ...string) summary {
 	e.t.Helper()
-	var leased []*outbox.Entry
 	for _, topic := range topics {
-		leased = append(leased, e.enqueue(now, topic, firing(now, topic))...)
+		e.enqueue(now, topic, firing(now, topic))
 	}
-	return e.deliver(now, leased)
+	return e.tick(now)
 }
 
 // tick delivers what is due.
 func (e *env) tick(now time.Time) summary {
 	e.t.Helper()
-	return e.deliver(now, nil)
-}
-
-func (e *env) deliver(now time.Time, leased []*outbox.Entry) summary {
-	e.t.Helper()
-	s, err := deliver(e.t.Context(), e.outbox, now, leased)
+	s, err := tick(e.t.Context(), e.outbox, now)
 	if err != nil {
 		e.t.Fatalf("deliver at %v: got %v, want no error", now.Sub(t0), err)
 	}
 	return s
 }
 
-// deliver does what a tick does with the outbox.
-func deliver(ctx context.Context, o *outbox.Outbox, now time.Time, leased []*outbox.Entry) (s summary, err error) {
-	budget, cancel := outbox.NewBudget(ctx)
-	defer cancel()
-	done, err := o.Deliver(ctx, budget, now, leased)
-	if err != nil {
+// tick does what a tick does with the outbox.
+func tick(ctx context.Context, o *outbox.Outbox, now time.Time) (s summary, err error) {
+	if s.sent, err = o.NewRun(ctx, outbox.NewBudget(ctx), now).Finish(); err != nil {
 		return s, err
 	}
-	due, err := o.DeliverDue(ctx, budget, now)
-	if err != nil {
-		return s, err
-	}
-	done.Add(due)
 	s.pending, err = o.Pending(ctx)
-	s.sent = done.Sent + o.SendOptional(budget, now, done)
 	return s, err
+}
+
+// dieAfterCommits delivers what is due with another instance, which dies after so many
+// of its commits.
+func (e *env) dieAfterCommits(now time.Time, commits int) {
+	e.t.Helper()
+	st := e.store
+	e.store = storetest.Intercept(st, func(_ context.Context, op storetest.Op, do func() error) error {
+		if commits == 0 {
+			return store.ErrUnavailable
+		}
+		if op.Name == "Commit" {
+			commits--
+		}
+		return do()
+	})
+	e.reopen()
+	if _, err := tick(e.t.Context(), e.outbox, now); !errors.Is(err, store.ErrUnavailable) {
+		e.t.Fatalf("deliver with an instance that dies: got %v, want %v", err, store.ErrUnavailable)
+	}
+	e.store = st
+	e.reopen()
 }
 
 // expectLines checks what the channel accepted since the last check.

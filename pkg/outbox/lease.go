@@ -1,34 +1,45 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 )
 
 const (
-	// leaseTime is how long a lease holds: longer than any delivery takes. Then
-	// another instance takes over.
-	leaseTime = 3 * time.Minute
-	// leaseBatch is the number of due entries that are leased at a time.
-	leaseBatch = 500
+	// leaseTime is how long a lease holds after it was taken or renewed. Then another
+	// instance may take over. It is longer than the clocks of instances differ.
+	leaseTime = 25 * time.Second
+	// renewInterval is how often the lease of an attempt under way is renewed.
+	renewInterval = 8 * time.Second
+	// leaseMargin is the part of a lease in which nothing is sent any more.
+	leaseMargin = 5 * time.Second
 	// unreadableRetry is how long an entry that cannot be read is put off.
 	unreadableRetry = 10 * time.Minute
 	// pageSize is the number of items that are read at a time.
 	pageSize = 1000
 )
 
-// leaseChange returns the change that stores the entry with an attempt started and
-// its lease held. e stays as it is until refreshVersions: e.Attempting then reports
-// whether an earlier attempt was interrupted.
-func (e *Entry) leaseChange(now time.Time) (store.Change, error) {
+// leaseChange returns the change that stores the entry leased by this instance, with
+// an attempt started: channels that are at most once have that marked by markAttempt,
+// right before they send. e stays as it is until confirmLeases: e.Attempting then
+// reports whether an earlier attempt was interrupted.
+func (o *Outbox) leaseChange(now time.Time, e *Entry) (store.Change, error) {
 	leased := *e
-	leased.Attempting = true
+	leased.Holder = o.instance
 	leased.Attempts++
+	if in, ok := o.integration(e); !ok || !in.Kind.AtMostOnce {
+		leased.Attempting = true
+	}
 	c, err := store.Encode(e.item.Key, leased)
 	c.Due = now.Add(leaseTime)
+	e.item.Value = c.Value
 	return c, err
 }
 
@@ -41,66 +52,134 @@ func (e *Entry) enqueueChange(now time.Time) (store.Change, error) {
 
 // leasedAt reports whether the entry, read from the item, is leased at now.
 func (e *Entry) leasedAt(now time.Time, it store.Item) bool {
-	return e.Attempting && it.Due.After(now)
+	return (e.Holder != "" || e.Attempting) && it.Due.After(now) // earlier versions stored no holder
 }
 
-// leaseDue leases up to leaseBatch entries that are due at now.
-func (o *Outbox) leaseDue(ctx context.Context, now time.Time) ([]*Entry, error) {
-	var leased []*Entry
-	err := store.RetryOnConflict(ctx, func() error {
-		due, err := o.store.Due(ctx, Queue, now, leaseBatch)
-		if err != nil || len(due) == 0 {
-			leased = nil
-			return err
+// entryHead is the part of a stored entry by which it is scheduled.
+type entryHead struct {
+	Receiver  string    `json:"receiver"`
+	Kind      string    `json:"kind"`
+	Index     int       `json:"index"`
+	Holder    string    `json:"holder"`
+	Scheduled time.Time `json:"scheduled"`
+}
+
+// readHead decodes the head of a stored entry.
+func readHead(it store.Item) (h entryHead, err error) {
+	_, err = store.DecodeWith(it, func(value []byte) error {
+		line, _, found := bytes.Cut(value, []byte{'\n'})
+		if !found {
+			return errAlertsMissing
 		}
-		leased = leased[:0]
-		changes := make([]store.Change, len(due))
-		for i, it := range due {
-			e := &Entry{item: it}
-			if _, err := store.Decode(it, e); err != nil {
-				// A newer version may have written it and can deliver it.
-				o.log.Error("cannot read a pending notification; it is retried later", "key", it.Key, "err", err)
-				changes[i] = store.Reschedule(it, now.Add(unreadableRetry))
-				continue
-			}
-			if changes[i], err = e.leaseChange(now); err != nil {
-				return err
-			}
-			changes[i].If = store.Unchanged(it)
-			leased = append(leased, e)
-		}
-		return o.store.Commit(ctx, now, changes...)
+		return json.Unmarshal(line, &h)
 	})
-	return leased, err
+	return h, err
 }
 
-// refreshVersions reads the versions of entries whose leases were just committed,
-// so that later changes are conditional on them, and counts the attempt.
-func (o *Outbox) refreshVersions(ctx context.Context, leased []*Entry) error {
+// putOff returns the change that makes a due entry, which is not leased, due later.
+func putOff(it store.Item, h entryHead, due time.Time) (store.Change, error) {
+	if h.Holder == "" {
+		return store.Reschedule(it, due), nil
+	}
+	var e Entry // whose lease has expired
+	if _, err := store.Decode(it, &e); err != nil {
+		return store.Change{}, err
+	}
+	e.Holder = ""
+	c, err := store.Encode(it.Key, e)
+	c.Due, c.If = due, store.Unchanged(it)
+	return c, err
+}
+
+// confirmLeases reads the versions of entries whose leases were just committed, so
+// that later changes are conditional on them, and counts their attempts. It returns
+// those that this instance still holds. began is when the commit of the leases began.
+func (o *Outbox) confirmLeases(ctx context.Context, began time.Time, leased []*Entry) ([]*Entry, error) {
+	if len(leased) == 0 {
+		return nil, nil
+	}
 	keys := make([]string, len(leased))
 	for i, e := range leased {
 		keys[i] = e.item.Key
 	}
 	items, err := o.store.Get(ctx, keys...)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	held := leased[:0]
 	for i, e := range leased {
-		e.item = items[i]
+		if !bytes.Equal(items[i].Value, e.item.Value) {
+			o.logLost(e)
+			continue
+		}
+		e.item, e.heldUntil = items[i], began.Add(leaseTime-leaseMargin)
 		e.Attempts++
+		held = append(held, e)
 	}
-	return nil
+	return held, nil
 }
 
-// unlease gives an entry back that was not attempted, due at a time. If an earlier
-// attempt was interrupted, it stays known.
-func (o *Outbox) unlease(ctx context.Context, now time.Time, e *Entry, due time.Time) error {
-	e.Attempts--
-	return o.requeue(ctx, now, e, due)
+// lost reports whether the lease of the entry may have expired. An instance that was
+// frozen must not send what another one has taken over.
+func (e *Entry) lost() bool { return wallClock().After(e.heldUntil) }
+
+// wallClock returns the time by the wall clock, which goes on while a process is
+// frozen.
+func wallClock() time.Time { return time.Now().Round(0) }
+
+// restore writes the leased entry again, with the lease renewed at now and changed by
+// change. It reports whether this instance still holds the lease.
+func (o *Outbox) restore(ctx context.Context, now time.Time, e *Entry, value []byte) (held bool, err error) {
+	began := wallClock()
+	c := store.Change{Key: e.item.Key, Value: value, Due: now.Add(leaseTime), If: store.Unchanged(e.item)}
+	if err := o.store.Commit(ctx, now, c); errors.Is(err, store.ErrConflict) {
+		o.logLost(e)
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	items, err := o.store.Get(ctx, e.item.Key)
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(items[0].Value, value) {
+		o.logLost(e)
+		return false, nil
+	}
+	e.item, e.heldUntil = items[0], began.Add(leaseTime-leaseMargin)
+	return true, nil
 }
 
-// requeue gives an entry back, due at a time.
+// renew renews the lease of an entry.
+func (o *Outbox) renew(ctx context.Context, now time.Time, e *Entry) (held bool, err error) {
+	return o.restore(ctx, now, e, e.item.Value)
+}
+
+// markAttempt stores that an attempt at the entry is under way. Without that mark
+// nothing is sent to a channel that is at most once.
+func (o *Outbox) markAttempt(ctx context.Context, now time.Time, e *Entry) (held bool, err error) {
+	marked := *e
+	marked.Holder, marked.Attempting = o.instance, true
+	c, err := store.Encode(e.item.Key, marked)
+	if err != nil {
+		return false, err
+	}
+	return o.restore(ctx, now, e, c.Value)
+}
+
+// unlease returns the change that gives back an entry that was not attempted, due at
+// a time.
+func (e *Entry) unlease(due time.Time) (store.Change, error) {
+	back := *e // e.Attempting is that of an interrupted attempt before
+	back.Attempts--
+	c, err := store.Encode(e.item.Key, back)
+	c.Due, c.If = due, store.Unchanged(e.item)
+	return c, err
+}
+
+// requeue gives an entry back that was attempted, due at a time.
 func (o *Outbox) requeue(ctx context.Context, now time.Time, e *Entry, due time.Time) error {
+	e.Attempting = false
 	c, err := store.Encode(e.item.Key, *e)
 	if err != nil {
 		return err
@@ -109,45 +188,55 @@ func (o *Outbox) requeue(ctx context.Context, now time.Time, e *Entry, due time.
 	return o.commitResult(ctx, now, e, c)
 }
 
-// giveBack gives back entries that were not attempted, due now, in one commit. If it
-// fails, or the lease of one has expired, they become due when their leases expire.
-func (o *Outbox) giveBack(ctx context.Context, now time.Time, entries []*Entry) error {
-	changes := make([]store.Change, len(entries))
-	for i, e := range entries {
-		e.Attempts--
-		var err error
-		if changes[i], err = e.enqueueChange(now); err != nil {
-			return err
-		}
-		changes[i].If = store.Unchanged(e.item)
-	}
-	if err := o.store.Commit(ctx, now, changes...); !errors.Is(err, store.ErrConflict) {
-		return err
-	}
-	return nil
-}
-
-// holdsLease reports whether the entry is stored as it was leased: no other instance
-// has taken over.
-func (o *Outbox) holdsLease(ctx context.Context, e *Entry) (bool, error) {
-	items, err := o.store.Get(ctx, e.item.Key)
-	if err != nil {
-		return false, err
-	}
-	if items[0].Version != e.item.Version {
-		o.log.Warn("lease expired before delivery; another instance sends the notification", "id", e.ID, "receiver", e.Receiver)
-		return false, nil
-	}
-	return true, nil
-}
-
 // commitResult commits the result of an attempt. If the lease has expired and
 // another instance has taken over, the result is dropped.
 func (o *Outbox) commitResult(ctx context.Context, now time.Time, e *Entry, changes ...store.Change) error {
 	err := o.store.Commit(ctx, now, changes...)
 	if errors.Is(err, store.ErrConflict) {
-		o.log.Warn("lease expired during delivery; another instance may send the notification again", "id", e.ID, "receiver", e.Receiver)
+		o.logLost(e)
 		return nil
 	}
 	return err
+}
+
+func (o *Outbox) logLost(e *Entry) {
+	o.log.Warn("lease expired during delivery; another instance may send the notification again", "id", e.ID, "receiver", e.Receiver)
+}
+
+// commitEach commits changes that do not depend on each other: together, or each on
+// its own if one of them conflicts.
+func (o *Outbox) commitEach(ctx context.Context, now time.Time, changes []store.Change) error {
+	for part := range slices.Chunk(changes, store.MaxChanges) {
+		err := o.store.Commit(ctx, now, part...)
+		if err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		for i := 0; err != nil && i < len(part); i++ {
+			if err := o.store.Commit(ctx, now, part[i]); err != nil && !errors.Is(err, store.ErrConflict) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ReleaseLeases makes all leased entries due at now. It is for a store that no other
+// instance has open: whoever leased them is gone.
+func (o *Outbox) ReleaseLeases(ctx context.Context, now time.Time) error {
+	for page, err := range store.Pages(ctx, o.store, keyspace.Outbox, pageSize) {
+		if err != nil {
+			return err
+		}
+		var changes []store.Change
+		for _, it := range page {
+			var e Entry
+			if _, err := store.Decode(it, &e); err == nil && e.leasedAt(now, it) {
+				changes = append(changes, store.Reschedule(it, now))
+			}
+		}
+		if err := o.commitEach(ctx, now, changes); err != nil {
+			return err
+		}
+	}
+	return nil
 }

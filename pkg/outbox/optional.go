@@ -9,7 +9,7 @@ import (
 	"tocsin/pkg/notify"
 )
 
-// optionalTimeout is the time that a round of delivery spends on optional messages.
+// optionalTimeout is the time that an integration spends on optional messages.
 const optionalTimeout = 3 * time.Second
 
 // optionalMessage is an optional message of a notification whose other messages
@@ -35,14 +35,16 @@ func (in Integration) messages(n *alert.Notification) (required, optional []noti
 	return required, optional, err
 }
 
-// SendOptional sends the optional messages of delivered notifications and returns
+// sendOptional sends the optional messages of delivered notifications and returns
 // how many were accepted. It stops when the budget or 3 s are spent, and retries
-// nothing. Call it last, so that nothing waits for it, and only after the results
+// nothing. It is called when an integration has nothing else to send and the results
 // have been committed, so that no optional message is sent twice.
-func (o *Outbox) SendOptional(b Budget, now time.Time, done Delivered) (sent int) {
-	ctx, cancel := context.WithTimeout(b.send, optionalTimeout)
+func (o *Outbox) sendOptional(b *Budget, now time.Time, messages []optionalMessage) (sent int) {
+	ctx, cancelAttempt := b.attemptContext()
+	defer cancelAttempt()
+	ctx, cancel := context.WithTimeout(ctx, optionalTimeout)
 	defer cancel()
-	for _, opt := range done.optional {
+	for _, opt := range messages {
 		if b.Spent() || ctx.Err() != nil {
 			return sent
 		}

@@ -81,9 +81,11 @@ func failFirst(unit string, errs ...error) func(context.Context, string) error {
 func TestOptionalMessagesAreSentLast(t *testing.T) {
 	c := &chartChannel{}
 	e := newEnv(t, c.receiver("ops", 0))
-	expectSummary(t, e.notify(at(0), "a", "b"), summary{4, 0})
+	e.enqueue(at(0), "a", firing(at(0), "a"))
+	expectSummary(t, e.notify(at(1), "b"), summary{4, 0})
 	expectSent(t, &c.sent, "text: a", "text: b", "chart: a", "chart: b")
-	e.deliver(at(400), e.enqueue(at(400), "a", resolved(at(60), "a")))
+	e.enqueue(at(400), "a", resolved(at(60), "a"))
+	e.tick(at(400))
 	expectSent(t, &c.sent, "text: a") // no chart of what has resolved
 	if c.charts != 2 {
 		t.Errorf("got %d charts, want 2", c.charts)
@@ -187,13 +189,14 @@ func TestOptionalMessageAfterCrash(t *testing.T) {
 	})
 	e.reopen()
 	c.result = func(context.Context, string) error { full = true; return nil }
-	if _, err := deliver(t.Context(), e.outbox, at(0), e.enqueue(at(0), "a", firing(at(0), "a"))); !errors.Is(err, store.ErrUnavailable) {
+	e.enqueue(at(0), "a", firing(at(0), "a"))
+	if _, err := tick(t.Context(), e.outbox, at(0)); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("got %v, want %v", err, store.ErrUnavailable)
 	}
 	expectSent(t, &c.sent, "text: a")
 	full, c.result = false, nil
 	e.reopen()
-	e.tick(at(181)) // the lease has expired
+	e.tick(at(25)) // the lease has expired
 	expectSent(t, &c.sent, "text: a")
 	e.tick(at(400))
 	expectSent(t, &c.sent)

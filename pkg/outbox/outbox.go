@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -83,6 +84,8 @@ type Outbox struct {
 	limiter         *rateLimiter
 	metrics         *metrics.Notifications
 	log             *slog.Logger
+	instance        string // identifies this one among all that share the store
+	integrations    *integrationStates
 }
 
 // New returns an outbox on st. Every receiver that is named as a fallback must be
@@ -91,6 +94,7 @@ func New(st store.Store, c Config, log *slog.Logger) (*Outbox, error) {
 	o := &Outbox{
 		store: st, receivers: make(map[string]*Receiver, len(c.Receivers)), removedFallback: c.RemovedReceiverFallback,
 		current: c.Current, limiter: newRateLimiter(st, c.Receivers, log), metrics: c.Metrics, log: log,
+		instance: rand.Text(), integrations: newIntegrationStates(),
 	}
 	for _, r := range c.Receivers {
 		o.receivers[r.Name] = r
@@ -147,34 +151,16 @@ func (o *Outbox) Pending(ctx context.Context) (int, error) {
 // integration returns the integration that the entry is for, if it is still
 // configured.
 func (o *Outbox) integration(e *Entry) (Integration, bool) {
-	if r := o.receivers[e.Receiver]; r != nil {
+	return o.integrationOf(entryHead{Receiver: e.Receiver, Kind: e.Kind, Index: e.Index})
+}
+
+func (o *Outbox) integrationOf(h entryHead) (Integration, bool) {
+	if r := o.receivers[h.Receiver]; r != nil {
 		for _, in := range r.Integrations {
-			if in.Kind.Name == e.Kind && in.Index == e.Index {
+			if in.Kind.Name == h.Kind && in.Index == h.Index {
 				return in, true
 			}
 		}
 	}
 	return Integration{}, false
 }
-
-// Budget divides the time until a context's deadline: new work is started until
-// the last quarter of it, 10 s at most, and sending ends before the last tenth, 1 s
-// at most. The rest is for committing results. Without a deadline there is no
-// limit.
-type Budget struct{ start, send context.Context }
-
-// NewBudget returns the budget of ctx. Call cancel when the work is done.
-func NewBudget(ctx context.Context) (b Budget, cancel context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return Budget{ctx, ctx}, func() {}
-	}
-	// The platform enforces the deadline in real time, whatever the tick's time is.
-	left := time.Until(deadline)
-	send, cancelSend := context.WithDeadline(ctx, deadline.Add(-min(left/10, time.Second)))
-	start, cancelStart := context.WithDeadline(ctx, deadline.Add(-min(left/4, 10*time.Second)))
-	return Budget{start, send}, func() { cancelStart(); cancelSend() }
-}
-
-// Spent reports whether no new work may be started.
-func (b Budget) Spent() bool { return b.start.Err() != nil }

@@ -59,7 +59,7 @@ func (e *Entry) letterID() string {
 // updateRefused replaces the alerts of refused notifications by their present state
 // before another attempt. It returns the queue without those of which there is
 // nothing to notify now: they wait while alerts of them are muted.
-func (o *Outbox) updateRefused(ctx context.Context, now time.Time, in Integration, queue integrationQueue) (rest integrationQueue, err error) {
+func (o *Outbox) updateRefused(ctx context.Context, now time.Time, in Integration, queue []*Entry) (rest []*Entry, err error) {
 	var refused []*alert.Notification
 	for _, e := range queue {
 		if e.refused() {

@@ -137,10 +137,12 @@ func TestResendReplacesTheNextAttempt(t *testing.T) {
 			c := &outboxtest.Channel{}
 			e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
 			c.Fail(no)
-			e.deliver(at(0), e.enqueue(at(0), "g", firing(at(0), "a")))
+			e.enqueue(at(0), "g", firing(at(0), "a"))
+			e.tick(at(0))
 			if test.next != nil {
 				c.Fail(no)
-				e.deliver(at(60), e.enqueue(at(60), "g", firing(at(60), test.next...)))
+				e.enqueue(at(60), "g", firing(at(60), test.next...))
+				e.tick(at(60))
 			}
 			dead := e.deadLetters()
 			if len(dead) != 1 {

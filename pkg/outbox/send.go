@@ -28,8 +28,8 @@ type attemptResult struct {
 
 // attempt sends the units of a notification that have not been accepted yet, and
 // records in e those that are now.
-func (o *Outbox) attempt(ctx context.Context, now time.Time, e *Entry) attemptResult {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+func (o *Outbox) attempt(b *Budget, now time.Time, e *Entry) attemptResult {
+	ctx, cancel := b.attemptContext()
 	defer cancel()
 	res := attemptResult{failed: map[string]*notify.Error{}}
 	if e.Attempts == 1 {

@@ -44,6 +44,12 @@ func Check(url string) error {
 	return err
 }
 
+// Exclusive reports whether one process at a time has the store at url open.
+func Exclusive(url string) bool {
+	scheme, _, _ := strings.Cut(url, ":")
+	return scheme == "memory" || scheme == "bolt"
+}
+
 // resolve returns the function that opens the store at url.
 func resolve(url string) (func(context.Context) (store.Store, error), error) {
 	scheme, rest, found := strings.Cut(url, ":")
