@@ -154,7 +154,7 @@ func (t *tool) loadDev(file string) (*config.Config, error) {
 		cfg, _, err := config.Parse("dev.yaml", devConfig, t.lookup)
 		return cfg, err
 	}
-	cfg, _, err := config.Load(file, t.lookup)
+	cfg, _, err := config.Check(file, t.lookup)
 	if err == nil {
 		// The demonstration's state must not reach a store in real use.
 		cfg.Store.URL = "memory:"

@@ -88,3 +88,18 @@ func TestRender(t *testing.T) {
 	}
 	t.Run("an unknown receiver is an error", func(t *testing.T) { render("nobody", firing).want(t, 1, `"nobody"`) })
 }
+
+// A template that fails on every alert is refused where the configuration is read, with
+// its line.
+func TestFailingTemplateIsRefused(t *testing.T) {
+	file := writeFile(t, "tocsin.yaml", strings.Replace(renderConfig, "{{ .GroupLabels.project }}/", "{{ .GroupLabel.project }}/", 1))
+	for _, args := range [][]string{
+		{"check-config", file},
+		{"serve", "--config.file", file, "--storage.path", t.TempDir(), "--web.listen-address", "127.0.0.1:0"},
+		{"dev", "--config", file, "--listen", "127.0.0.1:0"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			runTool(t, args...).want(t, 1, "tocsin.yaml:16: receivers[1].wecom_robot_configs[0].message: template: :1:14: executing \"\" at <.GroupLabel.project>: can't evaluate field GroupLabel")
+		})
+	}
+}

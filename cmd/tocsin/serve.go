@@ -110,7 +110,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 	s, err := app.NewServer(ctx, app.ServerOptions{
 		Options: app.Options{Lookup: t.lookup, Now: time.Now, Log: log, Retention: f.retention.Std(), MaxSilences: f.maxSilences, MaxSilenceSizeBytes: f.maxSize, Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
 		Load: func() (*config.Config, error) {
-			cfg, err := t.load(f.config)
+			cfg, err := t.loadWith(f.config, config.Check)
 			if err == nil && external != "" {
 				cfg.Global.ExternalURL = external
 			}

@@ -74,8 +74,8 @@ type Channel interface {
 	Quotas(notify.Kind) []notify.Quota
 	// Validate adds the faults of the entry to f, except those of its templates.
 	Validate(f *setting.Faults)
-	// New returns the channel's notifier. Its error is about a template, and begins
-	// with the key: "message: …".
+	// New returns the channel's notifier. Errors of templates are *render.KeyError,
+	// joined; any other begins with the key: "smarthost: …".
 	New(env *notify.Env, t *render.Templates) (notify.Notifier, error)
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/md5"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -70,8 +71,8 @@ func Parse(path string, data []byte, lookup Lookup) (*Config, []Problem, error) 
 	return c.finish(path, data, warnings, err)
 }
 
-// Check is Load and also builds every channel, as is done at startup, so that faults of
-// templates are reported with their lines.
+// Check is Load and also builds every channel and executes every template on sample
+// alerts, so that faults of templates are reported with their lines.
 func Check(path string, lookup Lookup) (*Config, []Problem, error) {
 	data, err := strict.ReadFile(path)
 	if err != nil {
@@ -123,31 +124,53 @@ func resolveTemplates(path string, globs []string) []string {
 	return out
 }
 
-// buildChannels builds the channels without errors, and discards them.
+// buildChannels builds the channels that have no faults, and discards them. Their
+// templates are executed on samples.
 func (c *Config) buildChannels(f *setting.Faults, path string) {
 	templates, err := render.ParseTemplates(resolveTemplates(path, c.Templates)...)
 	if err != nil {
 		f.Addf("templates", "%s", strings.TrimPrefix(err.Error(), "templates: "))
 		return
 	}
+	style := c.Global.Style()
+	templates = templates.WithSamples(&style)
 	if c.Route != nil {
 		c.Route.ValidateTemplates(f.In("route"), templates)
 	}
 	env := &notify.Env{
 		HTTP: http.DefaultClient, // nothing is sent
-		Now:  time.Now, Style: c.Global.Style(),
+		Now:  time.Now, Style: style,
 	}
 	for i := range c.Receivers {
 		for _, integration := range c.Receivers[i].Integrations() {
-			var own setting.Faults
-			if integration.Validate(&own); hasError(own.List()) {
+			var faults setting.Faults
+			if integration.Validate(&faults); hasError(faults.List()) {
 				continue
 			}
-			if _, err := integration.New(env, templates); err != nil {
-				key, message := splitKey(err.Error())
-				integration.in(f.In("receivers", i)).Addf(key, "%s", message)
+			own := templates
+			if !integration.SendsResolved(integration.Kind()) {
+				own = templates.FiringOnly()
+			}
+			if _, err := integration.New(env, own); err != nil {
+				addFaults(integration.in(f.In("receivers", i)), err)
 			}
 		}
+	}
+}
+
+// addFaults adds the errors that Channel.New returned.
+func addFaults(f *setting.Faults, err error) {
+	var byKey *render.KeyError
+	switch joined, ok := err.(interface{ Unwrap() []error }); {
+	case ok:
+		for _, err := range joined.Unwrap() {
+			addFaults(f, err)
+		}
+	case errors.As(err, &byKey):
+		f.In(byKey.Path...).Addf("", "%v", byKey.Err)
+	default:
+		key, message := splitKey(err.Error())
+		f.Addf(key, "%s", message)
 	}
 }
 

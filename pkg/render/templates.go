@@ -24,6 +24,7 @@ const MaxOutput = 1 << 20
 // to which the templates of a configuration may refer. A nil *Templates has no
 // files.
 type Templates struct {
+	samples  *samples // nil for none
 	hasFiles bool
 	named    func() (*namedTemplates, error) // loads once
 }
@@ -130,12 +131,16 @@ func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
 	if x.tmpl, err = set.New("").Parse(src); err != nil {
 		return nil, err
 	}
-	return x, checkDefined(x.tmpl.Tree, func(name string) *parse.Tree {
+	all, err := nodes(x.tmpl.Tree, func(name string) *parse.Tree {
 		if found := x.tmpl.Lookup(name); found != nil {
 			return found.Tree
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return x, t.check(all, x.Execute)
 }
 
 // isCall reports whether src is {{ template "name" . }} and nothing else.
@@ -189,12 +194,16 @@ func (t *Templates) CompileHTML(src string) (*HTML, error) {
 	if x.tmpl, err = set.New("").Parse(src); err != nil {
 		return nil, err
 	}
-	return x, checkDefined(x.tmpl.Tree, func(name string) *parse.Tree {
+	all, err := nodes(x.tmpl.Tree, func(name string) *parse.Tree {
 		if found := x.tmpl.Lookup(name); found != nil {
 			return found.Tree
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return x, t.check(all, x.Execute)
 }
 
 // Execute executes the template. Output above MaxOutput is an error.
@@ -226,6 +235,13 @@ func (e *execution) funcs() map[string]any {
 			return e.view.RouteLabel(name)
 		}
 		return e.view.Data().RouteLabels[name], nil
+	}
+	funcs["mustToDate"] = func(layout, s string) (time.Time, error) {
+		at, err := time.ParseInLocation(layout, s, time.UTC)
+		if err != nil && e.view.sample {
+			return sampleAt, nil // a sample's value has no particular layout
+		}
+		return at, err
 	}
 	funcs[builtinFunc] = func() string { return e.view.builtin() }
 	return funcs
@@ -262,46 +278,67 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-// checkDefined returns an error if a template, or one that it refers to, refers to
-// an undefined name. text/template itself reports that only during execution.
-func checkDefined(tree *parse.Tree, lookup func(string) *parse.Tree) error {
+// nodes returns the nodes of a template, and of those that it refers to. It returns an
+// error if it refers to an undefined name, which text/template itself reports only
+// during execution.
+func nodes(tree *parse.Tree, lookup func(name string) *parse.Tree) ([]parse.Node, error) {
+	var out []parse.Node
+	var undefined error
 	seen := map[string]bool{}
-	var walk func(parse.Node) error
-	walkList := func(l *parse.ListNode) error {
-		if l == nil {
-			return nil
-		}
-		for _, node := range l.Nodes {
-			if err := walk(node); err != nil {
-				return err
+	var walk func(parse.Node)
+	walkList := func(l *parse.ListNode) {
+		if l != nil {
+			for _, node := range l.Nodes {
+				walk(node)
 			}
 		}
-		return nil
 	}
-	walkBranch := func(b *parse.BranchNode) error { return errors.Join(walkList(b.List), walkList(b.ElseList)) }
-	walk = func(node parse.Node) error {
+	walkPipe := func(p *parse.PipeNode) {
+		if p != nil {
+			for _, command := range p.Cmds {
+				walk(command)
+			}
+		}
+	}
+	walkBranch := func(b *parse.BranchNode) {
+		walkPipe(b.Pipe)
+		walkList(b.List)
+		walkList(b.ElseList)
+	}
+	walk = func(node parse.Node) {
+		out = append(out, node)
 		switch node := node.(type) {
+		case *parse.ActionNode:
+			walkPipe(node.Pipe)
+		case *parse.PipeNode:
+			walkPipe(node)
+		case *parse.CommandNode:
+			for _, arg := range node.Args {
+				walk(arg)
+			}
+		case *parse.ChainNode:
+			walk(node.Node)
 		case *parse.IfNode:
-			return walkBranch(&node.BranchNode)
+			walkBranch(&node.BranchNode)
 		case *parse.RangeNode:
-			return walkBranch(&node.BranchNode)
+			walkBranch(&node.BranchNode)
 		case *parse.WithNode:
-			return walkBranch(&node.BranchNode)
+			walkBranch(&node.BranchNode)
 		case *parse.TemplateNode:
+			walkPipe(node.Pipe)
 			if seen[node.Name] {
-				return nil
+				return
 			}
 			seen[node.Name] = true
-			found := lookup(node.Name)
-			if found == nil {
-				return fmt.Errorf("template %q is not defined: check the name and the files under templates", node.Name)
+			if found := lookup(node.Name); found != nil {
+				walkList(found.Root)
+			} else if undefined == nil {
+				undefined = fmt.Errorf("template %q is not defined: check the name and the files under templates", node.Name)
 			}
-			return walkList(found.Root)
 		}
-		return nil
 	}
-	if tree == nil {
-		return nil
+	if tree != nil {
+		walkList(tree.Root)
 	}
-	return walkList(tree.Root)
+	return out, undefined
 }

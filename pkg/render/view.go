@@ -20,6 +20,7 @@ type View struct {
 	RouteLabel func(name string) (string, error)
 
 	n                      *alert.Notification
+	sample                 bool // see newSample
 	externalURL            string
 	escapeText, escapeLink func(string) string // nil for no escaping
 	data                   *template.Data

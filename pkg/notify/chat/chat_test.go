@@ -116,20 +116,21 @@ func TestErrorTable(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
-	var templates *render.Templates
-	var texts []*render.Text
-	for _, src := range []string{"a, b；a", "{{ .Nope }}", "{{ .CommonLabels.topic }}|c BAD\nd、e"} {
-		text, err := templates.CompileText(src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts = append(texts, text)
+func TestMentions(t *testing.T) {
+	compile := chat.NewCompiler(nil)
+	mentions := compile.Mentions([]string{"a, b；a", "{{ .Nope }}", "{{ .CommonLabels.topic }}|c BAD\nd、e"}, "at", "users")
+	if err := compile.Err(); err != nil {
+		t.Fatal(err)
 	}
-	view := render.NewView(notifytest.Notification(notifytest.OneTopic()...), &notifytest.NewEnv("en").Style)
-	got := chat.Names(texts, view, func(s string) (string, bool) { return "@" + s, len(s) == 1 })
+	n := notifytest.Notification(notifytest.OneTopic()...)
+	style := &notifytest.NewEnv("en").Style
+	doc := render.NewDocument(n, style)
+	got := mentions.Execute(doc, render.NewView(n, style), func(s string) (string, bool) { return "@" + s, len(s) == 1 })
 	if want := []string{"@a", "@b", "@c", "@d", "@e"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want each valid name once, %q", got, want)
+	}
+	if notes, want := strings.Join(doc.Notes, "\n"), "at.users[1]: template"; !strings.Contains(notes, want) {
+		t.Errorf("got notes %q, want the failed template in them, %q", notes, want)
 	}
 }
 
@@ -191,8 +192,8 @@ func TestCompilerErrors(t *testing.T) {
 	for want, use := range map[string]func(*chat.Compiler){
 		`message: template "x" is not defined`: func(c *chat.Compiler) { c.Message("message", `{{ template "x" . }}`, "y") },
 		"title: ":                              func(c *chat.Compiler) { c.Line("title", "{{") },
-		"at: users: ":                          func(c *chat.Compiler) { c.List("at: users", []string{"a", "{{ nope }}"}) },
-		"first: ":                              func(c *chat.Compiler) { c.Text("first", "{{"); c.Text("second", "{{") },
+		"at.users[1]: ":                        func(c *chat.Compiler) { c.Mentions([]string{"a", "{{ nope }}"}, "at", "users") },
+		"first: ":                              func(c *chat.Compiler) { c.Text("{{", "first"); c.Text("{{", "second") },
 		"url: the template is wrong":           func(c *chat.Compiler) { c.Secret("url", "https://h/?key=hunter2{{ nope }}") },
 	} {
 		c := &chat.Compiler{}

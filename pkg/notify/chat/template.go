@@ -9,22 +9,11 @@ import (
 	"tocsin/pkg/render"
 )
 
-// Compiler compiles the templates of one configuration entry. It keeps the first
-// error, which begins with the key of the template.
-type Compiler struct {
-	Templates *render.Templates
+// Compiler compiles the templates of one configuration entry.
+type Compiler struct{ render.Compiler }
 
-	err error
-}
-
-// Err returns the first error.
-func (c *Compiler) Err() error { return c.err }
-
-func (c *Compiler) fail(err error) {
-	if c.err == nil {
-		c.err = err
-	}
-}
+// NewCompiler returns a compiler of templates that may use those of t.
+func NewCompiler(t *render.Templates) *Compiler { return &Compiler{render.Compiler{Templates: t}} }
 
 // Message compiles the template of a message, of which "" stands for the built-in
 // one. builtin is the name by which a template can include the built-in message,
@@ -33,46 +22,37 @@ func (c *Compiler) Message(key, src, builtin string) *Template {
 	if src == "" {
 		src = `{{ template "` + builtin + `" . }}`
 	}
-	return &Template{key: key, text: c.text(key, src, builtin)}
+	text, err := c.CompileText(src, builtin)
+	c.Add(err, key)
+	return &Template{key: key, text: text}
 }
 
 // Line compiles the template of a text of one line; "" is the built-in one.
 func (c *Compiler) Line(key, src string) *Template {
 	t := &Template{key: key}
 	if src != "" {
-		t.text = c.text(key, src)
+		t.text = c.Text(src, key)
 	}
 	return t
 }
 
-// Text compiles any other template.
-func (c *Compiler) Text(key, src string) *render.Text { return c.text(key, src) }
-
-// List compiles a list of templates.
-func (c *Compiler) List(key string, srcs []string) []*render.Text {
-	out := make([]*render.Text, len(srcs))
-	for i, src := range srcs {
-		out[i] = c.text(key, src)
-	}
-	return out
+// Mentions compiles a list of templates of names, which only firing alerts mention.
+func (c *Compiler) Mentions(srcs []string, path ...any) *Mentions {
+	own := render.Compiler{Templates: c.FiringOnly()}
+	m := &Mentions{path: path, texts: own.List(srcs, path...)}
+	c.Join(&own)
+	return m
 }
 
 // Secret compiles a template that holds a secret: its error does not show where
 // the fault is.
 func (c *Compiler) Secret(key, src string) *Address {
-	text, err := c.Templates.CompileText(src)
+	text, err := c.CompileText(src)
 	if err != nil {
-		c.fail(fmt.Errorf("%s: the template is wrong: check its braces and its function names (it is a secret, so the place is not shown)", key))
+		err = errors.New("the template is wrong: check its braces, its fields and its functions (it is a secret, so the place is not shown)")
 	}
+	c.Add(err, key)
 	return &Address{key: key, text: text}
-}
-
-func (c *Compiler) text(key, src string, builtins ...string) *render.Text {
-	text, err := c.Templates.CompileText(src, builtins...)
-	if err != nil {
-		c.fail(fmt.Errorf("%s: %w", key, err))
-	}
-	return text
 }
 
 // Template is a user's own wording of a message, or of a line of it.
@@ -144,16 +124,24 @@ func (a *Address) Execute(v *render.View) (string, error) {
 	return address, nil
 }
 
-// Names returns the names that templates print, each once, in order. A template may
-// print several, separated by commas, semicolons, "|" or white space. parse returns
+// Mentions are the templates of the people that a message mentions.
+type Mentions struct {
+	path  []any
+	texts []*render.Text
+}
+
+// Execute returns the names that the templates print, each once, in order. A template
+// may print several, separated by commas, semicolons, "|" or white space. parse returns
 // a name in the vendor's form and reports whether it is valid. Invalid names are left
-// out, and so is a template that fails: the alert is sent without that mention.
-func Names(texts []*render.Text, v *render.View, parse func(string) (string, bool)) []string {
+// out, and so is a template that fails, which a note in doc reports: the alert is sent
+// without that mention.
+func (m *Mentions) Execute(doc *render.Document, v *render.View, parse func(string) (string, bool)) []string {
 	var out []string
 	seen := map[string]bool{}
-	for _, t := range texts {
+	for i, t := range m.texts {
 		text, err := t.Execute(v)
 		if err != nil {
+			doc.AddTemplateError(&render.KeyError{Path: append(m.path[:len(m.path):len(m.path)], i), Err: err})
 			continue
 		}
 		for _, word := range SplitNames(text) {

@@ -67,8 +67,8 @@ func TestNewErrors(t *testing.T) {
 	for want, c := range map[string]Config{
 		"message: template \"x\" is not defined": {Message: `{{ template "x" . }}`},
 		"title: ":                                {Title: "{{ nope }}"},
-		"at: mobiles: ":                          {At: At{Mobiles: []string{"{{"}}},
-		"at: users: ":                            {At: At{Users: []string{"{{ nope }}"}}},
+		"at.mobiles[0]: ":                        {At: At{Mobiles: []string{"{{"}}},
+		"at.users[0]: ":                          {At: At{Users: []string{"{{ nope }}"}}},
 		"url: ":                                  {URL: "https://example.com/?access_token=" + token + "{{ nope }}"},
 	} {
 		if c.URL == "" {

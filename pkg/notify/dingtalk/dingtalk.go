@@ -36,14 +36,14 @@ type robot struct {
 // New returns the notifier of c, which must be valid. The error names the key of a
 // template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	compile := chat.Compiler{Templates: t}
+	compile := chat.NewCompiler(t)
 	r := &robot{
 		env: env, secret: string(c.Secret), format: format{markdown: c.Type != typeText},
 		url:     compile.Secret("url", string(c.URL)),
 		message: compile.Message("message", c.Message, "dingtalk.default"),
 		title:   compile.Line("title", c.Title),
 		people: mentionLists{
-			mobiles: compile.List("at: mobiles", c.At.Mobiles), users: compile.List("at: users", c.At.Users), all: c.At.All,
+			mobiles: compile.Mentions(c.At.Mobiles, "at", "mobiles"), users: compile.Mentions(c.At.Users, "at", "users"), all: c.At.All,
 		},
 	}
 	return r, compile.Err()
@@ -92,7 +92,7 @@ func (r *robot) render(n *alert.Notification, view *render.View) *message {
 	doc := render.NewDocument(n, &r.env.Style)
 	m := &message{format: r.format, doc: doc, limit: chat.Limit(n, maxBody)}
 	if !doc.Resolved {
-		m.mentions = r.people.execute(view, r.env.Language)
+		m.mentions = r.people.execute(doc, view, r.env.Language)
 	}
 	if n.HalfSize {
 		m.format = format{noLinks: true}

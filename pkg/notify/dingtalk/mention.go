@@ -15,7 +15,7 @@ const maxNames = 1000
 
 // mentionLists holds the templates of the people to mention.
 type mentionLists struct {
-	mobiles, users []*render.Text
+	mobiles, users *chat.Mentions
 	all            bool
 }
 
@@ -29,10 +29,10 @@ type mentions struct {
 }
 
 // execute prints the lists.
-func (l mentionLists) execute(v *render.View, language string) mentions {
+func (l mentionLists) execute(doc *render.Document, v *render.View, language string) mentions {
 	m := mentions{
-		Mobiles: limitNames(chat.Names(l.mobiles, v, parseMobile)),
-		Users:   limitNames(chat.Names(l.users, v, func(s string) (string, bool) { return s, isUserID(s) })),
+		Mobiles: limitNames(l.mobiles.Execute(doc, v, parseMobile)),
+		Users:   limitNames(l.users.Execute(doc, v, func(s string) (string, bool) { return s, isUserID(s) })),
 		All:     l.all, everybody: "@all",
 	}
 	if language == "zh" {

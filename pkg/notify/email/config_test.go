@@ -61,11 +61,11 @@ func TestInherit(t *testing.T) {
 
 func TestNewNamesTheKeyInErrors(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"to: ":               func(c *Config) { c.To = "{{ .Nope" },
-		"from: ":             func(c *Config) { c.From = "{{ nope }}" },
-		"text: ":             func(c *Config) { c.Text = "{{ end }}" },
-		"html: ":             func(c *Config) { c.HTML = `{{ template "nope" . }}` },
-		"headers: Subject: ": func(c *Config) { c.Headers = map[string]string{"Subject": "{{ if }}"} },
+		"to: ":              func(c *Config) { c.To = "{{ .Nope" },
+		"from: ":            func(c *Config) { c.From = "{{ nope }}" },
+		"text: ":            func(c *Config) { c.Text = "{{ end }}" },
+		"html: ":            func(c *Config) { c.HTML = `{{ template "nope" . }}` },
+		"headers.Subject: ": func(c *Config) { c.Headers = map[string]string{"Subject": "{{ if }}"} },
 	} {
 		t.Run(want, func(t *testing.T) {
 			c := newConfig("ops@example.com")

@@ -24,7 +24,7 @@ func TestContract(t *testing.T) {
 		Templates: []notifytest.TemplateCase[*Config]{
 			{Key: "text", Set: func(c *Config, s string) { c.Text = s }},
 			{Key: "html", Set: func(c *Config, s string) { c.HTML = s }},
-			{Key: "headers: Subject", Set: func(c *Config, s string) { c.Headers = map[string]string{"Subject": s} }},
+			{Key: "headers.Subject", Set: func(c *Config, s string) { c.Headers = map[string]string{"Subject": s} }},
 			{Key: "to", Set: func(c *Config, s string) { c.To = s }, OnFailure: notifytest.Permanent},
 			{Key: "from", Set: func(c *Config, s string) { c.From = s }, OnFailure: notifytest.Permanent},
 		},

@@ -57,33 +57,22 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if c.Picture == nil || *c.Picture {
 		e.maxCharts = maxCharts
 	}
-	if e.to, err = t.CompileText(c.To); err != nil {
-		return nil, fmt.Errorf("to: %w", err)
-	}
-	if e.from, err = t.CompileText(cmp.Or(c.From, c.AuthUsername)); err != nil {
-		return nil, fmt.Errorf("from: %w", err)
-	}
+	compile := render.Compiler{Templates: t}
+	e.to = compile.Text(c.To, "to")
+	e.from = compile.Text(cmp.Or(c.From, c.AuthUsername), "from")
 	if c.Text != "" {
-		if e.text, err = t.CompileText(c.Text); err != nil {
-			return nil, fmt.Errorf("text: %w", err)
-		}
+		e.text = compile.Text(c.Text, "text")
 	}
 	if c.HTML != "" {
-		if e.html, err = t.CompileHTML(c.HTML); err != nil {
-			return nil, fmt.Errorf("html: %w", err)
-		}
+		e.html = compile.HTML(c.HTML, "html")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
 		if isReserved(name) {
 			continue
 		}
-		value, err := t.CompileText(c.Headers[name])
-		if err != nil {
-			return nil, fmt.Errorf("headers: %s: %w", name, err)
-		}
-		e.headers = append(e.headers, header{textproto.CanonicalMIMEHeaderKey(name), value})
+		e.headers = append(e.headers, header{textproto.CanonicalMIMEHeaderKey(name), compile.Text(c.Headers[name], "headers", name)})
 	}
-	return e, nil
+	return e, compile.Err()
 }
 
 // Messages returns one message whose units are the recipients' addresses. Texts that
@@ -153,7 +142,7 @@ func (e *notifier) render(n *alert.Notification, view *render.View, to []*mail.A
 		value, err := h.value.Execute(view)
 		switch value = render.CleanLine(value, maxHeader); {
 		case err != nil:
-			doc.AddTemplateError(fmt.Errorf("headers: %s: %w", h.name, err))
+			doc.AddTemplateError(fmt.Errorf("headers.%s: %w", h.name, err))
 		case h.name == "Subject":
 			m.subject = cmp.Or(value, doc.Title)
 		default:

@@ -64,7 +64,7 @@ func TestNewErrors(t *testing.T) {
 	for want, c := range map[string]Config{
 		"message: template \"x\" is not defined": {URL: good, Message: `{{ template "x" . }}`},
 		"title: ":                                {URL: good, Title: "{{"},
-		"at: open_ids: ":                         {URL: good, At: At{OpenIDs: []string{"{{ nope }}"}}},
+		"at.open_ids[0]: ":                       {URL: good, At: At{OpenIDs: []string{"{{ nope }}"}}},
 		"url: ":                                  {URL: good + token + "{{ nope }}"},
 	} {
 		_, err := c.New(notifytest.NewEnv("zh"), nil)

@@ -36,20 +36,20 @@ type robot struct {
 	secret         string
 	url            *chat.Address
 	title, message *chat.Template
-	openIDs        []*render.Text
+	openIDs        *chat.Mentions
 	all            bool
 }
 
 // New returns the notifier of c, which must be valid. The error names the key of a
 // template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	compile := chat.Compiler{Templates: t}
+	compile := chat.NewCompiler(t)
 	r := &robot{
 		env: env, secret: string(c.Secret), all: c.At.All,
 		url:     compile.Secret("url", string(c.URL)),
 		message: compile.Message("message", c.Message, "feishu.default"),
 		title:   compile.Line("title", c.Title),
-		openIDs: compile.List("at: open_ids", c.At.OpenIDs),
+		openIDs: compile.Mentions(c.At.OpenIDs, "at", "open_ids"),
 	}
 	return r, compile.Err()
 }
@@ -90,7 +90,7 @@ func (r *robot) cards(n *alert.Notification, view *render.View, limit int) ([]ca
 	doc := render.NewDocument(n, &r.env.Style)
 	mentions := ""
 	if !doc.Resolved {
-		mentions = r.mentions(view)
+		mentions = r.mentions(doc, view)
 	}
 	title := r.title.ExecuteLine(doc, view, maxTitle, doc.Title)
 	escaped := chat.EscapedView(view, dialect{}, func() string { return strings.Join(chat.Blocks(doc, dialect{}), "\n") })

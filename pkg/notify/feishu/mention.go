@@ -3,7 +3,6 @@ package feishu
 import (
 	"strings"
 
-	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/render"
 )
 
@@ -14,12 +13,12 @@ const everybody = "all"
 const maxMentions = 50
 
 // mentions returns the markup that mentions the people of the configuration.
-func (r *robot) mentions(v *render.View) string {
+func (r *robot) mentions(doc *render.Document, v *render.View) string {
 	var ids []string
 	if r.all {
 		ids = append(ids, everybody)
 	}
-	ids = append(ids, chat.Names(r.openIDs, v, func(s string) (string, bool) { return s, isOpenID(s) })...)
+	ids = append(ids, r.openIDs.Execute(doc, v, func(s string) (string, bool) { return s, isOpenID(s) })...)
 	var b strings.Builder
 	for _, id := range ids[:min(len(ids), maxMentions)] {
 		b.WriteString("<at id=" + id + "></at>")

@@ -121,9 +121,9 @@ const (
 	// BuiltInText sends the built-in text with a note that names the key and the
 	// error.
 	BuiltInText TemplateFailure = iota
-	// Placeholder sends "-" instead of the text. SMS and voice have no room for a
-	// note.
-	Placeholder
+	// ShortText sends the title of the built-in text with a short note, and "-"
+	// where the template prints nothing. SMS and voice have no room for more.
+	ShortText
 	// Permanent refuses the notification with an error that names the key.
 	Permanent
 )

@@ -133,6 +133,8 @@ func (ch Channel[C]) testTemplates(t *testing.T) {
 			}
 			t.Run(key.Key+"/"+name, func(t *testing.T) {
 				v := ch.Start(t)
+				failed := 0
+				v.Env.OnTemplateError = func() { failed++ }
 				key.Set(v.Config, f.template)
 				n := Notification(OneTopic()...)
 				to := New(t, v.Config, v.Env)
@@ -150,8 +152,14 @@ func (ch Channel[C]) testTemplates(t *testing.T) {
 					t.Fatal("got no message")
 				}
 				want := []string{"12,345", "自定义模板出错", key.Key, f.why}
-				if key.OnFailure == Placeholder {
+				switch {
+				case key.OnFailure == ShortText && name == "output is empty":
 					want = []string{"-"}
+				case key.OnFailure == ShortText:
+					want = []string{"消费积压", "模板出错"}
+				}
+				if name != "output is empty" && failed == 0 {
+					t.Error("got no call of OnTemplateError, want one: the failure is counted")
 				}
 				for _, part := range want {
 					if !strings.Contains(received[0].Text, part) {

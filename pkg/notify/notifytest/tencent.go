@@ -102,7 +102,7 @@ func PhoneChannel[C ChannelConfig](start func(*testing.T) *Vendor[C], kind notif
 			*keys(c).To = []string{"13800000001, 13800000002", "13800000003"}
 		},
 		Templates: []TemplateCase[C]{
-			{Key: "params", Set: func(c C, s string) { (*keys(c).Params)[1] = s }, OnFailure: Placeholder, EmptyFails: true},
+			{Key: "params", Set: func(c C, s string) { (*keys(c).Params)[1] = s }, OnFailure: ShortText, EmptyFails: true},
 			{Key: "to", Set: func(c C, s string) { (*keys(c).To)[0] = s }, OnFailure: Permanent},
 		},
 		Variants: []Variant[C]{

@@ -2,8 +2,8 @@ package phone
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"tocsin/pkg/render"
 )
@@ -27,26 +27,11 @@ type Templates struct {
 }
 
 // NewTemplates compiles the templates of the keys to and params. Variables are cut
-// to paramLength characters; 0 means 20. An error begins with the key.
+// to paramLength characters; 0 means 20. Errors are those of render.Compiler.
 func NewTemplates(t *render.Templates, to, params []string, paramLength int) (*Templates, error) {
-	out := &Templates{paramLength: cmp.Or(paramLength, defaultParamLength)}
-	var err error
-	if out.to, err = compile(t, "to", to); err != nil {
-		return nil, err
-	}
-	out.params, err = compile(t, "params", params)
-	return out, err
-}
-
-func compile(t *render.Templates, key string, sources []string) ([]*render.Text, error) {
-	out := make([]*render.Text, len(sources))
-	for i, src := range sources {
-		var err error
-		if out[i], err = t.CompileText(src); err != nil {
-			return nil, fmt.Errorf("%s: %d: %w", key, i, err)
-		}
-	}
-	return out, nil
+	compile := render.Compiler{Templates: t}
+	out := &Templates{to: compile.List(to, "to"), params: compile.List(params, "params"), paramLength: cmp.Or(paramLength, defaultParamLength)}
+	return out, compile.Err()
 }
 
 // Recipients returns the recipients of a notification. It is an error if there are
@@ -56,30 +41,52 @@ func (t *Templates) Recipients(view *render.View, limit int) (*Recipients, error
 	for i, x := range t.to {
 		var err error
 		if lists[i], err = x.Execute(view); err != nil {
-			return nil, fmt.Errorf("to: %d: %w", i, err)
+			return nil, &render.KeyError{Path: []any{"to", i}, Err: err}
 		}
 	}
 	return parseRecipients(lists, limit)
 }
 
-// Params returns the values of the variables. A template that fails gives "-":
-// half a message is better than none. halfSize is for the attempt after the vendor
-// refused the values: they are cut to the length that every account may send and
-// lose their dots, which some accounts may not send because they look like links.
-func (t *Templates) Params(view *render.View, halfSize bool) []string {
-	params := make([]string, len(t.params))
-	for i, x := range t.params {
-		value, err := x.Execute(view)
-		if err != nil {
-			value = ""
-		}
+// Params returns the values of the variables. In the place of a template that fails is
+// the title of doc, the built-in message, with a note: an alert must not be lost over its
+// wording. halfSize is for the attempt after the vendor refused the values: they are cut
+// to the length that every account may send and lose their dots, which some accounts may
+// not send because they look like links.
+func (s *Sender) Params(doc *render.Document, view *render.View, halfSize bool) []string {
+	limit := s.paramLength
+	if halfSize {
+		limit = min(limit, safeParamLength)
+	}
+	clean := func(value string, limit int) string {
 		if halfSize {
-			params[i] = cleanParam(strings.ReplaceAll(dropLinks(value), ".", "_"), min(t.paramLength, safeParamLength))
+			value = strings.ReplaceAll(dropLinks(value), ".", "_")
+		}
+		return cleanParam(value, limit)
+	}
+	note := failedNote(s.Style.Language)
+	params := make([]string, len(s.params))
+	for i, x := range s.params {
+		value, err := x.Execute(view)
+		if err == nil {
+			params[i] = clean(value, limit)
+			continue
+		}
+		doc.AddTemplateError(&render.KeyError{Path: []any{"params", i}, Err: err})
+		if room := limit - utf8.RuneCountInString(note); room >= limit/2 {
+			params[i] = clean(doc.Title, room) + note
 		} else {
-			params[i] = cleanParam(value, t.paramLength)
+			params[i] = clean(doc.Title, limit)
 		}
 	}
 	return params
+}
+
+// failedNote returns the note on a failed template, which must be short.
+func failedNote(language string) string {
+	if language == "en" {
+		return "(bad tmpl)"
+	}
+	return "（模板出错）"
 }
 
 // Preview returns the known part of a message: the template's id, and the values

@@ -11,10 +11,14 @@ import (
 	"tocsin/pkg/render"
 )
 
-func newView() *render.View {
-	return render.NewView(&alert.Notification{ID: "n1", Alerts: []*alert.Alert{{
+var style = &render.Style{Language: "zh", Location: time.UTC}
+
+func newView() *render.View { return render.NewView(newNotification(), style) }
+
+func newNotification() *alert.Notification {
+	return &alert.Notification{ID: "n1", Alerts: []*alert.Alert{{
 		Labels: alert.Labels{"alertname": "订单消费积压告警", "phones": "13800000000; +14155550100", "link": "see http://a.example.com/b", "instance": "10.0.0.5"},
-	}}}, &render.Style{Language: "zh", Location: time.UTC})
+	}}}
 }
 
 func TestRecipientsOfTemplates(t *testing.T) {
@@ -32,8 +36,8 @@ func TestRecipientsOfTemplates(t *testing.T) {
 	if templates, err = NewTemplates(nil, []string{"13800000000", "{{ (index .Alerts 7).Labels.x }}"}, nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := templates.Recipients(newView(), 9); err == nil || !strings.HasPrefix(err.Error(), "to: 1: ") {
-		t.Errorf("got error %v, want it to begin with to: 1: ", err)
+	if _, err := templates.Recipients(newView(), 9); err == nil || !strings.HasPrefix(err.Error(), "to[1]: ") {
+		t.Errorf("got error %v, want it to begin with to[1]: ", err)
 	}
 }
 
@@ -46,8 +50,9 @@ func TestParams(t *testing.T) {
 		halfSize bool
 		want     []string
 	}{
-		{"length of the configuration", params, 7, false, []string{"订单消费积压告", "see", "10.0.0.", "-", "-"}},
-		{"half size", params, 7, true, []string{"订单消费积压", "see", "10_0_0", "-", "-"}},
+		{"length of the configuration", params, 7, false, []string{"订单消费积压告", "see", "10.0.0.", "[告警] 订单", "-"}},
+		{"half size", params, 7, true, []string{"订单消费积压", "see", "10_0_0", "[告警] 订", "-"}},
+		{"a failed template, with room for the note", params[3:4], 0, false, []string{"[告警] 订单消费积压告警（模板出错）"}},
 		{"default length", []string{strings.Repeat("长", 30)}, 0, false, []string{strings.Repeat("长", 20)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,7 +60,8 @@ func TestParams(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := templates.Params(newView(), tt.halfSize); !slices.Equal(got, tt.want) {
+			sender := Sender{Templates: templates, Style: style}
+			if got := sender.Params(render.NewDocument(newNotification(), style), newView(), tt.halfSize); !slices.Equal(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -63,11 +69,11 @@ func TestParams(t *testing.T) {
 }
 
 func TestNewTemplatesNamesTheKeyInErrors(t *testing.T) {
-	if _, err := NewTemplates(nil, []string{"1", "{{"}, nil, 0); err == nil || !strings.HasPrefix(err.Error(), "to: 1: ") {
-		t.Errorf("got error %v, want it to begin with to: 1: ", err)
+	if _, err := NewTemplates(nil, []string{"1", "{{"}, nil, 0); err == nil || !strings.HasPrefix(err.Error(), "to[1]: ") {
+		t.Errorf("got error %v, want it to begin with to[1]: ", err)
 	}
-	if _, err := NewTemplates(nil, nil, []string{"{{ nope }}"}, 0); err == nil || !strings.HasPrefix(err.Error(), "params: 0: ") {
-		t.Errorf("got error %v, want it to begin with params: 0: ", err)
+	if _, err := NewTemplates(nil, nil, []string{"{{ nope }}"}, 0); err == nil || !strings.HasPrefix(err.Error(), "params[0]: ") {
+		t.Errorf("got error %v, want it to begin with params[0]: ", err)
 	}
 }
 

@@ -36,7 +36,7 @@ type webhook struct {
 // New returns the notifier of c, which must be valid. The error names the key of a
 // template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	compile := chat.Compiler{Templates: t}
+	compile := chat.NewCompiler(t)
 	w := &webhook{
 		env: env, address: string(c.APIURL),
 		channel: compile.Line("channel", c.Channel), username: compile.Line("username", c.Username),

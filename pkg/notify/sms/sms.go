@@ -47,7 +47,7 @@ func (s *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
 		return nil, err
 	}
 	to.Remove(n.AcceptedUnits)
-	params := s.Params(view, n.HalfSize)
+	params := s.Params(render.NewDocument(n, s.Style), view, n.HalfSize)
 	var out []notify.Message
 	add := func(units []string, send func(ctx context.Context) []notify.Outcome) {
 		out = append(out, notify.Message{Target: phone.MaskList(units), Units: units, Text: s.preview(params), Send: send})

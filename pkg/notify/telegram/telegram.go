@@ -48,7 +48,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if err != nil {
 		return nil, fmt.Errorf("chat_id: it is not a number")
 	}
-	compile := chat.Compiler{Templates: t}
+	compile := chat.NewCompiler(t)
 	b := &bot{
 		env: env, token: string(c.BotToken), api: c.api() + "/bot" + string(c.BotToken) + "/sendMessage",
 		chat: id, thread: c.MessageThreadID, silent: c.DisableNotifications, format: format{c.parseMode()},

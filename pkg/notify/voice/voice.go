@@ -57,7 +57,7 @@ func (v *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
 		return nil, nil
 	}
 	request := sendTtsVoice{
-		TemplateId: v.config.TemplateID, VoiceSdkAppid: v.config.SdkAppID, TemplateParamSet: v.Params(view, n.HalfSize),
+		TemplateId: v.config.TemplateID, VoiceSdkAppid: v.config.SdkAppID, TemplateParamSet: v.Params(render.NewDocument(n, v.Style), view, n.HalfSize),
 		PlayTimes: cmp.Or(v.config.PlayTimes, defaultPlayTimes), SessionContext: n.ID[:min(len(n.ID), maxSession)],
 	}
 	return []notify.Message{{

@@ -190,7 +190,7 @@ func TestRecipientsThatCannotBeCalled(t *testing.T) {
 	for name, tt := range map[string]struct{ to, want string }{
 		"none":             {"{{ .CommonAnnotations.none }}", "there are no recipients"},
 		"too many":         {"{{ .CommonAnnotations.many }}", "more than the 100 phone numbers"},
-		"failing template": {"{{ (index .Alerts 7).Annotations.x }}", "to: 0: "},
+		"failing template": {"{{ (index .Alerts 7).Annotations.x }}", "to[0]: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := notifytest.New(t, newConfig(tt.to), env).Messages(n)

@@ -33,17 +33,12 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if w.sender, err = newSender(c, env); err != nil {
 		return nil, err
 	}
-	compile := chat.Compiler{Templates: t}
+	compile := chat.NewCompiler(t)
 	w.url = compile.Secret("url", string(c.URL))
-	if err := compile.Err(); err != nil {
-		return nil, err
-	}
 	if c.Payload != nil {
-		if w.payload, err = newPayload(c.Payload, t); err != nil {
-			return nil, err
-		}
+		w.payload = newPayload(c.Payload, &compile.Compiler)
 	}
-	return w, nil
+	return w, compile.Err()
 }
 
 // Messages returns one message: a notification is never split.
@@ -60,7 +55,7 @@ func (w *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
 	}
 	body, err := w.body(n, view, truncated)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encode the message: %w", err)
 	}
 	return []notify.Message{chat.NewMessage(target(address), unit, string(body), func(ctx context.Context) error {
 		return w.send(ctx, address, messageID(n.ID), body)
@@ -88,25 +83,26 @@ func (w *notifier) truncate(n *alert.Notification) (*alert.Notification, uint64)
 	return &short, all - w.maxAlerts
 }
 
-// body returns version 4 of Alertmanager's message, or the user's payload.
+// body returns the user's payload, or version 4 of Alertmanager's message: without a
+// payload, and when the payload fails, which templateError then reports.
 func (w *notifier) body(n *alert.Notification, view *render.View, truncated uint64) ([]byte, error) {
+	note := ""
 	if w.payload != nil {
-		value, err := w.payload.execute(view)
-		if err != nil {
-			return nil, fmt.Errorf("payload: %w", err)
+		body, err := w.payload.encode(view)
+		if err == nil {
+			return body, nil
 		}
-		body, err := notify.EncodeJSON(value)
-		if err != nil {
-			return nil, fmt.Errorf("payload: %w", err)
-		}
-		return body, nil
+		doc := render.NewDocument(n, &w.env.Style)
+		doc.AddTemplateError(fmt.Errorf("payload: %w", err))
+		note = doc.Notes[len(doc.Notes)-1]
 	}
 	return notify.EncodeJSON(struct {
 		*template.Data
 		Version         string `json:"version"`
 		GroupKey        string `json:"groupKey"`
 		TruncatedAlerts uint64 `json:"truncatedAlerts"`
-	}{render.Data(n, w.env.ExternalURL), "4", n.GroupKey, truncated})
+		TemplateError   string `json:"templateError,omitempty"`
+	}{render.Data(n, w.env.ExternalURL), "4", n.GroupKey, truncated, note})
 }
 
 // payload is a body in which every string is a template.
@@ -116,45 +112,39 @@ type payload struct {
 }
 
 // newPayload compiles the strings of value, including the keys of mappings.
-func newPayload(value any, t *render.Templates) (*payload, error) {
+func newPayload(value any, compile *render.Compiler) *payload {
 	p := &payload{value: value, templates: map[string]*render.Text{}}
-	if err := p.compile(reflect.ValueOf(value), t); err != nil {
-		return nil, fmt.Errorf("payload: %w", err)
-	}
-	return p, nil
+	p.compile(reflect.ValueOf(value), compile, "payload")
+	return p
 }
 
-func (p *payload) compile(v reflect.Value, t *render.Templates) error {
+// compile compiles the strings of the part of the payload at a path.
+func (p *payload) compile(v reflect.Value, compile *render.Compiler, path ...any) {
+	below := func(step any) []any { return append(path[:len(path):len(path)], step) }
 	switch v.Kind() {
 	case reflect.Interface:
-		return p.compile(v.Elem(), t)
+		p.compile(v.Elem(), compile, path...)
 	case reflect.String:
-		text, err := t.CompileText(v.String())
-		p.templates[v.String()] = text
-		return err
+		p.templates[v.String()] = compile.Text(v.String(), path...)
 	case reflect.Slice:
 		for i := range v.Len() {
-			if err := p.compile(v.Index(i), t); err != nil {
-				return err
-			}
+			p.compile(v.Index(i), compile, below(i)...)
 		}
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
-			if err := p.compile(key, t); err != nil {
-				return err
-			}
-			if err := p.compile(v.MapIndex(key), t); err != nil {
-				return err
-			}
+			p.compile(key, compile, below(key.Interface())...)
+			p.compile(v.MapIndex(key), compile, below(key.Interface())...)
 		}
 	}
-	return nil
 }
 
-// execute returns the value with the templates' output, as Alertmanager's own code
-// does.
-func (p *payload) execute(v *render.View) (any, error) {
-	return template.DeepCopyWithTemplate(p.value, func(src string) (string, error) {
+// encode returns the value with the templates' output, as Alertmanager's own code does.
+func (p *payload) encode(v *render.View) ([]byte, error) {
+	value, err := template.DeepCopyWithTemplate(p.value, func(src string) (string, error) {
 		return p.templates[src].Execute(v)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return notify.EncodeJSON(value)
 }

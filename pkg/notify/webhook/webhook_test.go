@@ -176,10 +176,10 @@ func TestPayload(t *testing.T) {
 
 func TestNewNamesTheKeyInErrors(t *testing.T) {
 	for want, c := range map[string]Config{
-		"payload: ":                                  {Payload: map[string]any{"a": []any{"{{"}}},
-		"payload: template \"x\" is not defined":     {Payload: map[string]any{`{{ template "x" . }}`: 1}},
-		"url: the template is wrong":                 {URL: "https://h/?key=" + key + "{{ nope }}"},
-		"secret: does not begin with whsec_: write ": {Secret: key},
+		"payload.a[0]: ": {Payload: map[string]any{"a": []any{"{{"}}},
+		"payload.{{ template \"x\" . }}: template \"x\" is not defined": {Payload: map[string]any{`{{ template "x" . }}`: 1}},
+		"url: the template is wrong":                                    {URL: "https://h/?key=" + key + "{{ nope }}"},
+		"secret: does not begin with whsec_: write ":                    {Secret: key},
 	} {
 		if c.URL == "" {
 			c.URL = "https://h/"

@@ -47,12 +47,12 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	if err != nil {
 		return nil, fmt.Errorf("agent_id: %q is not a number", c.AgentID)
 	}
-	compile := chat.Compiler{Templates: t}
+	compile := chat.NewCompiler(t)
 	a := &app{
 		env: env, tokens: newTokens(c, env), api: c.api(), corp: c.CorpID, agent: agent, format: text{},
 		message: compile.Message("message", c.Message, "wecom.default"),
 		recipients: recipientLists{
-			users: compile.Text("to_user", c.ToUser), parties: compile.Text("to_party", c.ToParty), tags: compile.Text("to_tag", c.ToTag),
+			users: compile.Text(c.ToUser, "to_user"), parties: compile.Text(c.ToParty, "to_party"), tags: compile.Text(c.ToTag, "to_tag"),
 		},
 	}
 	if c.MessageType == typeMarkdown {

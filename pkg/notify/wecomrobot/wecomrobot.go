@@ -35,20 +35,20 @@ type robot struct {
 	env            *notify.Env
 	url            *chat.Address
 	message        *chat.Template
-	mobiles, users []*render.Text
+	mobiles, users *chat.Mentions
 	charts         bool
 }
 
 // New returns the notifier of c, which must be valid. The error names the key of a
 // template that cannot be compiled.
 func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, error) {
-	compile := chat.Compiler{Templates: t}
+	compile := chat.NewCompiler(t)
 	r := &robot{
 		env:     env,
 		url:     compile.Secret("url", string(c.URL)),
 		message: compile.Message("message", c.Message, "wecom.default"),
-		mobiles: compile.List("mention_mobiles", c.MentionMobiles),
-		users:   compile.List("mention_users", c.MentionUsers),
+		mobiles: compile.Mentions(c.MentionMobiles, "mention_mobiles"),
+		users:   compile.Mentions(c.MentionUsers, "mention_users"),
 		charts:  c.Picture == nil || *c.Picture,
 	}
 	return r, compile.Err()
@@ -66,7 +66,7 @@ func (r *robot) Messages(n *alert.Notification) ([]notify.Message, error) {
 	doc := render.NewDocument(n, &r.env.Style)
 	var mentioned mentions
 	if !doc.Resolved {
-		mentioned = r.mentions(view)
+		mentioned = r.mentions(doc, view)
 	}
 	inline := ""
 	if !mentioned.needText() {
@@ -126,11 +126,11 @@ func (r *robot) parts(view *render.View, doc *render.Document, inline string, li
 type mentions struct{ users, mobiles []string }
 
 // mentions prints the lists of the configuration.
-func (r *robot) mentions(v *render.View) mentions {
+func (r *robot) mentions(doc *render.Document, v *render.View) mentions {
 	first := func(names []string) []string { return names[:min(len(names), maxMentions)] }
 	return mentions{
-		users:   first(chat.Names(r.users, v, func(s string) (string, bool) { return s, wecom.IsUserID(s) })),
-		mobiles: first(chat.Names(r.mobiles, v, func(s string) (string, bool) { return s, isMobile(s) })),
+		users:   first(r.users.Execute(doc, v, func(s string) (string, bool) { return s, wecom.IsUserID(s) })),
+		mobiles: first(r.mobiles.Execute(doc, v, func(s string) (string, bool) { return s, isMobile(s) })),
 	}
 }
 

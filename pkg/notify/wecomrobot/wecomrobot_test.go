@@ -253,8 +253,8 @@ func TestCustomMessage(t *testing.T) {
 func TestNewErrors(t *testing.T) {
 	for want, c := range map[string]Config{
 		"message: template \"x\" is not defined": {Message: `{{ template "x" . }}`},
-		"mention_mobiles: ":                      {MentionMobiles: []string{"{{"}},
-		"mention_users: ":                        {MentionUsers: []string{"{{ nope }}"}},
+		"mention_mobiles[0]: ":                   {MentionMobiles: []string{"{{"}},
+		"mention_users[0]: ":                     {MentionUsers: []string{"{{ nope }}"}},
 		"url: ":                                  {URL: "https://example.com/?key=" + key + "{{ nope }}"},
 	} {
 		if c.URL == "" {
