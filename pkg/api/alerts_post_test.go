@@ -165,9 +165,11 @@ func TestClassicMode(t *testing.T) {
 		`[{"labels":{"0a":"x"}}]`:                                        `"invalid label set: invalid name \"0a\""`,
 		`[{"labels":{"` + strings.Repeat("长", 1000) + `":"x","a":"x"}}]`: `"invalid label set: invalid name \"` + strings.Repeat("长", 33) + `…\""`,
 	} {
-		if status, response := a.post("/api/v2/alerts", body); status != 400 || response != want {
-			t.Errorf("%.100s: got %d %s, want 400 %s", body, status, response, want)
-		}
+		t.Run(fmt.Sprintf("%.100s", body), func(t *testing.T) {
+			if status, response := a.post("/api/v2/alerts", body); status != 400 || response != want {
+				t.Errorf("got %d %s, want 400 %s", status, response, want)
+			}
+		})
 	}
 	status, response := a.post("/api/v2/silences", silence(`{"name":"中文","value":"b","isRegex":false}`))
 	if want := `"invalid silence: invalid label matcher 0: invalid label name \"中文\""`; status != 400 || response != want {

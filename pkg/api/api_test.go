@@ -162,9 +162,11 @@ func TestRoutePrefix(t *testing.T) {
 			"/alerts/am/api/v2/status": 200, "/alerts/am/-/healthy": 200, "/alerts/am/metrics": 200, "/alerts/am/api/v2/nothing": 404,
 			"/api/v2/status": 404, "/-/healthy": 404, "/": 302,
 		} {
-			if status, body := a.get(path); status != want {
-				t.Errorf("prefix %s: GET %s: got %d %s, want %d", prefix, path, status, body, want)
-			}
+			t.Run(prefix+" GET "+path, func(t *testing.T) {
+				if status, body := a.get(path); status != want {
+					t.Errorf("got %d %s, want %d", status, body, want)
+				}
+			})
 		}
 		if status, body := a.get("/alerts/am/api/v2/nothing"); body != `{"code":404,"message":"path /api/v2/nothing was not found"}` {
 			t.Errorf("unknown path: got %d %s, want it without the prefix", status, body)

@@ -104,9 +104,11 @@ func TestAuth(t *testing.T) {
 func TestAuthWithRoutePrefix(t *testing.T) {
 	a := newTestAPI(t, withTokens, func(o *api.Options) { o.RoutePrefix = "/tocsin" })
 	for path, want := range map[string]int{"/tocsin/hooks/grafana": 405, "/tocsin/api/v2/alerts": 401, "/tocsin/-/healthy": 200} {
-		if r := a.request(http.MethodGet, path, nil, "Authorization", "Bearer "+hooksToken); r.StatusCode != want {
-			t.Errorf("%s: got %d, want %d", path, r.StatusCode, want)
-		}
+		t.Run(path, func(t *testing.T) {
+			if r := a.request(http.MethodGet, path, nil, "Authorization", "Bearer "+hooksToken); r.StatusCode != want {
+				t.Errorf("got %d, want %d", r.StatusCode, want)
+			}
+		})
 	}
 }
 

@@ -132,10 +132,12 @@ func TestHookWithInvalidAlerts(t *testing.T) {
 func TestHookMethods(t *testing.T) {
 	a := newTestAPI(t)
 	for path, allow := range map[string]string{"/hooks/grafana": "POST, PUT", "/hooks/open-falcon/callback": "GET"} {
-		r := a.request(http.MethodDelete, path, nil)
-		if r.StatusCode != 405 || r.Header.Get("Allow") != allow {
-			t.Errorf("DELETE %s: got %d, Allow %q; want 405, %q", path, r.StatusCode, r.Header.Get("Allow"), allow)
-		}
+		t.Run(path, func(t *testing.T) {
+			r := a.request(http.MethodDelete, path, nil)
+			if r.StatusCode != 405 || r.Header.Get("Allow") != allow {
+				t.Errorf("DELETE: got %d, Allow %q; want 405, %q", r.StatusCode, r.Header.Get("Allow"), allow)
+			}
+		})
 	}
 }
 
@@ -176,9 +178,11 @@ func TestHookGzipBomb(t *testing.T) {
 func TestHookTooManyLabels(t *testing.T) {
 	a := newTestAPI(t, func(o *api.Options) { o.Webhook.MaxBody = 32 << 20 })
 	for path, body := range map[string]string{"/hooks/grafana": grafana(manyLabels(99_999)), "/hooks/alertmanager": `{"alerts":[{"status":"firing","labels":` + manyLabels(50_000) + `}]}`} {
-		if status, response := a.hook(path, "application/json", body); status != 400 || len(response) > 1000 {
-			t.Errorf("%s: got %d %.200s, want 400 with at most 1000 bytes", path, status, response)
-		}
+		t.Run(path, func(t *testing.T) {
+			if status, response := a.hook(path, "application/json", body); status != 400 || len(response) > 1000 {
+				t.Errorf("got %d %.200s, want 400 with at most 1000 bytes", status, response)
+			}
+		})
 	}
 	a.expectAlerts(0)
 }

@@ -27,15 +27,17 @@ func TestPanicDuringResponse(t *testing.T) {
 	})))
 	defer server.Close()
 	for path, want := range map[string]int{"/half": 0, "/abort": 0, "/early": 500, "/": 200} {
-		got := 0
-		if r, err := server.Client().Get(server.URL + path); err == nil {
-			if _, err := io.ReadAll(r.Body); err == nil {
-				got = r.StatusCode
+		t.Run(path, func(t *testing.T) {
+			got := 0
+			if r, err := server.Client().Get(server.URL + path); err == nil {
+				if _, err := io.ReadAll(r.Body); err == nil {
+					got = r.StatusCode
+				}
+				r.Body.Close()
 			}
-			r.Body.Close()
-		}
-		if got != want {
-			t.Errorf("%s: got %d, want %d (0 is a closed connection)", path, got, want)
-		}
+			if got != want {
+				t.Errorf("got %d, want %d (0 is a closed connection)", got, want)
+			}
+		})
 	}
 }

@@ -174,9 +174,11 @@ func TestSettings(t *testing.T) {
 		{"unknown", textMessage("x"), 19001},
 		{"", textMessage("x"), 19001},
 	} {
-		if got := call(t, s, "POST", tt.token, tt.body); got.code != tt.code {
-			t.Errorf("%s: got %+v, want %d", tt.token, got, tt.code)
-		}
+		t.Run(tt.token+" "+tt.body, func(t *testing.T) {
+			if got := call(t, s, "POST", tt.token, tt.body); got.code != tt.code {
+				t.Errorf("got %+v, want %d", got, tt.code)
+			}
+		})
 	}
 	s.Remove("words")
 	if got := call(t, s, "POST", "words", textMessage("告警")); got.code != 19001 {

@@ -69,9 +69,11 @@ func TestTokens(t *testing.T) {
 		token string
 		code  int
 	}{"none": {"", 41001}, "expired": {first["access_token"].(string), 42001}, "unknown": {"x", 40014}, "valid": {second, 0}} {
-		if got := code(request(t, s, "POST", SendPath+"?access_token="+tt.token, appText("u1", "x", ""))); got != tt.code {
-			t.Errorf("%s token: got %d, want %d", name, got, tt.code)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := code(request(t, s, "POST", SendPath+"?access_token="+tt.token, appText("u1", "x", ""))); got != tt.code {
+				t.Errorf("got %d, want %d", got, tt.code)
+			}
+		})
 	}
 	s.Expire()
 	if got := code(request(t, s, "POST", SendPath+"?access_token="+second, appText("u1", "x", ""))); got != 42001 {
@@ -86,10 +88,12 @@ func TestTokens(t *testing.T) {
 
 func TestTokenErrors(t *testing.T) {
 	for address, want := range map[string]int{"?corpid=ww1&corpsecret=s2": 40001, "?corpid=ww2&corpsecret=s1": 40013, "": 40013} {
-		s, _ := newApps()
-		if got := code(request(t, s, "GET", TokenPath+address, "")); got != want {
-			t.Errorf("%s: got %d, want %d", address, got, want)
-		}
+		t.Run(address, func(t *testing.T) {
+			s, _ := newApps()
+			if got := code(request(t, s, "GET", TokenPath+address, "")); got != want {
+				t.Errorf("got %d, want %d", got, want)
+			}
+		})
 	}
 	s, clock := newApps()
 	if got := code(request(t, s, "POST", TokenPath+"?corpid=ww1&corpsecret=s1", "")); got != 43001 {
