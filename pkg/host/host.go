@@ -25,7 +25,8 @@ import (
 )
 
 const (
-	// MaxDataSize is the largest data of a report, in bytes.
+	// MaxDataSize is the largest data of a report, in bytes of JSON with no more escapes
+	// than it needs.
 	MaxDataSize = 64 << 10
 	// maxNameSize bounds ids, names and names of services, in bytes: they are parts
 	// of keys and of labels.

@@ -153,3 +153,12 @@ func decodeData(data json.RawMessage) (v any, err error) {
 	}
 	return v, nil
 }
+
+// encodeData encodes data as JSON without the escapes of HTML.
+func encodeData(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}

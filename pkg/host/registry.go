@@ -62,9 +62,6 @@ func (r *Registry) find(ctx context.Context, id string) (*Host, error) {
 // Errors are those of Host, ErrTooLarge, ErrFull, and those of the store and of
 // Ingest. After the last two the report may be sent again.
 func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Report) (alerts int, err error) {
-	if len(rep.Data) > MaxDataSize {
-		return 0, ErrTooLarge
-	}
 	h, err := r.Host(ctx, rep.From, id)
 	if err != nil {
 		return 0, err
@@ -72,6 +69,15 @@ func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Rep
 	data, err := decodeData(rep.Data)
 	if err != nil {
 		return 0, err
+	}
+	if len(rep.Data) > MaxDataSize {
+		// It may have a short text in long escapes, such as \u003c for <.
+		if rep.Data, err = encodeData(data); err != nil {
+			return 0, err
+		}
+		if len(rep.Data) > MaxDataSize {
+			return 0, ErrTooLarge
+		}
 	}
 	var ev *evaluation
 	err = store.RetryOnConflict(ctx, func() (err error) {

@@ -87,7 +87,10 @@ func TestRejectedReport(t *testing.T) {
 		t.Errorf("got items %v in the store, want none", items)
 	}
 	largest := `"` + strings.Repeat("x", host.MaxDataSize-2) + `"`
-	e.send(0, "web-1", host.Report{Service: "LinuxCPU", Data: json.RawMessage(largest)})
+	escaped := `"` + strings.Repeat(`\u003c`, host.MaxDataSize-2) + `"`
+	for _, data := range []string{largest, escaped} {
+		e.send(0, "web-1", host.Report{Service: "LinuxCPU", Data: json.RawMessage(data)})
+	}
 }
 
 // A token is valid for the hosts that it is bound to: by itself, by a group that

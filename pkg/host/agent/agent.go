@@ -5,6 +5,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -198,13 +199,32 @@ type report struct {
 	At          time.Time `json:"at"`
 }
 
+// maxDataSize is the largest data of a report as JSON, in bytes: the server's limit.
+const maxDataSize = 64 << 10
+
 // enqueue appends a report to the buffer.
 func (a *Agent) enqueue(service string, data any, at time.Time) error {
-	body, err := json.Marshal(report{ClientID: a.status.ID, ServiceName: service, Data: data, At: at.UTC().Truncate(time.Millisecond)})
+	encoded, err := encodeJSON(data)
+	if err != nil {
+		return fmt.Errorf("encode the data: %w", err)
+	}
+	if len(encoded) > maxDataSize {
+		return fmt.Errorf("its data has %d bytes as JSON: at most %d are allowed", len(encoded), maxDataSize)
+	}
+	body, err := encodeJSON(report{ClientID: a.status.ID, ServiceName: service, Data: json.RawMessage(encoded), At: at.UTC().Truncate(time.Millisecond)})
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
 	return a.buffer.append(body)
+}
+
+// encodeJSON encodes v without the escapes of HTML, which would make six bytes of one.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
 }
 
 // deliver sends the buffered reports, oldest first, until ctx is done. A report

@@ -2,8 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -328,6 +332,60 @@ func TestValidateOptions(t *testing.T) {
 			}
 			if strings.Contains(got, "hunter2") {
 				t.Errorf("got %q, want no secret in it", got)
+			}
+		})
+	}
+}
+
+func TestDataSize(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		value string
+		err   string // "" for none
+	}{
+		{"as much as is allowed", strings.Repeat("x", 64<<10-len(`{"a":""}`)), ""},
+		{"what HTML would escape", strings.Repeat("<", 60<<10), ""},
+		{"one byte more than allowed", strings.Repeat("x", 64<<10-len(`{"a":""}`)+1), "65537 bytes as JSON"},
+		{"what JSON must escape", strings.Repeat("\x01", 60<<10), "368648 bytes as JSON"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, _ := newTestAgent(t, newTestServer(t, "{}"), t.TempDir())
+			err := a.enqueue("S", map[string]any{"a": test.value}, time.Now())
+			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+				t.Fatalf("got %v, want an error with %q", err, test.err)
+			}
+			body, _, _ := a.buffer.first()
+			if got, want := len(body) > 0, err == nil; got != want {
+				t.Errorf("got a report of %d bytes, want one: %t", len(body), want)
+			}
+			if limit := 65 << 10; len(body) > limit {
+				t.Errorf("got a report of %d bytes, want at most %d", len(body), limit)
+			}
+		})
+	}
+}
+
+func TestPermissionsDrawWarnings(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		mode, others fs.FileMode
+		want         bool
+	}{
+		{"a token that every user can read", 0o644, 0o004, true},
+		{"a token that its group can read", 0o640, 0o004, false},
+		{"a token of one user", 0o600, 0o004, false},
+		{"a directory of plugins that every user can write to", 0o777, 0o002, true},
+		{"a directory of plugins that every user can read", 0o755, 0o002, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x")
+			if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, test.mode)); err != nil {
+				t.Fatal(err)
+			}
+			var log strings.Builder
+			warnOthersCan(slog.New(slog.NewTextHandler(&log, nil)), path, test.others, "beware")
+			if got := strings.Contains(log.String(), "beware"); got != test.want {
+				t.Errorf("got log %q, want a warning: %t", log.String(), test.want)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -127,11 +128,23 @@ func (c *command) run(ctx context.Context) error {
 	if c.token != "" {
 		o.Log.Warn("--token can be read by every user of this machine who lists processes: use --token-file")
 	}
+	warnOthersCan(o.Log, c.tokenFile, 0o004, "every user of this machine can read the token: correct it with chmod o-r")
+	warnOthersCan(o.Log, o.PluginDir, 0o002, "every user of this machine can replace the plugins: correct it with chmod o-w")
 	a, err := New(o)
 	if err != nil {
 		return err
 	}
 	return a.Run(ctx)
+}
+
+// warnOthersCan logs a warning if path is given and its permissions include others.
+func warnOthersCan(log *slog.Logger, path string, others fs.FileMode, warning string) {
+	if path == "" {
+		return
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&others != 0 {
+		log.Warn(warning, "path", path)
+	}
 }
 
 // readToken returns the token of the flags or of the environment, "" if there is

@@ -50,9 +50,9 @@ func (p plugins) executable(s service) (plugin, error) {
 	}}, nil
 }
 
-// runExecutable runs a program without arguments, with PATH and LANG as its only
-// environment, and returns its standard output. All processes of its group are
-// killed when it ends.
+// runExecutable runs a program without arguments, with PATH, LANG and the mark of the run
+// as its only environment, and returns its standard output. All processes that it has
+// started are killed when it ends.
 func runExecutable(ctx context.Context, dir, name string, timeout time.Duration) ([]byte, error) {
 	path := filepath.Join(dir, name)
 	info, err := os.Stat(path)
@@ -73,10 +73,11 @@ func runExecutable(ctx context.Context, dir, name string, timeout time.Duration)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	killGroup := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel = killGroup
-	err = cmd.Start()
+	mark, err := startMarked(cmd)
 	if err == nil {
 		err = cmd.Wait()
 		_ = killGroup() // its children
+		killOrphans(cmd.Process.Pid, mark)
 	}
 	switch {
 	case stdout.exceeded:

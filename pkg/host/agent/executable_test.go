@@ -64,11 +64,11 @@ func TestExecutableEnvironment(t *testing.T) {
 	if env["HERE"] != dir || env["LANG"] != "C" || !strings.HasPrefix(env["PATH"].(string), "/usr/local/sbin:") || strings.Contains(got, testToken) {
 		t.Errorf("got environment %s, want the directory %s, LANG=C, a PATH, and no token", got, dir)
 	}
-	for _, name := range []string{"PWD", "SHLVL", "_", "OLDPWD"} { // set by the shell
+	for _, name := range []string{"PWD", "SHLVL", "_", "OLDPWD", "TOCSIN_PLUGIN_RUN"} { // all but the last are set by the shell
 		delete(env, name)
 	}
 	if len(env) != 3 {
-		t.Errorf("got environment %v, want PATH and LANG only", env)
+		t.Errorf("got environment %v, want PATH, LANG and TOCSIN_PLUGIN_RUN only", env)
 	}
 }
 
@@ -127,9 +127,13 @@ func TestExecutableLeavesNoProcess(t *testing.T) {
 		script string
 		ok     bool
 	}{
-		"hangs":                          {"sleep 1000 & echo $! >child; wait", false},
-		"leaves a child":                 {"sleep 1000 >/dev/null 2>&1 & echo $! >child; echo a=1", true},
-		"leaves a child with its output": {"sleep 1000 & echo $! >child; echo a=1", false},
+		"hangs":                                   {"sleep 1000 & echo $! >child; wait", false},
+		"leaves a child":                          {"sleep 1000 >/dev/null 2>&1 & echo $! >child; echo a=1", true},
+		"leaves a child with its output":          {"sleep 1000 & echo $! >child; echo a=1", false},
+		"leaves a session":                        {"setsid sh -c 'echo $$ >child; sleep 1000' >/dev/null 2>&1 & while ! [ -s child ]; do :; done; echo a=1", true},
+		"hangs, with a session":                   {"setsid sh -c 'echo $$ >child; sleep 1000' >/dev/null 2>&1 & wait", false},
+		"leaves a daemon":                         {"setsid sh -c '(sleep 1000 & echo $! >child)' >/dev/null 2>&1; echo a=1", true},
+		"leaves a daemon without the environment": {"env -i setsid sh -c '(sleep 1000 & echo $! >child)' >/dev/null 2>&1; echo a=1", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := writeScript(t, "p", tt.script)
