@@ -22,7 +22,6 @@ import (
 	"context"
 	"log/slog"
 	"path"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -207,7 +206,7 @@ func (s *Snapshot) add(found *sources, items []store.Item) {
 			continue
 		}
 		sides, fingerprint := path.Split(it.Key)
-		values := strings.TrimSuffix(strings.TrimSuffix(sides, bothSides), oneSide)
+		values := sides[:len(sides)-len(oneSide)]
 		for _, prefix := range []string{sides, values} {
 			if found.first[prefix] == "" {
 				found.first[prefix] = fingerprint

@@ -125,6 +125,18 @@ func TestInhibitedBy(t *testing.T) {
 	}
 }
 
+// TestSourceOnBothSidesOfAnyValues checks that an alert which matches both sides
+// inhibits those that are only targets, whatever the hash of its equal labels is.
+func TestSourceOnBothSidesOfAnyValues(t *testing.T) {
+	e := newEnv(t, inhibit.Rule{SourceMatchers: []string{"severity=critical"}, TargetMatchers: []string{"alertname=Lag"}, Equal: []string{"zone"}})
+	for i := range 100 {
+		zone := fmt.Sprint(i)
+		e.expectInhibited(now, alert.Labels{"alertname": "Lag", "zone": zone}, false)
+		e.ingest(firing(alert.Labels{"alertname": "Lag", "severity": "critical", "zone": zone}))
+		e.expectInhibited(now, alert.Labels{"alertname": "Lag", "zone": zone}, true)
+	}
+}
+
 // TestSourceEnds has a source with an end in the future, and one that resolves.
 func TestSourceEnds(t *testing.T) {
 	rule := inhibit.Rule{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Lag"}}
