@@ -14,6 +14,7 @@ import (
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/bolt"
 	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/storetest"
 )
 
 // crashingStore is a store, and an Ingest, of an instance that is killed at its
@@ -256,4 +257,37 @@ func TestUnreadableItems(t *testing.T) {
 	e.report(70, "bad", "good", "worse")
 	e.wantCheck(70, "HostOffline good 0-70", "HostOffline worse 0-70")
 	e.wantCheck(130, "HostOffline bad 70", "HostOffline good 70", "HostOffline worse 70")
+}
+
+// The same for items that the store cannot decode.
+func TestUndecodableItems(t *testing.T) {
+	c := newConfig("bad", "good", "worse")
+	c.Register = &host.Register{Tokens: []string{"register"}, Groups: []string{"web"}}
+	e := newTestEnv(t, c)
+	damaged := &storetest.Damaged{Store: e.store}
+	e.store = damaged
+	e.reload(c)
+	e.check(0)
+	e.report(0, "bad", "good", "worse")
+	for _, id := range []string{"vm-1", "vm-2"} {
+		e.send(0, id, host.Report{From: host.Sender{Token: "register"}, Service: "LinuxCPU", Data: json.RawMessage(cpu(1))})
+	}
+	for _, key := range []string{"host/bad", "host_value/good/LinuxCPU", "host_enrolled/vm-1", "meta/host_check"} {
+		if n, err := damaged.Damage(t.Context(), key); err != nil || n != 1 {
+			t.Fatalf("%s: got %d items and %v, want 1", key, n, err)
+		}
+	}
+	list, err := e.registry.List(t.Context(), at(1), host.Sender{})
+	if err != nil || len(list) != 5 {
+		t.Errorf("got %d hosts and %v, want 5", len(list), err)
+	}
+	e.wantCheck(60, "HostOffline good 0", "HostOffline vm-1 0", "HostOffline vm-2 0", "HostOffline worse 0")
+	e.wantCheck(61, "HostOffline good 0", "HostOffline vm-1 0", "HostOffline vm-2 0", "HostOffline worse 0")
+
+	e.send(70, "vm-1", host.Report{From: host.Sender{Token: "register"}, Service: "LinuxCPU", Data: json.RawMessage(cpu(1))})
+	e.report(70, "bad", "good")
+	e.wantCheck(70, "HostOffline good 0-70", "HostOffline vm-1 0-70", "HostOffline vm-2 0", "HostOffline worse 0")
+	if n := damaged.Left("host_enrolled/"); n != 0 {
+		t.Errorf("got %d registrations that cannot be decoded, want vm-1 to have registered again", n)
+	}
 }

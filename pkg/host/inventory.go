@@ -187,16 +187,20 @@ func (inv *Inventory) mayRegister(from Sender, id string) bool {
 		(len(from.Hosts) == 0 || slices.Contains(from.Hosts, id))
 }
 
-// registeredHost returns the host of a registration, nil if there is none.
-func (inv *Inventory) registeredHost(id string, it store.Item) (*Host, error) {
+// registeredHost returns the host of a registration, nil if there is none. If it cannot be
+// read, the host exists and is to register again.
+func (inv *Inventory) registeredHost(id string, it store.Item) *Host {
 	if inv.register == nil {
-		return nil, nil
+		return nil
 	}
 	var reg registration
-	if found, err := store.Decode(it, &reg); !found || err != nil {
-		return nil, err
+	found, err := store.Decode(it, &reg)
+	if !found && err == nil {
+		return nil
 	}
-	return inv.newRegisteredHost(id, reg.Token), nil
+	h := inv.newRegisteredHost(id, reg.Token)
+	h.unregistered = err != nil
+	return h
 }
 
 // registerChanges returns the changes that register a host, to be committed with
@@ -207,7 +211,7 @@ func (r *Registry) registerChanges(ctx context.Context, now time.Time, h *Host) 
 	if err != nil {
 		return nil, err
 	}
-	if items[1].Version != 0 {
+	if readable, _ := store.Decode(items[1], new(registration)); readable {
 		return nil, nil // registered by a concurrent report
 	}
 	limit := r.Inventory.register.max
@@ -215,7 +219,7 @@ func (r *Registry) registerChanges(ctx context.Context, now time.Time, h *Host) 
 	if err != nil {
 		return nil, err
 	}
-	if len(registered) >= limit {
+	if items[1].Version == 0 && len(registered) >= limit {
 		return nil, ErrFull
 	}
 	record, err := store.Encode(items[1].Key, registration{h.registeredBy, now.UTC()})

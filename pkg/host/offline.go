@@ -318,10 +318,7 @@ func (w *Watcher) findHosts(ctx context.Context, ids []string) ([]*Host, error) 
 		return nil, fmt.Errorf("read the registered hosts: %w", err)
 	}
 	for n, it := range items {
-		i := indexes[n]
-		if hosts[i], err = w.Inventory.registeredHost(ids[i], it); err != nil {
-			w.Log.Error("registration cannot be read: the host counts as removed", "host", ids[i], "err", err)
-		}
+		hosts[indexes[n]] = w.Inventory.registeredHost(ids[indexes[n]], it)
 	}
 	return hosts, nil
 }

@@ -31,7 +31,7 @@ func (r *Registry) Host(ctx context.Context, from Sender, id string) (*Host, err
 	switch {
 	case err != nil:
 		return nil, err
-	case h == nil && r.Inventory.mayRegister(from, id):
+	case (h == nil || h.unregistered) && r.Inventory.mayRegister(from, id):
 		h := r.Inventory.newRegisteredHost(id, from.Token)
 		h.unregistered = true
 		return h, nil
@@ -39,6 +39,9 @@ func (r *Registry) Host(ctx context.Context, from Sender, id string) (*Host, err
 		return nil, ErrUnknown
 	case !r.Inventory.allows(from, h):
 		return nil, ErrForbidden
+	}
+	if h.unregistered {
+		h.unregistered = false // only a sender that may register it does
 	}
 	return h, nil
 }
@@ -52,7 +55,7 @@ func (r *Registry) find(ctx context.Context, id string) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read host %s: %w", id, err)
 	}
-	return r.Inventory.registeredHost(id, items[0])
+	return r.Inventory.registeredHost(id, items[0]), nil
 }
 
 // Report accepts a report: it is durable when nil is returned. Every report proves

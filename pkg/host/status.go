@@ -73,11 +73,10 @@ func (r *Registry) List(ctx context.Context, now time.Time, from Sender) ([]*Sta
 	hosts := maps.Clone(r.Inventory.hosts)
 	err := forEach(ctx, r.Store, keyspace.HostEnrolled, func(it store.Item) error {
 		id := it.Key[len(keyspace.HostEnrolled):]
-		h, err := r.Inventory.registeredHost(id, it)
-		if h != nil && hosts[id] == nil {
+		if h := r.Inventory.registeredHost(id, it); h != nil && hosts[id] == nil {
 			hosts[id] = h
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the registered hosts: %w", err)

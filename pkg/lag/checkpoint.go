@@ -25,7 +25,7 @@ type checkpoint struct {
 // decodeState decodes the stored state of a cluster. A damaged one is reset, and the
 // poll counts as failed: the alerts that fired are lost, which must be noticed.
 func (w *Watcher) decodeState(p *clusterPoll, now time.Time) {
-	prev, err := DecodeState(p.stored.state.Value)
+	prev, err := decodeStateItem(p.stored.state)
 	switch {
 	case errors.Is(err, ErrNewerState):
 		p.fatal = fmt.Errorf("%s: %w", p.stored.state.Key, err)
@@ -120,7 +120,7 @@ func (w *Watcher) endRemovedClusters(stored map[string]*storedCluster, now time.
 	}
 	var out []*checkpoint
 	for _, cluster := range sortedKeys(stored) {
-		prev, err := DecodeState(stored[cluster].state.Value)
+		prev, err := decodeStateItem(stored[cluster].state)
 		if err != nil {
 			w.Log.Error("stored lag state of a removed cluster cannot be read: its alerts must be ended by hand", "cluster", cluster, "err", err)
 			continue

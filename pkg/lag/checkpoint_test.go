@@ -12,6 +12,7 @@ import (
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
+	"tocsin/pkg/store/storetest"
 )
 
 // crashingStore crashes at a call: that one fails, after it was carried out or not,
@@ -240,14 +241,29 @@ func TestPollReturnsErrorsOfTheStore(t *testing.T) {
 }
 
 func TestDamagedState(t *testing.T) {
-	st, rec := memory.New(), &ingestRecorder{}
-	if err := st.Commit(t.Context(), at(0), store.Change{Key: "lag/c", Value: []byte(`{"version":1,"rules":7}`)}); err != nil {
-		t.Fatal(err)
+	for name, damage := range map[string]func(t *testing.T, st *storetest.Damaged) error{
+		"of another form": func(t *testing.T, st *storetest.Damaged) error {
+			return st.Commit(t.Context(), at(0), store.Change{Key: "lag/c", Value: []byte(`{"version":1,"rules":7}`)})
+		},
+		"that the store cannot decode": func(t *testing.T, st *storetest.Damaged) error {
+			_, err := st.Damage(t.Context(), "lag/c")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st, rec := &storetest.Damaged{Store: memory.New()}, &ingestRecorder{}
+			if err := st.Commit(t.Context(), at(0), store.Change{Key: "lag/c", Value: []byte(`{"version":1}`)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(t, st); err != nil {
+				t.Fatal(err)
+			}
+			w := newTestWatcher(st, rec, map[string]Reader{"c": returning(overLimit)})
+			mustPollAlerts(t, w, rec, 0, "TocsinPollFailed since 08:00:00 firing")
+			if got := rec.merged["c TocsinPollFailed "].Annotations["description"]; !strings.Contains(got, "damaged") {
+				t.Errorf("description = %q, want the cause in it", got)
+			}
+			mustPollAlerts(t, w, rec, 1, "TocsinPollFailed since 08:00:00 ended 08:01:00\nLag g t since 08:01:00 firing lag=2001")
+		})
 	}
-	w := newTestWatcher(st, rec, map[string]Reader{"c": returning(overLimit)})
-	mustPollAlerts(t, w, rec, 0, "TocsinPollFailed since 08:00:00 firing")
-	if got := rec.merged["c TocsinPollFailed "].Annotations["description"]; !strings.Contains(got, "damaged") {
-		t.Errorf("description = %q, want the cause in it", got)
-	}
-	mustPollAlerts(t, w, rec, 1, "TocsinPollFailed since 08:00:00 ended 08:01:00\nLag g t since 08:01:00 firing lag=2001")
 }

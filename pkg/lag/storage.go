@@ -29,15 +29,24 @@ func (c chunks) window() (*trend.Window, error) {
 	if len(c) == 0 {
 		return nil, nil
 	}
+	var w *trend.Window
 	parts := make([][]byte, len(c))
 	for i, it := range c {
-		if len(it.Value) < chunkHeader || string(it.Value[:chunkHeader]) != string(c[0].Value[:chunkHeader]) ||
-			int(binary.BigEndian.Uint16(it.Value[8:])) != len(c) {
-			return nil, errors.New("its chunks are not from the same poll")
+		decode := func(value []byte) (err error) {
+			if len(value) < chunkHeader || string(value[:chunkHeader]) != string(c[0].Value[:chunkHeader]) ||
+				int(binary.BigEndian.Uint16(value[8:])) != len(c) {
+				return errors.New("its chunks are not from the same poll")
+			}
+			if parts[i] = value[chunkHeader:]; i == len(c)-1 {
+				w, err = trend.Decode(parts)
+			}
+			return err
 		}
-		parts[i] = it.Value[chunkHeader:]
+		if _, err := store.DecodeWith(it, decode); err != nil {
+			return nil, err
+		}
 	}
-	return trend.Decode(parts)
+	return w, nil
 }
 
 // lastPoll returns the time of the last poll in the window, zero without one.
@@ -124,11 +133,19 @@ func LoadState(ctx context.Context, st store.Store, cluster string) (*ClusterSta
 	if err != nil {
 		return nil, fmt.Errorf("read the state of cluster %s: %w", cluster, err)
 	}
-	state, err := DecodeState(items[0].Value)
+	state, err := decodeStateItem(items[0])
 	if err != nil {
-		return nil, fmt.Errorf("read the state of cluster %s (%s): %w", cluster, items[0].Key, err)
+		return nil, fmt.Errorf("read the state of cluster %s: %w", cluster, err)
 	}
 	return state, nil
+}
+
+func decodeStateItem(it store.Item) (state *ClusterState, err error) {
+	_, err = store.DecodeWith(it, func(value []byte) error {
+		state, err = DecodeState(value)
+		return err
+	})
+	return state, err
 }
 
 // LoadWindow returns the stored window of a cluster, nil if there is none.

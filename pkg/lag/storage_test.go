@@ -193,7 +193,7 @@ func TestChunks(t *testing.T) {
 		t.Error(err)
 	}
 	for name, c := range map[string]chunks{
-		"one chunk too many": {one, one}, "too short": {{Value: []byte("x")}}, "no window": {{Value: append(slices.Clone(one.Value[:chunkHeader]), 'x')}},
+		"one chunk too many": {one, one}, "too short": {{Value: []byte("x"), Version: 1}}, "no window": {{Version: 1, Value: append(slices.Clone(one.Value[:chunkHeader]), 'x')}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := c.window(); err == nil || errors.Is(err, trend.ErrNewerVersion) {
