@@ -338,8 +338,8 @@ func size(al *alert.Alert) int {
 }
 
 // maxStoredLabels is the limit on the stored size of an alert's labels in a group that is
-// grouped by all of them: half of a store's value without 20 KiB for the labels and
-// matchers of the route. The other half is for the alerts of a notification.
+// grouped by all of them, which every flush of the group reads and writes: half of a
+// store's value without 20 KiB for the labels and matchers of the route.
 const maxStoredLabels = store.MaxValue/2 - 20<<10
 
 // errStoredSize is wrapped when labels exceed maxStoredLabels.

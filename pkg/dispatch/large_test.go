@@ -22,15 +22,12 @@ func TestLargeGroup(t *testing.T) {
 	}
 	expect := func(reason string, firing, resolved int) {
 		t.Helper()
-		gotFiring, gotResolved := 0, 0
-		for _, n := range c.Take() {
-			gotFiring, gotResolved = gotFiring+len(n.Firing()), gotResolved+len(n.Resolved())
-			if n.Reason != reason {
-				t.Errorf("got %s, want %s", n.Reason, reason)
-			}
+		got := c.Take()
+		if len(got) != 1 {
+			t.Fatalf("%s: got %d notifications, want 1", reason, len(got))
 		}
-		if gotFiring != firing || gotResolved != resolved {
-			t.Errorf("%s: got %d firing and %d resolved, want %d and %d", reason, gotFiring, gotResolved, firing, resolved)
+		if n := got[0]; n.Reason != reason || len(n.Firing()) != firing || len(n.Resolved()) != resolved {
+			t.Errorf("got %s of %d firing and %d resolved, want %s of %d and %d", n.Reason, len(n.Firing()), len(n.Resolved()), reason, firing, resolved)
 		}
 	}
 	e.ingest(at(0), alerts...)

@@ -163,7 +163,7 @@ func (in Integration) lockedOut(e *Entry, lockedOut map[string]time.Time) (until
 
 // recordResult commits the result of an attempt: the entry is deleted, requeued, or
 // handed to the fallback.
-func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a attemptResult) error {
+func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a attemptResult) (err error) {
 	e.Accepted = e.Accepted || a.sent > 0
 	for unit, err := range a.failed {
 		e.Accepted = e.Accepted || err.Ambiguous
@@ -192,8 +192,8 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 	}
 	var changes []store.Change
 	if e.Accepted {
-		for _, key := range e.Origins {
-			changes = append(changes, store.Change{Key: key, Delete: true})
+		if changes, err = o.deleteOrigins(ctx, e); err != nil {
+			return err
 		}
 	}
 	rest := e.muted

@@ -95,33 +95,30 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 		return queue, nil
 	}
 	n, since := buildDigest(replaced)
-	digests := newEntries(n, in, since)
-	changes := make([]store.Change, 0, len(replaced)+len(digests))
-	for i, d := range digests {
-		d.Scheduled = now
-		for _, e := range replaced {
-			d.Origins = append(d.Origins, e.Origins...)
-			if d.Interval == 0 || 0 < e.Interval && e.Interval < d.Interval {
-				d.Interval = e.Interval
-			}
-			if e.refused() && d.LetterID == "" {
-				d.LetterID = partID(e.LetterID, i)
-			}
+	digest := newEntry(n, in, since)
+	digest.Scheduled = now
+	for _, e := range replaced {
+		digest.Origins = append(digest.Origins, e.Origins...)
+		if digest.Interval == 0 || 0 < e.Interval && e.Interval < digest.Interval {
+			digest.Interval = e.Interval
 		}
-		if _, reaches, err := in.quotaUse(d); err != nil || reaches != to {
-			return queue, nil
+		if e.refused() && digest.LetterID == "" {
+			digest.LetterID = e.LetterID
 		}
-		leased, err := o.leaseChange(now, d)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, leased)
 	}
+	if _, reaches, err := in.quotaUse(digest); err != nil || reaches != to {
+		return queue, nil
+	}
+	leased, err := o.leaseChange(now, digest)
+	if err != nil {
+		return nil, err
+	}
+	changes := []store.Change{leased}
 	for _, e := range replaced {
 		changes = append(changes, store.Change{Key: e.item.Key, Delete: true, If: store.Unchanged(e.item)})
 	}
 	began := wallClock()
-	err := o.store.Commit(ctx, now, changes...)
+	err = o.store.Commit(ctx, now, changes...)
 	if errors.Is(err, store.ErrConflict) {
 		o.log.Warn("lease expired before a digest was committed; another instance sends it", "receiver", n.Receiver)
 		return rest, nil
@@ -129,11 +126,12 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 	if err != nil {
 		return nil, err
 	}
-	if digests, err = o.confirmLeases(ctx, began, digests); err != nil {
+	held, err := o.confirmLeases(ctx, began, []*Entry{digest})
+	if err != nil {
 		return nil, err
 	}
 	o.log.Info("notifications merged into a digest", "receiver", n.Receiver, "channel", in.Kind.Name, "notifications", n.Merged, "alerts", len(n.Alerts))
-	return append(rest, digests...), nil
+	return append(rest, held...), nil
 }
 
 // buildDigest returns a notification with the latest state of every alert in the

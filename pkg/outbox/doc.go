@@ -36,10 +36,10 @@
 //	dead/ID      a dead letter, kept for 30 days
 //
 // An ID is QUEUE-MILLISECONDS, where QUEUE hashes the group, the receiver and the
-// integration, and the time is that of the scheduled flush. A part of a
-// notification that is too large for one entry has -1, -2, … appended, and
-// the muted alerts of a refused one the time of that attempt. Fallbacks
-// and digests have a hash of the IDs that they replace.
+// integration, and the time is that of the scheduled flush. The muted alerts of a
+// refused notification have the time of that attempt appended. Fallbacks and digests
+// have a hash of the IDs that they replace. Earlier versions split a notification of more
+// than 512 KiB into several, and appended -1, -2, … to their IDs.
 //
 // # Guarantees
 //

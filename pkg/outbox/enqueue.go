@@ -42,19 +42,10 @@ func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store
 	if err != nil {
 		return nil, err
 	}
-	entries := newEntries(n, r.Integration, since)
-	for i, e := range entries {
-		e.Scheduled, e.Interval = r.Scheduled, r.Interval
-		if letter != "" {
-			e.LetterID = partID(letter, i)
-		}
-		c, err := e.enqueueChange(now)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, c)
-	}
-	return changes, nil
+	e := newEntry(n, r.Integration, since)
+	e.Scheduled, e.Interval, e.LetterID = r.Scheduled, r.Interval, letter
+	c, err := e.enqueueChange(now)
+	return append(changes, c), err
 }
 
 // coalesce adds the alerts of the pending notifications of a queue to n. It returns

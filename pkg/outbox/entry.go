@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,10 +11,6 @@ import (
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
 )
-
-// maxEntrySize is the maximum size of an entry's alerts, in bytes of their text; a
-// larger notification is split into several. A stored value may have 1 MiB.
-const maxEntrySize = 512 << 10
 
 // Entry is a notification for one integration in the outbox.
 type Entry struct {
@@ -102,53 +97,9 @@ func (e *Entry) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// newEntries returns the entries of a notification for an integration, enqueued at
-// since: one, or more if it is larger than an entry may be.
-func newEntries(n alert.Notification, in Integration, since time.Time) []*Entry {
-	var entries []*Entry
-	id := n.ID
-	for i, alerts := range splitBySize(n.Alerts) {
-		n.Alerts = alerts
-		n.ID = partID(id, i)
-		entries = append(entries, &Entry{
-			Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: since, item: store.Item{Key: keyspace.Outbox + n.ID},
-		})
-	}
-	return entries
-}
-
-// partID returns the ID of the ith part of a notification.
-func partID(id string, i int) string {
-	if i == 0 {
-		return id
-	}
-	return fmt.Sprintf("%s-%d", id, i)
-}
-
-// splitBySize splits alerts into parts of up to maxEntrySize, at least one part.
-func splitBySize(alerts []*alert.Alert) [][]*alert.Alert {
-	var parts [][]*alert.Alert
-	begin, size := 0, 0
-	for i, a := range alerts {
-		s := textSize(a)
-		if size+s > maxEntrySize && i > begin {
-			parts = append(parts, alerts[begin:i])
-			begin, size = i, 0
-		}
-		size += s
-	}
-	return append(parts, alerts[begin:])
-}
-
-// textSize estimates the encoded size of an alert in bytes.
-func textSize(a *alert.Alert) int {
-	size := 200 + len(a.GeneratorURL)
-	for _, l := range []alert.Labels{a.Labels, a.Annotations} {
-		for k, v := range l {
-			size += len(k) + len(v) + 6
-		}
-	}
-	return size
+// newEntry returns the entry of a notification for an integration, enqueued at since.
+func newEntry(n alert.Notification, in Integration, since time.Time) *Entry {
+	return &Entry{Notification: n, Kind: in.Kind.Name, Index: in.Index, Since: since, item: store.Item{Key: keyspace.Outbox + n.ID}}
 }
 
 // mergeAlerts returns the alerts of several notifications, latest first, each alert

@@ -10,37 +10,6 @@ import (
 	"tocsin/pkg/alert"
 )
 
-func TestSplitBySize(t *testing.T) {
-	t.Run("parts fit and have all alerts in order", func(t *testing.T) {
-		var alerts []*alert.Alert
-		for i := range 3000 {
-			alerts = append(alerts, &alert.Alert{Labels: alert.Labels{"n": string(rune('一' + i))}, Annotations: alert.Labels{"text": string(make([]byte, 1000))}})
-		}
-		n := 0
-		for _, part := range splitBySize(alerts) {
-			size := 0
-			for _, a := range part {
-				if a != alerts[n] {
-					t.Fatalf("alert %d is out of order", n)
-				}
-				size += textSize(a)
-				n++
-			}
-			if size > maxEntrySize {
-				t.Errorf("got a part of %d bytes, want at most %d", size, maxEntrySize)
-			}
-		}
-		if n != len(alerts) {
-			t.Errorf("got %d alerts, want %d", n, len(alerts))
-		}
-	})
-	t.Run("no alerts are one part", func(t *testing.T) {
-		if got := len(splitBySize(nil)); got != 1 {
-			t.Errorf("got %d parts, want 1", got)
-		}
-	})
-}
-
 func TestBackoff(t *testing.T) {
 	for _, test := range []struct {
 		attempts int

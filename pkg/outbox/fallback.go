@@ -44,13 +44,12 @@ func (o *Outbox) handToFallback(ctx context.Context, now time.Time, e *Entry, ag
 			if n.Alerts = in.AlertsOf(&n); len(n.Alerts) == 0 {
 				continue
 			}
-			for i, entry := range newEntries(n, in, now) {
-				entry.LetterID = partID(keyspace.Hash(e.letterID(), fallback, in.Name()), i)
-				if again {
-					entry.Origins = []string{e.item.Key}
-				}
-				entries = append(entries, entry)
+			entry := newEntry(n, in, now)
+			entry.LetterID = keyspace.Hash(e.letterID(), fallback, in.Name())
+			if again {
+				entry.Origins = []string{e.item.Key}
 			}
+			entries = append(entries, entry)
 		}
 	}
 	if len(entries) > 0 {
@@ -74,6 +73,23 @@ func (o *Outbox) handToFallback(ctx context.Context, now time.Time, e *Entry, ag
 	o.log.Error("no receiver accepted the notification; kept as a dead letter", "receiver", e.Receiver, "channel", e.Kind,
 		"id", letter.ID, "group", e.GroupKey, "alerts", len(e.Alerts), "err", e.LastError)
 	return []store.Change{dead}, nil
+}
+
+// deleteOrigins returns the changes that delete the entries of e.Origins, in whatever
+// state they are when it is committed.
+func (o *Outbox) deleteOrigins(ctx context.Context, e *Entry) ([]store.Change, error) {
+	if len(e.Origins) == 0 {
+		return nil, nil
+	}
+	items, err := o.store.Get(ctx, e.Origins...)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]store.Change, len(items))
+	for i, it := range items {
+		changes[i] = store.Change{Key: it.Key, Delete: true, If: store.Unconditional(it)}
+	}
+	return changes, nil
 }
 
 // enqueueAbsent returns the changes that store entries due now, except those that
@@ -152,9 +168,13 @@ func (o *Outbox) Resend(ctx context.Context, now time.Time, id string) error {
 		changes := []store.Change{{Key: items[0].Key, Delete: true, If: store.Unchanged(items[0])}}
 		if e.FallbackFor == "" {
 			// The entry replaces the one that waits for another attempt.
-			for _, key := range e.Origins {
-				if key != e.item.Key {
-					changes = append(changes, store.Change{Key: key, Delete: true})
+			waiting, err := o.deleteOrigins(ctx, &e)
+			if err != nil {
+				return err
+			}
+			for _, c := range waiting {
+				if c.Key != e.item.Key {
+					changes = append(changes, c)
 				}
 			}
 			e.Origins = nil

@@ -29,7 +29,8 @@ const (
 //
 // A part is stored under a hash of its content, so that what is read is never composed
 // of two versions. The parts of a value that is replaced or deleted are deleted with it
-// if the change is conditional on the item as it was read; otherwise they stay.
+// if the change has the item as it was read, by Unchanged or Unconditional; otherwise they
+// stay.
 func WithLargeValues(s Store) Store { return &largeValues{s} }
 
 type largeValues struct{ Store }

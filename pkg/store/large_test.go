@@ -108,6 +108,18 @@ func TestLarge(t *testing.T) {
 			}
 		})
 	}
+	t.Run("parts are deleted with a value in whatever state it is", func(t *testing.T) {
+		s := store.WithLargeValues(memory.New())
+		value := text(3 << 20)
+		write(t, s, value)
+		read := get(t, s, key)
+		copy(value, "changed")
+		write(t, s, value)
+		commit(t, s, store.Change{Key: key, Delete: true, If: store.Unconditional(read)})
+		if got := get(t, s, key); got.Version != 0 || countParts(t, s) != 0 {
+			t.Errorf("got version %d and %d parts, want neither", got.Version, countParts(t, s))
+		}
+	})
 	t.Run("parts expire with the value, and are written again when it does later", func(t *testing.T) {
 		s, commits := recordCommits(memory.New())
 		expires := []time.Time{noon.Add(time.Hour), noon.Add(2 * time.Hour)}

@@ -105,6 +105,11 @@ func Unchanged(it Item) Condition {
 	return Condition{set: true, version: it.Version, parts: it.parts, due: it.Due}
 }
 
+// Unconditional returns no condition, for the deletion of an item in whatever state it is
+// by then. The parts that its value had when it was read (see WithLargeValues) are deleted
+// with it.
+func Unconditional(it Item) Condition { return Condition{parts: it.parts, due: it.Due} }
+
 // Absent returns the condition that the key does not exist.
 func Absent() Condition { return Condition{set: true} }
 
