@@ -241,10 +241,18 @@ func repeatDue(r *route.Route, last, scheduled, now time.Time, alerts []*alert.A
 	return false
 }
 
+// intersection returns the fingerprints of a that are in b, in the order of a.
 func intersection(a, b []alert.Fingerprint) []alert.Fingerprint {
+	if len(a) == 0 {
+		return nil
+	}
+	inB := make(map[alert.Fingerprint]bool, len(b))
+	for _, fp := range b {
+		inB[fp] = true
+	}
 	var both []alert.Fingerprint
 	for _, fp := range a {
-		if slices.Contains(b, fp) {
+		if inB[fp] {
 			both = append(both, fp)
 		}
 	}
