@@ -77,7 +77,11 @@ func (r *offlineRecord) removedAlert(at time.Time, reason string) *alert.Alert {
 }
 
 func (r *offlineRecord) endedAlert(at time.Time) *alert.Alert {
-	return &alert.Alert{Labels: r.Labels, StartsAt: r.Since, EndsAt: at, Annotations: alert.Labels{}}
+	start := r.Since
+	if start.After(at) { // a clock was ahead
+		start = at
+	}
+	return &alert.Alert{Labels: r.Labels, StartsAt: start, EndsAt: at, Annotations: alert.Labels{}}
 }
 
 // readOffline returns the records of all offline hosts.
@@ -132,6 +136,14 @@ func (w *Watcher) resolveOffline(ctx context.Context, now time.Time, records []*
 	return offline, nil
 }
 
+// hasReported reports whether the host has reported since the record was made.
+func (r *offlineRecord) hasReported(now time.Time, b heartbeat, offlineAfter time.Duration) bool {
+	if r.Since.After(now) { // a clock was ahead when it was made
+		return !b.Live.After(now) && isRecent(now, b.Live, offlineAfter)
+	}
+	return b.Live.After(r.Since)
+}
+
 // endOffline returns the end of an offline host's alert and the changes to commit
 // after it was ingested, nil if the host is still offline.
 func (w *Watcher) endOffline(now time.Time, r *offlineRecord, h hostHeartbeat) (ended *alert.Alert, changes []store.Change) {
@@ -143,7 +155,7 @@ func (w *Watcher) endOffline(now time.Time, r *offlineRecord, h hostHeartbeat) (
 		return r.removedAlert(now, m.hostUnwatched), []store.Change{deleteRecord, deleteUnchanged(h.item)}
 	case !h.host.Active:
 		return r.removedAlert(now, m.hostUnwatched), []store.Change{deleteRecord}
-	case h.heartbeat.Live.After(r.Since):
+	case r.hasReported(now, h.heartbeat, w.Inventory.offlineAfter):
 		onlineSince := h.heartbeat.Live
 		if h.heartbeat.Up.After(r.Since) {
 			onlineSince = h.heartbeat.Up

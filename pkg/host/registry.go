@@ -106,7 +106,7 @@ func (r *Registry) commitReport(ctx context.Context, now time.Time, h *Host, rep
 		r.Log.Error("heartbeat cannot be read and is replaced", "host", h.ID, "err", err)
 	}
 	at := reportTime(rep.At, now)
-	next, due := last.afterReport(now, at, rep.Address, r.Inventory.offlineAfter)
+	next, due := last.notAfter(now).afterReport(now, at, rep.Address, r.Inventory.offlineAfter)
 	c, err := store.Encode(items[0].Key, next)
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (r *Registry) commitReport(ctx context.Context, now time.Time, h *Host, rep
 	}
 
 	var ev *evaluation
-	if _, collects := h.Services[rep.Service]; collects && !r.hasNewer(items[1], at) {
+	if _, collects := h.Services[rep.Service]; collects && !r.hasNewer(items[1], at, now) {
 		c, err := store.Encode(items[1].Key, value{at, rep.Data})
 		if err != nil {
 			return nil, err
@@ -143,8 +143,9 @@ func (r *Registry) commitReport(ctx context.Context, now time.Time, h *Host, rep
 	return ev, r.Store.Commit(ctx, now, changes...)
 }
 
-// hasNewer reports whether a stored value is newer than a time.
-func (r *Registry) hasNewer(it store.Item, than time.Time) bool {
+// hasNewer reports whether a stored value is newer than a time, and not from a clock
+// that was ahead.
+func (r *Registry) hasNewer(it store.Item, than, now time.Time) bool {
 	var v struct {
 		At time.Time `json:"at"`
 	}
@@ -152,7 +153,7 @@ func (r *Registry) hasNewer(it store.Item, than time.Time) bool {
 		r.Log.Error("stored value cannot be read and is replaced", "err", err)
 		return false
 	}
-	return than.Before(v.At)
+	return than.Before(v.At) && v.At.Sub(now) <= maxClockSkew
 }
 
 func (r *Registry) decodeBreaches(it store.Item) (b breaches) {

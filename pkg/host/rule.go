@@ -157,7 +157,7 @@ func (r *Rule) next(last breach, v reading, at time.Time) breach {
 	case !v.known:
 		return last
 	case r.breachedBy(v.value):
-		if last.Since.IsZero() {
+		if last.Since.IsZero() || last.Since.Sub(at) > maxClockSkew { // a clock was ahead
 			last.Since = at
 		}
 		last.Firing = last.Firing || at.Sub(last.Since) >= r.For.Std()

@@ -31,6 +31,20 @@ type heartbeat struct {
 	Address string    `json:"address,omitempty"`
 }
 
+// maxClockSkew is how far the clocks of instances may differ. A stored time that is
+// further in the future was written by a clock that was ahead.
+const maxClockSkew = time.Minute
+
+// notAfter returns the heartbeat with now for times of a clock that was ahead.
+func (b heartbeat) notAfter(now time.Time) heartbeat {
+	for _, t := range []*time.Time{&b.At, &b.Live, &b.Up} {
+		if t.Sub(now) > maxClockSkew {
+			*t = now
+		}
+	}
+	return b
+}
+
 // afterReport returns the heartbeat after a report that was made at a time and
 // received now, and when the host counts as offline. A late report proves that the
 // host was online at its time only; but a host that is delivering late reports does

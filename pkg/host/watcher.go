@@ -155,6 +155,13 @@ func (w *Watcher) recordCheck(ctx context.Context, now time.Time) (mayGoOffline 
 	if _, err := store.Decode(items[0], &last); err != nil {
 		w.Log.Error("last check cannot be read and is replaced", "err", err)
 	}
+	if last.At.Sub(now) > maxClockSkew {
+		w.Log.Error("a clock was ahead: of this machine earlier, or of another instance now; hosts that it keeps online are checked again", "ahead", last.At.Sub(now))
+		if err := w.correctHeartbeats(ctx, now); err != nil {
+			return false, err
+		}
+		last = checkRecord{}
+	}
 	missed := last.missedCheck(now, w.Inventory.checkInterval, w.Inventory.offlineAfter)
 	if missed {
 		reported, err := w.anyReportedThrough(ctx, last.At, now)
@@ -176,6 +183,30 @@ func (w *Watcher) recordCheck(ctx context.Context, now time.Time) (mayGoOffline 
 		return false, fmt.Errorf("record the check: %w", err)
 	}
 	return !now.Before(next.OfflineFrom), nil
+}
+
+// correctHeartbeats corrects heartbeats from a clock that was ahead: the hosts count
+// as offline if they do not report within OfflineAfter.
+func (w *Watcher) correctHeartbeats(ctx context.Context, now time.Time) error {
+	latest := now.Add(w.Inventory.offlineAfter + maxClockSkew)
+	return forEach(ctx, w.Store, keyspace.Host, func(it store.Item) error {
+		var b heartbeat
+		if _, err := store.Decode(it, &b); err != nil || !it.Due.After(latest) && !b.At.After(now) {
+			return nil
+		}
+		c, err := store.Encode(it.Key, b.notAfter(now))
+		if err != nil {
+			return err
+		}
+		c.If = store.Unchanged(it)
+		if !it.Due.IsZero() {
+			c.Due = now.Add(w.Inventory.offlineAfter)
+		}
+		if err := w.Store.Commit(ctx, now, c); err != nil && !errors.Is(err, store.ErrConflict) {
+			return fmt.Errorf("correct the heartbeats of hosts: %w", err)
+		}
+		return nil
+	})
 }
 
 // anyReportedThrough reports whether one of the hosts that are due next reported

@@ -183,3 +183,48 @@ func TestOnlineInIgnoredInterval(t *testing.T) {
 	e.wantCheck(180, "HostOffline web-1 0-125")
 	e.wantCheck(240)
 }
+
+// TestClockThatWasAhead has a check or a report eight hours in the future.
+func TestClockThatWasAhead(t *testing.T) {
+	const ahead = 8 * 3600
+	t.Run("a host that reported then goes offline in time", func(t *testing.T) {
+		e := newTestEnv(t, newConfig("web-1"))
+		e.wantCheck(0)
+		e.report(ahead, "web-1")
+		e.wantCheck(ahead)
+		e.wantCheck(30)
+		e.wantCheck(60)
+		e.wantCheck(89.999)
+		e.wantCheck(90, "HostOffline web-1 30")
+	})
+	t.Run("a host that goes on to report goes offline in time", func(t *testing.T) {
+		e := newTestEnv(t, newConfig("web-1"))
+		e.wantCheck(0)
+		e.report(ahead, "web-1")
+		e.report(30, "web-1")
+		e.report(45, "web-1")
+		e.wantCheck(60)
+		e.wantCheck(104.999)
+		e.wantCheck(105, "HostOffline web-1 45")
+	})
+	t.Run("a host that went offline then is online again", func(t *testing.T) {
+		e := newTestEnv(t, newConfig("web-1"))
+		e.report(ahead, "web-1")
+		for s := 0.0; s <= 120; s += 30 {
+			e.check(ahead + s)
+		}
+		e.wantFiring(ahead+120, "HostOffline web-1 28800")
+		e.report(30, "web-1")
+		e.check(45)
+		e.wantFiring(45)
+	})
+	t.Run("for of a rule counts from now", func(t *testing.T) {
+		r := cpuHigh()
+		r.For = *duration("1m")
+		e := newRuleEnv(t, r)
+		e.wantReport(ahead, "LinuxCPU", cpu(95))
+		e.wantReport(0, "LinuxCPU", cpu(95))
+		e.wantReport(59, "LinuxCPU", cpu(95))
+		e.wantReport(60, "LinuxCPU", cpu(95), "HostCPUHigh web-1 0")
+	})
+}

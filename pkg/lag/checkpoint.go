@@ -36,14 +36,16 @@ func (w *Watcher) decodeState(p *clusterPoll, now time.Time) {
 		p.prev = &ClusterState{Failures: PollFailures{Polls: firingPolls - 1, Since: now}}
 		p.err = &damagedStateError{p.cluster}
 	default:
+		prev.correct(now)
 		p.prev = prev
 	}
 }
 
 // decodeWindow decodes the stored window of a cluster. A damaged one is reset: its
 // conditions are unknown for some polls, and no alert resolves by that. One of a
-// newer version must not be overwritten.
-func (w *Watcher) decodeWindow(p *clusterPoll) *trend.Window {
+// newer version must not be overwritten. One whose last poll is in the future is reset
+// too: the clock was ahead, and no poll would be added to it.
+func (w *Watcher) decodeWindow(p *clusterPoll, now time.Time) *trend.Window {
 	window, err := p.stored.window.window()
 	switch {
 	case errors.Is(err, trend.ErrNewerVersion):
@@ -51,7 +53,11 @@ func (w *Watcher) decodeWindow(p *clusterPoll) *trend.Window {
 	case err != nil:
 		w.Log.Warn("stored lag window is damaged and was reset", "cluster", p.cluster, "err", err)
 	}
-	if window == nil || err != nil {
+	ahead := p.stored.window.lastPoll().Sub(now)
+	if ahead > maxClockSkew {
+		w.Log.Error("the clock was ahead at the last poll; the lag window was reset", "cluster", p.cluster, "ahead", ahead)
+	}
+	if window == nil || err != nil || ahead > maxClockSkew {
 		window = &trend.Window{}
 	}
 	return window
@@ -103,10 +109,10 @@ const historyInterval = 5 * time.Minute
 // that quiet polls cost nothing.
 func (w *Watcher) attachHistory(p *clusterPoll, alerts []*alert.Alert, now time.Time) {
 	if p.window == nil {
-		if len(alerts) == 0 && now.Sub(p.stored.window.lastPoll()) < historyInterval {
+		if len(alerts) == 0 && now.Sub(p.stored.window.lastPoll()).Abs() < historyInterval {
 			return
 		}
-		p.window = w.decodeWindow(p)
+		p.window = w.decodeWindow(p, now)
 		p.window.Add(now, trendGroups(p.snap), p.snap.Complete && p.snap.Err == nil, false)
 	}
 	attachHistory(alerts, p.window)

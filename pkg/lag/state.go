@@ -98,6 +98,35 @@ type document struct {
 	ClusterState
 }
 
+// maxClockSkew is how far the clocks of instances may differ.
+const maxClockSkew = time.Minute
+
+// correct replaces times of a clock that was ahead by now.
+func (s *ClusterState) correct(now time.Time) {
+	if s == nil {
+		return
+	}
+	if s.Failures.Since.Sub(now) > maxClockSkew {
+		s.Failures.Since = now
+	}
+	for group, f := range s.GroupFailures {
+		if f.Since.Sub(now) > maxClockSkew {
+			f.Since = now
+			s.GroupFailures[group] = f
+		}
+	}
+	for _, r := range s.Rules {
+		for _, topics := range r.Topics {
+			for topic, a := range topics {
+				if a.Since.Sub(now) > maxClockSkew {
+					a.Since = now
+					topics[topic] = a
+				}
+			}
+		}
+	}
+}
+
 // Encode returns the stored form of the state. Equal states have equal forms.
 func (s *ClusterState) Encode() ([]byte, error) {
 	if s == nil {

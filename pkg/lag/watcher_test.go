@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/store/memory"
 )
 
@@ -149,6 +150,36 @@ func TestPollEndsBeforeTheDeadline(t *testing.T) {
 		}
 		if ctx.Err() != nil {
 			t.Error("the deadline has passed, want time for delivering")
+		}
+	})
+}
+
+// TestClockThatWasAhead polls once eight hours in the future.
+func TestClockThatWasAhead(t *testing.T) {
+	const ahead = 8 * 60
+	t.Run("for counts from now", func(t *testing.T) {
+		rec := &ingestRecorder{}
+		rule := lagRule(2000)
+		rule.For = minutes(2)
+		w := newRuleWatcher(memory.New(), rec, returning(overLimit), rule)
+		mustPoll(t, w, ahead)
+		mustPoll(t, w, 0)
+		mustPoll(t, w, 1)
+		wantAlerts(t, rec, 1, "")
+		mustPoll(t, w, 2)
+		wantAlerts(t, rec, 2, "Lag g t since 08:00:00 firing lag=2001")
+	})
+	t.Run("the history of lag goes on", func(t *testing.T) {
+		r := &fakeReader{groups: []Group{newGroupOf("g", newPartition(0, 100, 200))}}
+		rec := &ingestRecorder{}
+		w := newRuleWatcher(memory.New(), rec, r, statusRule("Stuck", trend.Stalled))
+		mustPoll(t, w, ahead)
+		for minute := range 30 {
+			r.groups[0].Topics[0].Partitions[0] = newPartition(0, 100, 200+int64(minute))
+			mustPoll(t, w, float64(minute))
+		}
+		if got := rec.firing(at(30)); len(got) != 1 {
+			t.Errorf("got %q, want Stuck", got)
 		}
 	})
 }
