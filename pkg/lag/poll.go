@@ -59,8 +59,8 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 }
 
 // needsWindow reports whether the rules need the window for more than the history of
-// alerts. An AgeReader makes it unnecessary for max_delay; a cluster that is read in
-// two ways has none.
+// alerts. For max_delay an AgeReader makes it unnecessary; the Reader of a cluster that
+// is read in two ways is not one.
 func (e *Evaluator) needsWindow(r Reader) bool {
 	_, readsAges := r.(AgeReader)
 	for i := range e.rules {

@@ -12,19 +12,19 @@ import (
 // clock. Beyond it, one of the two clocks is wrong.
 const maxClockSkew = time.Minute
 
-// CountOlder returns, for each of rows, how many of its unread messages are
-// older than each of thresholds at now. rows must come from a recent Read. It
+// CountOlder returns, for each partition, how many of its unread messages are
+// older than each threshold at now. The partitions must come from a recent Read. It
 // reads no messages and keeps no state: a broker knows the offset of the first
 // message that is not older. It makes one request per leader and threshold, one
-// more per leader, and one to find the leaders. Rows without lag cost nothing,
-// so callers should pass only rows with more lag than they allow.
+// more per leader, and one to find the leaders. Partitions without lag cost
+// nothing, so callers should pass only those with more lag than they allow.
 //
 // Message times are the broker's if the topic has message.timestamp.type
 // LogAppendTime, otherwise the producers'. If a message is more than a minute
 // ahead of now, the clock of its producer or of this machine is wrong, and the
 // result is not Known. On a machine whose clock is fast, messages appear older
 // by that much.
-func (r *Reader) CountOlder(ctx context.Context, now time.Time, rows []lag.GroupPartition, thresholds []time.Duration) [][]lag.OlderCount {
+func (r *Reader) CountOlder(ctx context.Context, now time.Time, partitions []lag.GroupPartition, thresholds []time.Duration) [][]lag.OlderCount {
 	ctx, cancel := context.WithTimeout(ctx, maxReadTime)
 	defer cancel()
 	times := make([]int64, len(thresholds), len(thresholds)+1)
@@ -34,9 +34,9 @@ func (r *Reader) CountOlder(ctx context.Context, now time.Time, rows []lag.Group
 	times = append(times, now.Add(maxClockSkew).UnixMilli())
 	first := map[topicPartition]int{} // index of the first result for a partition
 	var queries []offsetQuery
-	for _, row := range rows {
-		tp := topicPartition{row.Topic, row.ID}
-		if _, queried := first[tp]; queried || !row.Known || row.Lag <= 0 {
+	for _, p := range partitions {
+		tp := topicPartition{p.Topic, p.ID}
+		if _, queried := first[tp]; queried || !p.Known || p.Lag <= 0 {
 			continue
 		}
 		first[tp] = len(queries)
@@ -45,18 +45,18 @@ func (r *Reader) CountOlder(ctx context.Context, now time.Time, rows []lag.Group
 		}
 	}
 	results := r.queryOffsets(ctx, queries)
-	out := make([][]lag.OlderCount, len(rows))
-	for i, row := range rows {
+	out := make([][]lag.OlderCount, len(partitions))
+	for i, p := range partitions {
 		out[i] = make([]lag.OlderCount, len(thresholds))
-		from, queried := first[topicPartition{row.Topic, row.ID}]
+		from, queried := first[topicPartition{p.Topic, p.ID}]
 		for t := range thresholds {
 			switch {
-			case !row.Known:
-				out[i][t].Reason = row.Reason
-			case row.Lag <= 0 || !queried:
+			case !p.Known:
+				out[i][t].Reason = p.Reason
+			case p.Lag <= 0 || !queried:
 				out[i][t].Known = true
 			default:
-				out[i][t] = countOlder(row, results[from+t], results[from+len(thresholds)], now)
+				out[i][t] = countOlder(p, results[from+t], results[from+len(thresholds)], now)
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func (r *Reader) CountOlder(ctx context.Context, now time.Time, rows []lag.Group
 }
 
 // countOlder counts the unread messages before the first one that is not older.
-func countOlder(row lag.GroupPartition, newer, future offsetResult, now time.Time) lag.OlderCount {
+func countOlder(p lag.GroupPartition, newer, future offsetResult, now time.Time) lag.OlderCount {
 	switch {
 	case newer.err != nil:
 		return lag.OlderCount{Reason: newer.err.en}
@@ -73,15 +73,15 @@ func countOlder(row lag.GroupPartition, newer, future offsetResult, now time.Tim
 	case future.offset >= 0:
 		return lag.OlderCount{Reason: clockSkewReason(future, now)}
 	}
-	before := row.End // all messages are older
+	before := p.End // all messages are older
 	if newer.offset >= 0 {
-		before = min(newer.offset, row.End)
+		before = min(newer.offset, p.End)
 	}
-	return lag.OlderCount{Messages: max(0, before-firstUnread(row)), Known: true}
+	return lag.OlderCount{Messages: max(0, before-firstUnread(p)), Known: true}
 }
 
-// firstUnread returns the offset of the first unread message of a row.
-func firstUnread(row lag.GroupPartition) int64 { return max(row.Committed, row.Start) }
+// firstUnread returns the offset of the first unread message of a partition.
+func firstUnread(p lag.GroupPartition) int64 { return max(p.Committed, p.Start) }
 
 // clockSkewReason returns why ages are not known if a message is from the
 // future.
@@ -119,31 +119,31 @@ func (r *Reader) layoutsOf(ctx context.Context, queries []offsetQuery) (map[stri
 // narrow thirty years down to a second.
 const maxSearchRounds = 30
 
-// ReadAges returns, for each of rows, the age of its oldest unread message at
-// now, not counting the first allowed ones. rows must come from a recent Read.
-// It searches until the bounds are within the given duration, in at most 30
-// rounds of parallel requests to all leaders; when ctx ends, it returns the
+// ReadAges returns, for each partition, the age of its oldest unread message at
+// now, not counting the first allowed ones. The partitions must come from a
+// recent Read. It searches until the bounds are within the precision, in at most
+// 30 rounds of parallel requests to all leaders; when ctx ends, it returns the
 // bounds so far. The remarks on clocks at CountOlder apply.
-func (r *Reader) ReadAges(ctx context.Context, now time.Time, rows []lag.GroupPartition, allowed int64, within time.Duration) []lag.Age {
+func (r *Reader) ReadAges(ctx context.Context, now time.Time, partitions []lag.GroupPartition, allowed int64, precision time.Duration) []lag.Age {
 	ctx, cancel := context.WithTimeout(ctx, maxReadTime)
 	defer cancel()
-	out := make([]lag.Age, len(rows))
+	out := make([]lag.Age, len(partitions))
 	var searches []*search
-	for i, row := range rows {
+	for i, p := range partitions {
 		switch {
-		case !row.Known:
-			out[i].Reason = row.Reason
-		case row.Lag <= max(allowed, 0):
+		case !p.Known:
+			out[i].Reason = p.Reason
+		case p.Lag <= max(allowed, 0):
 			out[i].Known = true
 		default:
 			searches = append(searches, &search{
-				topicPartition: topicPartition{row.Topic, row.ID}, target: firstUnread(row) + max(allowed, 0), age: &out[i],
+				topicPartition: topicPartition{p.Topic, p.ID}, target: firstUnread(p) + max(allowed, 0), age: &out[i],
 			})
 		}
 	}
 	layouts, err := r.startSearches(ctx, now, searches)
 	for range maxSearchRounds {
-		open := unfinished(searches, max(within.Milliseconds(), 1))
+		open := unfinished(searches, max(precision.Milliseconds(), 1))
 		if err != nil || len(open) == 0 || ctx.Err() != nil {
 			break
 		}

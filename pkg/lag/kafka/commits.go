@@ -203,9 +203,9 @@ func (g *group) setGroupError(code int16) {
 	}
 }
 
-func (g *group) addCommit(tp topicPartition, at int64, code int16) {
+func (g *group) addCommit(tp topicPartition, offset int64, code int16) {
 	if tp.topic != "" && tp.partition >= 0 {
-		g.commits = append(g.commits, commit{topicPartition: tp, at: at, err: codeError(code, tp.subject())})
+		g.commits = append(g.commits, commit{topicPartition: tp, offset: offset, err: codeError(code, tp.subject())})
 	}
 }
 

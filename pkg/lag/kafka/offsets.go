@@ -78,7 +78,7 @@ func newLayout(t kmsg.MetadataResponseTopic) *layout {
 		case p.ErrorCode == kerr.LeaderNotAvailable.Code:
 			one.err = leaderError(tp)
 		case p.ErrorCode == kerr.ReplicaNotAvailable.Code && p.Leader >= 0:
-			// A follower is missing, indexes does not affect offsets.
+			// A follower is missing, which does not affect offsets.
 		case p.ErrorCode != 0:
 			one.err = codeError(p.ErrorCode, tp.subject())
 		case p.Leader < 0:
@@ -228,14 +228,14 @@ func (r *Reader) listFromLeader(ctx context.Context, leader int32, queries []off
 	}
 }
 
-// bound is the start and end offset of a partition.
-type bound struct {
+// offsetRange is the start and end offset of a partition.
+type offsetRange struct {
 	start, end int64
 	err        *Error
 }
 
-// bounds returns the start and end offsets of all partitions.
-func (r *Reader) bounds(ctx context.Context, layouts map[string]*layout) map[topicPartition]bound {
+// offsetRanges returns the start and end offsets of all partitions.
+func (r *Reader) offsetRanges(ctx context.Context, layouts map[string]*layout) map[topicPartition]offsetRange {
 	var queries []offsetQuery
 	for _, topic := range sortedKeys(layouts) {
 		for _, p := range layouts[topic].partitions {
@@ -244,10 +244,10 @@ func (r *Reader) bounds(ctx context.Context, layouts map[string]*layout) map[top
 		}
 	}
 	results := r.listOffsets(ctx, layouts, queries)
-	bounds := make(map[topicPartition]bound, len(queries)/2)
+	ranges := make(map[topicPartition]offsetRange, len(queries)/2)
 	for i := 0; i < len(queries); i += 2 {
 		start, end := results[i], results[i+1]
-		b := bound{start: start.offset, end: end.offset, err: end.err}
+		b := offsetRange{start: start.offset, end: end.offset, err: end.err}
 		switch {
 		case b.err != nil:
 		case start.err != nil:
@@ -255,7 +255,7 @@ func (r *Reader) bounds(ctx context.Context, layouts map[string]*layout) map[top
 		case b.start < 0 || b.end < 0:
 			b.err = missingError(queries[i].subject())
 		}
-		bounds[queries[i].topicPartition] = b
+		ranges[queries[i].topicPartition] = b
 	}
-	return bounds
+	return ranges
 }

@@ -73,19 +73,19 @@ func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
 	}
 	topics := r.selectTopics(list.groups)
 	layouts := map[string]*layout{}
-	var bounds map[topicPartition]bound
+	var ranges map[topicPartition]offsetRange
 	if len(topics) > 0 {
 		if layouts, err = r.layouts(ctx, topics); err != nil {
 			return nil, err
 		}
-		bounds = r.bounds(ctx, layouts)
+		ranges = r.offsetRanges(ctx, layouts)
 	}
 	snap := &lag.Snapshot{Complete: list.complete, Groups: make([]lag.Group, len(list.groups))}
 	if list.err != nil {
 		snap.Err = list.err
 	}
 	for i, g := range list.groups {
-		snap.Groups[i] = r.groupResult(g, layouts, bounds)
+		snap.Groups[i] = r.groupResult(g, layouts, ranges)
 	}
 	return snap, nil
 }
@@ -105,12 +105,12 @@ type group struct {
 	err     *Error
 }
 
-// commit is the committed offset of a group in a partition; at is negative
+// commit is the committed offset of a group in a partition, which is negative
 // without one.
 type commit struct {
 	topicPartition
-	at  int64
-	err *Error
+	offset int64
+	err    *Error
 }
 
 type topicPartition struct {
@@ -156,7 +156,7 @@ func splitDeadline(ctx context.Context, n int) (context.Context, context.CancelF
 // groupResult returns a group with, for each topic in which it has committed,
 // all current partitions of the topic. Topics and partitions that do not exist
 // any more are left out.
-func (r *Reader) groupResult(g *group, layouts map[string]*layout, bounds map[topicPartition]bound) lag.Group {
+func (r *Reader) groupResult(g *group, layouts map[string]*layout, ranges map[topicPartition]offsetRange) lag.Group {
 	out := lag.Group{Name: g.name, Complete: g.err == nil}
 	first := g.err
 	for from := 0; from < len(g.commits); {
@@ -170,7 +170,7 @@ func (r *Reader) groupResult(g *group, layouts map[string]*layout, bounds map[to
 		if l == nil {
 			continue
 		}
-		t, err := topicResult(topic, l, commits, bounds)
+		t, err := topicResult(topic, l, commits, ranges)
 		if first == nil {
 			first = err
 		}
@@ -183,21 +183,21 @@ func (r *Reader) groupResult(g *group, layouts map[string]*layout, bounds map[to
 }
 
 // topicResult returns one topic, and the first failure in it.
-func topicResult(topic string, l *layout, commits []commit, bounds map[topicPartition]bound) (t lag.Topic, first *Error) {
+func topicResult(topic string, l *layout, commits []commit, ranges map[topicPartition]offsetRange) (t lag.Topic, first *Error) {
 	t.Name = topic
 	if l.err != nil {
 		for _, c := range commits {
-			t.Partitions = append(t.Partitions, lag.Partition{ID: c.partition, Committed: max(c.at, -1), End: -1, Reason: l.err.en})
+			t.Partitions = append(t.Partitions, lag.Partition{ID: c.partition, Committed: max(c.offset, -1), End: -1, Reason: l.err.en})
 		}
 		return t, l.err
 	}
 	t.Partitions = make([]lag.Partition, len(l.partitions))
 	for i, p := range l.partitions {
-		c := commit{at: -1}
+		c := commit{offset: -1}
 		if j, ok := slices.BinarySearchFunc(commits, p.id, func(c commit, id int32) int { return cmp.Compare(c.partition, id) }); ok {
 			c = commits[j]
 		}
-		partition, err := newPartition(p.id, c, bounds[topicPartition{topic, p.id}])
+		partition, err := newPartition(p.id, c, ranges[topicPartition{topic, p.id}])
 		t.Partitions[i] = partition
 		if first == nil {
 			first = err
@@ -207,8 +207,8 @@ func topicResult(topic string, l *layout, commits []commit, bounds map[topicPart
 }
 
 // newPartition returns a partition, and the failure that keeps its lag unknown.
-func newPartition(id int32, c commit, b bound) (lag.Partition, *Error) {
-	p := lag.Partition{ID: id, Committed: max(c.at, -1), Start: b.start, End: b.end}
+func newPartition(id int32, c commit, b offsetRange) (lag.Partition, *Error) {
+	p := lag.Partition{ID: id, Committed: max(c.offset, -1), Start: b.start, End: b.end}
 	if b.err != nil {
 		p.Start, p.End = 0, -1
 	}
@@ -216,12 +216,12 @@ func newPartition(id int32, c commit, b bound) (lag.Partition, *Error) {
 	case err != nil:
 		p.Reason = err.en
 		return p, err
-	case c.at < 0:
+	case c.offset < 0:
 		p.Reason = lag.NoCommit
 	default:
 		p.Known = true
-		p.Lag = max(0, b.end-max(c.at, b.start))
-		p.Lost = max(0, b.start-c.at)
+		p.Lag = max(0, b.end-max(c.offset, b.start))
+		p.Lost = max(0, b.start-c.offset)
 	}
 	return p, nil
 }

@@ -71,12 +71,12 @@ type TopicStatus struct {
 // Topic evaluates a topic of a group. Partitions that were never known, such as
 // those without a commit, do not count; a topic without any other is Unknown.
 func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
-	all := TopicStatus{PartitionStatus: unknownStatus()}
+	s := TopicStatus{PartitionStatus: unknownStatus()}
 	g := w.groups[group]
 	if g == nil || g.topics[topic] == nil {
-		return all
+		return s
 	}
-	all.State = ""
+	s.State = ""
 	var lag int64
 	var partial bool // the rates of some partition are unknown
 	var r row
@@ -85,45 +85,45 @@ func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
 	for b := iterateBlob(g.topics[topic].rows); b.next(); {
 		r = row{id: b.id}
 		r.decode(b.body, polls, ends.seek(b.id))
-		one, left := w.evaluate(&r, g.members, allowed)
-		all.addPartition(b.id, one)
-		if math.IsNaN(one.ProduceRate) {
+		p, partitionLag := w.evaluate(&r, g.members, allowed)
+		s.addPartition(b.id, p)
+		if math.IsNaN(p.ProduceRate) {
 			partial = true
 			continue
 		}
-		if math.IsNaN(all.ProduceRate) {
-			all.ProduceRate, all.ConsumeRate = 0, 0
+		if math.IsNaN(s.ProduceRate) {
+			s.ProduceRate, s.ConsumeRate = 0, 0
 		}
-		all.ProduceRate, all.ConsumeRate = all.ProduceRate+one.ProduceRate, all.ConsumeRate+one.ConsumeRate
-		if left > allowed {
-			lag = min(lag+left, offsetLimit)
+		s.ProduceRate, s.ConsumeRate = s.ProduceRate+p.ProduceRate, s.ConsumeRate+p.ConsumeRate
+		if partitionLag > allowed {
+			lag = min(lag+partitionLag, offsetLimit)
 		}
 	}
 	switch {
-	case all.State == "":
-		all.State = Unknown
-	case all.State == OK:
-		all.Worst = nil
+	case s.State == "":
+		s.State = Unknown
+	case s.State == OK:
+		s.Worst = nil
 	}
 	if !partial {
-		all.DrainTime = drainTime(lag, 0, all.ProduceRate, all.ConsumeRate)
+		s.DrainTime = drainTime(lag, 0, s.ProduceRate, s.ConsumeRate)
 	}
-	all.GrowingFor = w.topicGrowth(group, topic, all.ProduceRate, allowed)
-	return all
+	s.GrowingFor = w.topicGrowth(group, topic, s.ProduceRate, allowed)
+	return s
 }
 
 // addPartition adds the state of a partition.
-func (all *TopicStatus) addPartition(id int32, one PartitionStatus) {
-	switch severity := one.State.severity() - all.State.severity(); {
+func (s *TopicStatus) addPartition(id int32, p PartitionStatus) {
+	switch severity := p.State.severity() - s.State.severity(); {
 	case severity < 0:
 		return
 	case severity > 0:
-		all.State, all.Since, all.RewoundBy, all.Worst = one.State, one.Since, 0, nil
-	case one.Since.Before(all.Since):
-		all.Since = one.Since
+		s.State, s.Since, s.RewoundBy, s.Worst = p.State, p.Since, 0, nil
+	case p.Since.Before(s.Since):
+		s.Since = p.Since
 	}
-	all.RewoundBy += one.RewoundBy
-	all.Worst = append(all.Worst, id)
+	s.RewoundBy += p.RewoundBy
+	s.Worst = append(s.Worst, id)
 }
 
 // severity returns the rank of a state, from 1 for OK; 0 for none.

@@ -55,8 +55,8 @@ type topic struct {
 // at once; partitions that are gone, and topics that a group has unsubscribed
 // from, age out of the window.
 //
-// Without partitions it records only the lag of each topic, and forgets the
-// polls of partitions.
+// complete is whether the list of groups is. With partitions false it records only
+// the lag of each topic, and forgets the polls of partitions.
 func (w *Window) Add(now time.Time, groups []Group, complete, partitions bool) {
 	t := now.UnixMilli()
 	if n := len(w.historyTimes); n > 0 && t <= w.historyTimes[n-1] {
