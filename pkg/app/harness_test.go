@@ -5,17 +5,21 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"tocsin/pkg/api"
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 	"tocsin/pkg/localcloud"
 	"tocsin/pkg/localcloud/smtp"
 	"tocsin/pkg/localcloud/tencentcloud"
+	"tocsin/pkg/metrics"
 )
 
 // t0 is the engine's time at the start of every test. Signatures are made and
@@ -129,6 +133,37 @@ func (ta *testApp) options() app.Options {
 		Lookup:    func(string) (string, bool) { return "", false },
 		Now:       time.Now, Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "bolt:" + ta.path,
 	}
+}
+
+// webhookApp returns an application with an empty store, and its HTTP handler.
+func (ta *testApp) webhookApp(configuration string) (*app.App, http.Handler) {
+	ta.t.Helper()
+	cfg, _, err := config.Parse("tocsin.yaml", []byte(configuration), func(string) (string, bool) { return "", false })
+	if err != nil {
+		ta.t.Fatal(err)
+	}
+	o := ta.options()
+	o.Store = "memory:"
+	a, err := app.New(ta.t.Context(), cfg, o)
+	if err != nil {
+		ta.t.Fatal(err)
+	}
+	ta.t.Cleanup(func() { a.Close() })
+	h, err := app.Handler(a, api.Options{Now: time.Now, Metrics: new(metrics.Registry)})
+	if err != nil {
+		ta.t.Fatal(err)
+	}
+	return a, h
+}
+
+// postAlerts posts alerts to API v2 and returns the response.
+func postAlerts(t *testing.T, h http.Handler, alerts ...any) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest("POST", "http://127.0.0.1/api/v2/alerts", bytes.NewReader(mustJSON(t, alerts)))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }
 
 func (ta *testApp) stop() {

@@ -4,21 +4,17 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"sort"
 	"strings"
 	"testing"
 	"time"
 
-	"tocsin/pkg/api"
 	"tocsin/pkg/app"
-	"tocsin/pkg/config"
-	"tocsin/pkg/metrics"
 )
 
 // TestLargestAcceptedLabelIsNotified posts labels of any length made of characters that
 // take several times their size in the store. The largest that is accepted is notified,
-// alone and in a group that is as large as an entry of the outbox.
+// alone and in a group of several.
 func TestLargestAcceptedLabelIsNotified(t *testing.T) {
 	for _, c := range []string{"x", `"`, `\`, "<", "\x01", "\u2028", "\u0080", "\U000e0001", "中"} {
 		t.Run(strings.Trim(string(mustJSON(t, c)), `"`), func(t *testing.T) {
@@ -39,27 +35,9 @@ func TestLargestAcceptedLabelIsNotified(t *testing.T) {
 			}
 			// a returns an application with an empty store, and a function that posts an alert.
 			a := func() (*app.App, func(value, more string) bool) {
-				cfg, _, err := config.Parse("tocsin.yaml", []byte("route: {receiver: w, group_by: [value], group_wait: 0s}\nreceivers: [{name: w, webhook_configs: [{url: \"https://hooks.example.com/\"}]}]\n"), func(string) (string, bool) { return "", false })
-				if err != nil {
-					t.Fatal(err)
-				}
-				o := ta.options()
-				o.Store = "memory:"
-				a, err := app.New(t.Context(), cfg, o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { a.Close() })
-				h, err := app.Handler(a, api.Options{Now: time.Now, Metrics: new(metrics.Registry)})
-				if err != nil {
-					t.Fatal(err)
-				}
+				a, h := ta.webhookApp("route: {receiver: w, group_by: [value], group_wait: 0s}\nreceivers: [{name: w, webhook_configs: [{url: \"https://hooks.example.com/\"}]}]\n")
 				return a, func(value, more string) bool {
-					body := mustJSON(t, []any{map[string]any{"labels": map[string]string{"value": value, "more": more}}})
-					r := httptest.NewRequest("POST", "http://127.0.0.1/api/v2/alerts", strings.NewReader(string(body)))
-					r.Header.Set("Content-Type", "application/json")
-					w := httptest.NewRecorder()
-					h.ServeHTTP(w, r)
+					w := postAlerts(t, h, map[string]any{"labels": map[string]string{"value": value, "more": more}})
 					if w.Code != 200 && w.Code != 400 {
 						t.Fatalf("%d bytes: got %d %.200s, want 200 or 400", len(value), w.Code, w.Body)
 					}

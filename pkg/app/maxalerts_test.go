@@ -4,15 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
-
-	"tocsin/pkg/api"
-	"tocsin/pkg/app"
-	"tocsin/pkg/config"
-	"tocsin/pkg/metrics"
 )
 
 // TestMaxAlertsOfALargeGroup checks that a webhook receives one request about a group
@@ -33,22 +27,8 @@ func TestMaxAlertsOfALargeGroup(t *testing.T) {
 	})); err != nil {
 		t.Fatal(err)
 	}
-	cfg, _, err := config.Parse("tocsin.yaml", []byte("route: {receiver: w, group_by: [alertname], group_wait: 1m}\n"+
-		"receivers: [{name: w, webhook_configs: [{url: \"https://hooks.example.com/\", max_alerts: 5}]}]\n"), func(string) (string, bool) { return "", false })
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := ta.options()
-	o.Store = "memory:"
-	a, err := app.New(t.Context(), cfg, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	h, err := app.Handler(a, api.Options{Now: time.Now, Metrics: new(metrics.Registry)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, h := ta.webhookApp("route: {receiver: w, group_by: [alertname], group_wait: 1m}\n" +
+		"receivers: [{name: w, webhook_configs: [{url: \"https://hooks.example.com/\", max_alerts: 5}]}]\n")
 	description := strings.Repeat("x", 600)
 	for i := range 6 {
 		var alerts []any
@@ -56,10 +36,7 @@ func TestMaxAlertsOfALargeGroup(t *testing.T) {
 			alerts = append(alerts, map[string]any{"labels": map[string]string{"alertname": "Down", "n": fmt.Sprint(i, j)},
 				"annotations": map[string]string{"description": description}})
 		}
-		r := httptest.NewRequest("POST", "http://127.0.0.1/api/v2/alerts", strings.NewReader(string(mustJSON(t, alerts))))
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+		if w := postAlerts(t, h, alerts...); w.Code != http.StatusOK {
 			t.Fatalf("got %d %.200s, want 200", w.Code, w.Body)
 		}
 	}
