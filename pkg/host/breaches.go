@@ -44,10 +44,11 @@ func encodeBreaches(it store.Item, b breaches) (c store.Change, changed bool, er
 	return c, changed, err
 }
 
-// commitEnded removes the breaches that ended from the store. If another report
-// changed them in the meantime nothing happens: the next report ends them again.
+// commitEnded removes the breaches that ended from the store, after their alerts were
+// ingested. If the store no longer has the state of beforeIngest, because of another
+// report, it does nothing: the next report ends them again.
 func commitEnded(ctx context.Context, st store.Store, now time.Time, key string, ev *evaluation) error {
-	pending, _, err := encodeBreaches(store.Item{Key: key}, ev.pending())
+	expected, _, err := encodeBreaches(store.Item{Key: key}, ev.beforeIngest())
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func commitEnded(ctx context.Context, st store.Store, now time.Time, key string,
 	if err != nil {
 		return fmt.Errorf("read breaches: %w", err)
 	}
-	if !bytes.Equal(items[0].Value, pending.Value) {
+	if !bytes.Equal(items[0].Value, expected.Value) {
 		return nil
 	}
 	c, changed, err := encodeBreaches(items[0], ev.next)

@@ -18,8 +18,8 @@ type evaluation struct {
 	messages *messages
 	at       time.Time
 
-	next  breaches // after the evaluation
-	ended []breach // that were firing
+	next  breaches // the state after the evaluation
+	ended []breach // those that fired before and are not in next, or have other labels there
 	// firing are the alerts that fire, resolved those that ended.
 	firing, resolved []*alert.Alert
 }
@@ -80,22 +80,17 @@ func (ev *evaluation) evaluateRule(r *rule, data any, last map[string]breach) {
 		before := last[v.element]
 		b := r.next(before, v, ev.at)
 		switch {
-		case !b.Firing:
-			ev.add(r, v, b)
-			if before.Firing {
-				ev.addAlert(r, v, before, ev.at)
-				ev.ended = append(ev.ended, before)
-			}
-		case !v.known:
-			ev.add(r, v, b)
-		default:
+		case !b.Firing && before.Firing:
+			ev.addAlert(r, v, before, ev.at)
+			ev.ended = append(ev.ended, before)
+		case b.Firing && v.known:
 			b.Labels = ev.alertLabels(r, v)
 			if before.Firing && !maps.Equal(before.Labels, b.Labels) {
 				ev.end(before, ev.messages.ruleChanged)
 			}
-			ev.add(r, v, b)
 			ev.addAlert(r, v, b, time.Time{})
 		}
+		ev.add(r, v, b)
 	}
 	for _, element := range slices.Sorted(maps.Keys(last)) {
 		switch b := last[element]; {
@@ -108,7 +103,7 @@ func (ev *evaluation) evaluateRule(r *rule, data any, last map[string]breach) {
 	}
 }
 
-// add adds a breach that is pending or firing to the next state.
+// add adds a breach to the next state, unless it is zero.
 func (ev *evaluation) add(r *rule, v reading, b breach) {
 	if !b.Since.IsZero() {
 		b.Rule, b.Element = r.key, v.element
@@ -186,17 +181,18 @@ func (ev *evaluation) finalize() {
 	ev.resolved = slices.DeleteFunc(ev.resolved, func(a *alert.Alert) bool { return firing[a.Fingerprint()] })
 }
 
-// pending returns the state to store until the ended alerts were ingested: they are
-// still firing in it, so that the next evaluation ends them again.
-func (ev *evaluation) pending() breaches {
+// beforeIngest returns the state to store until the ended alerts were ingested. They
+// still fire in it, so that the next evaluation ends them again if this one is
+// interrupted.
+func (ev *evaluation) beforeIngest() breaches {
 	if len(ev.ended) == 0 {
 		return ev.next
 	}
-	pending := breaches{slices.Clone(ev.ended)}
+	state := breaches{slices.Clone(ev.ended)}
 	for _, b := range ev.next.List {
 		if !slices.ContainsFunc(ev.ended, func(e breach) bool { return e.Rule == b.Rule && e.Element == b.Element }) {
-			pending.List = append(pending.List, b)
+			state.List = append(state.List, b)
 		}
 	}
-	return pending
+	return state
 }

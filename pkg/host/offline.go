@@ -172,8 +172,8 @@ func (w *Watcher) endOffline(now time.Time, r *offlineRecord, h hostHeartbeat) (
 	}
 }
 
-// findOffline finds the hosts that are due and stores which of them are offline. It
-// adds those to offline and returns how many hosts it read.
+// findOffline checks the hosts that are due and stores which of them go offline. It
+// adds the records of those to offline, and returns how many hosts it read.
 func (w *Watcher) findOffline(ctx context.Context, now time.Time, offline map[string]*offlineRecord) (polled int, err error) {
 	for {
 		due, err := w.Store.Due(ctx, hostQueue, now, batchSize)
@@ -224,14 +224,14 @@ func (w *Watcher) checkDue(ctx context.Context, now time.Time, due []store.Item,
 }
 
 // checkHost returns the changes for a host that is due, and the record if it goes
-// offline now.
+// offline now. it is the host's heartbeat.
 func (w *Watcher) checkHost(ctx context.Context, now time.Time, h *Host, it store.Item, alreadyOffline bool) (changes []store.Change, r *offlineRecord, err error) {
 	if h == nil {
 		return []store.Change{deleteUnchanged(it)}, nil, nil
 	}
 	checked := store.Reschedule(it, time.Time{})
-	var b heartbeat
-	if _, err := store.Decode(it, &b); err != nil {
+	var last heartbeat
+	if _, err := store.Decode(it, &last); err != nil {
 		w.Log.Error("heartbeat cannot be read: the host is not checked until it reports again", "host", h.ID, "err", err)
 		return []store.Change{checked}, nil, nil
 	}
@@ -239,8 +239,8 @@ func (w *Watcher) checkHost(ctx context.Context, now time.Time, h *Host, it stor
 	case !h.Active:
 		checked.Due = now.Add(inactiveInterval)
 		return []store.Change{checked}, nil, nil
-	case isRecent(now, b.At, w.Inventory.offlineAfter): // offline_after was raised
-		checked.Due = b.At.Add(w.Inventory.offlineAfter)
+	case isRecent(now, last.At, w.Inventory.offlineAfter): // offline_after was raised
+		checked.Due = last.At.Add(w.Inventory.offlineAfter)
 		return []store.Change{checked}, nil, nil
 	case alreadyOffline:
 		return []store.Change{checked}, nil, nil
@@ -253,12 +253,13 @@ func (w *Watcher) checkHost(ctx context.Context, now time.Time, h *Host, it stor
 	for name, v := range values {
 		data[name] = v.Data
 	}
-	r = &offlineRecord{id: h.ID, Since: b.At, Labels: offlineLabels(h), Address: b.Address, Values: messagesIn(w.Language).summarizeValues(h, data)}
+	r = &offlineRecord{id: h.ID, Since: last.At, Labels: offlineLabels(h), Address: last.Address, Values: messagesIn(w.Language).summarizeValues(h, data)}
 	c, err := store.Encode(keyspace.HostOffline+h.ID, r)
 	return []store.Change{checked, c}, r, err
 }
 
-// ingestOffline passes the alerts of all offline hosts to Ingest, the newest first.
+// ingestOffline passes the alerts of all offline hosts to Ingest, those that went
+// offline last first. If no host is due to go offline any more, none reports.
 func (w *Watcher) ingestOffline(ctx context.Context, now time.Time, offline map[string]*offlineRecord) error {
 	if len(offline) == 0 {
 		return nil

@@ -63,7 +63,7 @@ func (r *Registry) find(ctx context.Context, id string) (*Host, error) {
 // service, the value is stored unless a newer one is, and the rules are evaluated
 // unless the report is late. It returns how many alerts were passed to Ingest.
 // Errors are those of Host, ErrTooLarge, ErrFull, and those of the store and of
-// Ingest. After the last two the report may be sent again.
+// Ingest. After an error of the store or of Ingest the report may be sent again.
 func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Report) (alerts int, err error) {
 	h, err := r.Host(ctx, rep.From, id)
 	if err != nil {
@@ -74,7 +74,7 @@ func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Rep
 		return 0, err
 	}
 	if len(rep.Data) > MaxDataSize {
-		// It may have a short text in long escapes, such as \u003c for <.
+		// The limit is for JSON without needless escapes, such as \u003c for <.
 		if rep.Data, err = encodeData(data); err != nil {
 			return 0, err
 		}
@@ -94,8 +94,8 @@ func (r *Registry) Report(ctx context.Context, now time.Time, id string, rep Rep
 }
 
 // commitReport stores a report and the breaches that follow from it. It returns the
-// evaluation, whose ended alerts are still firing in the store; nil if no rules
-// were evaluated.
+// evaluation, nil if no rules were evaluated. Until ingest has passed on its ended
+// alerts, they are stored as firing.
 func (r *Registry) commitReport(ctx context.Context, now time.Time, h *Host, rep Report, data any) (*evaluation, error) {
 	items, err := r.Store.Get(ctx, heartbeatKey(h.ID), valueKey(h.ID, rep.Service), breachKey(h.ID, rep.Service))
 	if err != nil {
@@ -131,7 +131,7 @@ func (r *Registry) commitReport(ctx context.Context, now time.Time, h *Host, rep
 		changes = append(changes, c)
 		if h.Active && isRecent(now, at, r.Inventory.offlineAfter) {
 			ev = evaluate(h, rep.Service, data, r.decodeBreaches(items[2]), at, messagesIn(r.Language))
-			c, changed, err := encodeBreaches(items[2], ev.pending())
+			c, changed, err := encodeBreaches(items[2], ev.beforeIngest())
 			if err != nil {
 				return nil, err
 			}
@@ -164,8 +164,8 @@ func (r *Registry) decodeBreaches(it store.Item) (b breaches) {
 	return b
 }
 
-// ingest passes the alerts of an evaluation on. Afterwards it removes the ended
-// ones from the store.
+// ingest passes the alerts of an evaluation to Ingest, and then removes the ended
+// breaches from the store.
 func (r *Registry) ingest(ctx context.Context, now time.Time, service string, ev *evaluation) (count int, err error) {
 	if ev == nil {
 		return 0, nil

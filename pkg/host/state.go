@@ -21,9 +21,8 @@ func breachKey(id, service string) string { return keyspace.HostBreach + id + "/
 // heartbeat is the stored record of when a host last reported. It is due when the
 // host counts as offline.
 type heartbeat struct {
-	// At is the time of the newest report, Live that of the newest one that was
-	// not late. Reports are late when an agent sends them after an
-	// outage of the server.
+	// At is the time of the newest report. Live is that of the newest one that was
+	// not late: after an outage of the server, agents send the reports of that time.
 	At   time.Time `json:"at"`
 	Live time.Time `json:"live,omitzero"`
 	// Up is since when the host has reported without interruption.
@@ -36,32 +35,31 @@ type heartbeat struct {
 const maxClockSkew = time.Minute
 
 // notAfter returns the heartbeat with now for times of a clock that was ahead.
-func (b heartbeat) notAfter(now time.Time) heartbeat {
-	for _, t := range []*time.Time{&b.At, &b.Live, &b.Up} {
+func (h heartbeat) notAfter(now time.Time) heartbeat {
+	for _, t := range []*time.Time{&h.At, &h.Live, &h.Up} {
 		if t.Sub(now) > maxClockSkew {
 			*t = now
 		}
 	}
-	return b
+	return h
 }
 
 // afterReport returns the heartbeat after a report that was made at a time and
-// received now, and when the host counts as offline. A late report proves that the
-// host was online at its time only; but a host that is delivering late reports does
-// not become offline.
-func (b heartbeat) afterReport(now, at time.Time, address string, offlineAfter time.Duration) (next heartbeat, due time.Time) {
-	next = b
-	if at.After(b.At) {
+// received now, and when the host counts as offline. A late report changes only At; it
+// defers the check, since a host that delivers late reports is not silent.
+func (h heartbeat) afterReport(now, at time.Time, address string, offlineAfter time.Duration) (next heartbeat, due time.Time) {
+	next = h
+	if at.After(h.At) {
 		next.At = at
 	}
 	due = next.At.Add(offlineAfter)
 	if !isRecent(now, at, offlineAfter) {
 		return next, now.Add(offlineAfter)
 	}
-	if at.Sub(b.Live) >= offlineAfter {
+	if at.Sub(h.Live) >= offlineAfter {
 		next.Up = at
 	}
-	if at.After(b.Live) {
+	if at.After(h.Live) {
 		next.Live = at
 	}
 	if address != "" {

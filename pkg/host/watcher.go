@@ -43,11 +43,11 @@ const batchSize = 200
 // alert starts at the last report and ends at the first one after it that was not
 // late.
 //
-// An error comes from the store or from Ingest; the next check makes up for it. Any
-// number of instances may check at the same time, and each may be killed at any
-// moment: that a host is offline is stored before its alert is ingested, and
-// deleted after the end of the alert was ingested. An alert that was lost on the
-// way is passed again by the next check.
+// An error comes from the store or from Ingest; the next check repeats what was not
+// done. Any number of instances may check at the same time, and each may be killed at
+// any moment: that a host is offline is stored before its alert is ingested, and
+// deleted after the end of the alert was ingested. The next check passes again what
+// an interrupted one did not.
 func (w *Watcher) Check(ctx context.Context, now time.Time) (CheckResult, error) {
 	now = now.UTC().Truncate(time.Millisecond)
 	var result CheckResult
@@ -120,8 +120,9 @@ type checkRecord struct {
 
 // missedCheck reports whether so much time has passed since the last check that
 // hosts may seem silent because no server accepted their reports: a check was
-// missed, and half of OfflineAfter has passed. The expected interval is the
-// configured one, or that of a slower timer: then not every check is a late one.
+// missed, and half of OfflineAfter has passed. If the timer is slower than configured,
+// the shorter of the last two intervals is the expected one, so that not every check
+// counts as late.
 func (r checkRecord) missedCheck(now time.Time, configured, offlineAfter time.Duration) bool {
 	if r.At.IsZero() {
 		return false
@@ -145,7 +146,8 @@ func (r checkRecord) next(now time.Time, missed bool, offlineAfter time.Duration
 }
 
 // recordCheck stores that there is a check now, and reports whether hosts may go
-// offline.
+// offline: not for a while after missed checks, because their reports may not have
+// been accepted.
 func (w *Watcher) recordCheck(ctx context.Context, now time.Time) (mayGoOffline bool, err error) {
 	items, err := w.Store.Get(ctx, keyspace.HostCheck)
 	if err != nil {
@@ -209,9 +211,9 @@ func (w *Watcher) correctHeartbeats(ctx context.Context, now time.Time) error {
 	})
 }
 
-// anyReportedThrough reports whether one of the hosts that are due next reported
-// all the time between two times. Then reports were accepted, and hosts that are
-// silent really are.
+// anyReportedThrough reports whether one of the hosts that are due next has reported
+// without interruption between two times. If so, reports were accepted all the time,
+// and a host that is silent did not send any.
 func (w *Watcher) anyReportedThrough(ctx context.Context, from, to time.Time) (bool, error) {
 	items, err := w.Store.Due(ctx, hostQueue, to.Add(w.Inventory.offlineAfter), batchSize)
 	if err != nil {
