@@ -146,8 +146,8 @@ type httpEvent struct {
 	} `json:"requestContext"`
 }
 
-// decodeHTTP decodes an event and recognizes its format. The error for any
-// other event names its keys, without values.
+// decodeHTTP decodes the event of an HTTP request and recognizes its format. The
+// error for any other event names the event's keys, without values.
 func decodeHTTP(event []byte) (*httpEvent, httpFormat, error) {
 	if len(event) > maxHTTPEvent {
 		return nil, 0, fmt.Errorf("the event has %d bytes: an HTTP request's has at most %d", len(event), maxHTTPEvent)
@@ -188,7 +188,7 @@ func (e *httpEvent) format() (format httpFormat, ok bool) {
 	return formatSCF, e.Path != "" && e.Headers != nil
 }
 
-// parameters are headers or query parameters.
+// parameters are headers or query parameters by name.
 type parameters map[string]values
 
 // values are the values of a parameter: in JSON a string for one, or a list for

@@ -53,7 +53,7 @@ func (e *httpEvent) request(format httpFormat) (*http.Request, error) {
 		RemoteAddr: remoteAddr(e.clientIP(format, header)),
 		Body:       http.NoBody,
 	}
-	header.Del("Host") // as net/http does
+	header.Del("Host") // net/http keeps it in Request.Host only
 
 	body := e.Body
 	if e.IsBase64Encoded {
@@ -91,7 +91,7 @@ func (e *httpEvent) url(format httpFormat) (*url.URL, error) {
 		u.RawQuery = e.RawQuery
 	case formatLambdaV1:
 		u.RawQuery = e.MultiValueQuery.orElse(e.Query).encode(url.QueryEscape)
-	case formatALB, formatALBMultiValue: // which does not unescape parameters
+	case formatALB, formatALBMultiValue: // the parameters are still escaped
 		u.RawQuery = e.MultiValueQuery.orElse(e.Query).encode(func(s string) string { return s })
 	}
 	return u, nil
@@ -111,9 +111,9 @@ func (e *httpEvent) withoutStage(path string) string {
 	return cmp.Or(rest, "/")
 }
 
-// parsePath parses a path that is escaped, as function URLs, REST APIs and load
-// balancers send it, or unescaped, as from HTTP APIs. A path is escaped if none
-// of its characters needs to be.
+// parsePath parses a path that is escaped, as from function URLs, REST APIs and load
+// balancers, or not, as from HTTP APIs. A path in which no character needs to be
+// escaped counts as escaped.
 func parsePath(path string) *url.URL {
 	if plain, err := url.PathUnescape(path); err == nil {
 		u := &url.URL{Path: plain}
@@ -128,20 +128,20 @@ func parsePath(path string) *url.URL {
 	return &url.URL{Path: path}
 }
 
-// orElse returns f, or other if f is empty.
-func (f parameters) orElse(other parameters) parameters {
-	if len(f) == 0 {
+// orElse returns p, or other if p is empty.
+func (p parameters) orElse(other parameters) parameters {
+	if len(p) == 0 {
 		return other
 	}
-	return f
+	return p
 }
 
 // encode returns a query, sorted by key, because events do not keep the order
 // of keys.
-func (f parameters) encode(escape func(string) string) string {
+func (p parameters) encode(escape func(string) string) string {
 	var b strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(f)) {
-		for _, v := range f[k] {
+	for _, k := range slices.Sorted(maps.Keys(p)) {
+		for _, v := range p[k] {
 			if b.Len() > 0 {
 				b.WriteByte('&')
 			}
@@ -174,7 +174,7 @@ func (e *httpEvent) clientIP(format httpFormat, h http.Header) string {
 		return e.Context.HTTP.SourceIP
 	case formatLambdaV1:
 		return e.Context.Identity.SourceIP
-	case formatALB, formatALBMultiValue: // which appends the address to the client's header
+	case formatALB, formatALBMultiValue: // the load balancer appends the address to the client's header
 		all := strings.Join(h["X-Forwarded-For"], ",")
 		return strings.TrimSpace(all[strings.LastIndexByte(all, ',')+1:])
 	}

@@ -72,7 +72,7 @@ func (w *responseRecorder) finish() {
 	}
 }
 
-// httpResponse is a response in any format; each uses some of the keys.
+// httpResponse is a response in any format. Each format uses some of the keys.
 type httpResponse struct {
 	StatusCode        int         `json:"statusCode"`
 	StatusDescription string      `json:"statusDescription,omitempty"`
@@ -83,37 +83,37 @@ type httpResponse struct {
 	IsBase64Encoded   bool        `json:"isBase64Encoded"`
 }
 
-// encode returns the response in a format. It returns an error if it exceeds
-// the platform's limit.
+// encode returns the response in a format, or an error if it exceeds the
+// platform's limit.
 func (w *responseRecorder) encode(format httpFormat) (json.RawMessage, error) {
-	a := httpResponse{StatusCode: w.status}
+	res := httpResponse{StatusCode: w.status}
 	// JSON cannot hold binary bodies.
 	if body := w.body.Bytes(); utf8.Valid(body) {
-		a.Body = string(body)
+		res.Body = string(body)
 	} else {
-		a.Body, a.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+		res.Body, res.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	}
-	h := removeLineBreaks(w.sent)
+	header := removeLineBreaks(w.sent)
 	limit := maxHTTPResponse
 	switch format {
 	case formatSCF:
-		a.Headers = stringOrList(h)
+		res.Headers = stringOrList(header)
 	case formatLambdaV2:
-		a.Cookies = h["Set-Cookie"]
-		delete(h, "Set-Cookie")
-		a.Headers = joinHeaders(h)
+		res.Cookies = header["Set-Cookie"]
+		delete(header, "Set-Cookie")
+		res.Headers = joinHeaders(header)
 	case formatLambdaV1:
-		a.MultiValueHeaders = h
+		res.MultiValueHeaders = header
 	case formatALB, formatALBMultiValue:
 		limit = maxALBResponse
-		a.StatusDescription = strconv.Itoa(w.status) + " " + cmp.Or(http.StatusText(w.status), "Unassigned")
+		res.StatusDescription = strconv.Itoa(w.status) + " " + cmp.Or(http.StatusText(w.status), "Unassigned")
 		if format == formatALBMultiValue {
-			a.MultiValueHeaders = h
+			res.MultiValueHeaders = header
 		} else {
-			a.Headers = joinHeaders(h)
+			res.Headers = joinHeaders(header)
 		}
 	}
-	out, err := json.Marshal(a)
+	out, err := json.Marshal(res)
 	if err != nil {
 		return nil, err
 	}

@@ -49,8 +49,8 @@ func (t TimerHandler) handle(ctx context.Context, event []byte) (any, error) {
 // bytes. SCF allows half of it for asynchronous events.
 const maxTimerEvent = 256 << 10
 
-// parseTimer parses an event, which it recognizes by its fields. The error for
-// any other event names its keys, without values.
+// parseTimer parses the event of a timer, which it recognizes by its fields. The
+// error for any other event names the event's keys, without values.
 func parseTimer(event []byte) (TimerEvent, error) {
 	if len(event) > maxTimerEvent {
 		return TimerEvent{}, fmt.Errorf("the event has %d bytes: a timer's has at most %d", len(event), maxTimerEvent)

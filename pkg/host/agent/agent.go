@@ -227,9 +227,9 @@ func encodeJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
 }
 
-// deliver sends the buffered reports, oldest first, until ctx is done. A report
-// leaves the buffer when the server has accepted it, so that one whose response
-// was lost is sent twice.
+// deliver sends the buffered reports, oldest first, until ctx is done. A report is
+// removed from the buffer when the server has accepted it or will never accept it. One
+// whose response was lost is sent again.
 func (a *Agent) deliver(ctx context.Context) {
 	sendCtx, cancel := withGracePeriod(ctx, drainTimeout)
 	defer cancel()

@@ -22,12 +22,12 @@ const (
 // buffer stores reports on disk in the order in which they were made, until they
 // are sent. When it is full the oldest are dropped. It is safe for concurrent use.
 //
-// The reports are lines of files (segments). Each is named by the position of its
-// first byte in the stream of everything that was ever written. One more file has
-// the position up to which reports were sent; a report that was sent just before
-// a crash may be sent again. A process that is killed while it writes leaves an
-// incomplete last line, which is cut off. A power failure may lose the writes
-// since the last sync that the kernel has not flushed.
+// The reports are lines of files (segments), which together are a stream. A segment
+// is named by the position of its first byte in the stream. One more file has the
+// position up to which reports were sent; a report that was sent just before a crash
+// may be sent again. A process that is killed while it writes leaves an incomplete
+// last line, which is cut off. A power failure may lose the writes since the last
+// sync that the kernel has not flushed.
 //
 // While the disk cannot be written, reports are kept in memory, so that a full
 // disk can still be reported.

@@ -56,8 +56,8 @@ func (r *requestError) Error() string {
 
 func (r *requestError) Unwrap() error { return r.err }
 
-// asRequestError returns err as a *requestError; an error of another type becomes
-// one that is not permanent.
+// asRequestError returns the *requestError in err, or one that is not permanent if
+// there is none.
 func asRequestError(err error) *requestError {
 	var r *requestError
 	if errors.As(err, &r) {

@@ -50,9 +50,9 @@ func (p plugins) executable(s service) (plugin, error) {
 	}}, nil
 }
 
-// runExecutable runs a program without arguments, with PATH, LANG and the mark of the run
-// as its only environment, and returns its standard output. All processes that it has
-// started are killed when it ends.
+// runExecutable runs a program without arguments and returns its standard output. Its
+// environment has only PATH, LANG and the mark of the run. When it ends, all processes
+// that it has started are killed.
 func runExecutable(ctx context.Context, dir, name string, timeout time.Duration) ([]byte, error) {
 	path := filepath.Join(dir, name)
 	info, err := os.Stat(path)

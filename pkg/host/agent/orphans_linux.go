@@ -13,65 +13,65 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runMark is the environment variable that tells the processes of one run of a plugin
-// from those of another.
+// runMark begins the environment variable that distinguishes the processes of one run of
+// a plugin from those of another.
 const runMark = "TOCSIN_PLUGIN_RUN="
 
-// maxSweeps bounds how often killOrphans looks again for processes that have lost their
-// parent to it.
-const maxSweeps = 100
+// maxKillRounds bounds the rounds of killOrphans. Each finds the children of the processes
+// that the one before has killed, because they are children of the agent now.
+const maxKillRounds = 100
 
-// children are the processes that runs of plugins have started. A process that leaves
-// its group by setsid, or whose parent ends, becomes a child of the agent, because that
-// is a subreaper (prctl(2)).
-var children = struct {
+// runs are the runs of plugins. A process that one of them has started becomes a child of
+// the agent when its parent ends, because the agent is a subreaper (prctl(2)).
+var runs = struct {
 	sync.Mutex
-	runs    int
-	running map[int]bool // the plugins themselves, by process id
+	count   int
+	plugins map[int]bool // process ids of the plugins that are running
 	init    sync.Once
-}{running: map[int]bool{}}
+}{plugins: map[int]bool{}}
 
 // startMarked starts a plugin with the mark of its run, which it returns.
 func startMarked(cmd *exec.Cmd) (mark string, err error) {
-	children.init.Do(func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }) // since Linux 3.4
-	children.Lock()
-	defer children.Unlock()
-	children.runs++
-	mark = runMark + strconv.Itoa(children.runs)
+	runs.init.Do(func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }) // since Linux 3.4
+	runs.Lock()
+	defer runs.Unlock()
+	runs.count++
+	mark = runMark + strconv.Itoa(runs.count)
 	cmd.Env = append(cmd.Env, mark)
 	if err := cmd.Start(); err != nil {
 		return mark, err
 	}
-	children.running[cmd.Process.Pid] = true
+	runs.plugins[cmd.Process.Pid] = true
 	return mark, nil
 }
 
-// killOrphans kills the processes that a run has left behind, after its plugin, which
-// had the process id, has ended. A process that has removed the mark from its
+// killOrphans kills the processes that a run has left behind. pid is the process id that
+// its plugin had, which has ended. A process that has removed the mark from its
 // environment is killed at the end of any run.
 func killOrphans(pid int, mark string) {
-	children.Lock()
-	delete(children.running, pid)
-	children.Unlock()
-	for range maxSweeps {
+	runs.Lock()
+	delete(runs.plugins, pid)
+	runs.Unlock()
+	for range maxKillRounds {
 		if !killOrphansOnce(mark) {
 			return
 		}
-		time.Sleep(time.Millisecond) // until they have ended, and theirs are children of the agent
+		time.Sleep(time.Millisecond) // until the killed ones have ended
 	}
 }
 
-// killOrphansOnce reports whether there were any.
+// killOrphansOnce kills the children of the agent, except for plugins and processes with
+// the mark of another run, and reports whether there were any.
 func killOrphansOnce(mark string) (found bool) {
-	children.Lock()
-	defer children.Unlock()
+	runs.Lock()
+	defer runs.Unlock()
 	for _, pid := range childProcesses() {
-		if children.running[pid] || belongsToOther(pid, mark) {
+		if runs.plugins[pid] || belongsToOther(pid, mark) {
 			continue
 		}
 		found = true
 		_ = unix.Kill(pid, unix.SIGKILL)
-		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) // or the next time
+		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) // if it has not ended yet, in the next round
 	}
 	return found
 }

@@ -36,18 +36,18 @@ type scheduler struct {
 
 // collector collects one service.
 type collector struct {
-	service
-	*scheduler
-	plugin plugin
-	cancel context.CancelFunc
+	scheduler *scheduler
+	service   service
+	plugin    plugin
+	cancel    context.CancelFunc
 
 	mu      sync.Mutex // guards the fields below
 	running bool
 	status  ServiceStatus
 }
 
-// apply makes services the ones that are collected until ctx is done. Services
-// that do not change continue undisturbed.
+// apply replaces the services that are collected until ctx is done. Those that do
+// not change are not interrupted.
 func (s *scheduler) apply(ctx context.Context, services []service) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,7 +66,8 @@ func (s *scheduler) apply(ctx context.Context, services []service) {
 	s.collectors = next
 }
 
-// start starts to collect a service. A service without a plugin has a status only.
+// start starts to collect a service. If its plugin cannot be opened, the collector has
+// a status with the error and collects nothing.
 func (s *scheduler) start(ctx context.Context, sv service) *collector {
 	c := &collector{service: sv, scheduler: s, status: ServiceStatus{Name: sv.name, Plugin: sv.plugin, Seconds: sv.interval.Seconds()}}
 	var err error
@@ -83,7 +84,7 @@ func (s *scheduler) start(ctx context.Context, sv service) *collector {
 // loop collects at each interval until ctx is done. The first collection is at the
 // service's offset.
 func (c *collector) loop(ctx context.Context) {
-	next := time.Now().Add(intervalOffset(c.id, c.service))
+	next := time.Now().Add(intervalOffset(c.scheduler.id, c.service))
 	if c.plugin.needsBaseline {
 		c.collect(ctx)
 	}
@@ -91,7 +92,7 @@ func (c *collector) loop(ctx context.Context) {
 		c.collect(ctx)
 		// After a suspension of the machine the missed collections are not made.
 		for !next.After(time.Now()) {
-			next = next.Add(c.interval)
+			next = next.Add(c.service.interval)
 		}
 	}
 }
@@ -109,18 +110,18 @@ func (c *collector) collect(ctx context.Context) {
 	c.mu.Lock()
 	if c.running {
 		if c.status.Skipped++; c.status.Skipped == 1 {
-			c.log.Warn("plugin takes longer than its interval and collections are skipped", "service", c.name, "plugin", c.status.Plugin)
+			c.scheduler.log.Warn("plugin takes longer than its interval and collections are skipped", "service", c.service.name, "plugin", c.service.plugin)
 		}
 		c.mu.Unlock()
 		return
 	}
 	c.running = true
 	c.mu.Unlock()
-	c.goroutines.Go(func() {
+	c.scheduler.goroutines.Go(func() {
 		now := time.Now()
 		data, err := c.runPlugin(ctx, now)
 		if err == nil && data != nil {
-			err = c.enqueue(c.name, data, now)
+			err = c.scheduler.enqueue(c.service.name, data, now)
 		}
 		c.mu.Lock()
 		c.running = false
@@ -152,7 +153,7 @@ func (c *collector) recordSuccess() {
 	c.status.Collected++
 	if c.status.Error != "" {
 		c.status.Error = ""
-		c.log.Info("service is collected again", "service", c.name, "plugin", c.status.Plugin)
+		c.scheduler.log.Info("service is collected again", "service", c.service.name, "plugin", c.service.plugin)
 	}
 }
 
@@ -161,7 +162,7 @@ func (c *collector) recordFailure(err error) {
 	defer c.mu.Unlock()
 	c.status.Failed++
 	if c.status.Error == "" {
-		c.log.Warn("service cannot be collected", "service", c.name, "plugin", c.status.Plugin, "err", err)
+		c.scheduler.log.Warn("service cannot be collected", "service", c.service.name, "plugin", c.service.plugin, "err", err)
 	}
 	c.status.Error = err.Error()
 }
@@ -183,15 +184,15 @@ func (s *scheduler) services() []ServiceStatus {
 // stop waits for the collections in progress, whose context is done, but no longer
 // than timeout.
 func (s *scheduler) stop(timeout time.Duration) {
-	ended := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
 		s.goroutines.Wait()
-		close(ended)
+		close(done)
 	}()
 	t := time.NewTimer(timeout)
 	defer t.Stop()
 	select {
-	case <-ended:
+	case <-done:
 	case <-t.C:
 		s.log.Warn("a plugin does not end and the agent stops without it")
 	}
