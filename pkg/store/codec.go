@@ -37,10 +37,12 @@ func Decode(it Item, v any) (found bool, err error) {
 // DecodeWith is Decode for a value in a form of its owner, which decode decodes. It is not
 // called for an absent key.
 func DecodeWith(it Item, decode func(value []byte) error) (found bool, err error) {
-	if err = it.err; err == nil && it.Version == 0 {
+	switch {
+	case it.err != nil:
+		err = it.err
+	case it.Version == 0:
 		return false, nil
-	}
-	if err == nil {
+	default:
 		err = decode(it.Value)
 	}
 	if err == nil {

@@ -54,8 +54,8 @@
 //     of keys.
 //   - One item that cannot be decoded, because it is damaged or a newer version wrote it,
 //     fails no call. It is returned with a version, without a value, and Decode returns
-//     the error; it can be replaced, deleted and rescheduled ([Reschedule]). If a queue and
-//     an item have different due times, the item is due at that of the queue.
+//     the error; it can be replaced, deleted and rescheduled ([Reschedule]). An item whose
+//     due time differs from the one in its queue is due at the time in the queue.
 //   - Clocks: whether an item exists or is due never depends on a backend's clock. All
 //     times come from the caller and are kept to the millisecond, rounded down.
 //

@@ -27,10 +27,10 @@ const (
 // larger than MaxValue is stored in parts: its key has the beginning and refers to the
 // others, which have keys of their own.
 //
-// A part is stored under a hash of its content, so that what is read is never composed
-// of two versions. The parts of a value that is replaced or deleted are deleted with it
-// if the change has the item as it was read, by Unchanged or Unconditional; otherwise they
-// stay.
+// A part is stored under a hash of its content, so that a value that is read never has
+// parts of two versions. The parts of a value that is replaced or deleted are deleted
+// with it if the change has the item as it was read, by Unchanged or Unconditional;
+// otherwise they stay.
 func WithLargeValues(s Store) Store { return &largeValues{s} }
 
 type largeValues struct{ Store }
@@ -51,8 +51,7 @@ func (l *largeValues) Due(ctx context.Context, kind string, now time.Time, limit
 }
 
 func (l *largeValues) Commit(ctx context.Context, now time.Time, changes ...Change) error {
-	isLarge := func(c Change) bool { return len(c.Value) > MaxValue || len(c.If.parts) > 0 && c.Writes() }
-	if slices.ContainsFunc(changes, isLarge) {
+	if slices.ContainsFunc(changes, concernsParts) {
 		var split []Change
 		for _, c := range changes {
 			split = append(split, splitLarge(c)...)
@@ -62,17 +61,25 @@ func (l *largeValues) Commit(ctx context.Context, now time.Time, changes ...Chan
 	return l.Store.Commit(ctx, now, changes...)
 }
 
+// concernsParts reports whether a change writes a value in parts or replaces one.
+func concernsParts(c Change) bool {
+	return c.Writes() && (len(c.Value) > MaxValue || len(c.If.parts) > 0)
+}
+
 // splitLarge returns the changes that store c, whose value may have any size, and
-// delete those parts of the value before that are not used any more.
+// delete those parts of the replaced value that the new one does not have.
 func splitLarge(c Change) []Change {
-	if !c.Writes() {
+	if !concernsParts(c) {
 		return []Change{c}
 	}
-	var written []Change
+	var parts []Change // to write
 	var hashes []string
 	unused := slices.Clone(c.If.parts)
 	head := c.Value
-	for large := len(head) > MaxValue; large && len(head) > partSize; {
+	if len(head) <= MaxValue {
+		head = nil // no parts
+	}
+	for len(head) > partSize {
 		var part []byte
 		head, part = head[:len(head)-partSize], head[len(head)-partSize:]
 		hash := keyspace.Hash(c.Key, strconv.Itoa(len(hashes)), string(part))
@@ -82,48 +89,58 @@ func splitLarge(c Change) []Change {
 		if stored >= 0 {
 			unused = slices.Delete(unused, stored, stored+1)
 		}
-		if stored < 0 || !c.Expires.IsZero() {
-			written = append(written, Change{Key: key, Value: part, Expires: c.Expires})
+		if stored < 0 || !c.Expires.IsZero() { // a stored part gets the new expiry
+			parts = append(parts, Change{Key: key, Value: part, Expires: c.Expires})
 		}
 	}
 	if len(hashes) > 0 {
 		c.Value = slices.Concat([]byte(partsMagic+strings.Join(hashes, " ")+"\n"), head)
 	}
-	changes := append(written, c)
+	changes := append(parts, c)
 	for _, key := range unused {
 		changes = append(changes, Change{Key: key, Delete: true})
 	}
 	return changes
 }
 
-// join replaces the values of items by the whole values. An item that was replaced since
-// it was read is read again. Decode rejects one of which a part is missing.
+// join replaces the values of items that are in parts by the whole values. It takes the
+// results of a read, and returns its error.
 func (l *largeValues) join(ctx context.Context, items []Item, err error) ([]Item, error) {
-	for i := 0; i < len(items) && err == nil; i++ {
-		it := &items[i]
-		for complete := false; !complete; {
-			if complete, err = l.joinItem(ctx, it); complete || err != nil {
-				break
-			}
-			var latest []Item
-			if latest, err = l.Store.Get(ctx, it.Key); err != nil {
-				break
-			}
-			if latest[0].Version == it.Version {
-				it.Value, it.parts, it.err = nil, nil, errors.New("a part of its value is missing")
-				break
-			}
-			*it = latest[0]
-		}
-	}
 	if err != nil {
 		return nil, err
+	}
+	for i := range items {
+		if items[i], err = l.joinItem(ctx, items[i]); err != nil {
+			return nil, err
+		}
 	}
 	return items, nil
 }
 
-// joinItem joins the parts of an item, and reports whether it is complete.
-func (l *largeValues) joinItem(ctx context.Context, it *Item) (complete bool, err error) {
+// joinItem returns an item with its whole value. If a part is missing, the item was
+// replaced since it was read, and is read again; or else it is damaged, and Decode
+// returns an error.
+func (l *largeValues) joinItem(ctx context.Context, it Item) (Item, error) {
+	for {
+		complete, err := l.readParts(ctx, &it)
+		if err != nil || complete {
+			return it, err
+		}
+		latest, err := l.Store.Get(ctx, it.Key)
+		if err != nil {
+			return it, err
+		}
+		if latest[0].Version == it.Version {
+			it.Value, it.parts, it.err = nil, nil, errors.New("a part of its value is missing")
+			return it, nil
+		}
+		it = latest[0]
+	}
+}
+
+// readParts reads the parts of an item and joins them, and reports whether all are there.
+// An item that is not in parts is complete.
+func (l *largeValues) readParts(ctx context.Context, it *Item) (complete bool, err error) {
 	rest, large := bytes.CutPrefix(it.Value, []byte(partsMagic))
 	if !large {
 		return true, nil

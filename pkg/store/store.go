@@ -81,22 +81,22 @@ type Change struct {
 	// holds.
 	If Condition
 
-	keep bool
+	keep bool // see KeepsStored
 }
 
 // Writes reports whether the change does more than check its condition.
 func (c Change) Writes() bool { return c.Delete || c.Value != nil || c.keep }
 
-// KeepsStored reports whether the change moves the due time of a key and leaves what is
-// stored there as it is: Reschedule of an item that a backend cannot decode.
+// KeepsStored reports whether the change only moves the due time of a key whose item the
+// backend cannot decode; see Reschedule.
 func (c Change) KeepsStored() bool { return c.keep }
 
 // Condition is what a change expects of its key.
 type Condition struct {
 	set     bool
 	version uint64
-	parts   []string  // of the item
-	due     time.Time // of the item
+	parts   []string  // of the item that it was made of
+	due     time.Time // likewise
 }
 
 // Unchanged returns the condition that the key still has the version of the item,
@@ -121,9 +121,9 @@ func (c Condition) Holds(version uint64) bool { return !c.set || c.version == ve
 // whether it expects any.
 func (c Condition) Version() (version uint64, set bool) { return c.version, c.set }
 
-// Due returns the due time that the item of Unchanged was read with. A commit removes the
-// key from there, too, if the stored item has another one: then the item or the queue is
-// damaged.
+// Due returns the due time that the item of the condition was read with. If the stored item
+// has another one, the item or the queue is damaged, and a commit removes the key from
+// both places of the queue.
 func (c Condition) Due() time.Time { return c.due }
 
 // Conflict returns the error of a commit that failed because of key. It wraps

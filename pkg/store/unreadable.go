@@ -29,8 +29,7 @@ func RawVersion(raw []byte) uint64 {
 }
 
 // Reschedule returns the change that makes an unchanged item due at another time, zero for
-// never, and leaves the rest of it as it is: also if it cannot be decoded, since another
-// version may be able to.
+// never. The value stays, also if it cannot be decoded: a newer version may be able to.
 func Reschedule(it Item, due time.Time) Change {
 	c := Change{Key: it.Key, Value: it.Value, Due: due, If: Unchanged(it)}
 	if it.err != nil {
@@ -39,30 +38,30 @@ func Reschedule(it Item, due time.Time) Change {
 	return c
 }
 
-// ReportUnreadable returns s with items for which Decode calls report when it fails. So
-// one place logs and counts them, whoever reads them.
+// ReportUnreadable returns s with items for which Decode calls report when it fails, so
+// that one place logs and counts them for all readers.
 func ReportUnreadable(s Store, report func(it Item, err error)) Store {
-	return &reporting{s, report}
+	return &reportingStore{s, report}
 }
 
-type reporting struct {
+type reportingStore struct {
 	Store
 	report func(it Item, err error)
 }
 
-func (s *reporting) Get(ctx context.Context, keys ...string) ([]Item, error) {
+func (s *reportingStore) Get(ctx context.Context, keys ...string) ([]Item, error) {
 	return s.mark(s.Store.Get(ctx, keys...))
 }
 
-func (s *reporting) List(ctx context.Context, prefix, after string, limit int) ([]Item, error) {
+func (s *reportingStore) List(ctx context.Context, prefix, after string, limit int) ([]Item, error) {
 	return s.mark(s.Store.List(ctx, prefix, after, limit))
 }
 
-func (s *reporting) Due(ctx context.Context, kind string, now time.Time, limit int) ([]Item, error) {
+func (s *reportingStore) Due(ctx context.Context, kind string, now time.Time, limit int) ([]Item, error) {
 	return s.mark(s.Store.Due(ctx, kind, now, limit))
 }
 
-func (s *reporting) mark(items []Item, err error) ([]Item, error) {
+func (s *reportingStore) mark(items []Item, err error) ([]Item, error) {
 	for i := range items {
 		items[i].report = s.report
 	}

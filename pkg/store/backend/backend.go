@@ -77,7 +77,7 @@ func resolve(url string) (func(context.Context) (store.Store, error), error) {
 		return func(ctx context.Context) (store.Store, error) {
 			s, err := redis.Open(ctx, url)
 			if err != nil {
-				return nil, err // likewise
+				return nil, err // as above
 			}
 			return s, nil
 		}, nil

@@ -26,8 +26,8 @@ type pendingCommit struct {
 	ctx     context.Context
 	now     time.Time
 	changes []store.Change
-	done    chan struct{}
-	err     error // set before done is closed
+	done    chan struct{} // closed after the transaction
+	err     error         // of the commit, once done is closed
 }
 
 // commitQueue batches commits: those that arrive while a transaction is being
@@ -127,7 +127,7 @@ func (b buckets) apply(changes []store.Change) error {
 		if !c.Writes() {
 			continue
 		}
-		if read := c.If.Due(); !read.Equal(old[i].due) {
+		if read := c.If.Due(); !read.Equal(old[i].due) { // its entry is another one; see Condition.Due
 			if err := moveEntry(b.due, dueEntry(c.Key, read), nil); err != nil {
 				return err
 			}

@@ -25,7 +25,7 @@ type Store struct {
 	items   map[string]storedItem
 	keys    sortedSet[string]
 	due     sortedSet[queueEntry]
-	expires sortedSet[queueEntry] // all in one queue, ""
+	expires sortedSet[queueEntry] // by expiry; the queue is "" for all
 }
 
 type storedItem struct {
