@@ -51,14 +51,13 @@ const (
 
 // Names of the alerts that Tocsin raises without a rule of the user's.
 const (
-	ConsumerLagAlert     = "KafkaConsumerLag"
-	ConsumerStoppedAlert = "KafkaConsumerStopped"
-	ConsumerStalledAlert = "KafkaConsumerStalled"
-	MessagesLostAlert    = "KafkaMessagesLost"
-	PollFailedAlert      = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
-	HostOfflineAlert     = "HostOffline"
-	TickLateAlert        = "TocsinTickLate" // no timer ran for a while
-	TestAlert            = "TocsinTest"     // of tocsin send
+	ConsumerLagAlert   = "KafkaConsumerLag"
+	ConsumerStuckAlert = "KafkaConsumerStuck"
+	MessagesLostAlert  = "KafkaMessagesLost"
+	PollFailedAlert    = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
+	HostOfflineAlert   = "HostOffline"
+	TickLateAlert      = "TocsinTickLate" // no timer ran for a while
+	TestAlert          = "TocsinTest"     // of tocsin send
 )
 
 // Severities that Tocsin gives its own alerts.

@@ -20,7 +20,8 @@ const (
 	met
 )
 
-// advance returns the alert of a topic after a poll at now.
+// advance returns the alert of a topic after a poll at now, whose result has held
+// since a time.
 //
 //	result      inactive  pending            firing
 //	unknown     inactive  pending            firing
@@ -28,15 +29,15 @@ const (
 //	hysteresis  inactive  inactive           firing
 //	notMet      inactive  inactive           ends
 //
-// (*) firing at once without `for`. A pending alert fires when `for` has passed
-// since it became pending, however many polls were late or missed.
-func (r *Rule) advance(old ActiveAlert, res result, now time.Time) ActiveAlert {
+// (*) firing if `for` has passed. A pending alert fires when `for` has passed since
+// the conditions were met, however many polls were late or missed.
+func (r *Rule) advance(old ActiveAlert, res result, since, now time.Time) ActiveAlert {
 	switch res {
 	case unknown:
 		return old
 	case met:
 		if old.Since.IsZero() {
-			old.Since = now
+			old.Since = since
 		}
 		old.Firing = old.Firing || now.Sub(old.Since) >= r.For.Std()
 		return old
@@ -46,6 +47,29 @@ func (r *Rule) advance(old ActiveAlert, res result, now time.Time) ActiveAlert {
 		}
 	}
 	return ActiveAlert{}
+}
+
+// advance returns the alert of the topic after its evaluation.
+func (r *rule) advance(old ActiveAlert, in *ruleInput) ActiveAlert {
+	res := r.evaluate(in)
+	return r.Rule.advance(old, res, r.metSince(in, res), in.now)
+}
+
+// metSince returns since when the conditions have been met: now, or with Status alone
+// since the status has held, `for` ago at most. A status takes some polls to be found,
+// and `for` is not to be waited for after them.
+func (r *rule) metSince(in *ruleInput, res result) time.Time {
+	if res != met || !r.hasOnlyStatus() || in.burrow {
+		return in.now
+	}
+	s := in.topicStatus()
+	if s.Since.IsZero() || s.Since.After(in.now) || !slices.Contains(r.Status, s.State) {
+		return in.now
+	}
+	if earliest := in.now.Add(-r.For.Std()); s.Since.Before(earliest) {
+		return earliest
+	}
+	return s.Since
 }
 
 // ruleInput is a topic of a group on which rules are evaluated.

@@ -28,7 +28,7 @@ func TestAdvanceByResult(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for i, old := range []ActiveAlert{inactive, pending, due, firing} {
-			if got := r.advance(old, tt.res, at(10)); got != tt.want[i] {
+			if got := r.advance(old, tt.res, at(10), at(10)); got != tt.want[i] {
 				t.Errorf("result %d: %+v became %+v, want %+v", tt.res, old, got, tt.want[i])
 			}
 		}

@@ -52,8 +52,9 @@ func NewEvaluator(rules []Rule, cluster, language string) *Evaluator {
 // since prev, once. Rules with the same alert share it: it fires while any of them
 // does.
 //
-// An alert starts when its conditions were first met, not when `for` had passed, so
-// that its message shows since when the consumer is behind. It ends at the poll in
+// An alert starts when its conditions were first met, or with Status alone when the
+// status began, not when `for` had passed, so that its message shows since when the
+// consumer is behind. It ends at the poll in
 // which a condition is not met, or the topic, the group or the rule is gone, or the
 // group has unsubscribed from the topic. Where the snapshot has no data, the alert
 // stays: for a topic without known partitions, a group that could not be read
@@ -134,7 +135,7 @@ func (ev *evaluation) evaluateGroup(index int, g *Group, before map[string]Activ
 			continue
 		}
 		in.topic, in.topicView = topic, &ev.views[g.Name][t]
-		active := r.advance(old, r.evaluate(in), ev.now)
+		active := r.advance(old, in)
 		if active != (ActiveAlert{}) {
 			after.set(g.Name, topic.Name, active)
 		}

@@ -80,7 +80,7 @@ func TestMaxLag(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			for i, from := range []string{inactive, pending, "due", firing} {
-				active := tt.rule.advance(before[from], tt.rule.checkMaxLag(sumLag(newTopic("t", tt.lags).Partitions)), now)
+				active := tt.rule.advance(before[from], tt.rule.checkMaxLag(sumLag(newTopic("t", tt.lags).Partitions)), now, now)
 				got := inactive
 				switch {
 				case active.Firing:

@@ -188,6 +188,11 @@ func (m *messages) resolvedSummary(r *Rule, group, topic string, d *TemplateData
 	return fmt.Sprintf(m.recovered, group, topic, humanize.Int(d.Lag))
 }
 
+// hasOnlyStatus reports whether Status is the only condition of the rule.
+func (r *Rule) hasOnlyStatus() bool {
+	return r.MaxLag == nil && r.MaxDelay == 0 && len(r.Status) > 0 && r.GrowingFor == 0 && !r.Lost
+}
+
 // hasOnlyMaxLag reports whether MaxLag is the only condition of the rule.
 func (r *Rule) hasOnlyMaxLag() bool {
 	return r.MaxLag != nil && r.MaxDelay == 0 && len(r.Status) == 0 && r.GrowingFor == 0 && !r.Lost

@@ -31,7 +31,9 @@ type Rule struct {
 	GrowingFor setting.Duration `yaml:"growing_for,omitempty"`
 	// Lost is met when messages were deleted before the group read them.
 	Lost bool `yaml:"lost,omitempty"`
-	// For is how long the conditions must be met before the alert fires.
+	// For is how long the conditions must be met before the alert fires. With Status
+	// alone it counts from PartitionStatus.Since, which may be before the poll that
+	// found the status.
 	For setting.Duration `yaml:"for,omitempty"`
 	// ClearBelow keeps a firing alert until the lag is lower; without it, the
 	// alert resolves when the lag is at most MaxLag.
@@ -47,13 +49,15 @@ type Rule struct {
 }
 
 // DefaultRules returns the rules of a configuration without any. They need no
-// thresholds: they fire for consumers that have unread messages and have stopped or
-// stalled for five minutes, and at once for messages that were deleted unread.
+// thresholds: they fire for consumers that have unread messages and have committed
+// nothing for five minutes, and at once for messages that were deleted unread.
+//
+// Stalled and stopped are one condition, because a consumer that restarts in a loop
+// alternates between them.
 func DefaultRules() []Rule {
 	const forDuration = setting.Duration(5 * time.Minute)
 	return []Rule{
-		{Alert: alert.ConsumerStoppedAlert, Status: []trend.State{trend.Stopped}, For: forDuration, Labels: severity(alert.SeverityWarning)},
-		{Alert: alert.ConsumerStalledAlert, Status: []trend.State{trend.Stalled}, For: forDuration, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.ConsumerStuckAlert, Status: []trend.State{trend.Stalled, trend.Stopped}, For: forDuration, Labels: severity(alert.SeverityWarning)},
 		{Alert: alert.MessagesLostAlert, Lost: true, Labels: severity(alert.SeverityCritical)},
 	}
 }
@@ -97,6 +101,9 @@ func (r *Rule) validate(f *setting.Faults) {
 		if !slices.Contains(ruleStates, s) {
 			f.In("status", i).Addf("", "%q is not one of stalled, stopped, rewind, growing", string(s))
 		}
+	}
+	if stalled := slices.Contains(r.Status, trend.Stalled); r.For > 0 && stalled != slices.Contains(r.Status, trend.Stopped) {
+		f.Warnf("status", "a consumer that restarts in a loop alternates between stalled and stopped: with only one of them, for may never pass")
 	}
 	r.validateTemplates(f.In("labels"), r.Labels, labelData{sampleData().Labels}, reservedLabels,
 		"labels identify the alert, so they may use $labels only")

@@ -14,24 +14,24 @@ func TestDefaultRules(t *testing.T) {
 	rec := &ingestRecorder{}
 	w := newRuleWatcher(memory.New(), rec, r)
 	const lost = "KafkaMessagesLost lost t since 08:00:00 firing lag=0"
-	for m := range int64(8) {
+	for m := range int64(6) {
 		r.groups = []Group{
 			newGroupOf("stopped", newPartition(0, 5, 25)), newGroupOf("stalled", newPartition(0, 5, 35)), newGroupOf("lost", lostPartition(0, 0, 12)),
 			newGroupOf("high-lag", newPartition(0, 100*m, 100*m+1_000_000)), newGroupOf("done", newPartition(0, 5, 5)),
 		}
 		mustPoll(t, w, float64(m))
-		if m < 7 {
+		if m < 5 {
 			wantAlerts(t, rec, float64(m), lost)
 		}
 	}
-	for name, want := range map[string]string{"KafkaMessagesLost": "critical", "KafkaConsumerStalled": "warning", "KafkaConsumerStopped": "warning"} {
+	for name, want := range map[string]string{"KafkaMessagesLost": "critical", "KafkaConsumerStuck": "warning"} {
 		if got := rec.last(name).Labels["severity"]; got != want {
 			t.Errorf("severity of %s = %q, want %q", name, got, want)
 		}
 	}
-	wantAlerts(t, rec, 7, lost+"\n"+
-		"KafkaConsumerStalled stalled t since 08:02:00 firing lag=30\n"+
-		"KafkaConsumerStopped stopped t since 08:02:00 firing lag=20")
+	wantAlerts(t, rec, 5, lost+"\n"+
+		"KafkaConsumerStuck stalled t since 08:00:00 firing lag=30\n"+
+		"KafkaConsumerStuck stopped t since 08:00:00 firing lag=20")
 	if got, want := rec.merged["c KafkaMessagesLost t"].Annotations["summary"], "lost on t: 12 messages deleted unread, 0 behind"; got != want {
 		t.Errorf("summary = %q, want %q", got, want)
 	}

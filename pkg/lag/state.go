@@ -65,7 +65,7 @@ type RuleID struct {
 // ActiveAlert is a pending or firing alert of a topic. The zero value is an inactive
 // one.
 type ActiveAlert struct {
-	// Since is the time of the poll at which the conditions were first met.
+	// Since is when the conditions were first met.
 	Since  time.Time `json:"since"`
 	Firing bool      `json:"firing,omitempty"`
 }

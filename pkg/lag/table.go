@@ -137,7 +137,7 @@ func (in *ruleInput) tableRow(active []activeAlerts) TableRow {
 		}
 		state := row.AlertState
 		if in.known > 0 {
-			state = r.advance(active[i][in.group.Name][in.topic.Name], r.evaluate(in), in.now).alertState()
+			state = r.advance(active[i][in.group.Name][in.topic.Name], in).alertState()
 		}
 		if row.Rule == "" || state.rank() > row.AlertState.rank() || state == row.AlertState && r.hasLowerMaxLag(row.Threshold) {
 			row.AlertState, row.Threshold, row.Rule = state, r.MaxLag, r.Alert

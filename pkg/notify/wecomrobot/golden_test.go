@@ -34,7 +34,7 @@ func oneTopic() []*alert.Alert {
 // behind by time and falls further behind.
 func stalled() []*alert.Alert {
 	a := lagAlert(notifytest.Topic, "830", "812", "", 9*time.Minute)
-	a.Labels["alertname"] = "KafkaConsumerStalled"
+	a.Labels["alertname"] = "KafkaConsumerStuck"
 	delete(a.Annotations, "threshold")
 	a.Annotations["summary"] = "order-worker 消费 " + notifytest.Topic + "：停滞（有成员，但不再提交），积压 830 条"
 	a.Annotations["status"], a.Annotations["delay"] = "stalled", "754"
@@ -109,7 +109,7 @@ var scenes = []notifytest.Scene{
 		WantZH:   []string{"[恢复]", "持续了 5 分钟"},
 		WantEN:   []string{"[RESOLVED]", "after 5m"}},
 	{Name: "stalled-firing", Alerts: stalled(),
-		WantBoth: []string{"830", "#3 812", "KafkaConsumerStalled"},
+		WantBoth: []string{"830", "#3 812", "KafkaConsumerStuck"},
 		WantZH:   []string{"消费停滞，积压 830 条，最早未读 12 分钟 34 秒前", "状态：消费者在线", "写入 1.5 条/秒，消费 0 条/秒，追不上"},
 		WantEN:   []string{"Stalled, 830 messages behind, oldest unread 12m 34s ago", "1.5/s in, 0/s out"}},
 	{Name: "late-firing", Alerts: late(),

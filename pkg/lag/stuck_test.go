@@ -1,0 +1,65 @@
+package lag
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"tocsin/pkg/alert"
+	"tocsin/pkg/store/memory"
+)
+
+// A consumer that commits nothing any more is reported within seven minutes by the
+// default rules, as one alert, whatever states its group goes through.
+func TestStuckConsumerIsOneAlert(t *testing.T) {
+	random := func(seed uint64) []string {
+		r := rand.New(rand.NewPCG(seed, 1))
+		states := []string{"Empty", "Stable", "PreparingRebalance", "CompletingRebalance", "Dead", "fails"}
+		out := make([]string, 30)
+		for i := range out {
+			out[i] = states[r.IntN(len(states))]
+		}
+		return out
+	}
+	for name, states := range map[string][]string{
+		"has members":                      {"Stable"},
+		"has none":                         {"Empty"},
+		"restarts between polls":           {"Empty", "Stable"},
+		"restarts slowly":                  {"Empty", "Empty", "Stable", "Stable", "Stable"},
+		"loses its member every 4 minutes": {"Stable", "Stable", "Stable", "Empty"},
+		"rebalances":                       {"PreparingRebalance"},
+		"rebalances while it restarts":     {"Empty", "PreparingRebalance", "Stable", "PreparingRebalance"},
+		"cannot be described":              {"fails"},
+		"cannot be described at times":     {"fails", "Empty", "Stable"},
+		"at random, seed 1":                random(1),
+		"at random, seed 2":                random(2),
+		"at random, seed 3":                random(3),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, rec := &fakeReader{}, &ingestRecorder{}
+			w := newRuleWatcher(memory.New(), rec, r)
+			firedAt := -1
+			for minute := range 30 {
+				state := states[minute%len(states)]
+				r.states, r.describeErr = map[string]string{"g": state}, nil
+				if state == "fails" {
+					r.describeErr = errors.New("no answer in time")
+				}
+				// At minute 0 it has read everything.
+				r.groups = []Group{newGroupOf("g", newPartition(0, 100, 100+10*int64(minute)))}
+				rec.received = nil
+				mustPoll(t, w, float64(minute))
+				stuck := rec.last(alert.ConsumerStuckAlert)
+				switch {
+				case firedAt < 0 && stuck.Labels != nil:
+					firedAt = minute
+				case firedAt >= 0 && (stuck.Labels == nil || !stuck.EndsAt.IsZero() || !stuck.StartsAt.Equal(at(1))):
+					t.Fatalf("minute %d: got %q, want %s firing since 08:01", minute, summarize(rec.received), alert.ConsumerStuckAlert)
+				}
+			}
+			if firedAt < 5 || firedAt > 7 {
+				t.Errorf("fired at minute %d, want 5 to 7", firedAt)
+			}
+		})
+	}
+}
