@@ -17,7 +17,7 @@ func newCheckConfigCommand(t *tool) *cobra.Command {
 	var sample, hook string
 	cmd := &cobra.Command{
 		Use:   "check-config [FILE]",
-		Short: "Check a configuration, or what a hook makes of a message",
+		Short: "Check a configuration, or the alerts that a hook makes of a message",
 		Long: "Prints ok and a summary, or every fault with file and line. Warnings do not fail the check.\n" +
 			"With --sample it prints the alerts that a hook makes of a message, and their receivers.",
 		Example: "  tocsin check-config tocsin.yaml\n" +

@@ -148,7 +148,8 @@ func (t *tool) dev(ctx context.Context, file, listen string, once bool) error {
 	}
 }
 
-// loadDev reads the configuration to demonstrate, the built-in one without a file.
+// loadDev reads the configuration to demonstrate; without a file it is the built-in
+// one.
 func (t *tool) loadDev(file string) (*config.Config, error) {
 	if file == "" {
 		cfg, _, err := config.Parse("dev.yaml", devConfig, t.lookup)
@@ -178,16 +179,16 @@ func mailProvider(cfg *config.Config) smtp.Config {
 
 // demo drives the producer and the consumer, and prints the delivered messages.
 type demo struct {
-	kafka     *kafka.Kafka
-	consumer  *kafka.Consumer
-	delivered <-chan inbox.Entry
-	out       io.Writer
-	location  *time.Location
-	lagShown  time.Time // when the lag was last printed
+	kafka      *kafka.Kafka
+	consumer   *kafka.Consumer
+	delivered  <-chan inbox.Entry
+	out        io.Writer
+	location   *time.Location
+	lagPrinted time.Time // when the lag was last printed
 }
 
-// round lets the consumer fall behind until every channel was notified, and catch
-// up until the channels that notify ends were notified again.
+// round lets the consumer fall behind until every channel has delivered a firing
+// message, and catch up until the channels that send resolved messages have.
 func (d *demo) round(ctx context.Context) error {
 	d.printf("\n%s reads %d messages a second of %s, to which %d a second are produced.", demoGroup, demoSlowRate, demoTopic, demoProduceRate)
 	deadline := time.Now().Add(demoTimeout)
@@ -201,8 +202,8 @@ func (d *demo) round(ctx context.Context) error {
 	return nil
 }
 
-// run produces, consumes and prints delivered messages until each of the
-// channels delivered a message or, without channels, until the deadline.
+// run produces and consumes messages, and prints the delivered ones, until each of the
+// channels has delivered one; without channels, until the deadline.
 func (d *demo) run(ctx context.Context, deadline time.Time, consumeRate int, channels []string) error {
 	missing := map[string]bool{}
 	for _, c := range channels {
@@ -242,7 +243,7 @@ func (d *demo) run(ctx context.Context, deadline time.Time, consumeRate int, cha
 
 // printLag prints the lag once a second while it is considerable.
 func (d *demo) printLag(ctx context.Context, now time.Time) error {
-	if now.Sub(d.lagShown) < time.Second {
+	if now.Sub(d.lagPrinted) < time.Second {
 		return nil
 	}
 	topics, err := d.kafka.Offsets(ctx, demoGroup)
@@ -258,7 +259,7 @@ func (d *demo) printLag(ctx context.Context, now time.Time) error {
 	if lag > demoProduceRate {
 		d.printf("%s  lag of %s in %s: %d", now.In(d.location).Format(time.TimeOnly), demoGroup, demoTopic, lag)
 	}
-	d.lagShown = now
+	d.lagPrinted = now
 	return nil
 }
 

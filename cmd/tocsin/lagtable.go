@@ -16,7 +16,8 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// printLag prints one line for each topic of a group.
+// printLag prints a table with a line for each topic of a group. A pretty one has
+// colours.
 func printLag(w io.Writer, lines []lag.TableRow, pretty bool) {
 	t := newTable("CLUSTER", "GROUP", "TOPIC", "LAG", "LIMIT", "BEHIND", "IN/S", "OUT/S", "DRAINED IN", "CONSUMER", "STATE", "WORST")
 	var columns []table.ColumnConfig
@@ -29,8 +30,8 @@ func printLag(w io.Writer, lines []lag.TableRow, pretty bool) {
 			t.AppendRow(table.Row{l.Cluster, l.Group, "", "", "", "", "", "", "", "", "not read", ""})
 			continue
 		}
-		t.AppendRow(table.Row{l.Cluster, l.Group, l.Topic, count(l.Lag, "unknown"), count(l.Threshold, ""), behind(l), rate(l.RateIn), rate(l.RateOut), l.Drain,
-			consumer(l, pretty), state(l, pretty), worst(l)})
+		t.AppendRow(table.Row{l.Cluster, l.Group, l.Topic, formatCount(l.Lag, "unknown"), formatCount(l.Threshold, ""), formatDelay(l), formatRate(l.RateIn), formatRate(l.RateOut), l.Drain,
+			consumerCell(l, pretty), stateCell(l, pretty), worstCell(l)})
 	}
 	if pretty {
 		t.Style().Color.Header = text.Colors{text.Bold}
@@ -55,24 +56,25 @@ func printTable(w io.Writer, t table.Writer) {
 	}
 }
 
-// count prints a number with its digits grouped by three, or none for nil.
-func count(n *int64, none string) string {
+// formatCount returns a number with its digits grouped by three; none if there is no
+// number.
+func formatCount(n *int64, none string) string {
 	if n == nil {
 		return none
 	}
 	return humanize.Int(*n)
 }
 
-// behind prints the age of the oldest unread message.
-func behind(l lag.TableRow) string {
+// formatDelay returns the age of the oldest unread message.
+func formatDelay(l lag.TableRow) string {
 	if l.Delay == nil {
 		return ""
 	}
 	return setting.Duration(time.Duration(*l.Delay) * time.Second).String()
 }
 
-// rate prints messages per second, with one decimal below ten.
-func rate(r *float64) string {
+// formatRate returns messages per second, with one decimal below ten.
+func formatRate(r *float64) string {
 	switch {
 	case r == nil:
 		return ""
@@ -80,18 +82,19 @@ func rate(r *float64) string {
 		return strconv.FormatFloat(*r, 'f', 1, 64)
 	default:
 		n := int64(*r + 0.5)
-		return count(&n, "")
+		return formatCount(&n, "")
 	}
 }
 
-// consumer prints the status of the group on the topic, and its losses.
-func consumer(l lag.TableRow, pretty bool) string {
+// consumerCell returns the status of the group on the topic, and how many messages it
+// lost.
+func consumerCell(l lag.TableRow, pretty bool) string {
 	s := string(l.Status)
 	if l.Unsubscribed {
 		s = "unsubscribed"
 	}
 	if l.Lost > 0 {
-		s = strings.TrimPrefix(s+", ", ", ") + "lost " + count(&l.Lost, "")
+		s = strings.TrimPrefix(s+", ", ", ") + "lost " + formatCount(&l.Lost, "")
 	}
 	if !pretty {
 		return s
@@ -106,8 +109,8 @@ func consumer(l lag.TableRow, pretty bool) string {
 	}
 }
 
-// state prints the state of the rules, and the rule that is pending or firing.
-func state(l lag.TableRow, pretty bool) string {
+// stateCell returns the state of the rules, and the rule that is pending or firing.
+func stateCell(l lag.TableRow, pretty bool) string {
 	s := string(l.AlertState)
 	if l.AlertState == lag.StateFiring || l.AlertState == lag.StatePending {
 		s += " " + l.Rule
@@ -125,9 +128,9 @@ func state(l lag.TableRow, pretty bool) string {
 	}
 }
 
-// worst prints the partition with the largest lag, the unknown ones, and the
+// worstCell returns the partition with the largest lag, how many are unknown, and the
 // source that was read.
-func worst(l lag.TableRow) string {
+func worstCell(l lag.TableRow) string {
 	var parts []string
 	if l.WorstPartition != nil {
 		parts = append(parts, fmt.Sprintf("partition %d", *l.WorstPartition))

@@ -14,10 +14,10 @@ import (
 	"tocsin/pkg/setting"
 )
 
-// provisionFakes makes everything that a configuration names exist in the local
-// cloud: its keys, instances, robots, and the templates of SMS and voice. So a real
-// configuration can be tried without using anything real. A name that a template will
-// print is not known and does not exist.
+// provisionFakes creates in the local cloud what a configuration names: keys,
+// instances, robots, and the templates of SMS and voice, so that a real configuration
+// can be tried without using anything real. Names that are templates are left out,
+// because they are not known before a message is rendered.
 func provisionFakes(cloud *localcloud.Cloud, cfg *config.Config) error {
 	for _, c := range cfg.Lag.Clusters {
 		if c.Kafka != nil {
@@ -52,8 +52,8 @@ func settingsDecoder(entry config.Channel) provision.Decoder {
 	}
 }
 
-// revealed returns a part of a configuration as YAML encodes it, except for secrets,
-// which are not masked.
+// revealed returns a part of a configuration in the form that YAML gives it, but with
+// the secrets instead of their masks.
 func revealed(v reflect.Value) any {
 	switch v.Kind() {
 	case reflect.Pointer:

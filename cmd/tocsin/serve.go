@@ -89,7 +89,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 			break
 		}
 	}
-	prefix, external, err := f.paths()
+	prefix, externalURL, err := f.paths()
 	if err != nil {
 		return err
 	}
@@ -108,16 +108,20 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 		host = "tocsin"
 	}
 	s, err := app.NewServer(ctx, app.ServerOptions{
-		Options: app.Options{Lookup: t.lookup, Now: time.Now, Log: log, Retention: f.retention.Std(), MaxSilences: f.maxSilences, MaxSilenceSizeBytes: f.maxSize, Store: "bolt:" + filepath.Join(f.storage, "tocsin.db")},
+		Options: app.Options{
+			Lookup: t.lookup, Now: time.Now, Log: log, Store: "bolt:" + filepath.Join(f.storage, "tocsin.db"),
+			Retention: f.retention.Std(), MaxSilences: f.maxSilences, MaxSilenceSizeBytes: f.maxSize,
+		},
 		Load: func() (*config.Config, error) {
 			cfg, err := t.loadWith(f.config, config.Check)
-			if err == nil && external != "" {
-				cfg.Global.ExternalURL = external
+			if err == nil && externalURL != "" {
+				cfg.Global.ExternalURL = externalURL
 			}
 			return cfg, err
 		},
-		RoutePrefix: prefix, CORSOrigin: origin, StartDelay: f.startDelay.Std(), Classic: slices.Contains(strings.Split(f.features, ","), "classic-mode"),
-		Name: fmt.Sprintf("%s-%d", host, os.Getpid()), Address: address, ProcessMetrics: newProcessMetrics(),
+		RoutePrefix: prefix, CORSOrigin: origin, StartDelay: f.startDelay.Std(),
+		Classic: slices.Contains(strings.Split(f.features, ","), "classic-mode"),
+		Name:    fmt.Sprintf("%s-%d", host, os.Getpid()), Address: address, ProcessMetrics: newProcessMetrics(),
 	})
 	if err != nil {
 		return err
@@ -125,15 +129,24 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 	if ip, _, _ := net.SplitHostPort(address); s.Unauthenticated() && !net.ParseIP(ip).IsLoopback() {
 		log.Warn("no authentication: everyone who can reach this address can silence and post alerts, as with Alertmanager; set webhook.auth, or put an authenticating proxy in front. Requests must name this machine by its address or by the host of global.external_url", "address", address)
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	defer reloadOnHangup(ctx, s, log)()
+	fmt.Fprintf(t.stderr, "Listening on address=%s\n", address)
+	err = s.Run(ctx, l)
+	log.Info("stopped; pending notifications are sent after the next start")
+	return err
+}
+
+// reloadOnHangup reloads the configuration at each SIGHUP until ctx is done or stop is
+// called.
+func reloadOnHangup(ctx context.Context, s *app.Server, log *slog.Logger) (stop func()) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
 	go func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-hup:
+			case <-hangup:
 				if err := s.Reload(ctx); err != nil {
 					log.Error("configuration not reloaded; the previous one stays in force", "err", err)
 				} else {
@@ -142,10 +155,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 			}
 		}
 	}()
-	fmt.Fprintf(t.stderr, "Listening on address=%s\n", address)
-	err = s.Run(ctx, l)
-	log.Info("stopped; pending notifications are sent after the next start")
-	return err
+	return func() { signal.Stop(hangup) }
 }
 
 func (f *serveFlags) newLogger(t *tool) (*slog.Logger, error) {
@@ -164,9 +174,9 @@ func (f *serveFlags) newLogger(t *tool) (*slog.Logger, error) {
 	}
 }
 
-// paths returns the path below which everything is served, which is
-// --web.route-prefix or else the path of the external URL, and that URL.
-func (f *serveFlags) paths() (prefix, external string, err error) {
+// paths returns the external URL, and the path below which everything is served:
+// --web.route-prefix, or else the path of that URL.
+func (f *serveFlags) paths() (prefix, externalURL string, err error) {
 	if f.externalURL == "" {
 		return f.routePrefix, "", nil
 	}
