@@ -25,7 +25,7 @@ type pendingAlert struct {
 // conditions are no longer met.
 func (ev *evaluation) addCurrent(index int, in *ruleInput, old, active ActiveAlert) {
 	r := &ev.rules[index]
-	data := ev.templateData(r, in, active.Firing)
+	data := ev.templateData(r, in, active)
 	a := &alert.Alert{Labels: data.Labels, StartsAt: active.Since, Annotations: data.annotations(r.Rule)}
 	a.Annotations.SetNonEmpty(alert.SourceAnnotation, ev.snap.Source)
 	summary := ev.messages.firingSummary(r.Rule, in.group.Name, in.topic.Name, &data)
@@ -37,7 +37,7 @@ func (ev *evaluation) addCurrent(index int, in *ruleInput, old, active ActiveAle
 		a.SetSummary(summary)
 	}
 	if _, custom := r.Annotations[alert.DescriptionAnnotation]; !custom {
-		a.SetDescription(ev.messages.partitionDetails(data.Partitions, in.unknown))
+		a.SetDescription(ev.messages.partitionDetails(r.lostPartitions(in), data.Partitions, in.unknown))
 	}
 	for name, template := range r.Annotations {
 		a.Annotations.SetNonEmpty(name, template.Expand(data))
@@ -47,7 +47,7 @@ func (ev *evaluation) addCurrent(index int, in *ruleInput, old, active ActiveAle
 
 // templateData returns the data of an alert. That of an alert which does not fire
 // has the lag alone.
-func (ev *evaluation) templateData(r *rule, in *ruleInput, firing bool) TemplateData {
+func (ev *evaluation) templateData(r *rule, in *ruleInput, active ActiveAlert) TemplateData {
 	d := TemplateData{
 		Labels: ev.alertLabels(r.Alert, r.Labels, in.group.Name, in.topic.Name),
 		Value:  setting.Value(in.lag), Lag: in.lag, UnknownPartitions: in.unknown,
@@ -56,11 +56,11 @@ func (ev *evaluation) templateData(r *rule, in *ruleInput, firing bool) Template
 	if r.MaxLag != nil {
 		d.Threshold = *r.MaxLag
 	}
-	if !firing {
+	if !active.Firing {
 		return d
 	}
 	d.Partitions = worstPartitions(r.violatingPartitions(in))
-	d.Lost = in.topic.lost()
+	d.Lost = max(in.lost(), active.Lost)
 	if age, known := in.oldestAge(); known {
 		d.Delay = setting.Duration(age.Truncate(time.Second))
 	}
@@ -120,9 +120,9 @@ func (r *rule) violatingPartitions(in *ruleInput) []Partition {
 	}
 	var out []Partition
 	for _, p := range in.topic.Partitions {
-		one := ruleInput{in.Evaluator, in.snap, in.now, in.group, &Topic{Name: in.topic.Name, Partitions: []Partition{p}}, nil}
+		one := ruleInput{in.Evaluator, in.snap, in.now, in.group, &Topic{Name: in.topic.Name, Partitions: []Partition{p}}, nil, ActiveAlert{}}
 		if (len(r.Status) == 0 || slices.Contains(r.Status, in.partitionState(p.ID))) &&
-			(r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > 0) {
+			(r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > in.allowedLag) {
 			out = append(out, p)
 		}
 	}
@@ -130,6 +130,23 @@ func (r *rule) violatingPartitions(in *ruleInput) []Partition {
 		return in.topic.Partitions // different partitions meet the conditions
 	}
 	return out
+}
+
+// lostPartitions returns the partitions with the most lost messages, of a rule with
+// Lost.
+func (r *rule) lostPartitions(in *ruleInput) []Partition {
+	if !r.Lost {
+		return nil
+	}
+	lost := slices.Collect(func(yield func(Partition) bool) {
+		for _, p := range in.topic.Partitions {
+			if p.Lost > in.allowedLag && !yield(p) {
+				return
+			}
+		}
+	})
+	slices.SortStableFunc(lost, func(a, b Partition) int { return cmp.Compare(b.Lost, a.Lost) })
+	return lost[:min(len(lost), maxWorst)]
 }
 
 // addEnded adds the end of an alert, if it fires, whose topic, group or rule is gone.

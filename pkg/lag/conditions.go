@@ -51,8 +51,13 @@ func (r *Rule) advance(old ActiveAlert, res result, since, now time.Time) Active
 
 // advance returns the alert of the topic after its evaluation.
 func (r *rule) advance(old ActiveAlert, in *ruleInput) ActiveAlert {
+	in.active = old
 	res := r.evaluate(in)
-	return r.Rule.advance(old, res, r.metSince(in, res), in.now)
+	next := r.Rule.advance(old, res, r.metSince(in, res), in.now)
+	if n := in.lost(); r.Lost && n > 0 && next != (ActiveAlert{}) {
+		next.LostAt, next.Lost = in.now, max(next.Lost, n)
+	}
+	return next
 }
 
 // metSince returns since when the conditions have been met: now, or with Status alone
@@ -80,6 +85,7 @@ type ruleInput struct {
 	group *Group
 	topic *Topic
 	*topicView
+	active ActiveAlert // the alert of the rule before the poll
 }
 
 // topicView holds what several rules need of a topic.
@@ -120,10 +126,14 @@ func sumLag(partitions []Partition) lagSum {
 	return s
 }
 
-// lost returns how many messages of the topic were deleted unread.
-func (t *Topic) lost() (sum int64) {
-	for i := range t.Partitions {
-		sum += min(max(t.Partitions[i].Lost, 0), math.MaxInt64-sum)
+// lost returns how many messages of the topic were deleted unread. In a partition, up
+// to the allowed lag count as none: a transaction marker is deleted unread when
+// everything was read.
+func (in *ruleInput) lost() (sum int64) {
+	for i := range in.topic.Partitions {
+		if p := &in.topic.Partitions[i]; p.Lost > in.allowedLag {
+			sum += min(p.Lost, math.MaxInt64-sum)
+		}
 	}
 	return sum
 }
@@ -190,11 +200,15 @@ func (r *Rule) checkMaxLag(s lagSum) result {
 	}
 }
 
+// lossHold is how long an alert about lost messages stays after the last loss. A
+// consumer at the edge of retention loses messages, reads on, and loses some again.
+const lossHold = time.Hour
+
 // checkLost checks Lost.
 func (r *Rule) checkLost(in *ruleInput) result {
-	return in.anyPartition(func(p *Partition) result {
+	res := in.anyPartition(func(p *Partition) result {
 		switch {
-		case p.Lost > 0:
+		case p.Lost > in.allowedLag:
 			return met
 		case in.snap.StartOffsetUnknown:
 			return unknown
@@ -202,6 +216,10 @@ func (r *Rule) checkLost(in *ruleInput) result {
 			return notMet
 		}
 	})
+	if res == notMet && in.active.Lost > 0 && in.now.Sub(in.active.LostAt) < lossHold {
+		return hysteresis
+	}
+	return res
 }
 
 // checkMaxDelay checks MaxDelay on the bounds of the oldest unread message's age:

@@ -28,7 +28,7 @@ type Config struct {
 	// Rules default to DefaultRules.
 	Rules []Rule `yaml:"rules,omitempty"`
 	// AllowedLag is how many unread messages of a partition count as none in the
-	// conditions max_delay, status and growing_for; nil means DefaultAllowedLag.
+	// conditions max_delay, status, growing_for and lost; nil means DefaultAllowedLag.
 	AllowedLag *int64 `yaml:"allowed_lag,omitempty"`
 	// Metrics exports the lag and the delay of every topic; default true.
 	Metrics *bool `yaml:"metrics,omitempty"`

@@ -19,6 +19,7 @@ type messages struct {
 	lagAbove, lagBelow string // group, topic, lag, limit
 	problem            string // group, topic, list of the conditions met
 	recovered          string // group, topic, lag
+	lossEnded          string // group, topic, lag
 
 	// Parts of a problem.
 	lag, lagLimit string // lag; lag, limit
@@ -28,9 +29,10 @@ type messages struct {
 	states        map[trend.State]string
 
 	// Descriptions of lag alerts.
-	worstPartitions, partition string // list of partitions; id, lag
-	separator                  string
-	unknownPartitions          string // number
+	worstPartitions, partition                   string // list of partitions; id, lag
+	lostPartitions, lostPartition, listSeparator string // list of partitions; id, commit, log start
+	separator                                    string
+	unknownPartitions                            string // number
 
 	// Summaries of alerts that end without a current lag.
 	topicGone, groupGone string // group, topic
@@ -59,6 +61,7 @@ var zhMessages = messages{
 	lagBelow:     "%[1]s 消费 %[2]s 的积压已降到 %[3]s 条（阈值 %[4]s）",
 	problem:      "%s 消费 %s：%s",
 	recovered:    "%s 消费 %s 已恢复正常，积压 %s 条",
+	lossEnded:    "%s 消费 %s 的告警结束，积压 %s 条；未读就被删除的消息不会恢复",
 	lag:          "积压 %s 条",
 	lagLimit:     "积压 %s 条（阈值 %s）",
 	oldestUnread: "最早未读 %s前（阈值 %s）",
@@ -72,6 +75,9 @@ var zhMessages = messages{
 	},
 	worstPartitions:   "积压最多的分区：%s。",
 	partition:         "%d 号 %s 条",
+	lostPartitions:    "未读就被删除：%s。",
+	lostPartition:     "%d 号提交到 %s，日志从 %s 开始",
+	listSeparator:     "；",
 	separator:         "，",
 	unknownPartitions: "另有 %d 个分区的积压未知，没有计入。",
 	topicGone:         "消费组 %s 已不再有主题 %s，告警结束",
@@ -104,6 +110,7 @@ var enMessages = messages{
 	lagBelow:     "%[1]s is down to %[3]s behind on %[2]s (limit %[4]s)",
 	problem:      "%s on %s: %s",
 	recovered:    "%s on %s is fine again, %s behind",
+	lossEnded:    "%s on %s: the alert ends, %s behind; messages deleted unread stay lost",
 	lag:          "%s behind",
 	lagLimit:     "%s behind (limit %s)",
 	oldestUnread: "oldest unread message %s old (limit %s)",
@@ -117,6 +124,9 @@ var enMessages = messages{
 	},
 	worstPartitions:   "Furthest behind: %s.",
 	partition:         "partition %d by %s",
+	lostPartitions:    "Deleted unread: %s. ",
+	lostPartition:     "partition %d, committed %s, the log starts at %s",
+	listSeparator:     "; ",
 	separator:         ", ",
 	unknownPartitions: " Partitions of unknown lag, not counted: %d.",
 	topicGone:         "%s has no topic %s any more; the alert ends",
@@ -185,6 +195,9 @@ func (m *messages) resolvedSummary(r *Rule, group, topic string, d *TemplateData
 	if r.hasOnlyMaxLag() {
 		return fmt.Sprintf(m.lagBelow, group, topic, humanize.Int(d.Lag), humanize.Int(d.Threshold))
 	}
+	if r.Lost {
+		return fmt.Sprintf(m.lossEnded, group, topic, humanize.Int(d.Lag))
+	}
 	return fmt.Sprintf(m.recovered, group, topic, humanize.Int(d.Lag))
 }
 
@@ -198,10 +211,17 @@ func (r *Rule) hasOnlyMaxLag() bool {
 	return r.MaxLag != nil && r.MaxDelay == 0 && len(r.Status) == 0 && r.GrowingFor == 0 && !r.Lost
 }
 
-// partitionDetails returns the description of an alert: the worst partitions, and
-// how many have an unknown lag.
-func (m *messages) partitionDetails(worst []Partition, unknown int) string {
+// partitionDetails returns the description of an alert: the partitions with lost
+// messages, those furthest behind, and how many have an unknown lag.
+func (m *messages) partitionDetails(lost, worst []Partition, unknown int) string {
 	var b strings.Builder
+	if len(lost) > 0 {
+		list := make([]string, len(lost))
+		for i, p := range lost {
+			list[i] = fmt.Sprintf(m.lostPartition, p.ID, humanize.Int(p.Committed), humanize.Int(p.Start))
+		}
+		fmt.Fprintf(&b, m.lostPartitions, strings.Join(list, m.listSeparator))
+	}
 	if len(worst) > 0 {
 		var list []byte
 		for i, p := range worst {

@@ -68,6 +68,10 @@ type ActiveAlert struct {
 	// Since is when the conditions were first met.
 	Since  time.Time `json:"since"`
 	Firing bool      `json:"firing,omitempty"`
+	// Lost is the most messages that were found deleted unread at a poll, and LostAt
+	// the last such poll, of a rule with Lost.
+	Lost   int64     `json:"lost,omitempty"`
+	LostAt time.Time `json:"lost_at,omitzero"`
 }
 
 // PollFailures are failed polls in a row.

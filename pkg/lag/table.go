@@ -100,7 +100,7 @@ func Table(cfg *Config, cluster string, snap *Snapshot, state *ClusterState, now
 	for i := range snap.Groups {
 		g := &snap.Groups[i]
 		for t := range g.Topics {
-			in := ruleInput{e, snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)}}
+			in := ruleInput{e, snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)}, ActiveAlert{}}
 			rows = append(rows, in.tableRow(active))
 		}
 		if g.Err != nil {
@@ -154,7 +154,7 @@ func (r *Rule) hasLowerMaxLag(threshold *int64) bool {
 
 func (in *ruleInput) progress() Progress {
 	s := in.reportedStatus()
-	out := Progress{GrowingFor: int64(s.GrowingFor / time.Second), Drain: alert.FormatDrain(s.DrainTime), Lost: in.topic.lost()}
+	out := Progress{GrowingFor: int64(s.GrowingFor / time.Second), Drain: alert.FormatDrain(s.DrainTime), Lost: in.lost()}
 	if age, known := in.oldestAge(); known {
 		seconds := int64(age / time.Second)
 		out.Delay = &seconds
