@@ -138,7 +138,8 @@ func (c *configured) round(ctx context.Context, at time.Time) (next time.Time, e
 	began := time.Now()
 	engine := c.app.engine
 	late := engine.WatchTicks(ctx, at, c.app.config.Dispatch.LateLimit())
-	more, err := engine.FlushDue(ctx, outbox.NewBudget(ctx), at)
+	// A pause ends the round: what is left is due next.
+	err = engine.FlushDue(ctx, outbox.NewBudget(ctx), at, func() bool { return false })
 	if err != nil {
 		return next, errors.Join(late, err)
 	}
@@ -158,9 +159,6 @@ func (c *configured) round(ctx context.Context, at time.Time) (next time.Time, e
 		if _, err := engine.Outbox().Pending(ctx); err != nil {
 			return next, err
 		}
-	}
-	if more {
-		return at, nil
 	}
 	if !assigned.Waiting {
 		return engine.NextDue(ctx)

@@ -107,11 +107,7 @@ type Summary struct {
 func (e *Engine) Tick(ctx context.Context, now time.Time) (sum Summary, err error) {
 	budget := outbox.NewBudget(ctx)
 	run := e.outbox.NewRun(ctx, budget, now)
-	more, err := e.FlushDue(ctx, budget, now)
-	for more && err == nil {
-		run.Start()
-		more, err = e.FlushDue(ctx, budget, now)
-	}
+	err = e.FlushDue(ctx, budget, now, func() bool { run.Start(); return true })
 	var deliverErr error
 	sum.Sent, deliverErr = run.Finish()
 	if err = errors.Join(err, deliverErr); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,25 +30,29 @@ const (
 	pageSize = 1000
 )
 
-// FlushDue flushes groups that are due at now, until there are none, the budget is
-// spent, or flushing took 2 s; in the last case more is true. The notifications are
-// due in the outbox then. An error is the store's.
-func (e *Engine) FlushDue(ctx context.Context, b *outbox.Budget, now time.Time) (more bool, err error) {
+// FlushDue flushes groups that are due at now, until there are none or the budget is
+// spent. Their notifications are due in the outbox then. After every 2 s it calls pause,
+// between flushes, so that the first ones can be sent, and returns if that reports false.
+// An error is the store's.
+func (e *Engine) FlushDue(ctx context.Context, b *outbox.Budget, now time.Time, pause func() bool) error {
 	var mutes *mutes
+	var began time.Time // flushing, after the last pause
+	paused := func() bool { return time.Since(began) >= flushTime }
 	conflicts := 0
-	began := time.Now()
-	paused := func() bool { return time.Since(began) > flushTime }
-	for !b.Spent() && !paused() {
+	for !b.Spent() {
 		read := time.Now()
 		due, err := e.store.Due(ctx, groupQueue, now, dueBatch)
 		if err != nil || len(due) == 0 {
-			return false, err
+			return err
 		}
 		b.Observe(time.Since(read))
 		if mutes == nil {
 			if mutes, err = e.mutesAt(ctx, now); err != nil {
-				return false, err
+				return err
 			}
+		}
+		if began.IsZero() {
+			began = time.Now() // so that some groups are flushed, however slow the store is
 		}
 		results := e.flushAll(ctx, now, due, mutes, func() bool { return b.Spent() || paused() })
 		again := len(due) == dueBatch || len(results) < len(due)
@@ -60,19 +65,25 @@ func (e *Engine) FlushDue(ctx context.Context, b *outbox.Budget, now time.Time) 
 				conflicts++
 				again = again || conflicts < maxConflicts
 			case errors.Is(r.err, store.ErrUnavailable), ctx.Err() != nil:
-				return false, r.err
+				return r.err
 			default:
 				e.log.Error("cannot flush a group; it is deferred by one group_interval", "group", r.item.Key, "err", r.err)
 				if err := e.deferGroup(ctx, now, r.item); err != nil {
-					return false, err
+					return err
 				}
 			}
 		}
 		if !again {
-			return false, nil
+			return nil
+		}
+		if paused() {
+			if !pause() {
+				return nil
+			}
+			began = time.Time{}
 		}
 	}
-	return !b.Spent(), nil
+	return nil
 }
 
 // flushResult is the result of the flush of one group.
@@ -82,24 +93,21 @@ type flushResult struct {
 }
 
 // flushAll flushes groups concurrently until stop returns true, and returns the
-// results in their order.
+// results of those that were flushed.
 func (e *Engine) flushAll(ctx context.Context, now time.Time, due []store.Item, mutes *mutes, stop func() bool) []flushResult {
 	results := make([]flushResult, len(due))
-	started := 0
 	var workers errgroup.Group
 	workers.SetLimit(maxConcurrentFlushes)
 	for i, it := range due {
-		if stop() {
-			break
-		}
-		started++
-		workers.Go(func() error {
-			results[i] = flushResult{it, e.flush(ctx, now, it, mutes)}
+		workers.Go(func() error { // which waited for a worker
+			if !stop() {
+				results[i] = flushResult{it, e.flush(ctx, now, it, mutes)}
+			}
 			return nil // an error is one group's
 		})
 	}
 	_ = workers.Wait() // never an error
-	return results[:started]
+	return slices.DeleteFunc(results, func(r flushResult) bool { return r.item.Key == "" })
 }
 
 // flush flushes the group with this header.
