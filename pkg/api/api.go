@@ -80,6 +80,9 @@ type Options struct {
 	// Peers returns all live instances on the same store, including this one. If it
 	// is nil, the status reports that the cluster is disabled.
 	Peers func(context.Context) []Peer
+	// Ready returns an error while the process cannot do its work, in words for anyone to
+	// see, and otherwise a note, empty for none; nil is always ready.
+	Ready func(context.Context) (note string, err error)
 
 	// Address is the address that the server listens on.
 	Address string
@@ -180,7 +183,7 @@ func New(o Options) http.Handler {
 	mux.Handle("/api/v2/", a.endpoint(nil))
 	mux.HandleFunc("/api/v1/", apiV1Removed)
 	mux.HandleFunc("GET /-/healthy", respondOK)
-	mux.HandleFunc("GET /-/ready", respondOK)
+	mux.HandleFunc("GET /-/ready", a.ready)
 	mux.HandleFunc("GET /metrics", a.metrics)
 	a.registerHooks(mux)
 	a.registerAgents(mux)

@@ -67,9 +67,26 @@ func (w *responseRecorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// respondOK responds to checks of health and readiness, as Alertmanager does. A process
-// that responds is ready, because all state is in the store.
+// respondOK responds to checks of health, as Alertmanager does.
 func respondOK(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) }
+
+// ready responds to checks of readiness: OK as Alertmanager does, followed by a line if
+// there is something to note, or 503 with the reason.
+func (a *api) ready(w http.ResponseWriter, r *http.Request) {
+	if a.Ready == nil {
+		respondOK(w, r)
+		return
+	}
+	note, err := a.Ready(r.Context())
+	switch {
+	case err != nil:
+		http.Error(w, "Not ready: "+err.Error(), http.StatusServiceUnavailable)
+	case note != "":
+		_, _ = w.Write([]byte("OK\n" + note + "\n"))
+	default:
+		respondOK(w, r)
+	}
+}
 
 // apiV1Removed responds to requests to Alertmanager's API v1 as Alertmanager does, which
 // removed it in 0.27.

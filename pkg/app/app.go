@@ -18,7 +18,6 @@ import (
 	"tocsin/pkg/outbox"
 	"tocsin/pkg/render"
 	"tocsin/pkg/store"
-	"tocsin/pkg/store/backend"
 )
 
 // Options configures an App by its process.
@@ -33,6 +32,7 @@ type Options struct {
 	Store string
 	// Shared is an open store, which New does not close; nil opens one.
 	Shared store.Store
+	health *storeHealth // of Shared; nil for none
 	// Retention is how long ended silences are kept; default 120h.
 	Retention time.Duration
 	// MaxSilences and MaxSilenceSizeBytes limit the number of silences, expired ones
@@ -48,6 +48,7 @@ type App struct {
 	config    *config.Config
 	http      *http.Client
 	store     store.Store
+	health    *storeHealth
 	engine    *dispatch.Engine
 	lag       *lag.Watcher
 	hosts     *host.Watcher
@@ -58,7 +59,7 @@ type App struct {
 
 // New builds the parts. An error names the part that cannot be built.
 func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error) {
-	a = &App{config: cfg, http: o.client(), store: o.Shared, metrics: o.Metrics, log: o.Log}
+	a = &App{config: cfg, http: o.client(), store: o.Shared, health: cmp.Or(o.health, newStoreHealth(o.Log, nil)), metrics: o.Metrics, log: o.Log}
 	a.heartbeat = &heartbeat{url: string(cfg.Dispatch.HeartbeatURL), http: a.http, log: o.Log}
 	templates, err := render.ParseTemplates(cfg.Templates...)
 	if err != nil {
@@ -69,7 +70,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (a *App, err error)
 		return nil, err
 	}
 	if a.store == nil {
-		if a.store, err = backend.Open(ctx, cmp.Or(string(cfg.Store.URL), o.Store)); err != nil {
+		if a.store, a.health, err = openStore(ctx, cmp.Or(string(cfg.Store.URL), o.Store), o.Log, o.Metrics); err != nil {
 			return nil, err
 		}
 		defer func() {

@@ -22,7 +22,7 @@ func (a *App) handler(o api.Options) (http.Handler, error) {
 	for _, r := range cfg.Receivers {
 		o.Receivers = append(o.Receivers, api.Receiver{Name: r.Name})
 	}
-	o.Engine, o.Log, o.HTTP = a.engine, a.log, a.http
+	o.Engine, o.Log, o.HTTP, o.Ready = a.engine, a.log, a.http, a.ready
 	if len(cfg.Hosts.Hosts) > 0 || cfg.Hosts.Register != nil {
 		o.Hosts = &host.Registry{Store: a.store, Inventory: a.hosts.Inventory, Ingest: a.engine.Ingest, Language: cfg.Global.Language, Log: a.log}
 	}

@@ -102,6 +102,7 @@ func (s *Server) Loop(ctx context.Context) {
 			}
 		}
 		next, err := c.round(s.sends, at)
+		s.options.health.recordRound(err)
 		if err != nil && ctx.Err() == nil {
 			s.options.Log.Error("round failed; will retry", "err", err)
 			next = at.Add(retryDelay)

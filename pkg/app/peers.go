@@ -48,7 +48,11 @@ func (s *Server) registerPeer(ctx context.Context, now time.Time) error {
 		return err
 	}
 	c.Expires = now.Add(peerExpiry)
-	return s.current.Load().app.engine.RecordIntake(ctx, now, peerInterval, c)
+	err = s.current.Load().app.engine.RecordIntake(ctx, now, peerInterval, c)
+	if ctx.Err() == nil {
+		s.options.health.recordWrite(err)
+	}
+	return err
 }
 
 // peers returns the live processes on the store: this one alone if none is known.

@@ -77,10 +77,11 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	s.sends, s.cancelSends = context.WithCancel(context.WithoutCancel(ctx))
 	s.stores, s.cancelStores = context.WithCancel(context.WithoutCancel(ctx))
 	url := cmp.Or(string(cfg.Store.URL), o.Store)
-	if s.store, err = backend.Open(ctx, url); err != nil {
+	s.options.Metrics = new(metrics.Registry)
+	if s.store, s.options.health, err = openStore(ctx, url, o.Log, s.options.Metrics); err != nil {
 		return nil, err
 	}
-	s.options.Shared, s.options.Metrics = s.store, new(metrics.Registry)
+	s.options.Shared = s.store
 	err = s.apply(ctx, cfg)
 	if err == nil && backend.Exclusive(url) {
 		err = s.current.Load().app.engine.Outbox().ReleaseLeases(ctx, s.started)
