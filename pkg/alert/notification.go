@@ -2,6 +2,12 @@ package alert
 
 import "time"
 
+// Reasons of a group's first notification and of one with alerts that are new in it.
+const (
+	ReasonFirst     = "first notification"
+	ReasonNewAlerts = "new alerts added"
+)
+
 // Notification is one group of alerts on its way to one receiver.
 type Notification struct {
 	// ID identifies this notification; it is the same in every attempt to deliver it.
@@ -13,8 +19,9 @@ type Notification struct {
 	// Reason is Alertmanager's notification reason: "first notification", "new
 	// alerts added", "all alerts resolved", …
 	Reason string `json:"reason"`
-	// At is the time of the flush. Whether an alert is firing or resolved is
-	// decided as of At, however late the message is sent.
+	// At is the time of the flush, or of the attempt after one that was refused.
+	// Whether an alert is firing or resolved is decided as of At, however late the
+	// message is sent.
 	At          time.Time `json:"at"`
 	GroupLabels Labels    `json:"groupLabels,omitempty"`
 	RouteLabels Labels    `json:"routeLabels,omitempty"`

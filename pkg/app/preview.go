@@ -171,7 +171,7 @@ func testNotification(language, receiver string, now time.Time) *alert.Notificat
 	labels := alert.Labels{alert.NameLabel: alert.TestAlert, alert.SeverityLabel: alert.SeverityInfo, "receiver": receiver}
 	return &alert.Notification{
 		ID: "test-" + now.UTC().Format("20060102T150405.000000000Z"), GroupKey: "{}:{alertname=\"" + alert.TestAlert + "\"}",
-		Receiver: receiver, Reason: "first notification", At: now, GroupLabels: alert.Labels{alert.NameLabel: alert.TestAlert},
+		Receiver: receiver, Reason: alert.ReasonFirst, At: now, GroupLabels: alert.Labels{alert.NameLabel: alert.TestAlert},
 		Alerts: []*alert.Alert{{Labels: labels, Annotations: alert.Labels{alert.SummaryAnnotation: summary}, StartsAt: now, UpdatedAt: now, Builtin: alert.BuiltinSummary}},
 	}
 }

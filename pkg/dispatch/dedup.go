@@ -8,11 +8,9 @@ import (
 	"tocsin/pkg/route"
 )
 
-// Alertmanager's reasons for a notification.
+// Alertmanager's reasons for a notification besides those in package alert.
 const (
 	reasonNone         = "none" // no notification
-	reasonFirst        = "first notification"
-	reasonNewAlerts    = "new alerts added"
 	reasonAllResolved  = "all alerts resolved"
 	reasonSomeResolved = "some alerts resolved"
 	reasonRepeat       = "repeat interval elapsed"
@@ -161,9 +159,9 @@ func dedup(firing, resolved []alert.Fingerprint, last logEntry, sendResolved, re
 	switch {
 	case !isSubset(firing, last.Firing):
 		if len(last.Firing) == 0 {
-			return reasonFirst
+			return alert.ReasonFirst
 		}
-		return reasonNewAlerts
+		return alert.ReasonNewAlerts
 	case len(firing) == 0 && len(last.Firing) == 0 && !unmutedResolved:
 		return reasonNone
 	case len(firing) == 0:

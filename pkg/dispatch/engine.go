@@ -74,7 +74,7 @@ func New(st store.Store, c Config, log *slog.Logger) (*Engine, error) {
 		return nil, err
 	}
 	if e.outbox, err = outbox.New(st, outbox.Config{
-		Receivers: c.Receivers, RemovedReceiverFallback: e.root.Receiver, Current: e.currentAlerts, Metrics: c.Metrics,
+		Receivers: c.Receivers, RemovedReceiverFallback: e.root.Receiver, Current: e.currentAlerts, Accepted: e.recordAccepted, Metrics: c.Metrics,
 	}, log); err != nil {
 		return nil, err
 	}

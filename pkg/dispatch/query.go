@@ -106,7 +106,7 @@ func (e *Engine) Groups(ctx context.Context, now time.Time) ([]GroupView, error)
 // as one group: the group of the first alert on the first matching route to that
 // receiver, or one without labels if there is no such route. It stores nothing.
 func (e *Engine) Preview(now time.Time, receiver string, alerts []*alert.Alert) *alert.Notification {
-	n := &alert.Notification{Receiver: receiver, Reason: reasonFirst, At: now, Alerts: alerts}
+	n := &alert.Notification{Receiver: receiver, Reason: alert.ReasonFirst, At: now, Alerts: alerts}
 	for _, r := range e.root.Match(alerts[0].Labels) {
 		if r.Receiver == receiver {
 			group := r.GroupFor(alerts[0].Labels)

@@ -2,9 +2,11 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/outbox"
 	"tocsin/pkg/route"
 	"tocsin/pkg/store"
 )
@@ -81,4 +83,37 @@ func (e *Engine) routeTo(n *alert.Notification, l alert.Labels) (to *route.Route
 		}
 	}
 	return to
+}
+
+// recordAccepted sets the time of the integration's last notification to that of the
+// flush at which it was accepted, so that repetitions count from then, and removes
+// the muted alerts from those that it was notified of: see outbox.Config.
+func (e *Engine) recordAccepted(ctx context.Context, now time.Time, id string, in outbox.Integration, n alert.Notification, muted []*alert.Alert) error {
+	unnotified := map[alert.Fingerprint]bool{}
+	for _, a := range muted {
+		unnotified[a.Fingerprint()] = !a.ResolvedAt(now)
+	}
+	return store.RetryOnConflict(ctx, func() error {
+		stored, err := e.storedLogs(ctx, id)
+		if err != nil {
+			return err
+		}
+		g := &group{id: id, route: e.routeTo(&n, n.Alerts[0].Labels)}
+		for _, l := range e.integrationLogs(g.route, stored) {
+			if l.receiver != n.Receiver || l.integration.Name() != in.Name() || l.former || l.last == nil {
+				continue
+			}
+			entry := *l.last
+			if n.At.After(entry.At) {
+				entry.At = n.At
+			}
+			entry.Firing = slices.DeleteFunc(slices.Clone(entry.Firing), func(fp alert.Fingerprint) bool { return unnotified[fp] })
+			changes, err := logChanges(now, g, []plannedLog{{log: l, entry: entry}})
+			if err != nil {
+				return err
+			}
+			return e.store.Commit(ctx, now, changes...)
+		}
+		return nil
+	})
 }

@@ -46,7 +46,7 @@ func TestRefusedNotificationIsAttemptedAtNextFlush(t *testing.T) {
 		expectLines(t, c)
 		expectDead(t, e, 1)
 		e.tick(at(17))
-		expectLines(t, c, "new alerts added:a,b;")
+		expectLines(t, c, "first notification:a,b;")
 	})
 	t.Run("it goes through receiver and fallback", func(t *testing.T) {
 		ops, mail := &outboxtest.Channel{}, &outboxtest.Channel{}
@@ -112,7 +112,7 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		e.tick(at(5))
 		expectLines(t, c, "first notification:b;")
 		e.tick(at(9))
-		expectLines(t, c, "first notification:a;")
+		expectLines(t, c, "new alerts added:a,b;")
 		e.tick(at(13))
 		expectLines(t, c)
 	})
@@ -152,7 +152,7 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		expectLines(t, c)
 		e.resolve(at(10), "c")
 		e.tick(at(13))
-		expectLines(t, c, "first notification:a;")
+		expectLines(t, c, "new alerts added:a,b;")
 	})
 	t.Run("nothing is sent in a mute time interval", func(t *testing.T) {
 		e, c := refused(t, func(e *env) {
@@ -172,7 +172,7 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		e.silence(at(2), topicSilence("a", 2, 7))
 		e.fire(at(3), "c")
 		e.tick(at(5))
-		expectLines(t, c, "new alerts added:b,c;")
+		expectLines(t, c, "first notification:b,c;")
 		e.tick(at(9))
 		expectLines(t, c, "new alerts added:a,b,c;")
 		e.tick(at(13))
@@ -182,7 +182,7 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		e, c := refused(t, nil)
 		e.resolve(at(2), "a")
 		e.tick(at(5))
-		expectLines(t, c, "some alerts resolved:b;a")
+		expectLines(t, c, "first notification:b;a")
 	})
 	t.Run("an alert that ended is left out without send_resolved", func(t *testing.T) {
 		e, c := refused(t, func(e *env) { e.receivers[0].Integrations[0].SendResolved = false })
@@ -205,6 +205,34 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		e.reopen(root)
 		e.tick(at(5))
 		expectLines(t, c, "first notification:b;")
+	})
+	t.Run("repetitions count from the attempt that was accepted", func(t *testing.T) {
+		c := &outboxtest.Channel{}
+		e := newEnv(t, newRoute("1s", "4s", "8s"), outboxtest.Receiver("ops", "test", c))
+		c.Fail(outboxtest.Permanent("HTTP 404"))
+		e.fire(at(0), "a")
+		e.tick(at(1))
+		e.tick(at(5))
+		expectLines(t, c, "first notification:a;")
+		e.tick(at(9))
+		expectLines(t, c)
+		e.tick(at(13))
+		expectLines(t, c, "repeat interval elapsed:a;")
+	})
+	t.Run("repetitions count from the attempt that a fallback accepted", func(t *testing.T) {
+		ops, mail := &outboxtest.Channel{}, &outboxtest.Channel{}
+		e := newEnv(t, newRoute("1s", "4s", "8s"),
+			outboxtest.WithFallback(outboxtest.Receiver("ops", "test", ops), "mail", time.Minute), outboxtest.Receiver("mail", "email", mail))
+		ops.Fail(outboxtest.Permanent("HTTP 404"), outboxtest.Permanent("HTTP 404"))
+		mail.Fail(outboxtest.Permanent("no such mailbox"))
+		e.fire(at(0), "a")
+		e.tick(at(1))
+		e.tick(at(5))
+		expectLines(t, mail, "first notification:a; for ops: HTTP 404")
+		e.tick(at(9))
+		expectLines(t, ops)
+		e.tick(at(13))
+		expectLines(t, ops, "repeat interval elapsed:a;")
 	})
 	t.Run("it is attempted for as long as an alert fires", func(t *testing.T) {
 		e, c := refused(t, nil)

@@ -192,9 +192,16 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 	}
 	var changes []store.Change
 	if e.Accepted {
-		if changes, err = o.deleteOrigins(ctx, e); err != nil {
+		deleted, origins, err := o.deleteOrigins(ctx, e)
+		if err != nil {
 			return err
 		}
+		for _, origin := range origins {
+			if err := o.reportAccepted(ctx, now, origin); err != nil {
+				return err
+			}
+		}
+		changes = deleted
 	}
 	rest := e.muted
 	if a.retry != nil || len(e.Failed) > 0 {
@@ -216,6 +223,10 @@ func (o *Outbox) recordResult(ctx context.Context, now time.Time, e *Entry, a at
 			rest = e.Alerts
 		}
 		o.metrics.Failed(e.Kind, e.FailureReason)
+	} else if err := o.reportAccepted(ctx, now, e); err != nil {
+		return err
+	} else if e.Group != "" {
+		rest = resolvedAt(now, e.muted)
 	}
 	c, err := e.atNextFlush(now, rest)
 	if err != nil {

@@ -43,7 +43,7 @@ func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store
 		return nil, err
 	}
 	e := newEntry(n, r.Integration, since)
-	e.Scheduled, e.Interval, e.LetterID = r.Scheduled, r.Interval, letter
+	e.Group, e.Scheduled, e.Interval, e.LetterID = r.Group, r.Scheduled, r.Interval, letter
 	c, err := e.enqueueChange(now)
 	return append(changes, c), err
 }
@@ -66,8 +66,11 @@ func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *a
 		if pending.Since.Before(since) {
 			since = pending.Since
 		}
-		if pending.LetterID != "" {
+		if pending.refused() {
 			letter = pending.LetterID
+			if pending.announces() && len(n.Firing()) > 0 {
+				n.Reason = pending.Reason // nothing of it was accepted
+			}
 		}
 		latestFirst = append(latestFirst, pending.Alerts)
 		changes = append(changes, store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)})

@@ -32,7 +32,8 @@ type Entry struct {
 	LastError     string `json:"lastError,omitempty"`
 	FailureReason string `json:"fault,omitempty"`
 
-	// Scheduled and Interval are those of the Request.
+	// Group, Scheduled and Interval are those of the Request.
+	Group     string        `json:"group,omitempty"`
 	Scheduled time.Time     `json:"scheduled,omitzero"`
 	Interval  time.Duration `json:"interval,omitempty"`
 	// Accepted reports that a unit was accepted, or may have been.

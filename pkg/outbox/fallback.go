@@ -30,7 +30,7 @@ type DeadLetter struct {
 // notification already, they store a dead letter. again reports that e stays, and
 // is attempted again unless the fallback accepts it.
 func (o *Outbox) handToFallback(ctx context.Context, now time.Time, e *Entry, again bool) ([]store.Change, error) {
-	fallback := o.removedFallback
+	fallback := o.config.RemovedReceiverFallback
 	if r := o.receivers[e.Receiver]; r != nil {
 		fallback = r.Fallback
 	}
@@ -76,20 +76,20 @@ func (o *Outbox) handToFallback(ctx context.Context, now time.Time, e *Entry, ag
 }
 
 // deleteOrigins returns the changes that delete the entries of e.Origins, in whatever
-// state they are when it is committed.
-func (o *Outbox) deleteOrigins(ctx context.Context, e *Entry) ([]store.Change, error) {
+// state they are when it is committed, and those entries as far as they can be read.
+func (o *Outbox) deleteOrigins(ctx context.Context, e *Entry) (changes []store.Change, origins []*Entry, err error) {
 	if len(e.Origins) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	items, err := o.store.Get(ctx, e.Origins...)
-	if err != nil {
-		return nil, err
+	for _, it := range items {
+		changes = append(changes, store.Change{Key: it.Key, Delete: true, If: store.Unconditional(it)})
+		origin := new(Entry)
+		if found, err := store.Decode(it, origin); found && err == nil {
+			origins = append(origins, origin)
+		}
 	}
-	changes := make([]store.Change, len(items))
-	for i, it := range items {
-		changes[i] = store.Change{Key: it.Key, Delete: true, If: store.Unconditional(it)}
-	}
-	return changes, nil
+	return changes, origins, err
 }
 
 // enqueueAbsent returns the changes that store entries due now, except those that
@@ -168,7 +168,7 @@ func (o *Outbox) Resend(ctx context.Context, now time.Time, id string) error {
 		changes := []store.Change{{Key: items[0].Key, Delete: true, If: store.Unchanged(items[0])}}
 		if e.FallbackFor == "" {
 			// The entry replaces the one that waits for another attempt.
-			waiting, err := o.deleteOrigins(ctx, &e)
+			waiting, _, err := o.deleteOrigins(ctx, &e)
 			if err != nil {
 				return err
 			}

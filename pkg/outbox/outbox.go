@@ -70,6 +70,11 @@ type Config struct {
 	// notify of at now, and returns for each notification those that are muted now.
 	// It is called before they are attempted again; nil leaves them as they were.
 	Current func(ctx context.Context, now time.Time, refused []*alert.Notification) (muted [][]*alert.Alert, err error)
+	// Accepted is called when the integration has accepted a notification of the group
+	// that was refused before, as that of the flush that was scheduled for n.At. The
+	// muted alerts were left out; those that fire do not count as notified. nil is not
+	// called.
+	Accepted func(ctx context.Context, now time.Time, group string, in Integration, n alert.Notification, muted []*alert.Alert) error
 	// Metrics counts notifications and requests; nil counts nothing.
 	Metrics *metrics.Notifications
 }
@@ -77,23 +82,22 @@ type Config struct {
 // Outbox delivers notifications to receivers. It is safe for concurrent use, and
 // any number of instances may share a store.
 type Outbox struct {
-	store           store.Store
-	receivers       map[string]*Receiver
-	removedFallback string
-	current         func(context.Context, time.Time, []*alert.Notification) ([][]*alert.Alert, error)
-	limiter         *rateLimiter
-	metrics         *metrics.Notifications
-	log             *slog.Logger
-	instance        string // identifies this one among all that share the store
-	integrations    *integrationStates
+	store        store.Store
+	config       Config
+	receivers    map[string]*Receiver
+	limiter      *rateLimiter
+	metrics      *metrics.Notifications
+	log          *slog.Logger
+	instance     string // identifies this one among all that share the store
+	integrations *integrationStates
 }
 
 // New returns an outbox on st. Every receiver that is named as a fallback must be
 // among the receivers.
 func New(st store.Store, c Config, log *slog.Logger) (*Outbox, error) {
 	o := &Outbox{
-		store: st, receivers: make(map[string]*Receiver, len(c.Receivers)), removedFallback: c.RemovedReceiverFallback,
-		current: c.Current, limiter: newRateLimiter(st, c.Receivers, log), metrics: c.Metrics, log: log,
+		store: st, config: c, receivers: make(map[string]*Receiver, len(c.Receivers)),
+		limiter: newRateLimiter(st, c.Receivers, log), metrics: c.Metrics, log: log,
 		instance: rand.Text(), integrations: newIntegrationStates(),
 	}
 	for _, r := range c.Receivers {

@@ -11,6 +11,11 @@ import (
 	"tocsin/pkg/store/keyspace"
 )
 
+// announces reports whether the reason of the notification is alerts that fire.
+func (e *Entry) announces() bool {
+	return e.Reason == alert.ReasonFirst || e.Reason == alert.ReasonNewAlerts
+}
+
 // attemptedAgain reports whether a notification that its receiver has refused is
 // attempted again at the next flush of its group, unless a fallback accepts it:
 // while an alert of it fires, and for giveUpAfter.
@@ -33,9 +38,38 @@ func (e *Entry) atNextFlush(now time.Time, alerts []*alert.Alert) (store.Change,
 	next.Alerts, next.muted, next.LetterID = alerts, nil, e.letterID()
 	next.Failed, next.AcceptedUnits, next.Accepted, next.Attempts, next.Attempting = nil, nil, false, 0, false
 	c, err := store.Encode(e.item.Key, next)
-	flushes := now.Sub(e.Scheduled)/e.Interval + 1
-	c.Due, c.If = e.Scheduled.Add(flushes*e.Interval), store.Unchanged(e.item)
+	c.Due, c.If = e.lastFlush(now).Add(e.Interval), store.Unchanged(e.item)
 	return c, err
+}
+
+// lastFlush returns the time of the last flush of the group that was scheduled for now
+// or before.
+func (e *Entry) lastFlush(now time.Time) time.Time {
+	return e.Scheduled.Add(now.Sub(e.Scheduled) / e.Interval * e.Interval)
+}
+
+// reportAccepted calls Config.Accepted for a notification of a group that is accepted
+// by another attempt.
+func (o *Outbox) reportAccepted(ctx context.Context, now time.Time, e *Entry) error {
+	in, configured := o.integration(e)
+	if o.config.Accepted == nil || !configured || e.Group == "" || !e.refused() {
+		return nil
+	}
+	n := e.Notification
+	if n.At = e.lastFlush(now); n.At.Equal(e.Scheduled) && len(e.muted) == 0 {
+		return nil // the flush itself
+	}
+	return o.config.Accepted(ctx, now, e.Group, in, n, e.muted)
+}
+
+// resolvedAt returns the alerts that have resolved at now.
+func resolvedAt(now time.Time, alerts []*alert.Alert) (resolved []*alert.Alert) {
+	for _, a := range alerts {
+		if a.ResolvedAt(now) {
+			resolved = append(resolved, a)
+		}
+	}
+	return resolved
 }
 
 // mutedPart returns the entry that waits for the muted alerts of e if the others are
@@ -66,10 +100,10 @@ func (o *Outbox) updateRefused(ctx context.Context, now time.Time, in Integratio
 			refused = append(refused, &e.Notification)
 		}
 	}
-	if len(refused) == 0 || o.current == nil {
+	if len(refused) == 0 || o.config.Current == nil {
 		return queue, nil
 	}
-	muted, err := o.current(ctx, now, refused)
+	muted, err := o.config.Current(ctx, now, refused)
 	if err != nil {
 		return nil, err
 	}
