@@ -16,6 +16,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/intake"
+	"tocsin/pkg/setting"
 )
 
 // hook receives the messages of one system.
@@ -231,7 +232,7 @@ func (a *api) fetch(ctx context.Context, address string) ([]byte, error) {
 	}
 	resp, err := a.HTTP.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetch from %s: %w", req.URL.Host, withoutURL(err))
+		return nil, fmt.Errorf("fetch from %s: %w", req.URL.Host, setting.RequestCause(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetchSize))
@@ -239,14 +240,6 @@ func (a *api) fetch(ctx context.Context, address string) ([]byte, error) {
 		err = fmt.Errorf("fetch from %s: status %s", req.URL.Host, resp.Status)
 	}
 	return body, err
-}
-
-// withoutURL returns an error without its address, which contains a token.
-func withoutURL(err error) error {
-	if inner := errors.Unwrap(err); inner != nil {
-		return inner
-	}
-	return err
 }
 
 // DecodeSample returns the alerts of a message to a hook, or the error with which the

@@ -2,13 +2,12 @@ package app
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
+
+	"tocsin/pkg/notify"
 )
 
 const (
@@ -40,23 +39,13 @@ func (h *heartbeat) send(ctx context.Context, now time.Time) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
 	defer cancel()
-	// The URL is a secret, and the errors of net/http quote it.
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url, nil)
-	if err != nil {
-		h.log.Warn("heartbeat failed: dispatch.heartbeat_url is not a URL")
-		return
-	}
-	resp, err := h.http.Do(r)
-	if err != nil {
-		if e := new(url.Error); errors.As(err, &e) {
-			err = e.Err
+	resp, err := notify.Get(ctx, h.http, h.url) // its errors do not contain the URL, which is a secret
+	if err == nil {
+		if e := resp.StatusError(); e != nil {
+			err = e
 		}
-		h.log.Warn("heartbeat failed", "host", r.URL.Host, "err", err)
-		return
 	}
-	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection is reused
-	if resp.StatusCode/100 != 2 {
-		h.log.Warn("heartbeat failed", "host", r.URL.Host, "status", resp.StatusCode)
+	if err != nil {
+		h.log.Warn("heartbeat failed: check dispatch.heartbeat_url", "err", err)
 	}
 }

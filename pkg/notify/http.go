@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,7 +43,7 @@ type Response struct {
 	// Body is the first 64 KiB of the body.
 	Body []byte
 
-	secrets []string
+	redactor redactor
 }
 
 // PostJSON posts a JSON body to address and returns the response, whatever its
@@ -79,14 +75,14 @@ func do(ctx context.Context, client *http.Client, method, doing, address string,
 		return nil, &Error{Class: Permanent, Message: "the url is not an http address: correct it in the configuration"}
 	}
 	maps.Copy(req.Header, header)
-	secrets := secretParts(req.URL)
+	redactor := newRedactor(req.URL)
 
 	failed := func(doing string, err error) error {
 		return &Error{
 			Class:     Retry,
 			Message:   doing + " " + req.URL.Host,
 			Ambiguous: connected.Load(),
-			Err:       redactError(err, secrets),
+			Err:       redactor.err(err),
 		}
 	}
 	resp, err := client.Do(req)
@@ -98,7 +94,7 @@ func do(ctx context.Context, client *http.Client, method, doing, address string,
 	if err != nil {
 		return nil, failed("read the response of", err)
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: content, secrets: secrets}, nil
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: content, redactor: redactor}, nil
 }
 
 // StatusError returns nil for a status of 200 to 299, and otherwise the error
@@ -149,7 +145,7 @@ func (r *Response) BodyExcerpt() string { return r.Sanitize(string(r.Body)) }
 // Sanitize returns a vendor's text as one short line without control characters
 // and without the secret parts of the requested address.
 func (r *Response) Sanitize(s string) string {
-	return render.CleanLine(redact(s, r.secrets), maxExcerpt)
+	return render.CleanLine(r.redactor.text(s), maxExcerpt)
 }
 
 // retryAfter parses the header Retry-After in its form of seconds.
@@ -163,57 +159,4 @@ func (r *Response) Wait(header string) time.Duration {
 		return 0
 	}
 	return min(time.Duration(min(seconds, 1<<20))*time.Second, maxRetryAfter)
-}
-
-// secretParts returns the parts of an address that may be credentials, the
-// longest first: the query, its values, the longer segments of the path, and the
-// user information.
-func secretParts(u *url.URL) []string {
-	var secrets []string
-	add := func(s string, minLength int) {
-		if len(s) >= minLength {
-			secrets = append(secrets, s)
-		}
-	}
-	add(u.RawQuery, 1)
-	for _, values := range u.Query() {
-		for _, v := range values {
-			add(v, 4)
-			add(url.QueryEscape(v), 4)
-		}
-	}
-	for segment := range strings.SplitSeq(u.Path, "/") {
-		add(segment, 16)
-	}
-	if u.User != nil {
-		password, _ := u.User.Password()
-		add(u.User.String(), 1)
-		add(password, 4)
-	}
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
-	return secrets
-}
-
-func redact(s string, secrets []string) string {
-	for _, secret := range secrets {
-		s = strings.ReplaceAll(s, secret, "<secret>")
-	}
-	return s
-}
-
-// redactError returns the cause of a failed request without the address, which
-// net/http adds to its errors.
-func redactError(err error, secrets []string) error {
-	for {
-		var u *url.Error
-		if !errors.As(err, &u) {
-			break
-		}
-		err = u.Err
-	}
-	text := err.Error()
-	if clean := render.CleanLine(redact(text, secrets), maxExcerpt); clean != text {
-		return errors.New(clean)
-	}
-	return err
 }

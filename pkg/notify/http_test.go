@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +126,12 @@ func TestPostJSONClassifiesNetworkErrors(t *testing.T) {
 		{name: "connection refused", client: &http.Client{}, address: "https://" + listener.Addr().String() + "/send?key=" + secretKey, contains: "connection refused"},
 		{name: "certificate of an unknown authority", handler: hang, contains: "certificate",
 			client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: x509.NewCertPool()}}}},
-		{name: "address in the transport's error", client: &http.Client{Transport: failingTransport{}}, address: "https://h/send?key=" + secretKey, contains: "cannot reach /send?<secret>"},
+		{name: "address in the transport's error", client: &http.Client{Transport: failingTransport{}}, address: "https://h/send?key=" + secretKey, contains: "cannot reach <secret>"},
+		{name: "errors of net/http within each other", client: &http.Client{Transport: nestingTransport{}}, address: "https://h/s3cr?k=a", contains: "no route"},
+		{name: "a redirect that cannot be parsed", handler: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "https://%zz"+r.URL.Path)
+			w.WriteHeader(http.StatusFound)
+		}, ambiguous: true, contains: "Location"},
 		{name: "host with a space", client: &http.Client{}, address: "https://x y/send?key=" + secretKey, class: Permanent, contains: "url"},
 		{name: "empty address", client: &http.Client{}, address: "", class: Permanent, contains: "url"},
 		{name: "bad escape in the address", client: &http.Client{}, address: "https://h/%zz" + secretKey, class: Permanent, contains: "url"},
@@ -149,6 +155,11 @@ func TestPostJSONClassifiesNetworkErrors(t *testing.T) {
 			defer cancel()
 			_, err := PostJSON(ctx, client, address, nil, []byte("{}"))
 			e := asError(t, err)
+			for _, secret := range []string{"s3cr", "k=a", "/send", secretKey} {
+				if strings.Contains(e.Error(), secret) {
+					t.Errorf("got error %v, want no %q in it", e, secret)
+				}
+			}
 			if e.Class != tt.class || e.Ambiguous != tt.ambiguous || !strings.Contains(e.Error(), tt.contains) {
 				t.Errorf("got class %q, ambiguous %v: %v; want %q, %v and %q", e.Class, e.Ambiguous, e, tt.class, tt.ambiguous, tt.contains)
 			}
@@ -164,6 +175,14 @@ type failingTransport struct{}
 
 func (failingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("cannot reach %s", r.URL.RequestURI())
+}
+
+// nestingTransport returns an error of net/http, which net/http wraps in another.
+type nestingTransport struct{}
+
+func (nestingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	inner := &url.Error{Op: "Get", URL: r.URL.String(), Err: errors.New("no route")}
+	return nil, fmt.Errorf("proxy: %w", &url.Error{Op: "Connect", URL: r.URL.String(), Err: inner})
 }
 
 func TestStatusError(t *testing.T) {
@@ -240,7 +259,31 @@ func TestSecretPartsOfTheAddressAreRedacted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := response.BodyExcerpt(), "/open-apis/bot/v2/hook/<secret> <secret> <secret> /open-apis/bot/v2/hook/<secret>?<secret>"; got != want {
+	if got, want := response.BodyExcerpt(), "<secret> <secret> <secret> <secret>"; got != want {
 		t.Errorf("got excerpt %q, want %q", got, want)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for _, tt := range []struct{ name, address, text, want string }{
+		{"a short part of the path", "https://h/hooks/ab12", "no hook ab12 in /hooks/ab12, see xab123", "no hook <secret> in <secret>, see xab123"},
+		{"a word as a part of the path", "https://h/hooks/opensesame/alerts", `{"error":"no such hook: opensesame"}`, `{"error":"no such hook: <secret>"}`},
+		{"common words of paths are shown", "https://h/cgi-bin/webhook/send?key=k", "invalid webhook url, cannot send", "invalid webhook url, cannot send"},
+		{"the end of the path", "https://h/hooks/ab12/x", "Not found: https://h/hooks/ab12/x", "Not found: https://h<secret>"},
+		{"an escaped path", "https://h/hooks/a%20b", "no /hooks/a%20b, no /hooks/a b", "no <secret>, no <secret>"},
+		{"a value of the query", "https://h/?token=tok1", "bad tok1, bad token=tok1", "bad <secret>, bad <secret>"},
+		{"a password", "https://u:pass@h/", "u:pass is wrong", "<secret> is wrong"},
+		{"a long part inside a word", "https://h/0123456789abcdef", "x0123456789abcdefx", "x<secret>x"},
+		{"no path", "https://h/", "a / b", "a / b"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			u, err := url.Parse(tt.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := newRedactor(u).text(tt.text); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }

@@ -43,6 +43,9 @@ type (
 // IsLoopback reports whether host, a name or an IP address, is this machine.
 func IsLoopback(host string) bool { return base.IsLoopback(host) }
 
+// RequestCause returns the cause of a request that failed, without its URL.
+func RequestCause(err error) error { return base.RequestCause(err) }
+
 // Pattern is a regular expression that is anchored on both sides, like Prometheus's
 // matchers. The zero value matches everything.
 type Pattern struct {

@@ -164,10 +164,7 @@ func (c *client) do(ctx context.Context, method, path string, header http.Header
 // transportError returns the error of a request without a response. The URL, which
 // contains the host's id, is left out.
 func transportError(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		err = outer.Err
-	}
+	err = base.RequestCause(err)
 	message := "the server does not respond"
 	if untrusted := new(tls.CertificateVerificationError); errors.As(err, &untrusted) {
 		message = "the server's certificate is not trusted: add its authority to the system's, or name its file in SSL_CERT_FILE"

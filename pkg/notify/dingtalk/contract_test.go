@@ -132,7 +132,7 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 			Fault: func(w http.ResponseWriter, r *http.Request, _ func()) {
 				server.Reject(-1, "bad "+r.URL.String()+" "+token+" "+r.URL.Query().Get("sign"))(w, r, nil)
 			},
-			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "bad /robot/send?<secret> <secret> <secret>"}},
+			Want: &notify.Error{Class: notify.Retry, Code: "-1", Message: "bad <secret> <secret> <secret>"}},
 	)
 }
 

@@ -86,7 +86,7 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		{500, "rollup_error", "", notify.Error{Class: notify.Retry, Ambiguous: true, Code: "HTTP 500", Message: "the server failed"}},
 		{503, "", "5", notify.Error{Class: notify.Retry, RetryAfter: 5 * time.Second, Code: "HTTP 503", Message: "the server failed"}},
 		{200, "no_service", "", notify.Error{Class: notify.Permanent, Code: "no_service", Message: "removed"}},
-		{200, "<html>" + name, "", notify.Error{Class: notify.Retry, Ambiguous: true, Message: `"<html>T00000000/B00000000/<secret>"`}},
+		{200, "<html>" + name, "", notify.Error{Class: notify.Retry, Ambiguous: true, Message: `"<html><secret>/<secret>/<secret>"`}},
 		{201, "ok", "", notify.Error{Class: notify.Retry, Ambiguous: true, Message: "proxy in between"}},
 	} {
 		cases = append(cases, errorCase{Name: strings.TrimSpace(fmt.Sprintf("status %d with %s", c.status, c.body)),

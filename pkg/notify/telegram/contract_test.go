@@ -118,7 +118,7 @@ func vendorErrors() []notifytest.ErrorCase[*Config] {
 		errorCase{Name: "an internal error", Fault: server.Reject(500, "Internal Server Error"), Want: &notify.Error{Class: notify.Retry, Code: "HTTP 500", Ambiguous: true}},
 		errorCase{Name: "an error with status 200", Fault: fault.Respond(200, "application/json", `{"ok":false}`), Want: &notify.Error{Class: notify.Retry, Code: "0", Message: "refuses the message"}},
 		errorCase{Name: "JSON without ok", Fault: fault.Respond(200, "application/json", `{"errcode":0}`), Want: &notify.Error{Class: notify.Retry, Ambiguous: true, Message: "no ok"}},
-		errorCase{Name: "the token in an error", Fault: server.Reject(401, "Unauthorized: "+token), Want: &notify.Error{Class: notify.Permanent, Code: "401"}, Contains: []string{"Unauthorized: <secret>"}},
+		errorCase{Name: "the token in an error", Fault: server.Reject(401, "Unauthorized: "+token), Want: &notify.Error{Class: notify.Permanent, Code: "401"}, Contains: []string{"Unauthorized: 123456:<secret>"}},
 
 		errorCase{Name: "a revoked token", Setup: setup(func(f *fakeAPI, _ *Config) { f.Revoke(token) }), Want: &notify.Error{Class: notify.Permanent, Code: "401"}},
 		errorCase{Name: "a malformed token", Setup: setup(func(_ *fakeAPI, c *Config) { c.BotToken = "bot:" }), Want: &notify.Error{Class: notify.Permanent, Code: "404"}},

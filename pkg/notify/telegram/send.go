@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"tocsin/pkg/notify"
@@ -42,12 +41,7 @@ func (b *bot) post(ctx context.Context, r request) (migrated int64, e *notify.Er
 	if err != nil {
 		return 0, notify.AsError(err)
 	}
-	migrated, e = checkResponse(response)
-	if e != nil {
-		// Errors hide the parts of the path, and the token is less than a part.
-		e.Message = strings.ReplaceAll(e.Message, b.token, "<secret>")
-	}
-	return migrated, e
+	return checkResponse(response)
 }
 
 // checkResponse returns nil when Telegram accepted the message: the status is 200 and

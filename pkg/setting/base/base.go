@@ -5,10 +5,12 @@
 package base
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -70,6 +72,18 @@ func (s Size) String() string {
 		}
 	}
 	return strconv.FormatInt(int64(s), 10) + "B"
+}
+
+// RequestCause returns the cause of a request that failed: the error inside those of
+// net/http, which contain the URL and with it credentials.
+func RequestCause(err error) error {
+	for {
+		var outer *url.Error
+		if !errors.As(err, &outer) {
+			return err
+		}
+		err = outer.Err
+	}
 }
 
 // IsLoopback reports whether host, a name or an IP address, is this machine.
