@@ -265,6 +265,23 @@ func TestLooksUpWhatCanMatch(t *testing.T) {
 	}
 }
 
+// TestReadsUntilASourceFires counts the items that a look-up reads when thousands of
+// alerts inhibit the target.
+func TestReadsUntilASourceFires(t *testing.T) {
+	e := newEnv(t, inhibit.Rule{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Lag"}})
+	for n := range 5000 {
+		e.ingest(firing(alert.Labels{"down": "yes", "instance": fmt.Sprint(n)}))
+	}
+	counting := &countingStore{Store: e.store}
+	e.store = counting
+	e.reopen(inhibit.Rule{SourceMatchers: []string{"down=yes"}, TargetMatchers: []string{"alertname=Lag"}})
+	counting.items = 0
+	e.expectInhibited(now, alert.Labels{"alertname": "Lag"}, true)
+	if most := 1000; counting.items > most {
+		t.Errorf("got %d items read, want at most %d", counting.items, most)
+	}
+}
+
 // countingStore counts the items that List returns.
 type countingStore struct {
 	store.Store
