@@ -23,6 +23,7 @@ type generator struct {
 	batches    bool // several alerts in a push
 	muting     bool // silences, inhibition, time intervals
 	unresolved bool // alerts have no end until they resolve
+	refusals   bool // receivers refuse notifications; alerts do not resolve
 }
 
 // generate returns the nth scenario of a seed.
@@ -33,10 +34,14 @@ type generator struct {
 //     the step that created it.
 //   - Scenarios with muted groups that are so long that an entry of Tocsin's
 //     notification log expires.
+//   - Refused notifications of alerts that resolve, or are muted, before one is
+//     accepted: see testdata/differ/ended_refused.txt.
 func generate(seed, n uint64) scenario {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, n)), states: alertStates{}}
 	g.begin = time.Date(2026, time.Month(1+g.IntN(12)), 1+g.IntN(28), g.IntN(24), g.IntN(60), 0, 0, time.UTC)
 	g.muting, g.unresolved = g.chance(75), g.chance(20)
+	g.refusals = !g.muting && g.chance(50)
+	g.unresolved = g.unresolved || g.refusals
 	for range 2 + g.IntN(7) {
 		g.pool = append(g.pool, g.labels())
 	}
@@ -295,6 +300,9 @@ func (g *generator) addSteps() {
 			break
 		}
 		switch {
+		case g.refusals && g.chance(15):
+			r := pick(g.Rand, g.config.Receivers...)
+			st.do = refuse{fmt.Sprintf("%s/%d", r.Name, g.IntN(max(1, len(r.Webhooks)))), g.seconds(5, 30, 100, 400, 1000)}
 		case !g.muting || g.chance(75):
 			st.do = g.push(st.at)
 		case len(g.silences) > 0 && g.chance(25):
@@ -323,7 +331,7 @@ func (g *generator) push(at time.Duration) push {
 	p := push{alerts: []alert.Labels{l}}
 	old := g.states[l.Fingerprint()]
 	switch {
-	case g.states.fires(l, now) && g.chance(40):
+	case !g.refusals && g.states.fires(l, now) && g.chance(40):
 		p.end = -g.seconds(0, 0, 1, 10, 100)
 		p.start = p.end
 		if g.chance(60) {

@@ -148,14 +148,14 @@ func copiesWord(n int) string {
 
 func (e expire) String() string { return "expire " + e.name }
 
-// refuse makes the next notification of a receiver's integration fail for good, as a
-// webhook that answers 404 does.
+// refuse makes the notifications of a receiver's integration fail for good until the
+// end, as a webhook that answers 404 does.
 type refuse struct {
-	receiver    string
-	integration int
+	integration string // receiver/index
+	end         time.Duration
 }
 
-func (r refuse) String() string { return fmt.Sprintf("refuse %s/%d", r.receiver, r.integration) }
+func (r refuse) String() string { return fmt.Sprintf("refuse %s end=%v", r.integration, r.end) }
 
 func (s scenario) String() string {
 	var b strings.Builder
@@ -266,9 +266,7 @@ func parseAction(text string) (action, error) {
 	case len(names) == 2 && names[0] == "expire":
 		return expire{names[1]}, nil
 	case len(names) == 2 && names[0] == "refuse":
-		name, number, _ := strings.Cut(names[1], "/")
-		i, err := strconv.Atoi(number)
-		return refuse{name, i}, err
+		return refuse{names[1], end}, nil
 	}
 	return nil, errors.New("not a push, silence, expire or refuse")
 }

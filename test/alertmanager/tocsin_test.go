@@ -72,7 +72,7 @@ func (s scenario) playTocsin(ctx context.Context, upstream bool) ([]string, erro
 			err := engine.Silences().Expire(ctx, now, ids[do.name])
 			tr.add(now, "expire %s: found %v", do.name, err == nil)
 		case refuse:
-			tr.refuse(do)
+			tr.refuse(now, do)
 		}
 	}
 	if err := tickUntil(s.begin.Add(s.length)); err != nil {

@@ -16,20 +16,27 @@ import (
 // each change of a silence, which begins with its time. It is safe for concurrent
 // use.
 type transcript struct {
-	begin   time.Time
-	mu      sync.Mutex
-	lines   []string
-	refused map[refuse]bool // integrations that refuse their next notification
+	begin    time.Time
+	mu       sync.Mutex
+	lines    []string
+	refusing map[string]time.Time // until when an integration refuses notifications
 }
 
-// refuse makes an integration refuse its next notification.
-func (tr *transcript) refuse(r refuse) {
+// refuse makes an integration refuse notifications from now on.
+func (tr *transcript) refuse(now time.Time, r refuse) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	if tr.refused == nil {
-		tr.refused = map[refuse]bool{}
+	if tr.refusing == nil {
+		tr.refusing = map[string]time.Time{}
 	}
-	tr.refused[r] = true
+	tr.refusing[r.integration] = now.Add(r.end)
+}
+
+// refuses reports whether the integration refuses the notification.
+func (tr *transcript) refuses(s sentNotification) bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return s.at.Before(tr.refusing[fmt.Sprintf("%s/%d", s.receiver, s.integration)])
 }
 
 var errRefused = errors.New("HTTP 404")
@@ -82,16 +89,6 @@ func (tr *transcript) record(s sentNotification) error {
 	tr.add(s.at, "%s/%d %s: %s %s %s\n\t%s", s.receiver, s.integration, s.group, s.reason,
 		formatLabels(s.groupLabels), formatLabels(s.routeLabels), strings.Join(alerts, "\n\t"))
 	return nil
-}
-
-// refuses reports whether the integration refuses the notification, and no more.
-func (tr *transcript) refuses(s sentNotification) bool {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	to := refuse{s.receiver, s.integration}
-	refused := tr.refused[to]
-	delete(tr.refused, to)
-	return refused
 }
 
 // since returns the seconds from the scenario's begin to t.

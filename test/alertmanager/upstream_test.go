@@ -93,7 +93,7 @@ func (s scenario) playInBubble() ([]string, error) {
 			err := am.silences.Expire(ctx, ids[do.name])
 			tr.add(now, "expire %s: found %v", do.name, err == nil)
 		case refuse:
-			tr.refuse(do)
+			tr.refuse(now, do)
 		}
 		synctest.Wait()
 	}
