@@ -113,6 +113,16 @@ func (c *Config) Validate(f *setting.Faults) {
 	}
 }
 
+// filters returns the filters of a cluster.
+func (c *Config) filters(cluster string) (groups, topics Filter) {
+	for i := range c.Clusters {
+		if c.Clusters[i].Name == cluster {
+			return c.Clusters[i].Groups, c.Clusters[i].Topics
+		}
+	}
+	return Filter{}, Filter{}
+}
+
 // Filter selects names: those that a pattern of Include matches and none of
 // Exclude. Without Include it selects all but Exclude.
 type Filter struct {

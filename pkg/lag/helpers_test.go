@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,7 +165,23 @@ type fakeReader struct {
 	oldestUnread map[string]time.Time
 	ageReason    string
 
+	unlisted []Group // what Verify returns of the missing groups and topics
+
 	queries []string // follow-up queries in order
+}
+
+func (f *fakeReader) Verify(_ context.Context, missing []Group) (found []Group) {
+	for _, m := range missing {
+		for _, g := range f.unlisted {
+			isMissing := func(t Topic) bool {
+				return slices.ContainsFunc(m.Topics, func(u Topic) bool { return u.Name == t.Name })
+			}
+			if g.Name == m.Name && (len(m.Topics) == 0 || slices.ContainsFunc(g.Topics, isMissing)) {
+				found = append(found, g)
+			}
+		}
+	}
+	return found
 }
 
 func (f *fakeReader) Read(context.Context) (*Snapshot, error) {

@@ -1,6 +1,7 @@
 package lag
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 		reader = p.Reader
 	}
 	e := p.Config.evaluator(p.Cluster, "")
+	if v, ok := reader.(Verifier); ok {
+		p.verifyMissing(ctx, v, &snap)
+	}
 	if p.Window != nil {
 		// The window needs the members of groups that had stalled before, and
 		// shows which groups have stalled now.
@@ -56,6 +60,71 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 	}
 	p.queryAges(ctx, e, reader, &snap, now)
 	return &snap, nil
+}
+
+// verifyMissing adds to a snapshot what it lacks since the last poll and is not known
+// to be gone: a list may leave out groups and topics that exist.
+func (p *Poller) verifyMissing(ctx context.Context, v Verifier, snap *Snapshot) {
+	missing := p.missing(snap)
+	if len(missing) == 0 {
+		return
+	}
+	groups := make(map[string]*Group, len(snap.Groups))
+	for i := range snap.Groups {
+		groups[snap.Groups[i].Name] = &snap.Groups[i]
+	}
+	var added []Group
+	for _, found := range v.Verify(ctx, missing) {
+		if g := groups[found.Name]; g != nil {
+			g.Topics = slices.Concat(g.Topics, found.Topics)
+			g.Complete, g.Err = g.Complete && found.Complete, cmp.Or(g.Err, found.Err)
+		} else {
+			added = append(added, found)
+		}
+	}
+	snap.Groups = slices.Concat(snap.Groups, added)
+}
+
+// missing returns the groups, without topics, and the topics of groups that the last
+// poll had or that have alerts, and that a complete snapshot lacks.
+func (p *Poller) missing(snap *Snapshot) []Group {
+	present := make(map[string]*Group, len(snap.Groups))
+	for i := range snap.Groups {
+		present[snap.Groups[i].Name] = &snap.Groups[i]
+	}
+	groupsComplete := snap.Complete && snap.Err == nil
+	groups, topics := p.Config.filters(p.Cluster)
+	missing := map[string]map[string]bool{} // topics by group, none of a group that is missing
+	add := func(group, topic string) {
+		g := present[group]
+		isTopic := func(t Topic) bool { return t.Name == topic }
+		switch {
+		case !groups.Match(group) || g == nil && !groupsComplete:
+			return
+		case g != nil && (topic == "" || !topics.Match(topic) || !g.Complete || g.Err != nil || slices.ContainsFunc(g.Topics, isTopic)):
+			return
+		case missing[group] == nil:
+			missing[group] = map[string]bool{}
+		}
+		if g != nil {
+			missing[group][topic] = true
+		}
+	}
+	p.State.eachTopic(add)
+	if p.Window != nil {
+		for group, topic := range p.Window.Topics() {
+			add(group, topic)
+		}
+	}
+	var out []Group
+	for _, name := range sortedKeys(missing) {
+		g := Group{Name: name}
+		for _, topic := range sortedKeys(missing[name]) {
+			g.Topics = append(g.Topics, Topic{Name: topic})
+		}
+		out = append(out, g)
+	}
+	return out
 }
 
 // needsWindow reports whether the rules need the window for more than the history of

@@ -32,6 +32,15 @@ type Describer interface {
 	Describe(ctx context.Context, groups []Group) error
 }
 
+// Verifier is a Reader whose lists may leave out what exists: a group whose
+// coordinator is away, and groups and topics that the user may no longer describe.
+type Verifier interface {
+	// Verify looks up groups, and topics of groups, that Read no longer returned. A
+	// Group without Topics is looked up as a whole, of one with Topics only these, by
+	// name. It returns what exists, and with an Err what is not known to be gone.
+	Verify(ctx context.Context, missing []Group) []Group
+}
+
 // AgeReader is a Reader that also reads the age of unread messages. Its arguments
 // are partitions that it returned a moment ago.
 type AgeReader interface {

@@ -198,6 +198,24 @@ func (s *ClusterState) topics(rule string) activeAlerts {
 	return nil
 }
 
+// eachTopic calls do for every group and topic in the state; topic is "" for a group
+// that could not be read.
+func (s *ClusterState) eachTopic(do func(group, topic string)) {
+	if s == nil {
+		return
+	}
+	for _, rule := range s.Rules {
+		for group, topics := range rule.Topics {
+			for topic := range topics {
+				do(group, topic)
+			}
+		}
+	}
+	for group := range s.GroupFailures {
+		do(group, "")
+	}
+}
+
 // empty reports whether the state need not be stored.
 func (s *ClusterState) empty() bool {
 	return len(s.Rules) == 0 && s.Failures == PollFailures{} && len(s.GroupFailures) == 0 && len(s.Unsubscribed) == 0

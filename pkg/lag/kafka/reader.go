@@ -30,7 +30,12 @@ type Reader struct {
 	isolation int8
 }
 
-var _ lag.Reader = (*Reader)(nil)
+var (
+	_ lag.Reader    = (*Reader)(nil)
+	_ lag.Describer = (*Reader)(nil)
+	_ lag.Verifier  = (*Reader)(nil)
+	_ lag.AgeReader = (*Reader)(nil)
+)
 
 // New returns a Reader of the cluster in c.Kafka, which must be validated. It
 // connects at the first Read. lookup reads an environment variable, as
@@ -71,23 +76,35 @@ func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	topics := r.selectTopics(list.groups)
+	groups, err := r.addOffsets(ctx, list.groups)
+	if err != nil {
+		return nil, err
+	}
+	snap := &lag.Snapshot{Complete: list.complete, Groups: groups}
+	if list.err != nil {
+		snap.Err = list.err
+	}
+	return snap, nil
+}
+
+// addOffsets returns groups with the start and end offsets of the partitions in which
+// they have committed.
+func (r *Reader) addOffsets(ctx context.Context, groups []*group) ([]lag.Group, *Error) {
+	topics := r.selectTopics(groups)
 	layouts := map[string]*layout{}
 	var ranges map[topicPartition]offsetRange
 	if len(topics) > 0 {
+		var err *Error
 		if layouts, err = r.layouts(ctx, topics); err != nil {
 			return nil, err
 		}
 		ranges = r.offsetRanges(ctx, layouts)
 	}
-	snap := &lag.Snapshot{Complete: list.complete, Groups: make([]lag.Group, len(list.groups))}
-	if list.err != nil {
-		snap.Err = list.err
+	out := make([]lag.Group, len(groups))
+	for i, g := range groups {
+		out[i] = r.groupResult(g, layouts, ranges)
 	}
-	for i, g := range list.groups {
-		snap.Groups[i] = r.groupResult(g, layouts, ranges)
-	}
-	return snap, nil
+	return out, nil
 }
 
 // groupList is the groups that were found.

@@ -2,6 +2,7 @@ package trend
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 )
@@ -95,6 +96,19 @@ func (w *Window) Add(now time.Time, groups []Group, complete, partitions bool) {
 	for name, g := range w.groups {
 		if len(g.topics) == 0 {
 			delete(w.groups, name)
+		}
+	}
+}
+
+// Topics iterates over the groups and topics in the window.
+func (w *Window) Topics() iter.Seq2[string, string] {
+	return func(yield func(group, topic string) bool) {
+		for name, g := range w.groups {
+			for topic := range g.topics {
+				if !yield(name, topic) {
+					return
+				}
+			}
 		}
 	}
 }

@@ -52,6 +52,7 @@ type Kafka struct {
 
 	topics        map[string]int32
 	mu            sync.Mutex
+	users         []User
 	nextPartition map[string]int32 // of the next message, by topic
 	requests      map[string]int   // by name
 }
@@ -86,6 +87,10 @@ func (c Config) Start(ctx context.Context) (*Kafka, error) {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	k.cluster.Control(k.countRequest)
+	if len(c.Users) > 0 {
+		k.users = slices.Clone(c.Users)
+		k.cluster.ControlKey(kmsg.OffsetFetch.Int16(), k.leaveOutDeniedTopics)
+	}
 	k.client, err = k.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	if err == nil {
 		err = k.client.Ping(ctx)
@@ -147,6 +152,82 @@ func allowDescribe(resource kmsg.ACLResourceType, name string) ACL {
 		Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
 		Operation: kmsg.ACLOperationDescribe, Allow: true,
 	}
+}
+
+// Revoke removes a permission of a user.
+func (k *Kafka) Revoke(ctx context.Context, user string, acl ACL) error {
+	k.mu.Lock()
+	for i, u := range k.users {
+		if u.Name == user {
+			k.users[i].ACLs = slices.DeleteFunc(slices.Clone(u.ACLs), func(a ACL) bool { return a == acl })
+		}
+	}
+	k.mu.Unlock()
+	filter := kmsg.NewDeleteACLsRequestFilter()
+	filter.ResourceType, filter.ResourceName, filter.ResourcePatternType = acl.Resource, &acl.Name, acl.Pattern
+	filter.Principal, filter.Operation, filter.PermissionType = kmsg.StringPtr("User:"+user), acl.Operation, kmsg.ACLPermissionTypeAllow
+	req := kmsg.NewPtrDeleteACLsRequest()
+	req.Filters = append(req.Filters, filter)
+	resp, err := req.RequestWith(ctx, k.client)
+	if err == nil && (len(resp.Results) != 1 || len(resp.Results[0].MatchingACLs) != 1) {
+		err = fmt.Errorf("the user has no such permission: %+v", resp.Results)
+	}
+	if err != nil {
+		return fmt.Errorf("revoke a permission of %s: %w", user, err)
+	}
+	return nil
+}
+
+// leaveOutDeniedTopics makes a request for all commits of a group one for those in
+// topics that a user may describe: brokers leave the others out of the response without
+// an error, the embedded cluster does not. Which user sends the request is not known.
+func (k *Kafka) leaveOutDeniedTopics(r kmsg.Request) (kmsg.Response, error, bool) {
+	req := r.(*kmsg.OffsetFetchRequest)
+	if req.Version < 8 {
+		if req.Topics == nil {
+			for topic, partitions := range k.describableCommits(req.Group) {
+				t := kmsg.NewOffsetFetchRequestTopic()
+				t.Topic, t.Partitions = topic, partitions
+				req.Topics = append(req.Topics, t)
+			}
+			req.Topics = append([]kmsg.OffsetFetchRequestTopic{}, req.Topics...) // nil is all topics
+		}
+		return nil, nil, false
+	}
+	for i := range req.Groups {
+		g := &req.Groups[i]
+		if g.Topics != nil {
+			continue
+		}
+		for topic, partitions := range k.describableCommits(g.Group) {
+			t := kmsg.NewOffsetFetchRequestGroupTopic()
+			t.Topic, t.Partitions = topic, partitions
+			g.Topics = append(g.Topics, t)
+		}
+		g.Topics = append([]kmsg.OffsetFetchRequestGroupTopic{}, g.Topics...)
+	}
+	return nil, nil, false
+}
+
+// describableCommits returns the partitions in which a group has committed, of topics
+// that a user may describe.
+func (k *Kafka) describableCommits(group string) map[string][]int32 {
+	commits := map[string][]int32{}
+	info := k.cluster.GroupInfo(group)
+	if info == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for topic, partitions := range info.Commits {
+		allows := func(a ACL) bool {
+			return a.Allow && a.Resource == kmsg.ACLResourceTypeTopic && a.Operation == kmsg.ACLOperationDescribe && (a.Name == "*" || a.Name == topic)
+		}
+		if slices.ContainsFunc(k.users, func(u User) bool { return slices.ContainsFunc(u.ACLs, allows) }) {
+			commits[topic] = slices.Sorted(maps.Keys(partitions))
+		}
+	}
+	return commits
 }
 
 // authOptions enables authentication for users and the admin user.
