@@ -1,0 +1,401 @@
+// Package kill kills the server under load, again and again, and counts what was lost
+// and what was notified twice.
+package kill
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tocsin/pkg/store/redis/redistest"
+)
+
+var (
+	kills = flag.Int("kills", 5, "how often the server is killed on each store")
+	seed  = flag.Uint64("seed", 1, "of the random numbers")
+)
+
+const senders = 4
+
+// binary is the built tool.
+var binary string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "kill")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "tocsin")
+		if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/tocsin").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+func TestKillBolt(t *testing.T) {
+	t.Parallel()
+	// A start releases the leases of the process before. There are some retries.
+	run(t, "bolt:"+filepath.Join(t.TempDir(), "tocsin.db"), 10*time.Second, func(int) {})
+}
+
+// TestKillRedis kills the Redis server too, at every fifth kill.
+func TestKillRedis(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	// Leases of a killed process expire after 25 s.
+	run(t, server.URL(), 30*time.Second, func(kill int) {
+		if kill%5 == 0 {
+			server.Kill()
+			server.Restart()
+		}
+	})
+}
+
+// run starts the server on a store, kills it under load for as often as the flag says,
+// and checks that every accepted alert was notified within a time after the last start,
+// and almost none twice. afterKill is called after each kill with its number, from 1.
+func run(t *testing.T, storeURL string, within time.Duration, afterKill func(kill int)) {
+	random := rand.New(rand.NewPCG(*seed, 0))
+	hook := newWebhook(t)
+	s := newServer(t, storeURL, hook.URL)
+	l := newLoad(s.url, hook)
+	s.start()
+	l.begin()
+	for kill := 1; kill <= *kills; kill++ {
+		l.waitFor(t, s, 10+random.IntN(100))
+		s.kill()
+		afterKill(kill)
+		s.start()
+		l.resume()
+	}
+	accepted := l.end()
+	missing := hook.wait(accepted, within)
+	t.Logf("%d kills, %d alerts accepted, %d of them resolved, %d notifications missing, %d twice",
+		*kills, len(accepted), countResolved(accepted), len(missing), hook.duplicates())
+	if len(missing) > 0 {
+		t.Errorf("%d notifications are missing %v after the last start, want none: %.300s\n%s", len(missing), within, missing, s.output())
+	}
+	// A process has one request to each channel under way. What it had not recorded when
+	// it was killed is sent again.
+	if got, limit := hook.duplicates(), *kills*len(channels); got > limit {
+		t.Errorf("%d notifications twice, want at most %d: one for each kill and channel", got, limit)
+	}
+}
+
+// server is a process that is killed and started again on the same port and store.
+type server struct {
+	t      *testing.T
+	url    string
+	args   []string
+	cmd    *exec.Cmd
+	errors bytes.Buffer // of its log, since the last start
+	read   chan struct{}
+}
+
+func newServer(t *testing.T, storeURL, hookURL string) *server {
+	t.Helper()
+	config := filepath.Join(t.TempDir(), "tocsin.yaml")
+	text := fmt.Sprintf("store: {url: %q}\n"+`
+route: {receiver: ops, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 24h}
+receivers:
+  - name: ops
+    webhook_configs:
+`, storeURL)
+	for _, channel := range channels {
+		text += fmt.Sprintf("      - {url: %q}\n", hookURL+channel)
+	}
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := net.JoinHostPort("127.0.0.1", redistest.FreePort(t))
+	s := &server{t: t, url: "http://" + address, args: []string{"serve", "--config.file=" + config, "--web.listen-address=" + address}}
+	t.Cleanup(s.kill)
+	return s
+}
+
+// start starts the process and waits until it listens.
+func (s *server) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(binary, s.args...)
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.errors.Reset()
+	lines := bufio.NewScanner(io.TeeReader(stderr, &s.errors))
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "Listening on") {
+			s.read = make(chan struct{})
+			go func() {
+				defer close(s.read)
+				for lines.Scan() {
+				}
+			}()
+			return
+		}
+	}
+	s.t.Fatalf("the server ended before it listened: %s", &s.errors)
+}
+
+// kill kills the process without a chance to clean up.
+func (s *server) kill() {
+	if s.cmd != nil {
+		_ = s.cmd.Process.Kill()
+		<-s.read
+		_ = s.cmd.Wait() // killed
+		s.cmd = nil
+	}
+}
+
+// output returns the end of the process's log, and kills it.
+func (s *server) output() string {
+	s.kill()
+	log := s.errors.String()
+	return log[max(len(log)-4000, 0):]
+}
+
+// load sends alerts as clients do: each is sent until it is accepted.
+type load struct {
+	url  string
+	hook *webhook
+	stop chan struct{}
+	done sync.WaitGroup
+	sent chan struct{} // one for each accepted request
+
+	mu       sync.Mutex
+	restart  chan struct{} // closed when the server has started again
+	next     int
+	accepted map[string]bool // by name: whether its end was accepted too
+}
+
+func newLoad(url string, hook *webhook) *load {
+	return &load{url: url, hook: hook, stop: make(chan struct{}), sent: make(chan struct{}, 1<<20), restart: make(chan struct{}), accepted: map[string]bool{}}
+}
+
+func (l *load) begin() {
+	for range senders {
+		l.done.Go(func() {
+			for !l.ended() {
+				l.mu.Lock()
+				n := l.next
+				l.next++
+				l.mu.Unlock()
+				if !l.send(fmt.Sprintf("alert-%06d", n), false) {
+					return
+				}
+				// An alert that ends before its group is flushed is never notified.
+				if name, ok := l.hook.takeNotified(); ok && n%2 == 1 && !l.send(name, true) {
+					return
+				}
+			}
+		})
+	}
+}
+
+func (l *load) ended() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// send sends an alert until it is accepted, and reports false if the load ended first.
+func (l *load) send(name string, resolved bool) bool {
+	a := map[string]any{"labels": map[string]string{"alertname": name}}
+	if resolved {
+		a["endsAt"] = time.Now().UTC().Format(time.RFC3339Nano)
+	}
+	body, _ := json.Marshal([]any{a})
+	for {
+		l.mu.Lock()
+		restarted := l.restart
+		l.mu.Unlock()
+		resp, err := http.Post(l.url+"/api/v2/alerts", "application/json", bytes.NewReader(body))
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				l.mu.Lock()
+				l.accepted[name] = resolved
+				l.mu.Unlock()
+				l.sent <- struct{}{}
+				return true
+			}
+		}
+		select {
+		case <-restarted:
+		case <-l.stop:
+			return false
+		}
+	}
+}
+
+// waitFor waits until more requests were accepted.
+func (l *load) waitFor(t *testing.T, s *server, requests int) {
+	t.Helper()
+	limit := time.After(time.Minute)
+	for n := range requests {
+		select {
+		case <-l.sent:
+		case <-limit:
+			t.Fatalf("%d requests were accepted within a minute, want %d\n%s", n, requests, s.output())
+		}
+	}
+}
+
+// resume lets the senders try again, after the server has started.
+func (l *load) resume() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.restart)
+	l.restart = make(chan struct{})
+}
+
+// end ends the load and returns the accepted alerts: whether their end was accepted.
+func (l *load) end() map[string]bool {
+	close(l.stop)
+	l.done.Wait()
+	return l.accepted
+}
+
+func countResolved(accepted map[string]bool) (n int) {
+	for _, resolved := range accepted {
+		if resolved {
+			n++
+		}
+	}
+	return n
+}
+
+// channels are the paths of the webhook's channels. The second one rejects every fiftieth
+// request.
+var channels = []string{"/steady", "/flaky"}
+
+// webhook counts the notifications that it accepted.
+type webhook struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed at the next notification
+	requests map[string]int
+	seen     map[string]int // by channel, name and status
+	notified []string       // names of alerts that the first channel has as firing
+}
+
+func newWebhook(t *testing.T) *webhook {
+	w := &webhook{changed: make(chan struct{}), requests: map[string]int{}, seen: map[string]int{}}
+	w.Server = httptest.NewServer(w)
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Alerts []struct {
+			Status string
+			Labels map[string]string
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest) // the sender was killed
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.requests[r.URL.Path]++
+	if r.URL.Path == "/flaky" && w.requests[r.URL.Path]%50 == 0 {
+		http.Error(rw, "try again", http.StatusServiceUnavailable)
+		return
+	}
+	for _, a := range body.Alerts {
+		k := key(r.URL.Path, a.Labels["alertname"], a.Status)
+		if w.seen[k]++; w.seen[k] == 1 && r.URL.Path == channels[0] && a.Status == "firing" {
+			w.notified = append(w.notified, a.Labels["alertname"])
+		}
+	}
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// takeNotified returns the name of an alert whose firing was notified, each once.
+func (w *webhook) takeNotified() (name string, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.notified) == 0 {
+		return "", false
+	}
+	name, w.notified = w.notified[0], w.notified[1:]
+	return name, true
+}
+
+func key(channel, name, status string) string { return channel + " " + name + " " + status }
+
+// missing returns the accepted alerts that were not notified, or whose end was not.
+func (w *webhook) missing(accepted map[string]bool) (missing []string, changed <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, channel := range channels {
+		for name, resolved := range accepted {
+			switch firing, end := key(channel, name, "firing"), key(channel, name, "resolved"); {
+			case resolved && w.seen[end] == 0:
+				missing = append(missing, end)
+			// What fired and ended while its channel failed is mentioned once.
+			case !resolved && w.seen[firing] == 0:
+				missing = append(missing, firing)
+			}
+		}
+	}
+	return missing, w.changed
+}
+
+// wait waits until every accepted alert was notified, or for a time, and returns what
+// was not.
+func (w *webhook) wait(accepted map[string]bool, limit time.Duration) []string {
+	timeout := time.After(limit)
+	for {
+		missing, changed := w.missing(accepted)
+		if len(missing) == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			return missing
+		}
+	}
+}
+
+// duplicates returns how many notifications were accepted again.
+func (w *webhook) duplicates() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, times := range w.seen {
+		n += times - 1
+	}
+	return n
+}
