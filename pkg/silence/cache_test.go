@@ -231,7 +231,7 @@ func TestStoredByEarlierVersion(t *testing.T) {
 	}
 }
 
-// TestCompilesOnce checks that a look costs no compilation, by what it allocates: a
+// TestCompilesOnce checks that a look costs no compilation, by what it allocates: the
 // expression takes 440,000 bytes to compile.
 func TestCompilesOnce(t *testing.T) {
 	ss := newSilences(memory.New())

@@ -111,10 +111,11 @@ type instance struct {
 	cloud   *localcloud.Cloud
 	hooks   *hooks
 	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	silence string // the id of the active silence
+	edit    *strings.Replacer // of the configuration
+	silence string            // the id of the active silence
 }
 
-func newInstance(t *testing.T, url string) *instance {
+func newInstance(t *testing.T, url string, edit *strings.Replacer) *instance {
 	t.Helper()
 	cloud, err := localcloud.Start(t.Context(), localcloud.Options{})
 	if err != nil {
@@ -127,7 +128,7 @@ func newInstance(t *testing.T, url string) *instance {
 	hooks := &hooks{}
 	server := httptest.NewServer(hooks)
 	t.Cleanup(server.Close)
-	in := &instance{url: url, cloud: cloud, hooks: hooks, dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	in := &instance{url: url, cloud: cloud, hooks: hooks, edit: edit, dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if addr == "hooks.example.com:80" {
 			return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 		}
@@ -143,7 +144,12 @@ func (in *instance) setLag(t *testing.T, n int64) {
 }
 
 func (in *instance) load() (*config.Config, error) {
-	c, _, err := config.Load(filepath.Join("testdata", "tocsin.yaml"), func(string) (string, bool) { return "", false })
+	path := filepath.Join("testdata", "tocsin.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := config.Parse(path, []byte(in.edit.Replace(string(text))), func(string) (string, bool) { return "", false })
 	return c, err
 }
 
