@@ -57,11 +57,20 @@ local function drop(key, was)
   redis.call('ZREM', expires, key)
 end
 
-local was = {}
+local was, changed = {}, {}
 for i = FIRST, #ARGV, FIELDS do
   local version, time = read(ARGV[i])
   if ARGV[i + 1] ~= '' and ARGV[i + 1] ~= version then return (i - FIRST) / FIELDS + 1 end
-  was[i] = time
+  was[i], changed[ARGV[i]] = time, true
+end
+
+-- Expired items go first: a Redis whose memory is full lets a script free some, and then
+-- write.
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', expires, '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])) do
+  if not changed[key] then
+    local _, time = read(key)
+    drop(key, time)
+  end
 end
 
 for i = FIRST, #ARGV, FIELDS do
@@ -70,11 +79,5 @@ for i = FIRST, #ARGV, FIELDS do
   if action == 'set' then set(key, was[i], item, time, expiry) end
   if action == 'delete' then drop(key, was[i]) end
   if action == 'keep' then move(key, was[i], time) end
-end
-
-local expired = redis.call('ZRANGEBYSCORE', expires, '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, key in ipairs(expired) do
-  local _, time = read(key)
-  drop(key, time)
 end
 return 0

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -80,6 +81,31 @@ func TestDeleteWhenMemoryFull(t *testing.T) {
 	mustCommit(t, s, set("a/1", "one"))
 	server.MustCommand("CONFIG SET maxmemory 1")
 	mustCommit(t, s, store.Change{Key: "a/1", Delete: true})
+}
+
+// TestExpiredWhenMemoryFull: a server whose memory is full of expired items takes commits
+// again.
+func TestExpiredWhenMemoryFull(t *testing.T) {
+	server := newServer(t, "--appendonly", "no", "--maxmemory", "8mb")
+	s := server.open()
+	for _, size := range []int{100_000, 1000, 1} {
+		var err error
+		for i := 0; err == nil; i++ {
+			err = s.Commit(t.Context(), noon, store.Change{Key: fmt.Sprintf("a/%d-%d", size, i), Value: make([]byte, size), Due: noon, Expires: noon.Add(time.Minute)})
+		}
+		if !strings.Contains(err.Error(), "raise maxmemory") {
+			t.Fatalf("got %v, want a full memory", err)
+		}
+	}
+	later := noon.Add(time.Hour)
+	for i := range 3 {
+		if err := s.Commit(t.Context(), later, store.Change{Key: fmt.Sprintf("b/%d", i), Value: []byte("x"), Due: later}); err != nil {
+			t.Errorf("commit %d: got %v, want no error", i, err)
+		}
+	}
+	if items, err := s.List(t.Context(), "b/", "", 9); err != nil || len(items) != 3 {
+		t.Errorf("got %d items, %v, want the three of later", len(items), err)
+	}
 }
 
 // TestKeyOfAnotherProgram: a Redis key of another type fails every commit as a whole.
