@@ -21,7 +21,7 @@ const (
 	readyTimeout = 3 * time.Second
 )
 
-// storeHealth is what the use of a store has shown about it. It is safe for concurrent use.
+// storeHealth records failures in the use of a store. It is safe for concurrent use.
 type storeHealth struct {
 	log             *slog.Logger
 	unreadableItems *metrics.Counter

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,12 +35,18 @@ type client struct {
 
 	mu     sync.Mutex
 	closed bool
-	pool   *redis.Pool
+	node   node
+}
+
+// node is a server, with its connections.
+type node struct {
+	*redis.Pool
+	host string // with the port
 }
 
 func newClient(at address, roots *x509.CertPool) *client {
 	l := &client{address: at, roots: roots}
-	l.pool = l.newPool(at.host)
+	l.node = l.newNode(at.host)
 	return l
 }
 
@@ -57,28 +64,38 @@ func (l *client) do(ctx context.Context, tries int, send func(redis.Conn) (any, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for moves := 0; ; {
-		conns, err := l.currentPool()
+	for moves, refused := 0, false; ; {
+		at, err := l.currentNode()
 		if err != nil {
 			return nil, err
 		}
-		reply, err := withConn(ctx, conns, send)
+		reply, err := withConn(ctx, at.Pool, send)
 		if err == nil {
 			return reply, nil
 		}
 		var errorReply redis.Error
 		if errors.As(err, &errorReply) {
-			to, moved := movedTo(errorReply)
-			if !moved || moves == maxRedirects {
+			to, moved := movedTo(errorReply, at.host)
+			switch {
+			case moved && moves < maxRedirects:
+				moves++
+				l.replaceNode(at, to)
+			case notPrimary(errorReply):
+				// After a failover the host of the URL leads to another server, for new
+				// connections. Nothing was written.
+				l.replaceNode(at, l.address.host)
+				if refused || ctx.Err() != nil {
+					return nil, explain(ctx, err)
+				}
+				refused = true
+			default:
 				return nil, explain(ctx, err)
 			}
-			moves++
-			l.replacePool(conns, to)
 			continue
 		}
 		// After a restart or a freeze the other connections are broken too, and the
 		// keys may have moved: start again from the node of the URL.
-		l.replacePool(conns, l.address.host)
+		l.replaceNode(at, l.address.host)
 		if tries--; tries == 0 || ctx.Err() != nil {
 			return nil, explain(ctx, err)
 		}
@@ -94,31 +111,51 @@ func withConn(ctx context.Context, conns *redis.Pool, send func(redis.Conn) (any
 	return send(c)
 }
 
-// movedTo returns the node of a redirection, such as "MOVED 3999 10.0.0.2:6379".
-func movedTo(err redis.Error) (host string, moved bool) {
+// movedTo returns the node of a redirection by the node at, such as "MOVED 3999
+// 10.0.0.2:6379". An IPv6 address has no brackets there. Without a host, or with "?" if the
+// node does not know it, it is that of the node which was asked (Redis cluster
+// specification, MOVED redirection).
+func movedTo(err redis.Error, at string) (host string, moved bool) {
 	words := strings.Fields(string(err))
 	if len(words) != 3 || words[0] != "MOVED" {
 		return "", false
 	}
-	return words[2], true
+	colon := strings.LastIndexByte(words[2], ':')
+	if colon < 0 {
+		return "", false
+	}
+	name, port := words[2][:colon], words[2][colon+1:]
+	if name == "" || name == "?" {
+		name, _, _ = net.SplitHostPort(at)
+	}
+	return net.JoinHostPort(strings.Trim(name, "[]"), port), true
 }
 
-func (l *client) currentPool() (*redis.Pool, error) {
+// notPrimary reports whether an error reply means that the server does not serve as the
+// primary, or not yet: it was one before a failover or a restart. Redis 6 puts its own text
+// before errors of commands in a script.
+func notPrimary(err redis.Error) bool {
+	return slices.ContainsFunc([]string{"READONLY ", "MASTERDOWN ", "LOADING "}, func(code string) bool {
+		return strings.HasPrefix(string(err), code) || strings.Contains(string(err), ": -"+code)
+	})
+}
+
+func (l *client) currentNode() (node, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, store.ErrClosed
+		return node{}, store.ErrClosed
 	}
-	return l.pool, nil
+	return l.node, nil
 }
 
-// replacePool replaces the pool by one of connections to host, unless another caller
-// has already replaced it. Calls in progress keep their connections.
-func (l *client) replacePool(old *redis.Pool, host string) {
+// replaceNode replaces a node by that at host, unless another caller has already replaced
+// it. Calls in progress keep their connections.
+func (l *client) replaceNode(old node, host string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pool == old && !l.closed {
-		l.pool = l.newPool(host)
+	if l.node == old && !l.closed {
+		l.node = l.newNode(host)
 		old.Close()
 	}
 }
@@ -127,11 +164,11 @@ func (l *client) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	return l.pool.Close()
+	return l.node.Close()
 }
 
-// newPool returns a pool for a node. It connects when it is used.
-func (l *client) newPool(host string) *redis.Pool {
+// newNode returns the node at host. It connects when it is used.
+func (l *client) newNode(host string) node {
 	dial := (&net.Dialer{Timeout: dialTimeout}).DialContext
 	if l.address.tls {
 		dial = (&tls.Dialer{
@@ -147,11 +184,11 @@ func (l *client) newPool(host string) *redis.Pool {
 		redis.DialReadTimeout(callTimeout),
 		redis.DialWriteTimeout(callTimeout),
 	}
-	return &redis.Pool{
+	return node{host: host, Pool: &redis.Pool{
 		MaxIdle: maxConnections, MaxActive: maxConnections, Wait: true,
 		IdleTimeout: idleTimeout,
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
 			return redis.DialContext(ctx, "tcp", host, options...)
 		},
-	}
+	}}
 }

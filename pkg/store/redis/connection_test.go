@@ -17,12 +17,15 @@ import (
 
 // proxy forwards connections of a store to its server and can drop replies.
 type proxy struct {
-	addr, to string
+	addr string
+	to   atomic.Value // the address that new connections lead to
 	// dropReplies is how many replies to drop, each with its connection.
 	dropReplies atomic.Int32
 	// holdReplies drops every reply and keeps the connections.
 	holdReplies atomic.Bool
-	wg          sync.WaitGroup
+	// replace is sent instead of the next reply; empty sends the reply.
+	replace atomic.Value
+	wg      sync.WaitGroup
 }
 
 // newProxy starts a proxy from a port to an address.
@@ -32,7 +35,9 @@ func newProxy(t *testing.T, port, to string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{addr: listener.Addr().String(), to: to}
+	p := &proxy{addr: listener.Addr().String()}
+	p.to.Store(to)
+	p.replace.Store("")
 	p.wg.Go(func() {
 		for {
 			client, err := listener.Accept()
@@ -52,7 +57,7 @@ func newProxy(t *testing.T, port, to string) *proxy {
 // forward forwards one connection until either end closes it.
 func (p *proxy) forward(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", p.to)
+	server, err := net.Dial("tcp", p.to.Load().(string))
 	if err != nil {
 		return
 	}
@@ -70,7 +75,11 @@ func (p *proxy) forward(client net.Conn) {
 		if p.holdReplies.Load() {
 			continue
 		}
-		if _, err := client.Write(reply[:n]); err != nil {
+		sent := reply[:n]
+		if other := p.replace.Swap("").(string); other != "" {
+			sent = []byte(other)
+		}
+		if _, err := client.Write(sent); err != nil {
 			return
 		}
 	}
@@ -164,6 +173,64 @@ func TestServerDown(t *testing.T) {
 	for _, want := range []string{server.URL() + "/0: open: ", "connection refused", "check that Redis is running"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %q, want %q in it", err, want)
+		}
+	}
+}
+
+// TestFailover has a name that leads new connections to another server after a failover,
+// while those to the former primary stay.
+func TestFailover(t *testing.T) {
+	replica := func(t *testing.T, s *server) {
+		s.MustCommand("CONFIG SET replica-serve-stale-data no")
+		s.MustCommand("REPLICAOF 127.0.0.1 1") // nobody is there
+	}
+	for name, test := range map[string]struct {
+		demote func(t *testing.T, s *server)
+		calls  []string
+	}{
+		"READONLY":   {func(_ *testing.T, s *server) { s.MustCommand("REPLICAOF 127.0.0.1 1") }, []string{"Commit"}},
+		"MASTERDOWN": {replica, []string{"Get", "List", "Due", "NextDue", "Commit"}},
+	} {
+		for _, call := range test.calls {
+			t.Run(call+" after "+name, func(t *testing.T) {
+				t.Parallel()
+				former, next := newServer(t), newServer(t)
+				p := newProxy(t, "0", former.Addr)
+				s, err := Open(t.Context(), "redis://"+p.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				mustCommit(t, s, set("a/1", "x"))
+				test.demote(t, former)
+				if err := storeCalls(s)[call](t.Context()); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "let the url name the primary") {
+					t.Errorf("before the name follows: got %v, want ErrUnavailable with advice", err)
+				}
+				_, _ = s.Get(t.Context(), "a/1") // leaves a connection to the former primary
+				p.to.Store(next.Addr)
+				for range 2 {
+					if err := storeCalls(s)[call](t.Context()); err != nil {
+						t.Fatalf("after the name follows: got %v, want no error", err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestLoading has a server that loads its data when the connection is made, and does not
+// any more when the next one is.
+func TestLoading(t *testing.T) {
+	p := newProxy(t, "0", newServer(t).Addr)
+	s, err := Open(t.Context(), "redis://"+p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for name, call := range storeCalls(s) {
+		p.replace.Store("-LOADING Redis is loading the dataset in memory\r\n")
+		if err := call(t.Context()); err != nil {
+			t.Errorf("%s: got %v, want no error", name, err)
 		}
 	}
 }

@@ -186,3 +186,20 @@ func TestExplain(t *testing.T) {
 		})
 	}
 }
+
+func TestNotPrimary(t *testing.T) {
+	for text, want := range map[string]bool{
+		"READONLY You can't write against a read only replica.":                                                               true,
+		"ERR Error running script (call to f_5c7d): @user_script:38: -READONLY You can't write against a read only replica. ": true, // Redis 6
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":                                    true,
+		"LOADING Redis is loading the dataset in memory":                                                                      true,
+		"OOM command not allowed when used memory > 'maxmemory'.":                                                             false,
+		"NOREPLICAS Not enough good replicas to write.":                                                                       false,
+	} {
+		t.Run(text, func(t *testing.T) {
+			if got := notPrimary(redis.Error(text)); got != want {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
