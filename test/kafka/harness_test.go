@@ -72,6 +72,8 @@ type scenario struct {
 	cluster *broker.Cluster
 	client  *kgo.Client
 	admin   *kadm.Client
+	// protocol are the options of consumers that join a group.
+	protocol []kgo.Opt
 	// now is Tocsin's time. It begins an hour ago, so that messages at that time are
 	// not in the future of the brokers.
 	now time.Time
@@ -188,19 +190,40 @@ type consumer struct {
 }
 
 // join joins a group that consumes topics from their beginning, and waits until it is
-// stable. A group is classic unless opts say otherwise.
+// stable.
 func (s *scenario) join(group string, topics []string, opts ...kgo.Opt) *consumer {
 	s.Helper()
-	c := &consumer{scenario: s, group: group, client: s.newClient(append([]kgo.Opt{
+	c := &consumer{scenario: s, group: group, client: s.newClient(slices.Concat([]kgo.Opt{
 		kgo.ConsumerGroup(group), kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(), kgo.HeartbeatInterval(200 * time.Millisecond), kgo.FetchMaxWait(200 * time.Millisecond),
-	}, opts...)...)}
+	}, s.protocol, opts)...)}
 	s.waitForState(group, "Stable")
 	return c
 }
 
 // kip848 makes a consumer use the protocol of KIP-848.
 func kip848() kgo.Opt { return kgo.ServerSideBalancer() }
+
+// forEachProtocol runs a scenario with each release and protocol of consumer groups:
+// Tocsin must report the same of all.
+func forEachProtocol(t *testing.T, run func(*scenario)) {
+	for _, tt := range []struct {
+		name     string
+		cluster  *sharedCluster
+		protocol []kgo.Opt
+	}{
+		{"classic group of Kafka 4", kafka4, nil},
+		{"KIP-848 group of Kafka 4", kafka4, []kgo.Opt{kip848()}},
+		{"classic group of Kafka 3", kafka3, nil},
+		{"classic group of Kafka 2", kafka2, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := on(t, tt.cluster)
+			s.protocol = tt.protocol
+			run(s)
+		})
+	}
+}
 
 // waitForState waits until a group has a state, by Kafka's name.
 func (s *scenario) waitForState(group, state string) {
@@ -334,6 +357,20 @@ func (m *monitor) wantRow(group, topic string, lag int64, status trend.State) {
 	}
 }
 
+// wantDelay checks the delay of a topic, to a second or a hundredth. It is a lower bound.
+func (m *monitor) wantDelay(group, topic string, want time.Duration) {
+	m.Helper()
+	row := m.row(group, topic)
+	if row.Delay == nil {
+		m.Errorf("group %s, topic %s: got no delay, want %v", group, topic, want)
+		return
+	}
+	got := time.Duration(*row.Delay) * time.Second
+	if tolerance := max(want/100, 2*time.Second); got < want-tolerance || got > want+tolerance {
+		m.Errorf("group %s, topic %s: got delay %v, want %v", group, topic, got, want)
+	}
+}
+
 // wantAlerts checks which alerts fire. Each is a name, and the value of the status
 // annotation where there is one.
 func (m *monitor) wantAlerts(want ...string) {
@@ -348,6 +385,16 @@ func (m *monitor) wantAlerts(want ...string) {
 	}
 }
 
+// wantStarted checks when the firing alerts started, before or after Tocsin's time.
+func (m *monitor) wantStarted(want time.Duration) {
+	m.Helper()
+	for _, a := range m.firing {
+		if got := a.StartsAt.Sub(m.now); got != want {
+			m.Errorf("alert %s: got a start at %v, want %v", a.Name(), got, want)
+		}
+	}
+}
+
 func summaries(alerts []*alert.Alert) []string {
 	var out []string
 	for _, a := range alerts {
@@ -358,6 +405,6 @@ func summaries(alerts []*alert.Alert) []string {
 
 // Alerts of the default rules.
 const (
-	stalled = alert.ConsumerStalledAlert + " " + string(alert.StatusStalled)
-	stopped = alert.ConsumerStoppedAlert + " " + string(alert.StatusStopped)
+	stalled = alert.ConsumerStuckAlert + " " + string(alert.StatusStalled)
+	stopped = alert.ConsumerStuckAlert + " " + string(alert.StatusStopped)
 )
