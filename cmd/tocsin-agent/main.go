@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tocsin/pkg/host/agent"
+	"tocsin/pkg/terminal"
 )
 
 // version is set by scripts/build.
@@ -37,6 +38,7 @@ func usagef(format string, args ...any) error {
 // run runs the command that args name and returns the exit status: 0 done, 1
 // failed, 2 wrong usage. An error is printed to stderr on one line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, lookup func(string) (string, bool)) int {
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	root := agent.NewCommand(agent.CommandConfig{
 		Path: "tocsin-agent", Version: version, Stdout: stdout, Stderr: stderr, Lookup: lookup, Usagef: usagef,
 	})

@@ -11,6 +11,7 @@ import (
 	"tocsin/pkg/alert"
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
+	"tocsin/pkg/terminal"
 )
 
 func newCheckConfigCommand(t *tool) *cobra.Command {
@@ -71,7 +72,7 @@ func (t *tool) checkSample(ctx context.Context, cfg *config.Config, hook, file s
 		if a.ResolvedAt(now) {
 			state = "resolved"
 		}
-		fmt.Fprintf(t.stdout, "%s %s → %s\n", state, a.Name(), strings.Join(a.Receivers, ", "))
+		fmt.Fprintf(t.stdout, "%s %s → %s\n", state, terminal.Line(a.Name()), strings.Join(a.Receivers, ", "))
 		t.printLabels("label", a.Labels)
 		t.printLabels("annotation", a.Annotations)
 		fmt.Fprintf(t.stdout, "  starts %s\n", a.StartsAt.In(cfg.Global.Location()).Format(time.RFC3339))
@@ -85,6 +86,6 @@ func (t *tool) checkSample(ctx context.Context, cfg *config.Config, hook, file s
 // printLabels prints names and values in order, each on a line.
 func (t *tool) printLabels(kind string, labels alert.Labels) {
 	for _, name := range labels.Names() {
-		fmt.Fprintf(t.stdout, "  %s %s = %q\n", kind, name, labels[name])
+		fmt.Fprintf(t.stdout, "  %s %s = %q\n", kind, terminal.Line(name), labels[name])
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"tocsin/pkg/lag"
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/setting"
+	"tocsin/pkg/terminal"
 )
 
 // lagFlags are the flags of lag.
@@ -146,7 +147,7 @@ func (p *lagPrinter) poll(ctx context.Context, view *app.LagView) error {
 	}
 	if p.watch {
 		if p.pretty {
-			fmt.Fprint(p.stdout, "\x1b[H\x1b[2J") // clears the screen
+			fmt.Fprint(terminal.Raw(p.stdout), "\x1b[H\x1b[2J") // clears the screen
 		}
 		fmt.Fprintf(p.stdout, "%s, every %s\n\n", now.In(p.zone).Format(time.DateTime), p.every)
 	}
@@ -182,12 +183,12 @@ func (p *lagPrinter) showProgress(since time.Time) (done func()) {
 			select {
 			case <-stop:
 				if shown {
-					fmt.Fprint(p.stderr, "\r\x1b[K")
+					fmt.Fprint(terminal.Raw(p.stderr), "\r\x1b[K")
 				}
 				return
 			case now := <-tick.C:
 				shown = true
-				fmt.Fprintf(p.stderr, "\rreading, %s …", now.Sub(since).Round(time.Second))
+				fmt.Fprintf(terminal.Raw(p.stderr), "\rreading, %s …", now.Sub(since).Round(time.Second))
 			}
 		}
 	}()
@@ -199,7 +200,7 @@ const chartWidth, chartHeight = 100, 12
 // lagChart draws the history of a topic's lag.
 func lagChart(l lag.TableRow, w *trend.Window, zone *time.Location) string {
 	h := w.History(l.Group, l.Topic)
-	s := chart.Series{Title: l.Group + " / " + l.Topic, Last: h.Last, Step: h.Step, Threshold: math.NaN(), Zone: zone}
+	s := chart.Series{Title: terminal.Line(l.Group + " / " + l.Topic), Last: h.Last, Step: h.Step, Threshold: math.NaN(), Zone: zone}
 	for _, v := range h.Values {
 		if v < 0 {
 			s.Values = append(s.Values, math.NaN())

@@ -14,6 +14,7 @@ import (
 	"tocsin/pkg/lag"
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/setting"
+	"tocsin/pkg/terminal"
 )
 
 // printLag prints a table with a line for each topic of a group. A pretty one has
@@ -39,18 +40,37 @@ func printLag(w io.Writer, lines []lag.TableRow, pretty bool) {
 	printTable(w, t)
 }
 
+// cells is a table whose cells are escaped.
+type cells struct{ table.Writer }
+
+// painted is a cell that is escaped already and has a colour.
+type painted string
+
+func paint(c text.Color, s string) painted { return painted(c.Sprint(terminal.Line(s))) }
+
+// AppendRow adds a row to the table.
+func (c cells) AppendRow(row table.Row, configs ...table.RowConfig) {
+	for i, cell := range row {
+		if text, ok := cell.(string); ok {
+			row[i] = terminal.Line(text)
+		}
+	}
+	c.Writer.AppendRow(row, configs...)
+}
+
 // newTable returns a table without lines or padding, which other programs can read.
-func newTable(columns ...any) table.Writer {
+func newTable(columns ...any) cells {
 	t := table.NewWriter()
 	t.AppendHeader(columns)
 	t.SetStyle(table.StyleDefault)
 	t.Style().Options = table.Options{}
 	t.Style().Box.PaddingLeft = ""
 	t.Style().Box.PaddingRight = "  "
-	return t
+	return cells{t}
 }
 
-func printTable(w io.Writer, t table.Writer) {
+func printTable(w io.Writer, t cells) {
+	w = terminal.Raw(w)
 	for line := range strings.Lines(t.Render() + "\n") {
 		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 	}
@@ -88,7 +108,7 @@ func formatRate(r *float64) string {
 
 // consumerCell returns the status of the group on the topic, and how many messages it
 // lost.
-func consumerCell(l lag.TableRow, pretty bool) string {
+func consumerCell(l lag.TableRow, pretty bool) any {
 	s := string(l.Status)
 	if l.Unsubscribed {
 		s = "unsubscribed"
@@ -101,16 +121,16 @@ func consumerCell(l lag.TableRow, pretty bool) string {
 	}
 	switch {
 	case l.Status == trend.Stopped, l.Status == trend.Stalled, l.Lost > 0:
-		return text.FgRed.Sprint(s)
+		return paint(text.FgRed, s)
 	case l.Status == trend.Rewind, l.Status == trend.Growing:
-		return text.FgYellow.Sprint(s)
+		return paint(text.FgYellow, s)
 	default:
 		return s
 	}
 }
 
 // stateCell returns the state of the rules, and the rule that is pending or firing.
-func stateCell(l lag.TableRow, pretty bool) string {
+func stateCell(l lag.TableRow, pretty bool) any {
 	s := string(l.AlertState)
 	if l.AlertState == lag.StateFiring || l.AlertState == lag.StatePending {
 		s += " " + l.Rule
@@ -120,9 +140,9 @@ func stateCell(l lag.TableRow, pretty bool) string {
 	}
 	switch l.AlertState {
 	case lag.StateFiring:
-		return text.FgRed.Sprint(s)
+		return paint(text.FgRed, s)
 	case lag.StatePending, lag.StateUnknown:
-		return text.FgYellow.Sprint(s)
+		return paint(text.FgYellow, s)
 	default:
 		return s
 	}

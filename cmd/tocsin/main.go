@@ -18,6 +18,7 @@ import (
 
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
+	"tocsin/pkg/terminal"
 )
 
 func main() {
@@ -29,6 +30,7 @@ func main() {
 // run executes the command that args name and returns the exit status: 0 done,
 // 1 failed, 2 wrong usage. An error is printed to stderr on one line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, lookup config.Lookup) int {
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	root := newRootCommand(&tool{stdout: stdout, stderr: stderr, lookup: lookup})
 	root.SetArgs(args)
 	root.SetOut(stdout)

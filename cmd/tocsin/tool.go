@@ -13,6 +13,7 @@ import (
 
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
+	"tocsin/pkg/terminal"
 )
 
 // commandTimeout bounds a command that a person waits for.
@@ -20,7 +21,7 @@ const commandTimeout = time.Minute
 
 // tool holds the surroundings that every command works in.
 type tool struct {
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer     // each is a terminal.Writer
 	lookup         config.Lookup // reads the environment
 }
 
@@ -142,8 +143,8 @@ func readFile(name string) ([]byte, error) {
 }
 
 // isTerminal reports whether w is a terminal that may be coloured.
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
+func isTerminal(w io.Writer) bool {
+	f, ok := terminal.Raw(w).(*os.File)
 	if !ok {
 		return false
 	}

@@ -44,8 +44,8 @@ var floors = []floor{
 	}},
 	{"programs", []room{
 		{name: "functions/*", imports: "app faas"},
-		{name: "cmd/tocsin", imports: "app config lag lag/trend chart alert humanize setting host/agent localcloud localcloud/*"},
-		{name: "cmd/tocsin-agent", imports: "host/agent"},
+		{name: "cmd/tocsin", imports: "app config lag lag/trend chart alert humanize setting terminal host/agent localcloud localcloud/*"},
+		{name: "cmd/tocsin-agent", imports: "host/agent terminal"},
 	}},
 	{"app: builds the parts from a configuration", []room{
 		{name: "app", imports: "config api lag/kafka lag/ckafka lag lag/trend host dispatch outbox intake notify render store store/backend store/memory store/keyspace tencent metrics faas alert"},
@@ -116,6 +116,7 @@ var floors = []floor{
 		{name: "setting/base"},
 		{name: "humanize"},
 		{name: "metrics"},
+		{name: "terminal"},
 		{name: "faas"},
 	}},
 	{"keys", []room{
