@@ -198,11 +198,11 @@ func (f *fakeReader) Read(context.Context) (*Snapshot, error) {
 	return snap, nil
 }
 
-func (f *fakeReader) Describe(_ context.Context, groups []Group) error {
+func (f *fakeReader) Describe(_ context.Context, groups []Group) {
 	for i := range groups {
 		g := &groups[i]
 		f.queries = append(f.queries, "describe "+g.Name)
-		if f.describeErr != nil {
+		if g.PartialErr = f.describeErr; g.PartialErr != nil {
 			continue
 		}
 		g.State = "Stable"
@@ -218,7 +218,6 @@ func (f *fakeReader) Describe(_ context.Context, groups []Group) error {
 			}
 		}
 	}
-	return f.describeErr
 }
 
 func (f *fakeReader) CountOlder(_ context.Context, now time.Time, partitions []GroupPartition, thresholds []time.Duration) [][]OlderCount {

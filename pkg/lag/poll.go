@@ -159,28 +159,24 @@ func (p *Poller) describeStalled(ctx context.Context, e *Evaluator, d Describer,
 	for n, i := range indexes {
 		groups[n] = snap.Groups[i]
 	}
-	err := d.Describe(ctx, groups)
+	d.Describe(ctx, groups)
 	for n, i := range indexes {
 		g := &groups[n]
-		if g.State == "" {
-			p.setUndescribed(g, err)
+		if g.PartialErr != nil {
+			p.setUndescribed(g)
 		}
 		snap.Groups[i] = *g
 	}
 }
 
-// setUndescribed completes a group that Describe left unchanged. Without an error
-// the group is unknown to the cluster; with one, its last known subscriptions stay.
-func (p *Poller) setUndescribed(g *Group, err error) {
-	if err == nil {
-		g.State = "Dead"
-		return
-	}
+// setUndescribed completes a group that could not be described: its last known
+// subscriptions stay.
+func (p *Poller) setUndescribed(g *Group) {
 	for t := range g.Topics {
 		topic := &g.Topics[t]
 		topic.Unsubscribed = slices.Contains(p.unsubscribed(g.Name), topic.Name)
 	}
-	g.PartialErr = &partialError{err, func(m *messages, cause string) string { return fmt.Sprintf(m.undescribed, cause) }}
+	g.PartialErr = &partialError{g.PartialErr, func(m *messages, cause string) string { return fmt.Sprintf(m.undescribed, cause) }}
 }
 
 // unsubscribed returns the topics from which a group had unsubscribed at the last

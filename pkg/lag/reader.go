@@ -27,9 +27,9 @@ type Reader interface {
 // Describer is a Reader that also reads the members of groups.
 type Describer interface {
 	// Describe sets the State and Members of groups that Read returned, and
-	// Unsubscribed of their topics. A group that cannot be described is left
-	// unchanged. The error is one of those that occurred.
-	Describe(ctx context.Context, groups []Group) error
+	// Unsubscribed of their topics; the State of one that the cluster does not know is
+	// "Dead". One that cannot be described gets the cause as its PartialErr.
+	Describe(ctx context.Context, groups []Group)
 }
 
 // Verifier is a Reader whose lists may leave out what exists: a group whose
@@ -84,7 +84,10 @@ const (
 
 // Group is one consumer group.
 type Group struct {
-	Name   string
+	Name string
+	// Type is Kafka's type of the group, such as "classic" or "consumer"; "" if the
+	// Reader does not know it.
+	Type   string
 	Topics []Topic
 	// Complete reports that the list of topics is complete: the group has no
 	// commits in a topic that is not in it.

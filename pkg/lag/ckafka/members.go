@@ -16,17 +16,20 @@ const groupsPerDescribe = 20
 
 // Describe implements lag.Describer. It makes one request for every 20 groups,
 // which needs the permission ckafka:DescribeGroupInfo.
-func (r *Reader) Describe(ctx context.Context, groups []lag.Group) error {
+func (r *Reader) Describe(ctx context.Context, groups []lag.Group) {
 	var reads errgroup.Group
 	reads.SetLimit(concurrency)
 	for page := range slices.Chunk(groups, groupsPerDescribe) {
-		reads.Go(func() error { return r.describePage(ctx, page) })
+		reads.Go(func() error {
+			r.describePage(ctx, page)
+			return nil
+		})
 	}
-	return reads.Wait()
+	reads.Wait()
 }
 
 // describePage describes groups with one request.
-func (r *Reader) describePage(ctx context.Context, groups []lag.Group) error {
+func (r *Reader) describePage(ctx context.Context, groups []lag.Group) {
 	byName := make(map[string]*lag.Group, len(groups))
 	names := make([]string, len(groups))
 	for i := range groups {
@@ -34,20 +37,24 @@ func (r *Reader) describePage(ctx context.Context, groups []lag.Group) error {
 		byName[names[i]] = &groups[i]
 	}
 	response, err := call[infoResponse](ctx, r, describeGroupInfo, params{GroupList: names})
+	for i := range groups {
+		if groups[i].PartialErr = err; err == nil {
+			groups[i].State = "Dead" // unless it is in the response
+		}
+	}
 	if err != nil {
-		return err
+		return
 	}
 	for _, info := range response.Result {
 		g := byName[info.Group]
 		switch code := info.ErrorCode; {
 		case g == nil:
 		case code != "0" && code != "":
-			err = fmt.Errorf("group %s: error %s", g.Name, code)
+			g.State, g.PartialErr = "", fmt.Errorf("group %s: error %s", g.Name, code)
 		default:
 			info.apply(g)
 		}
 	}
-	return err
 }
 
 // apply adds the state and members to a group. The API does not report what

@@ -43,8 +43,11 @@ func TestDescribe(t *testing.T) {
 	for _, name := range []string{"stable", "empty", "rebalancing", "gone"} {
 		groups = append(groups, lag.Group{Name: name, Topics: []lag.Topic{{Name: "topic-000"}, {Name: "topic-001"}}})
 	}
-	if err := newTLSReader(t, cloud, tencent.Credential{}, newCluster()).Describe(t.Context(), groups); err != nil {
-		t.Fatal(err)
+	newTLSReader(t, cloud, tencent.Credential{}, newCluster()).Describe(t.Context(), groups)
+	for _, g := range groups {
+		if g.PartialErr != nil {
+			t.Fatalf("describe %s: %v", g.Name, g.PartialErr)
+		}
 	}
 	wantMember := func(partitions map[string][]int32) []lag.Member {
 		return []lag.Member{{ClientID: "a", Host: "/10.0.0.7", Partitions: partitions}}
@@ -76,8 +79,11 @@ func TestDescribeReadsPagesOfTwenty(t *testing.T) {
 	for i := range 41 {
 		groups = append(groups, lag.Group{Name: fmt.Sprintf("group-%02d", i)})
 	}
-	if err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups); err != nil {
-		t.Fatal(err)
+	newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	for _, g := range groups {
+		if g.PartialErr != nil {
+			t.Fatalf("describe %s: %v", g.Name, g.PartialErr)
+		}
 	}
 	for _, g := range groups {
 		if g.State != "Empty" {
@@ -94,7 +100,8 @@ func TestDescribeErrorOfOneGroup(t *testing.T) {
 	cloud.Inject(tencentcloud.Fault{Action: "DescribeGroupInfo", Do: fault.Respond(200, "application/json",
 		`{"Response":{"RequestId":"1","Result":[{"Group":"group-00","State":"Stable","ErrorCode":"15","Members":[]},{"Group":"other","State":"Stable"},null,{"Group":"group-01","State":"Empty"}]}}`)})
 	groups := []lag.Group{{Name: "group-00"}, {Name: "group-01"}}
-	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	err := groups[0].PartialErr
 	if want := "group group-00: error 15"; err == nil || err.Error() != want {
 		t.Errorf("error = %v, want %s", err, want)
 	}
@@ -107,7 +114,8 @@ func TestDescribeWithoutPermission(t *testing.T) {
 	cloud := newCloud(newGroups(1, 1, 1))
 	cloud.SetKey(testID, tencentcloud.Key{Secret: testKey, Deny: []string{"ckafka:DescribeGroupInfo"}})
 	groups := []lag.Group{{Name: "group-000"}}
-	err := newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	newReader(t, cloud, newCluster()).Describe(t.Context(), groups)
+	err := groups[0].PartialErr
 	if e, ok := errors.AsType[*tencent.Error](err); !ok || e.Kind != tencent.Permission || groups[0].State != "" {
 		t.Errorf("error = %v, group = %+v; want a permission error and no state", err, groups[0])
 	}

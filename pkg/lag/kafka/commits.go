@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -90,8 +91,8 @@ func (r *Reader) listBrokerGroups(ctx context.Context, node int32) ([]*group, *E
 	var groups []*group
 	for _, g := range resp.Groups {
 		// A share group (KIP-932) commits no offsets.
-		if g.GroupType != "share" && r.cluster.Groups.Match(g.Group) {
-			groups = append(groups, &group{name: g.Group, node: node})
+		if g.GroupType != typeShare && r.cluster.Groups.Match(g.Group) {
+			groups = append(groups, &group{name: g.Group, typ: strings.ToLower(g.GroupType), node: node})
 		}
 	}
 	return groups, nil

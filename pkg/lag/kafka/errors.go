@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,6 +56,12 @@ func (e *Error) Text(lang string) string {
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
+
+// unsupported reports whether the brokers do not know the request: they are older than
+// it, or what it is for is not enabled. The client does not export its error.
+func (e *Error) unsupported() bool {
+	return errors.Is(e.Err, kerr.UnsupportedVersion) || e.Err != nil && strings.HasPrefix(e.Err.Error(), "broker is too old;")
+}
 
 // subject is the object of a request in an error text, for example "group
 // order-sync", "topic orders" or "the cluster".

@@ -29,7 +29,7 @@ func TestDescribePermissionSuffices(t *testing.T) {
 			t.Errorf("CountOlder, partition %d: got %+v, want a known count", i, got[0])
 		}
 	}
-	must(t, r.Describe(ctx, snap.Groups))
+	mustDescribe(t, ctx, r, snap.Groups)
 	if got := snap.Groups[0].State; got != "Empty" {
 		t.Errorf("Describe: got state %q, want Empty", got)
 	}
@@ -113,7 +113,7 @@ func TestBrokerVersions(t *testing.T) {
 						lag.Partition{ID: 0, Committed: int64(i % 3), End: 3, Lag: int64(3 - i%3), Known: true}, lag.Partition{ID: 1, Known: true})
 				}
 				checkOlder(t, r.CountOlder(ctx, messageTime.Add(time.Minute), groupPartitions(snap)[:1], []time.Duration{30 * time.Second, 2 * time.Minute})[0], 3, 0)
-				must(t, r.Describe(ctx, snap.Groups))
+				mustDescribe(t, ctx, r, snap.Groups)
 				if got := snap.Groups[0].State; got != "Empty" {
 					t.Errorf("Describe: got state %q, want Empty", got)
 				}

@@ -115,6 +115,17 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// mustDescribe describes groups, none of which may fail.
+func mustDescribe(t testing.TB, ctx context.Context, r *Reader, groups []lag.Group) {
+	t.Helper()
+	r.Describe(ctx, groups)
+	for _, g := range groups {
+		if g.PartialErr != nil {
+			t.Fatalf("describe group %s: %v", g.Name, g.PartialErr)
+		}
+	}
+}
+
 func mustRead(t testing.TB, ctx context.Context, r *Reader) *lag.Snapshot {
 	t.Helper()
 	snap, err := r.Read(ctx)

@@ -116,11 +116,20 @@ type groupList struct {
 
 // group is a group with its committed offsets.
 type group struct {
-	name    string
-	node    int32 // its coordinator
-	commits []commit
-	err     *Error
+	name, typ   string
+	node        int32 // its coordinator
+	commits     []commit
+	description *groupDescription
+	err         *Error
 }
+
+// Types of groups; the type is not known ("") before Kafka 3.8.
+const (
+	typeClassic  = "classic"
+	typeConsumer = "consumer" // KIP-848
+	typeStreams  = "streams"  // KIP-1071
+	typeShare    = "share"    // KIP-932
+)
 
 // commit is the committed offset of a group in a partition, which is negative
 // without one.
@@ -174,7 +183,7 @@ func splitDeadline(ctx context.Context, n int) (context.Context, context.CancelF
 // all current partitions of the topic. Topics and partitions that do not exist
 // any more are left out.
 func (r *Reader) groupResult(g *group, layouts map[string]*layout, ranges map[topicPartition]offsetRange) lag.Group {
-	out := lag.Group{Name: g.name, Complete: g.err == nil}
+	out := lag.Group{Name: g.name, Type: g.typ, Complete: g.err == nil}
 	first := g.err
 	for from := 0; from < len(g.commits); {
 		topic, to := g.commits[from].topic, from+1

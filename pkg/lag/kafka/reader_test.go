@@ -69,7 +69,7 @@ func TestKIP848Group(t *testing.T) {
 	snap := mustRead(t, ctx, r)
 	checkLag(t, snap, "g", "a", 5, 0)
 	checkLag(t, snap, "classic", "a", 20, 0)
-	must(t, r.Describe(ctx, snap.Groups))
+	mustDescribe(t, ctx, r, snap.Groups)
 	for _, name := range []string{"g", "classic"} {
 		g := findGroup(t, snap, name)
 		if g.State != "Stable" || len(g.Members) != 1 || g.Members[0].Host == "" || g.Topics[0].Unsubscribed {
