@@ -48,7 +48,7 @@ func TestLargeNotification(t *testing.T) {
 		ops.Fail(outboxtest.Transient("HTTP 503"))
 		e.enqueue(at(0), "g", alerts)
 		e.tick(at(0))
-		e.tick(at(1))
+		e.tick(at(60))
 		expectAll(t, ops)
 		expectEmpty(t, e)
 	})
@@ -57,7 +57,7 @@ func TestLargeNotification(t *testing.T) {
 		ops.Fail(no)
 		e.enqueue(at(0), "g", alerts)
 		e.tick(at(0))
-		e.tick(at(1))
+		e.tick(at(60))
 		expectAll(t, mail)
 		expectEmpty(t, e)
 	})
@@ -67,15 +67,15 @@ func TestLargeNotification(t *testing.T) {
 		mail.Fail(no)
 		e.enqueue(at(0), "g", alerts)
 		e.tick(at(0))
-		e.tick(at(1))
+		e.tick(at(60))
 		dead := e.deadLetters()
 		if len(dead) != 1 {
 			t.Fatalf("got %d dead letters, want 1", len(dead))
 		}
-		if err := e.outbox.Resend(t.Context(), at(2), dead[0].ID); err != nil {
+		if err := e.outbox.Resend(t.Context(), at(61), dead[0].ID); err != nil {
 			t.Fatal(err)
 		}
-		e.tick(at(2))
+		e.tick(at(61))
 		expectAll(t, mail)
 		expectEmpty(t, e)
 	})
