@@ -106,9 +106,11 @@ func (d *delivery) deliverEntry(e *Entry) error {
 		return nil
 	}
 	began := time.Now()
+	ctx, cancel := d.budget.attemptContext()
+	defer cancel()
 	ended := make(chan attemptResult, 1)
-	go func() { ended <- o.attempt(d.budget, d.now(), e) }()
-	a := d.await(e, ended)
+	go func() { ended <- o.attempt(ctx, d.now(), e) }()
+	a := d.await(e, ended, cancel)
 	d.count(a.sent)
 	if err := o.recordResult(d.ctx, d.now(), e, a); err != nil {
 		return err
@@ -116,15 +118,20 @@ func (d *delivery) deliverEntry(e *Entry) error {
 	o.integrations.record(d.name, d.now(), time.Since(began), a)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	waiting := d.optional[d.name]
 	for _, m := range a.optional {
-		d.optional[d.name] = append(d.optional[d.name], optionalMessage{d.in.Kind, e, m})
+		waiting = append(waiting, optionalMessage{d.in.Kind, e, m})
 	}
+	d.optional[d.name] = waiting[max(len(waiting)-maxOptional, 0):]
 	return nil
 }
 
 // await waits for the end of an attempt. While that takes long, it renews the lease,
-// and gives back the entries that wait, so that they are coalesced with newer ones.
-func (d *delivery) await(e *Entry, ended <-chan attemptResult) attemptResult {
+// and gives back the entries that wait, so that they are coalesced with newer ones. It
+// cancels the attempt before the lease expires.
+func (d *delivery) await(e *Entry, ended <-chan attemptResult, cancel func()) attemptResult {
+	expiry := time.AfterFunc(time.Until(e.heldUntil), cancel)
+	defer expiry.Stop()
 	for {
 		select {
 		case a := <-ended:
@@ -134,12 +141,18 @@ func (d *delivery) await(e *Entry, ended <-chan attemptResult) attemptResult {
 		d.giveBack(d.queue, d.now(), 0)
 		d.queue = nil
 		err := d.outbox.commitEach(d.ctx, d.now(), d.back)
+		held := false
 		if err == nil {
 			d.back = nil
-			_, err = d.outbox.renew(d.ctx, d.now(), e)
+			held, err = d.outbox.renew(d.ctx, d.now(), e)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			d.outbox.log.Warn("cannot renew the lease of a notification", "id", e.ID, "receiver", e.Receiver, "err", err)
+		case held:
+			expiry.Reset(time.Until(e.heldUntil))
+		default:
+			cancel()
 		}
 	}
 }

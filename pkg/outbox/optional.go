@@ -9,8 +9,13 @@ import (
 	"tocsin/pkg/notify"
 )
 
-// optionalTimeout is the time that an integration spends on optional messages.
-const optionalTimeout = 3 * time.Second
+const (
+	// optionalTimeout is the time that an integration spends on optional messages.
+	optionalTimeout = 3 * time.Second
+	// maxOptional is how many optional messages of an integration wait while it has
+	// others to send: the latest ones.
+	maxOptional = 16
+)
 
 // optionalMessage is an optional message of a notification whose other messages
 // have all been accepted.

@@ -28,9 +28,7 @@ type attemptResult struct {
 
 // attempt sends the units of a notification that have not been accepted yet, and
 // records in e those that are now.
-func (o *Outbox) attempt(b *Budget, now time.Time, e *Entry) attemptResult {
-	ctx, cancel := b.attemptContext()
-	defer cancel()
+func (o *Outbox) attempt(ctx context.Context, now time.Time, e *Entry) attemptResult {
 	res := attemptResult{failed: map[string]*notify.Error{}}
 	if e.Attempts == 1 {
 		o.metrics.Attempted(e.Kind)

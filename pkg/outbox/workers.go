@@ -86,7 +86,7 @@ func (w *Workers) Assign(ctx context.Context) (total Assignment, err error) {
 		started, err := w.start(ctx, s)
 		total.Started += started
 		total.Waiting = total.Waiting || s.waiting
-		if err != nil || !s.full {
+		if err != nil || !s.full || len(s.changes) == 0 {
 			return total, err
 		}
 	}
@@ -96,11 +96,12 @@ func (w *Workers) Assign(ctx context.Context) (total Assignment, err error) {
 // schedule is what to do about the entries that are due.
 type schedule struct {
 	batches []*batch
-	changes []store.Change // leases, and entries that are put off
-	waiting bool           // entries of busy integrations are due
-	full    bool           // more entries may be due than were read
-	keep    int            // how many entries of an integration may conceal others
-	leased  time.Time      // by the wall clock, when the commit of the leases began
+	changes []store.Change       // leases, and entries that are put off
+	waiting bool                 // entries of busy integrations are due
+	full    bool                 // more entries may be due than were read
+	keep    int                  // how many entries of an integration may conceal others
+	due     map[string][]dueItem // by integration
+	leased  time.Time            // by the wall clock, when the commit of the leases began
 }
 
 // batch is the leased entries of one integration.
@@ -154,9 +155,7 @@ func (w *Workers) schedule(ctx context.Context) (s schedule, err error) {
 			return s, err
 		}
 	}
-	if !s.full {
-		s.batches = append(s.batches, w.takeOptional(queues)...)
-	}
+	s.due = queues
 	return s, nil
 }
 
@@ -283,6 +282,9 @@ func (w *Workers) start(ctx context.Context, s schedule) (started int, err error
 	held, err := w.outbox.confirmLeases(ctx, s.leased, leased)
 	if err != nil {
 		return 0, err
+	}
+	if !s.full {
+		s.batches = append(s.batches, w.takeOptional(s.due)...)
 	}
 	isHeld := make(map[*Entry]bool, len(held))
 	for _, e := range held {
