@@ -51,7 +51,7 @@ func (r *Reader) listGroups(ctx context.Context, brokers []kmsg.MetadataResponse
 	for _, b := range brokers {
 		lists.Go(func() {
 			groups, err := r.listBrokerGroups(ctx, b.NodeID)
-			r.fetchCommits(ctx, b.NodeID, groups)
+			r.fetchPositions(ctx, b.NodeID, groups)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -90,8 +90,7 @@ func (r *Reader) listBrokerGroups(ctx context.Context, node int32) ([]*group, *E
 	}
 	var groups []*group
 	for _, g := range resp.Groups {
-		// A share group (KIP-932) commits no offsets.
-		if g.GroupType != typeShare && r.cluster.Groups.Match(g.Group) {
+		if r.cluster.Groups.Match(g.Group) {
 			groups = append(groups, &group{name: g.Group, typ: strings.ToLower(g.GroupType), node: node})
 		}
 	}
@@ -111,7 +110,72 @@ func (r *Reader) fetchFromCoordinators(ctx context.Context, groups []*group) {
 			byNode[g.node] = append(byNode[g.node], g)
 		}
 	}
-	forEach(byNode, func(node int32, groups []*group) { r.fetchCommits(ctx, node, groups) })
+	forEach(byNode, func(node int32, groups []*group) { r.fetchPositions(ctx, node, groups) })
+}
+
+// fetchPositions reads the positions of groups from their coordinator: the commits, and
+// those of share groups, which commit nothing. A group of unknown type may be a share
+// group if it has no commits.
+func (r *Reader) fetchPositions(ctx context.Context, node int32, groups []*group) {
+	isShare := func(g *group) bool { return g.typ == typeShare }
+	committing := slices.DeleteFunc(slices.Clone(groups), isShare)
+	var requests sync.WaitGroup
+	requests.Go(func() { r.fetchCommits(ctx, node, committing) })
+	if len(committing) < len(groups) {
+		share := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return !isShare(g) })
+		requests.Go(func() {
+			if err := r.fetchShareOffsets(ctx, node, share); err != nil {
+				setErrors(share, err)
+			}
+		})
+	}
+	requests.Wait()
+	unknown := slices.DeleteFunc(committing, func(g *group) bool { return g.typ != "" || g.err != nil || len(g.commits) > 0 })
+	if len(unknown) > 0 {
+		if err := r.fetchShareOffsets(ctx, node, unknown); err != nil && !err.unsupported() {
+			setErrors(unknown, err)
+		}
+	}
+}
+
+// fetchShareOffsets reads where share groups (KIP-932) are: the first message of each
+// partition that is not acknowledged, and the number of those that are not, which brokers
+// report since Kafka 4.2.
+func (r *Reader) fetchShareOffsets(ctx context.Context, node int32, groups []*group) *Error {
+	found, names := byName(groups)
+	req := kmsg.NewPtrDescribeShareGroupOffsetsRequest()
+	for _, g := range groups {
+		if g.typ == typeShare {
+			g.err = missingError(groupSubject(g.name))
+		}
+	}
+	for _, name := range names {
+		one := kmsg.NewDescribeShareGroupOffsetsRequestGroup()
+		one.GroupID = name // all topics
+		req.Groups = append(req.Groups, one)
+	}
+	resp, err := requestBroker[*kmsg.DescribeShareGroupOffsetsResponse](ctx, r, node, req)
+	if err != nil {
+		return err
+	}
+	for _, one := range resp.Groups {
+		g := found[one.GroupID]
+		if g == nil || g.typ == "" && one.ErrorCode == kerr.UnsupportedVersion.Code {
+			continue
+		}
+		g.setGroupError(one.ErrorCode)
+		for _, t := range one.Topics {
+			for _, p := range t.Partitions {
+				unread := int64(-1)
+				if resp.Version >= 1 {
+					unread = p.Lag
+				}
+				g.addShareOffset(topicPartition{t.Topic, p.Partition}, p.StartOffset, unread, p.ErrorCode)
+			}
+		}
+		g.sortCommits()
+	}
+	return nil
 }
 
 // fetchCommits reads the commits of groups from their coordinator: in one
@@ -205,8 +269,12 @@ func (g *group) setGroupError(code int16) {
 }
 
 func (g *group) addCommit(tp topicPartition, offset int64, code int16) {
+	g.addShareOffset(tp, offset, -1, code)
+}
+
+func (g *group) addShareOffset(tp topicPartition, offset, unread int64, code int16) {
 	if tp.topic != "" && tp.partition >= 0 {
-		g.commits = append(g.commits, commit{topicPartition: tp, offset: offset, err: codeError(code, tp.subject())})
+		g.commits = append(g.commits, commit{topicPartition: tp, offset: offset, unread: unread, err: codeError(code, tp.subject())})
 	}
 }
 

@@ -210,7 +210,7 @@ func TestDescribeFailureIsNotDeath(t *testing.T) {
 				commitOffsets(t, ctx, k, "g", "t", 0)
 				tt.fail(k)
 				asKafka4(k, map[string]string{"g": "consumer"})
-				ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+				ctx, cancel := context.WithTimeout(ctx, time.Second)
 				defer cancel()
 				groups := []lag.Group{{Name: "g", Type: typ}}
 				newReader(t, k, nil).Describe(ctx, groups)

@@ -132,10 +132,13 @@ const (
 )
 
 // commit is the committed offset of a group in a partition, which is negative
-// without one.
+// without one. For a share group it is the first message that is not acknowledged.
 type commit struct {
 	topicPartition
 	offset int64
+	// unread is how many messages a share group has not acknowledged, and negative if
+	// that follows from the offsets.
+	unread int64
 	err    *Error
 }
 
@@ -219,7 +222,7 @@ func topicResult(topic string, l *layout, commits []commit, ranges map[topicPart
 	}
 	t.Partitions = make([]lag.Partition, len(l.partitions))
 	for i, p := range l.partitions {
-		c := commit{offset: -1}
+		c := commit{offset: -1, unread: -1}
 		if j, ok := slices.BinarySearchFunc(commits, p.id, func(c commit, id int32) int { return cmp.Compare(c.partition, id) }); ok {
 			c = commits[j]
 		}
@@ -247,6 +250,9 @@ func newPartition(id int32, c commit, b offsetRange) (lag.Partition, *Error) {
 	default:
 		p.Known = true
 		p.Lag = max(0, b.end-max(c.offset, b.start))
+		if c.unread >= 0 {
+			p.Lag = min(p.Lag, c.unread)
+		}
 		p.Lost = max(0, b.start-c.offset)
 	}
 	return p, nil

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"tocsin/pkg/lag"
 	localkafka "tocsin/pkg/localcloud/kafka"
 )
@@ -182,25 +180,5 @@ func TestFilters(t *testing.T) {
 	snap := mustRead(t, ctx, r)
 	if len(snap.Groups) != 1 || !snap.Complete || snap.Groups[0].Name != "order-a" || len(snap.Groups[0].Topics) != 1 || snap.Groups[0].Topics[0].Name != "b" {
 		t.Errorf("got %+v, want topic b of group order-a only", snap)
-	}
-}
-
-// TestShareGroupIsLeftOut lists a share group (KIP-932), which commits no
-// offsets.
-func TestShareGroupIsLeftOut(t *testing.T) {
-	ctx, k := startCluster(t, threePartitions())
-	commitOffsets(t, ctx, k, "g", "a", 0)
-	k.Respond(kmsg.ListGroups, func(node int32, r kmsg.Request) kmsg.Response {
-		resp := r.ResponseKind().(*kmsg.ListGroupsResponse)
-		for name, kind := range map[string]string{"g": "classic", "jobs": "share"} {
-			if g := kmsg.NewListGroupsResponseGroup(); k.Coordinator(name) == node {
-				g.Group, g.GroupType = name, kind
-				resp.Groups = append(resp.Groups, g)
-			}
-		}
-		return resp
-	})
-	if snap := mustRead(t, ctx, newReader(t, k, nil)); len(snap.Groups) != 1 || snap.Groups[0].Name != "g" {
-		t.Errorf("got %+v, want group g only", snap)
 	}
 }

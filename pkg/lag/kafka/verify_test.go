@@ -54,7 +54,7 @@ func TestVerify(t *testing.T) {
 			if tt.change != nil {
 				tt.change(t, k)
 			}
-			ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			found := r.Verify(ctx, []lag.Group{tt.missing})
 			switch {
