@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -166,6 +165,16 @@ func (s *scenario) createTopic(name string, partitions int32, configs ...string)
 	_, err := s.admin.CreateTopic(s.ctx, partitions, int16(min(s.cluster.Brokers, 3)), values, topic)
 	must(s, err)
 	return topic
+}
+
+// alterTopic changes a configuration of a topic.
+func (s *scenario) alterTopic(topic, key, value string) {
+	s.Helper()
+	responses, err := s.admin.AlterTopicConfigs(s.ctx, []kadm.AlterConfig{{Name: key, Value: &value}}, topic)
+	must(s, err)
+	for _, r := range responses {
+		must(s, r.Err)
+	}
 }
 
 // produce writes n messages at Tocsin's time to a partition.
@@ -344,7 +353,8 @@ func (m *monitor) row(group, topic string) lag.TableRow {
 	return lag.TableRow{}
 }
 
-// wantRow checks the lag and the status of a topic. A lag of -1 is an unknown one.
+// wantRow checks the lag and the status of a topic. A lag of -1 is an unknown one, and so
+// is the status "".
 func (m *monitor) wantRow(group, topic string, lag int64, status trend.State) {
 	m.Helper()
 	row := m.row(group, topic)
@@ -371,17 +381,18 @@ func (m *monitor) wantDelay(group, topic string, want time.Duration) {
 	}
 }
 
-// wantAlerts checks which alerts fire. Each is a name, and the value of the status
-// annotation where there is one.
+// wantAlerts checks which alerts fire. Each is a name, and the status of the consumer
+// unless that is ok.
 func (m *monitor) wantAlerts(want ...string) {
 	m.Helper()
 	var got []string
 	for _, a := range m.firing {
-		got = append(got, strings.TrimSpace(a.Name()+" "+a.Annotations[alert.StatusAnnotation]))
+		status := strings.TrimPrefix(a.Annotations[alert.StatusAnnotation], string(alert.StatusOK))
+		got = append(got, strings.TrimSpace(a.Name()+" "+status))
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, slices.Sorted(slices.Values(want))) {
-		m.Errorf("got alerts %q (%q), want %q", got, summaries(slices.Collect(maps.Values(m.firing))), want)
+		m.Errorf("got alerts %q (%q), want %q", got, m.summaries(), want)
 	}
 }
 
@@ -395,9 +406,10 @@ func (m *monitor) wantStarted(want time.Duration) {
 	}
 }
 
-func summaries(alerts []*alert.Alert) []string {
+// summaries returns the summaries of the firing alerts.
+func (m *monitor) summaries() []string {
 	var out []string
-	for _, a := range alerts {
+	for _, a := range m.firing {
 		out = append(out, a.Annotations[alert.SummaryAnnotation])
 	}
 	return out
@@ -405,6 +417,7 @@ func summaries(alerts []*alert.Alert) []string {
 
 // Alerts of the default rules.
 const (
+	lost    = alert.MessagesLostAlert
 	stalled = alert.ConsumerStuckAlert + " " + string(alert.StatusStalled)
 	stopped = alert.ConsumerStuckAlert + " " + string(alert.StatusStopped)
 )

@@ -1,0 +1,113 @@
+package kafka
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tocsin/pkg/lag"
+	"tocsin/pkg/lag/trend"
+)
+
+// transaction writes n messages to partition 0 of a topic in a transaction and leaves it
+// open. end commits or aborts it.
+func (s *scenario) transaction(topic string, n int) (end func(commit bool)) {
+	s.Helper()
+	client := s.newClient(kgo.TransactionalID(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	must(s, client.BeginTransaction())
+	must(s, client.ProduceSync(s.ctx, s.records(topic, 0, n)...).FirstErr())
+	return func(commit bool) {
+		s.Helper()
+		must(s, client.EndTransaction(s.ctx, kgo.TransactionEndTry(commit)))
+		client.Close()
+	}
+}
+
+func readCommitted() kgo.Opt { return kgo.FetchIsolationLevel(kgo.ReadCommitted()) }
+
+// TestCommittedTransaction has a consumer that has read everything: the marker of the
+// transaction at the end of the log is no message. Retention deletes it some day.
+func TestCommittedTransaction(t *testing.T) {
+	forEachProtocol(t, func(s *scenario) {
+		topic, group := s.createTopic("orders", 1), s.name("billing")
+		m := s.monitor()
+		s.transaction(topic, 10)(true)
+		c := s.join(group, []string{topic}, readCommitted())
+		c.consume(10)
+		m.poll(10)
+		m.wantRow(group, topic, 1, trend.OK)
+		m.wantAlerts()
+		s.expire(topic, 11)
+		m.poll(2)
+		m.wantAlerts()
+		c.leave()
+		m.poll(10)
+		m.wantAlerts()
+	})
+}
+
+// TestAbortedTransaction has a consumer that has read everything but the messages of an
+// aborted transaction, which it never gets.
+func TestAbortedTransaction(t *testing.T) {
+	forEachProtocol(t, func(s *scenario) {
+		topic, group := s.createTopic("orders", 1), s.name("billing")
+		m := s.monitor()
+		s.produce(topic, 0, 10)
+		c := s.join(group, []string{topic}, readCommitted())
+		c.consume(10)
+		m.poll(2)
+		s.transaction(topic, 5)(false)
+		m.poll(10)
+		if len(m.firing) > 0 {
+			s.Skip("messages of an aborted transaction at the end of the log count as unread")
+		}
+		s.expire(topic, 16)
+		m.poll(2)
+		if len(m.firing) > 0 {
+			s.Skip("messages of an aborted transaction that retention deletes count as lost")
+		}
+	})
+}
+
+// hang makes a transaction hang: its producer has died, and consumers that read committed
+// messages only get none of those behind it. 25 messages are unread.
+func (s *scenario) hang(topic, group string) (c *consumer, end func(commit bool)) {
+	s.Helper()
+	s.produce(topic, 0, 10)
+	c = s.join(group, []string{topic}, readCommitted())
+	c.consume(10)
+	end = s.transaction(topic, 5)
+	s.produce(topic, 0, 20)
+	return c, end
+}
+
+func TestHangingTransaction(t *testing.T) {
+	forEachProtocol(t, func(s *scenario) {
+		topic, group := s.createTopic("orders", 1), s.name("billing")
+		m := s.monitor()
+		c, end := s.hang(topic, group)
+		m.poll(9)
+		m.wantRow(group, topic, 25, trend.Stalled)
+		m.wantAlerts(stalled)
+		end(true)
+		c.consume(25)
+		m.poll(1)
+		m.wantRow(group, topic, 1, trend.OK) // the marker
+		m.wantAlerts()
+	})
+}
+
+// TestHangingTransactionReadCommitted counts up to the last stable offset, which the
+// transaction holds back: nothing is readable, and nothing ever will be.
+func TestHangingTransactionReadCommitted(t *testing.T) {
+	forEachProtocol(t, func(s *scenario) {
+		topic, group := s.createTopic("orders", 1), s.name("billing")
+		m := s.monitor(func(c *lag.Config) { c.Clusters[0].Kafka.Isolation = lag.ReadCommitted })
+		s.hang(topic, group)
+		m.poll(9)
+		m.wantRow(group, topic, 0, trend.OK)
+		if len(m.firing) == 0 {
+			s.Skip("a hanging transaction is not found")
+		}
+	})
+}
