@@ -31,17 +31,46 @@ func TestServeAfterDowntime(t *testing.T) {
 		started := time.Now()
 
 		s, stop := startServer(t, path, &received)
-		pushAlert(t, s, started)
+		pushAlert(t, s, started, 4*time.Minute)
 		wait(time.Minute)
 		received.expect(t, "firing")
 		stop()
 		wait(time.Hour)
 		s, stop = startServer(t, path, &received)
 		wait(90 * time.Second)
-		pushAlert(t, s, started)
+		pushAlert(t, s, started, 4*time.Minute)
 		wait(3 * time.Minute)
 		received.expect(t)
 		wait(2 * time.Minute) // its source is silent
+		received.expect(t, "resolved")
+		stop()
+	})
+}
+
+// TestServeAfterShortDowntime has a process in virtual time that is down for a shorter time
+// than the one in which it records that it can receive alerts, but longer than an alert's
+// lease lasts.
+func TestServeAfterShortDowntime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tocsin.db")
+	synctest.Test(t, func(t *testing.T) {
+		var received statusRecorder
+		wait := func(d time.Duration) { <-time.After(d) }
+		started := time.Now()
+
+		s, stop := startServer(t, path, &received)
+		wait(2 * time.Second)
+		pushAlert(t, s, started, 10*time.Second)
+		wait(3 * time.Second)
+		received.expect(t, "firing")
+		stop()
+		wait(9 * time.Second)
+		s, stop = startServer(t, path, &received)
+		wait(6 * time.Second) // the lease ends 21 seconds after the start
+		received.expect(t)
+		pushAlert(t, s, started, 10*time.Second)
+		wait(9 * time.Second)
+		received.expect(t)
+		wait(6 * time.Second) // its source is silent
 		received.expect(t, "resolved")
 		stop()
 	})
@@ -117,11 +146,11 @@ receivers: [{name: hook, webhook_configs: [{url: "http://hooks.example.com/"}]}]
 	}
 }
 
-// pushAlert sends an alert that ends in four minutes, as Prometheus does.
-func pushAlert(t *testing.T, s *app.Server, startsAt time.Time) {
+// pushAlert sends an alert that ends after the lease, as Prometheus does.
+func pushAlert(t *testing.T, s *app.Server, startsAt time.Time, lease time.Duration) {
 	t.Helper()
 	body := fmt.Sprintf(`[{"labels": {"alertname": "Down"}, "startsAt": %q, "endsAt": %q}]`,
-		startsAt.Format(time.RFC3339), time.Now().Add(4*time.Minute).Format(time.RFC3339))
+		startsAt.Format(time.RFC3339), time.Now().Add(lease).Format(time.RFC3339))
 	r := httptest.NewRequest("POST", "http://127.0.0.1:9093/api/v2/alerts", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()

@@ -33,7 +33,7 @@ func (s *Server) keepRegistered(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-every.C:
-			if err := s.registerPeer(ctx, s.options.Now()); err != nil && ctx.Err() == nil {
+			if err := s.registerPeer(ctx, s.options.Now(), false); err != nil && ctx.Err() == nil {
 				s.options.Log.Warn("peer registration failed", "err", err)
 			}
 		}
@@ -41,14 +41,20 @@ func (s *Server) keepRegistered(ctx context.Context) {
 }
 
 // registerPeer makes this process known to the others on the store, and records that
-// alerts can be received.
-func (s *Server) registerPeer(ctx context.Context, now time.Time) error {
+// alerts can be received. started is for the start of a process that alone has the store
+// open.
+func (s *Server) registerPeer(ctx context.Context, now time.Time, started bool) error {
 	c, err := store.Encode(keyspace.Peer+s.options.Name, peer{Name: s.options.Name, Address: s.options.Address, At: now})
 	if err != nil {
 		return err
 	}
 	c.Expires = now.Add(peerExpiry)
-	err = s.current.Load().app.engine.RecordIntake(ctx, now, peerInterval, c)
+	engine := s.current.Load().app.engine
+	record := engine.RecordIntake
+	if started {
+		record = engine.RecordStart
+	}
+	err = record(ctx, now, peerInterval, c)
 	if ctx.Err() == nil {
 		s.options.health.recordWrite(err)
 	}

@@ -83,11 +83,12 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	s.options.Shared = s.store
 	err = s.apply(ctx, cfg)
-	if err == nil && backend.Exclusive(url) {
+	alone := backend.Exclusive(url)
+	if err == nil && alone {
 		err = s.current.Load().app.engine.Outbox().ReleaseLeases(ctx, s.started)
 	}
 	if err == nil {
-		err = s.registerPeer(ctx, s.started)
+		err = s.registerPeer(ctx, s.started, alone)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())

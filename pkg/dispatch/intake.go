@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"tocsin/pkg/alert"
@@ -62,23 +63,28 @@ func (in intake) staleAt(now time.Time) bool {
 // clockWasAhead reports whether the record was written by a clock that was ahead.
 func (in intake) clockWasAhead(now time.Time) bool { return in.At.Sub(now) > maxClockSkew }
 
-// outages returns the outages before now, and the one that ends now.
-func (in intake) outages(now time.Time) []outage {
+// outages returns the outages before now, and the one that ends now if the time since the
+// last record is longer than maxGap.
+func (in intake) outages(now time.Time, maxGap time.Duration) []outage {
 	var all []outage
 	for _, o := range in.Outages {
 		if o.To.Sub(now) <= maxClockSkew { // otherwise a clock was ahead
 			all = append(all, o)
 		}
 	}
-	if !in.At.IsZero() && now.Sub(in.At) > in.maxGap() {
-		all = append(all, outage{in.At, now})
+	if in.At.IsZero() || now.Sub(in.At) <= maxGap {
+		return all
 	}
-	return all
+	if n := len(all); n > 0 && all[n-1].To.Equal(in.At) {
+		all[n-1].To = now // the process ended before its second record
+		return all
+	}
+	return append(all, outage{in.At, now})
 }
 
 // next returns the record after alerts could be received at now. every is its Every.
-func (in intake) next(now time.Time, every time.Duration) intake {
-	next := intake{At: now, Every: every, Outages: in.outages(now), Corrected: in.Corrected}
+func (in intake) next(now time.Time, every, maxGap time.Duration) intake {
+	next := intake{At: now, Every: every, Outages: in.outages(now, maxGap), Corrected: in.Corrected}
 	if in.clockWasAhead(now) {
 		next.Corrected = now
 	} else if !in.At.IsZero() {
@@ -98,7 +104,7 @@ type leases struct {
 }
 
 func (in intake) leases(now time.Time) leases {
-	return leases{now, in.outages(now), in.Corrected}
+	return leases{now, in.outages(now, in.maxGap()), in.Corrected}
 }
 
 // extend returns when an alert ends that was received at a time with an end, and
@@ -174,12 +180,22 @@ func (e *Engine) decodeIntake(it store.Item) (in intake) {
 // It also finds that a clock was ahead, and makes due what would be due only when that
 // clock's time is reached.
 func (e *Engine) RecordIntake(ctx context.Context, now time.Time, every time.Duration, with ...store.Change) error {
+	return e.recordIntake(ctx, now, every, false, with)
+}
+
+// RecordStart is RecordIntake at the start of a process that alone has the store open:
+// alerts could not be received since the last record, however short that is ago.
+func (e *Engine) RecordStart(ctx context.Context, now time.Time, every time.Duration, with ...store.Change) error {
+	return e.recordIntake(ctx, now, every, true, with)
+}
+
+func (e *Engine) recordIntake(ctx context.Context, now time.Time, every time.Duration, started bool, with []store.Change) error {
 	return store.RetryOnConflict(ctx, func() error {
 		items, err := e.store.Get(ctx, keyspace.Intake)
 		if err != nil {
 			return err
 		}
-		change, err := e.intakeChange(ctx, now, every, items[0])
+		change, err := e.intakeChange(ctx, now, every, started, items[0])
 		if err != nil {
 			return err
 		}
@@ -188,7 +204,8 @@ func (e *Engine) RecordIntake(ctx context.Context, now time.Time, every time.Dur
 }
 
 // intakeChange returns the change that records the intake, whose stored record is it.
-func (e *Engine) intakeChange(ctx context.Context, now time.Time, every time.Duration, it store.Item) ([]store.Change, error) {
+// started is for a process that has just started and alone has the store open.
+func (e *Engine) intakeChange(ctx context.Context, now time.Time, every time.Duration, started bool, it store.Item) ([]store.Change, error) {
 	last := e.decodeIntake(it)
 	if last.clockWasAhead(now) {
 		e.log.Error("a clock was ahead: of this machine earlier, or of another instance now; what it made due too late is due now",
@@ -197,9 +214,13 @@ func (e *Engine) intakeChange(ctx context.Context, now time.Time, every time.Dur
 			return nil, err
 		}
 	}
-	next := last.next(now, every)
+	maxGap, level := last.maxGap(), slog.LevelWarn
+	if started {
+		maxGap, level = 0, slog.LevelInfo
+	}
+	next := last.next(now, every, maxGap)
 	if n := len(next.Outages); n > 0 && next.Outages[n-1].To.Equal(now) {
-		e.log.Warn("no alert could be received for a while; the leases of alerts are extended by this time",
+		e.log.Log(ctx, level, "no alert could be received for a while; the leases of alerts are extended by this time",
 			"from", next.Outages[n-1].From, "to", now)
 	}
 	c, err := store.Encode(it.Key, next)

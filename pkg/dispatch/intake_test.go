@@ -113,6 +113,25 @@ func TestOutageExtendsLeases(t *testing.T) {
 		e.timer(at(300_000))
 		expectLines(t, c, "all alerts resolved:;a")
 	})
+	t.Run("restarts after each other are one outage", func(t *testing.T) {
+		e, c := newChannelEnv(t, newRoute("0s", "10s", "100h"))
+		e.renew(at(0), "a") // until 240
+		e.timers(0, 0)
+		expectLines(t, c, "first notification:a;")
+		run := func(from, to int, record func(context.Context, time.Time, time.Duration, ...store.Change) error) {
+			for s := from; s < to; s += 10 {
+				if err := record(t.Context(), at(float64(s)), 10*time.Second); err != nil {
+					t.Fatal(err)
+				}
+				e.tick(at(float64(s)))
+			}
+		}
+		run(3600, 4610, e.engine.RecordStart) // until 4840
+		run(4610, 4840, e.engine.RecordIntake)
+		expectLines(t, c)
+		run(4840, 4860, e.engine.RecordIntake)
+		expectLines(t, c, "all alerts resolved:;a")
+	})
 	t.Run("the store was out of reach", func(t *testing.T) {
 		e, c := newChannelEnv(t, newRoute("0s", "1m", "100h"))
 		down := false

@@ -24,7 +24,7 @@ func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Durat
 		}
 		var changes []store.Change
 		if in := e.decodeIntake(items[1]); in.staleAt(now) {
-			if changes, err = e.intakeChange(ctx, now, 0, items[1]); err != nil {
+			if changes, err = e.intakeChange(ctx, now, 0, false, items[1]); err != nil {
 				return err
 			}
 		}
