@@ -102,6 +102,18 @@ type Text struct {
 // nothing. The names in builtins, such as "wecom.default", expand to View.Builtin
 // inside src unless the user's files define them. An undefined name is an error.
 func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
+	return t.compileText(src, false, builtins)
+}
+
+// CompileURL compiles the text template of a URL. The text of the template is the URL's
+// own; what an action such as {{ .CommonLabels.team }} prints is percent-encoded, all but
+// the unreserved characters of RFC 3986, so that it stays within the part of the path or
+// of the query that it stands in.
+func (t *Templates) CompileURL(src string) (*Text, error) {
+	return t.compileText(src, true, nil)
+}
+
+func (t *Templates) compileText(src string, isURL bool, builtins []string) (*Text, error) {
 	if !strings.Contains(src, "{{") {
 		return &Text{constant: src}, nil
 	}
@@ -128,6 +140,14 @@ func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
 			return nil, err
 		}
 	}
+	if isURL {
+		set.Funcs(map[string]any{encodeFunc: percentEncode})
+		for _, named := range set.Templates() { // their trees are those of base
+			if _, err := set.AddParseTree(named.Name(), named.Tree.Copy()); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if x.tmpl, err = set.New("").Parse(src); err != nil {
 		return nil, err
 	}
@@ -139,6 +159,9 @@ func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if isURL {
+		encodeActions(all)
 	}
 	return x, t.check(all, x.Execute)
 }

@@ -194,7 +194,7 @@ func TestCompilerErrors(t *testing.T) {
 		"title: ":                              func(c *chat.Compiler) { c.Line("title", "{{") },
 		"at.users[1]: ":                        func(c *chat.Compiler) { c.Mentions([]string{"a", "{{ nope }}"}, "at", "users") },
 		"first: ":                              func(c *chat.Compiler) { c.Text("{{", "first"); c.Text("{{", "second") },
-		"url: the template is wrong":           func(c *chat.Compiler) { c.Secret("url", "https://h/?key=hunter2{{ nope }}") },
+		"url: the template is wrong":           func(c *chat.Compiler) { c.Address("url", "https://h/?key=hunter2{{ nope }}") },
 	} {
 		c := &chat.Compiler{}
 		use(c)
@@ -208,10 +208,13 @@ func TestAddress(t *testing.T) {
 	env := notifytest.NewEnv("en")
 	view := render.NewView(notifytest.Notification(notifytest.OneTopic()...), &env.Style)
 	compile := chat.Compiler{}
-	if got, err := compile.Secret("url", "https://h/?key={{ .CommonLabels.cluster }}").Execute(view); got != "https://h/?key=orders" || err != nil {
+	if got, err := compile.Address("url", "https://h/?key={{ .CommonLabels.cluster }}").Execute(view); got != "https://h/?key=orders" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	_, err := compile.Secret("url", "https://h/?key=hunter2{{ index .Alerts 9 }}").Execute(view)
+	if got, err := compile.Address("url", "https://h/hook/{{ .CommonLabels.nothing }}?a=..&b={{ .Receiver }}&c={{ \"a&b\" }}").Execute(view); got != "https://h/hook/?a=..&b="+view.Data().Receiver+"&c=a%26b" || err != nil {
+		t.Errorf("got %q, %v; want only what the actions print encoded", got, err)
+	}
+	_, err := compile.Address("url", "https://h/?key=hunter2{{ index .Alerts 9 }}").Execute(view)
 	var e *notify.Error
 	if !errors.As(err, &e) || e.Class != notify.Permanent || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "url") {
 		t.Errorf("got %v from a template that fails, want a permanent error without the address", err)

@@ -3,6 +3,8 @@ package chat
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"tocsin/pkg/notify"
@@ -44,15 +46,15 @@ func (c *Compiler) Mentions(srcs []string, path ...any) *Mentions {
 	return m
 }
 
-// Secret compiles a template that holds a secret: its error does not show where
-// the fault is.
-func (c *Compiler) Secret(key, src string) *Address {
-	text, err := c.CompileText(src)
+// Address compiles the template of an address, which holds a secret: its error does not
+// show where the fault is.
+func (c *Compiler) Address(key, src string) *Address {
+	text, err := c.CompileURL(src)
 	if err != nil {
 		err = errors.New("the template is wrong: check its braces, its fields and its functions (it is a secret, so the place is not shown)")
 	}
 	c.Add(err, key)
-	return &Address{key: key, text: text}
+	return &Address{key: key, text: text, templated: strings.Contains(src, "{{")}
 }
 
 // Template is a user's own wording of a message, or of a line of it.
@@ -110,18 +112,32 @@ func EscapedView(v *render.View, d Dialect, builtin func() string) *render.View 
 
 // Address is a webhook address, of which a part may be a template.
 type Address struct {
-	key  string
-	text *render.Text
+	key       string
+	text      *render.Text
+	templated bool
 }
 
-// Execute returns the address for a notification. The error is permanent and shows
-// no part of the address.
+// Execute returns the address for a notification. Values of alerts are percent-encoded,
+// and cannot make a part of the path "." or "..", even for a server that decodes "%2F"
+// first. The error is permanent and shows no part of the address.
 func (a *Address) Execute(v *render.View) (string, error) {
 	address, err := a.text.Execute(v)
 	if err != nil {
 		return "", &notify.Error{Class: notify.Permanent, Message: "the template under " + a.key + " failed"}
 	}
+	if a.templated && hasDotSegment(address) {
+		return "", &notify.Error{Class: notify.Permanent, Message: "the template under " + a.key + ` prints "." or ".." as a part of the path`}
+	}
 	return address, nil
+}
+
+func hasDotSegment(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false // no request can be made
+	}
+	isSeparator := func(r rune) bool { return r == '/' || r == '\\' }
+	return slices.ContainsFunc(strings.FieldsFunc(u.Path, isSeparator), func(s string) bool { return s == "." || s == ".." })
 }
 
 // Mentions are the templates of the people that a message mentions.

@@ -39,7 +39,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	compile := chat.NewCompiler(t)
 	r := &robot{
 		env: env, secret: string(c.Secret), format: format{markdown: c.Type != typeText},
-		url:     compile.Secret("url", string(c.URL)),
+		url:     compile.Address("url", string(c.URL)),
 		message: compile.Message("message", c.Message, "dingtalk.default"),
 		title:   compile.Line("title", c.Title),
 		people: mentionLists{

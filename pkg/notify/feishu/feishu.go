@@ -46,7 +46,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	compile := chat.NewCompiler(t)
 	r := &robot{
 		env: env, secret: string(c.Secret), all: c.At.All,
-		url:     compile.Secret("url", string(c.URL)),
+		url:     compile.Address("url", string(c.URL)),
 		message: compile.Message("message", c.Message, "feishu.default"),
 		title:   compile.Line("title", c.Title),
 		openIDs: compile.Mentions(c.At.OpenIDs, "at", "open_ids"),

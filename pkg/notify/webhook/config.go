@@ -13,8 +13,8 @@ import (
 type Config struct {
 	notify.CommonConfig `yaml:",inline"`
 
-	// URL is the address that notifications are posted to. Its query may be a
-	// template.
+	// URL is the address that notifications are posted to. What follows the server may
+	// be a template, in which values of alerts are percent-encoded.
 	URL setting.Secret `yaml:"url,omitempty"`
 	// HTTP authenticates Tocsin to the server.
 	HTTP *HTTPConfig `yaml:"http_config,omitempty"`
@@ -82,13 +82,12 @@ func (c *Config) validateURL(f *setting.Faults) {
 		return
 	}
 	fixed, _, templated := strings.Cut(address, "{{")
-	if templated && !strings.Contains(fixed, "?") {
-		f.Addf("url", "only what follows the question mark can be a template: alerts must not choose the server")
-		return
-	}
-	if u := chat.ParseURL(fixed); u == nil {
+	switch u := chat.ParseURL(fixed); {
+	case templated && (u == nil || u.Path == "" && !strings.Contains(fixed, "?")):
+		f.Addf("url", "only what follows the server's name can be a template: alerts must not choose the server")
+	case u == nil:
 		f.Addf("url", "is not an https address: it looks like https://hooks.example.com/alerts")
-	} else {
+	default:
 		chat.WarnPlainHTTP(f, "url", u, "the alerts")
 	}
 }

@@ -133,6 +133,57 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
+// A value stays within the part of the address that it stands in. The expected escapes are
+// those of RFC 3986 for everything but its unreserved characters.
+func TestValuesInTheAddressAreEscaped(t *testing.T) {
+	for _, tt := range []struct{ name, address, value, want string }{
+		{"a space", "/alerts?to={{ .CommonLabels.team }}&key=k", "a b", "/alerts?to=a%20b&key=k"},
+		{"a parameter", "/alerts?to={{ .CommonLabels.team }}&key=k", "a&admin=1;b=2", "/alerts?to=a%26admin%3D1%3Bb%3D2&key=k"},
+		{"a fragment and a plus", "/alerts?to={{ .CommonLabels.team }}&key=k", "a#b+c", "/alerts?to=a%23b%2Bc&key=k"},
+		{"an escape of its own", "/alerts?to={{ .CommonLabels.team }}", "100%zz%26", "/alerts?to=100%25zz%2526"},
+		{"a line break", "/alerts?to={{ .CommonLabels.team }}", "a\r\nX: y", "/alerts?to=a%0D%0AX%3A%20y"},
+		{"a value that urlquery escaped", "/alerts?to={{ .CommonLabels.team | urlquery }}", "a b", "/alerts?to=a%20b"},
+		{"a value in a named template", `/alerts?{{ define "to" }}to={{ . }}{{ end }}{{ template "to" .CommonLabels.team }}&key=k`, "a&b", "/alerts?to=a%26b&key=k"},
+		{"values in a loop, with parameters of the template", "/alerts?n{{ range .Alerts }}&to={{ .Labels.team }}{{ end }}", "a&b", "/alerts?n&to=a%26b&to=a%26b"},
+		{"a value of a variable", "/alerts?{{ $x := .CommonLabels.team }}to={{ $x }}", "a&b", "/alerts?to=a%26b"},
+		{"a part of the path", "/alerts/{{ .CommonLabels.team }}/new?key=k", "a/b?c#d", "/alerts/a%2Fb%3Fc%23d/new?key=k"},
+		{"a server", "/{{ .CommonLabels.team }}", "/elsewhere.example.com", "/%2Felsewhere.example.com"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := startReceiver(t)
+			server, _, _ := strings.Cut(r.address, "/alerts")
+			n := diskFull()
+			for _, a := range n.Alerts {
+				a.Labels["team"] = tt.value
+			}
+			notifier := notifytest.New(t, &Config{URL: setting.Secret(server + tt.address)}, r.env)
+			if err := notifytest.SendOne(t, t.Context(), notifier, n); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Inbox()[0].Path; got != tt.want {
+				t.Errorf("got path %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestValuesCannotLeaveThePath(t *testing.T) {
+	for _, value := range []string{"..", ".", "a/../../b", `..\x`} {
+		t.Run(value, func(t *testing.T) {
+			r := startReceiver(t)
+			n := diskFull()
+			for _, a := range n.Alerts {
+				a.Labels["team"] = value
+			}
+			server, _, _ := strings.Cut(r.address, "/alerts")
+			_, err := notifytest.New(t, &Config{URL: setting.Secret(server + "/alerts/{{ .CommonLabels.team }}/new")}, r.env).Messages(n)
+			if err == nil || notify.AsError(err).Class != notify.Permanent || !strings.Contains(err.Error(), "url") {
+				t.Errorf("got error %v, want a permanent one that names url", err)
+			}
+		})
+	}
+}
+
 // A template fills in the query; its output cannot change the server.
 func TestAddressTemplate(t *testing.T) {
 	r := startReceiver(t)

@@ -34,7 +34,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 		return nil, err
 	}
 	compile := chat.NewCompiler(t)
-	w.url = compile.Secret("url", string(c.URL))
+	w.url = compile.Address("url", string(c.URL))
 	if c.Payload != nil {
 		w.payload = newPayload(c.Payload, &compile.Compiler)
 	}

@@ -45,7 +45,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 	compile := chat.NewCompiler(t)
 	r := &robot{
 		env:     env,
-		url:     compile.Secret("url", string(c.URL)),
+		url:     compile.Address("url", string(c.URL)),
 		message: compile.Message("message", c.Message, "wecom.default"),
 		mobiles: compile.Mentions(c.MentionMobiles, "mention_mobiles"),
 		users:   compile.Mentions(c.MentionUsers, "mention_users"),
