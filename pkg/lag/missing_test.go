@@ -55,3 +55,47 @@ func TestMissingGroupsAndTopics(t *testing.T) {
 		})
 	}
 }
+
+// A group that left a topic has no alerts about it, whatever their conditions.
+func TestUnsubscribedTopicWithoutStatusRule(t *testing.T) {
+	late := Rule{Alert: "Late", MaxDelay: minutes(10)}
+	for name, tt := range map[string]struct {
+		rule      Rule
+		partition Partition
+	}{
+		"max_lag":   {lagRule(2000), newPartition(0, 100, 4000)},
+		"lost":      {Rule{Alert: "Lost", Lost: true}, lostPartition(0, 5, 12)},
+		"max_delay": {late, newPartition(0, 100, 4000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, rec := &fakeReader{groups: []Group{newGroupOf("g", tt.partition)}}, &ingestRecorder{}
+			w := newRuleWatcher(memory.New(), rec, r, tt.rule)
+			key := "c " + tt.rule.Alert + " t"
+			mustPoll(t, w, 0)
+			if got := rec.firing(at(0)); !slices.Contains(got, key) {
+				t.Fatalf("firing while it is subscribed: %q, want %s", got, key)
+			}
+			r.unsubscribed = map[string][]string{"g": {"t"}}
+			rec.received = nil
+			mustPollAlerts(t, w, rec, 1, tt.rule.Alert+" g t since 08:00:00 ended 08:01:00")
+			mustPollAlerts(t, w, rec, 2, "")
+			r.describeErr = errors.New("no answer in time") // the last known subscription counts
+			mustPollAlerts(t, w, rec, 3, "")
+			mustPollAlerts(t, w, rec, 4, "")
+		})
+	}
+	t.Run("members that cannot be read are no failed poll", func(t *testing.T) {
+		r, rec := &fakeReader{groups: []Group{newGroupOf("g", newPartition(0, 100, 4000))}, describeErr: errors.New("denied")}, &ingestRecorder{}
+		w := newRuleWatcher(memory.New(), rec, r, lagRule(2000))
+		for minute := range 3 {
+			mustPollAlerts(t, w, rec, float64(minute), "Lag g t since 08:00:00 firing lag=3900")
+		}
+	})
+	t.Run("nothing is described while nothing fires", func(t *testing.T) {
+		r, rec := &fakeReader{groups: []Group{newGroupOf("g", newPartition(0, 100, 200))}}, &ingestRecorder{}
+		mustPoll(t, newRuleWatcher(memory.New(), rec, r, lagRule(2000)), 0)
+		if got := r.takeQueries(); got != "" {
+			t.Errorf("queries = %q, want none", got)
+		}
+	})
+}

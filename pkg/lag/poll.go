@@ -59,6 +59,9 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 		snap.Trend = p.Window
 	}
 	p.queryAges(ctx, e, reader, &snap, now)
+	if d, ok := reader.(Describer); ok {
+		p.describeFiring(ctx, e, d, &snap, now)
+	}
 	return &snap, nil
 }
 
@@ -142,18 +145,54 @@ func (e *Evaluator) needsWindow(r Reader) bool {
 }
 
 // describeStalled describes the groups that have stalled according to the window,
-// and those with topics from which they had unsubscribed, unless that was done
-// already in this poll.
+// and those with topics from which they had unsubscribed.
 func (p *Poller) describeStalled(ctx context.Context, e *Evaluator, d Describer, snap *Snapshot) {
-	var indexes []int
+	p.describe(ctx, d, snap, func(g *Group) bool { return len(p.unsubscribed(g.Name)) > 0 || e.hasStalled(p.Window, g) })
+}
+
+// describeFiring describes the groups about which an alert would fire although their
+// members have nothing to do with its conditions: the group may have unsubscribed from
+// the topic. If that fails, the alert fires.
+func (p *Poller) describeFiring(ctx context.Context, e *Evaluator, d Describer, snap *Snapshot, now time.Time) {
+	active := make([]activeAlerts, len(e.rules))
+	for i := range e.rules {
+		active[i] = p.State.topics(e.rules[i].key)
+	}
+	for _, i := range p.describe(ctx, d, snap, func(g *Group) bool {
+		return len(p.unsubscribed(g.Name)) > 0 || e.wouldFire(snap, g, active, now)
+	}) {
+		snap.Groups[i].PartialErr = nil
+	}
+}
+
+// wouldFire reports whether a rule without Status and GrowingFor fires, or becomes
+// pending, for a topic of a group. A consumer that meets those two is known to be
+// subscribed, or was described.
+func (e *Evaluator) wouldFire(snap *Snapshot, g *Group, active []activeAlerts, now time.Time) bool {
+	for t := range g.Topics {
+		in := ruleInput{Evaluator: e, snap: snap, now: now, group: g, topic: &g.Topics[t], topicView: &topicView{lagSum: sumLag(g.Topics[t].Partitions)}}
+		for i := range e.rules {
+			r := &e.rules[i]
+			if len(r.Status) == 0 && r.GrowingFor == 0 && r.matches(g.Name, in.topic.Name) &&
+				in.known > 0 && r.advance(active[i][g.Name][in.topic.Name], &in) != (ActiveAlert{}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// describe describes the selected groups, unless that was done already in this poll. It
+// returns the indexes of those.
+func (p *Poller) describe(ctx context.Context, d Describer, snap *Snapshot, selected func(*Group) bool) (indexes []int) {
 	for i := range snap.Groups {
 		g := &snap.Groups[i]
-		if g.State == "" && g.PartialErr == nil && (len(p.unsubscribed(g.Name)) > 0 || e.hasStalled(p.Window, g)) {
+		if g.State == "" && g.PartialErr == nil && selected(g) {
 			indexes = append(indexes, i)
 		}
 	}
 	if len(indexes) == 0 {
-		return
+		return nil
 	}
 	groups := make([]Group, len(indexes))
 	for n, i := range indexes {
@@ -167,6 +206,7 @@ func (p *Poller) describeStalled(ctx context.Context, e *Evaluator, d Describer,
 		}
 		snap.Groups[i] = *g
 	}
+	return indexes
 }
 
 // setUndescribed completes a group that could not be described: its last known

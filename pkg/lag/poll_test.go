@@ -25,7 +25,7 @@ func TestAgeQueriesAreFew(t *testing.T) {
 	rec := &ingestRecorder{}
 	late := Rule{Alert: "Late", MaxDelay: minutes(10), ClearBelowDelay: minutes(5), Match: Match{ConsumerGroup: mustPattern(t, "g")}}
 	mustPoll(t, newRuleWatcher(memory.New(), rec, r, late, lagRule(50000)), 12.5)
-	if got, want := r.takeQueries(), "older g/t/0 5m0s, older g/t/0 10m0s, older g/t/3 5m0s, older g/t/3 10m0s, age g/t/0 1 1s"; got != want {
+	if got, want := r.takeQueries(), "older g/t/0 5m0s, older g/t/0 10m0s, older g/t/3 5m0s, older g/t/3 10m0s, age g/t/0 1 1s, describe g"; got != want {
 		t.Errorf("queries = %s\nwant %s", got, want)
 	}
 	wantAnnotations(t, rec.last("Late"), map[string]string{
@@ -148,7 +148,7 @@ func TestStalledWithoutPermissionToDescribe(t *testing.T) {
 // The alerts of a topic end when the group unsubscribes, and do not come back while
 // the group cannot be described.
 func TestUnsubscribedTopic(t *testing.T) {
-	r := &fakeReader{unsubscribed: map[string][]string{"g": {"t"}}}
+	r := &fakeReader{}
 	rec := &ingestRecorder{}
 	w := newRuleWatcher(memory.New(), rec, r, lagRule(10), statusRule("Stalled", trend.Stalled))
 	poll := func(m float64, want string) {
@@ -158,6 +158,7 @@ func TestUnsubscribedTopic(t *testing.T) {
 	}
 	poll(0, "Lag g t since 08:00:00 firing lag=20")
 	poll(1, "Lag g t since 08:00:00 firing lag=21")
+	r.unsubscribed = map[string][]string{"g": {"t"}}
 	poll(2, "Lag g t since 08:00:00 ended 08:02:00")
 	for m := range 5 {
 		poll(float64(3+m), "")
