@@ -71,6 +71,40 @@ func TestKillRedis(t *testing.T) {
 	})
 }
 
+func TestLeasesOfAKilledServerOnBolt(t *testing.T) {
+	t.Parallel()
+	killHolder(t, "bolt:"+filepath.Join(t.TempDir(), "tocsin.db"), 5*time.Second)
+}
+
+func TestLeasesOfAKilledServerOnRedis(t *testing.T) {
+	t.Parallel()
+	killHolder(t, redistest.Start(t).URL(), 30*time.Second)
+}
+
+// killHolder kills a server while its webhook hangs and other notifications are leased,
+// and checks that all are delivered within a time after the next start.
+func killHolder(t *testing.T, storeURL string, within time.Duration) {
+	hook := newWebhook(t)
+	hook.hold = make(chan struct{})
+	s := newServer(t, storeURL, hook.URL)
+	l := newLoad(s.url, hook)
+	s.start()
+	for i := range 20 {
+		l.send(fmt.Sprintf("alert-%d", i), false)
+	}
+	for range channels {
+		<-hook.held
+	}
+	s.kill()
+	close(hook.hold)
+	began := time.Now()
+	s.start()
+	missing := hook.wait(l.end(), within)
+	if took := time.Since(began); len(missing) > 0 || took > within {
+		t.Errorf("%d of %d notifications are missing %v after the start, want all within %v", len(missing), 20*len(channels), took, within)
+	}
+}
+
 // run starts the server on a store, kills it under load for as often as the flag says,
 // and checks that every accepted alert was notified, and almost none twice. It waits for
 // the next notification for as long as a killed process may hold it.
@@ -303,6 +337,8 @@ type notification struct{ channel, alert, status string }
 // webhook counts the notifications that it accepted.
 type webhook struct {
 	*httptest.Server
+	hold chan struct{} // requests wait until it is closed; nil does not delay them
+	held chan struct{} // one for each request that waits
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at the next notification
@@ -312,7 +348,7 @@ type webhook struct {
 }
 
 func newWebhook(t *testing.T) *webhook {
-	w := &webhook{changed: make(chan struct{}), requests: map[string]int{}, seen: map[notification]int{}}
+	w := &webhook{held: make(chan struct{}, 1000), changed: make(chan struct{}), requests: map[string]int{}, seen: map[notification]int{}}
 	w.Server = httptest.NewServer(w)
 	t.Cleanup(w.Close)
 	return w
@@ -328,6 +364,14 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest) // the sender was killed
 		return
+	}
+	if w.hold != nil {
+		w.held <- struct{}{}
+		select {
+		case <-w.hold:
+		case <-r.Context().Done():
+			return
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
