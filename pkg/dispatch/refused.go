@@ -21,7 +21,7 @@ func (e *Engine) currentAlerts(ctx context.Context, now time.Time, refused []*al
 	}
 	muted = make([][]*alert.Alert, len(refused))
 	for i, n := range refused {
-		latest, err := e.latestAlerts(ctx, now, n.Alerts)
+		latest, err := e.latestAlerts(ctx, mutes.leases, n.Alerts)
 		if err != nil {
 			return nil, err
 		}
@@ -46,9 +46,9 @@ func (e *Engine) currentAlerts(ctx context.Context, now time.Time, refused []*al
 	return muted, nil
 }
 
-// latestAlerts returns the stored state of alerts. Those that are no longer stored
-// are left out unless they have resolved.
-func (e *Engine) latestAlerts(ctx context.Context, now time.Time, alerts []*alert.Alert) ([]*alert.Alert, error) {
+// latestAlerts returns the stored state of alerts, with their leases extended. Those
+// that are no longer stored are left out unless they have resolved.
+func (e *Engine) latestAlerts(ctx context.Context, leases leases, alerts []*alert.Alert) ([]*alert.Alert, error) {
 	keys := make([]string, len(alerts))
 	for i, a := range alerts {
 		keys[i] = alertKey(a.Fingerprint())
@@ -64,10 +64,10 @@ func (e *Engine) latestAlerts(ctx context.Context, now time.Time, alerts []*aler
 		switch {
 		case err != nil:
 			e.log.Error("cannot read an alert; it is notified as it was before", "key", keys[i], "err", err)
-			latest = append(latest, a)
+			latest = append(latest, leases.apply(a))
 		case found:
-			latest = append(latest, rec.Alert)
-		case a.ResolvedAt(now):
+			latest = append(latest, leases.apply(rec.Alert))
+		case leases.apply(a).ResolvedAt(leases.now):
 			latest = append(latest, a)
 		}
 	}

@@ -184,6 +184,16 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		e.tick(at(5))
 		expectLines(t, c, "first notification:b;a")
 	})
+	t.Run("an alert fires for as long as its lease is extended by an outage", func(t *testing.T) {
+		c := &outboxtest.Channel{}
+		e := newEnv(t, newRoute("1s", "4s", "1h"), outboxtest.Receiver("ops", "test", c))
+		c.Fail(outboxtest.Permanent("HTTP 404"))
+		e.renew(at(0), "a") // until 240
+		e.timers(0, 0)
+		e.tick(at(1))
+		e.timers(3600, 3600) // until 3840
+		expectLines(t, c, "first notification:a;")
+	})
 	t.Run("an alert that ended is left out without send_resolved", func(t *testing.T) {
 		e, c := refused(t, func(e *env) { e.receivers[0].Integrations[0].SendResolved = false })
 		e.resolve(at(2), "a")
