@@ -64,7 +64,7 @@ func (t *tool) dead(ctx context.Context, file, resend string) error {
 	}
 	tw := newTable("ID", "SINCE", "RECEIVER", "CHANNEL", "ALERTS", "CAUSE")
 	for _, l := range letters {
-		tw.AppendRow(table.Row{l.ID, l.Since.In(cfg.Global.Location()).Format(time.DateTime), l.Receiver, l.Channel, len(l.Alerts), l.Cause})
+		tw.AppendRow(table.Row{l.ID, l.Time.In(cfg.Global.Location()).Format(time.DateTime), l.Receiver, l.Channel, l.Alerts, l.Cause})
 	}
 	printTable(t.stdout, tw)
 	return nil

@@ -115,8 +115,8 @@ func TestFallbackHasNoFallback(t *testing.T) {
 	ops.Fail(outboxtest.Permanent("robot removed"))
 	mail.Fail(outboxtest.Permanent("no such mailbox"))
 	expectSummary(t, e.notify(at(0), "a"), summary{0, 1}) // ops is attempted again
-	if dead := e.deadLetters(); len(dead) != 1 || dead[0].Receiver != "mail" || dead[0].FallbackFor != "ops" {
-		t.Errorf("got dead letters %+v, want one of mail for ops", dead)
+	if dead := e.deadLetters(); len(dead) != 1 || dead[0].Receiver != "mail" || dead[0].Cause != "no such mailbox" {
+		t.Errorf("got dead letters %+v, want one of mail", dead)
 	}
 }
 
@@ -145,8 +145,8 @@ func TestDeadLetter(t *testing.T) {
 	c.Fail(outboxtest.Permanent("robot removed"))
 	expectSummary(t, e.notify(at(0), "a"), summary{0, 1}) // it is attempted again
 	dead := e.deadLetters()
-	if len(dead) != 1 || dead[0].Receiver != "ops" || dead[0].Channel != "robot" || dead[0].Cause != "robot removed" || outboxtest.Topics(dead[0].Alerts) != "a" {
-		t.Fatalf("got dead letters %+v, want one of ops by robot with alert a", dead)
+	if len(dead) != 1 || dead[0].Receiver != "ops" || dead[0].Channel != "robot" || dead[0].Cause != "robot removed" || dead[0].Alerts != 1 {
+		t.Fatalf("got dead letters %+v, want one of ops by robot with one alert", dead)
 	}
 	if err := e.outbox.Resend(t.Context(), at(60), dead[0].ID); err != nil {
 		t.Fatal(err)

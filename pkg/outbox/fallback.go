@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"tocsin/pkg/alert"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
 )
@@ -17,12 +16,16 @@ const deadRetention = 30 * 24 * time.Hour
 // ErrDeadLetterNotFound is returned for an id that no dead letter has.
 var ErrDeadLetterNotFound = errors.New("there is no such dead letter")
 
-// DeadLetter is a notification that neither its receiver nor a fallback accepted.
+// DeadLetter describes a notification that neither its receiver nor a fallback accepted.
+// It is without the alerts, so that many can be listed.
 type DeadLetter struct {
-	alert.Notification
-	Channel string    // kind of the integration
-	Since   time.Time // when the notification was enqueued
-	Cause   string    // the last error
+	ID       string    `json:"id"`
+	Receiver string    `json:"receiver"`
+	Channel  string    `json:"channel"` // kind of the integration
+	Group    string    `json:"group"`   // Alertmanager's groupKey
+	Time     time.Time `json:"time"`    // when the notification was enqueued
+	Cause    string    `json:"cause"`   // the last error
+	Alerts   int       `json:"alerts"`  // the number of alerts
 }
 
 // handToFallback returns the changes that enqueue, for the fallback receiver, what
@@ -129,10 +132,10 @@ func (o *Outbox) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 				o.log.Error("cannot read a dead letter; it is not listed", "key", it.Key, "err", err)
 				continue
 			}
-			all = append(all, DeadLetter{Notification: e.Notification, Channel: e.Kind, Since: e.Since, Cause: e.LastError})
+			all = append(all, DeadLetter{e.ID, e.Receiver, e.Kind, e.GroupKey, e.Since, e.LastError, len(e.Alerts)})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b DeadLetter) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(all, func(a, b DeadLetter) int { return a.Time.Compare(b.Time) })
 	return all, nil
 }
 
@@ -151,6 +154,9 @@ func (o *Outbox) CountDeadLetters(ctx context.Context) (n int, err error) {
 // accepted are not sent again. The error is ErrDeadLetterNotFound for an unknown
 // id.
 func (o *Outbox) Resend(ctx context.Context, now time.Time, id string) error {
+	if store.CheckKeys(keyspace.DeadLetter+id) != nil {
+		return ErrDeadLetterNotFound
+	}
 	return store.RetryOnConflict(ctx, func() error {
 		items, err := o.store.Get(ctx, keyspace.DeadLetter+id)
 		if err != nil {

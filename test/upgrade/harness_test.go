@@ -252,7 +252,7 @@ func (a *application) deadLetters(t *testing.T) (ids, lines []string) {
 	}
 	for _, l := range letters {
 		ids = append(ids, l.ID)
-		lines = append(lines, fmt.Sprintf("%s %s %s %s %q", l.Receiver, l.Channel, l.Alerts[0].Name(), l.Since.Format(time.TimeOnly), l.Cause))
+		lines = append(lines, fmt.Sprintf("%s %s %s %s %q", l.Receiver, l.Channel, l.Group, l.Time.Format(time.TimeOnly), l.Cause))
 	}
 	return ids, lines
 }

@@ -135,7 +135,7 @@ func testOutbox(t *testing.T, in *instance) {
 	in.report(t, minutes(11.4), "db-9", 30)
 	in.open(t, minutes(11.4), func(a *application) {
 		ids, lines := a.deadLetters(t)
-		wantLines(t, "dead letters", lines, `gone webhook Orphan 02:00:01 "the server refuses the request (HTTP 404)"`)
+		wantLines(t, "dead letters", lines, `gone webhook {}/{alertname="Orphan"}:{alertname="Orphan"} 02:00:01 "the server refuses the request (HTTP 404)"`)
 		for _, id := range ids {
 			a.resend(t, id)
 		}
