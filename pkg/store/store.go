@@ -14,6 +14,9 @@ var (
 	// ErrUnavailable is wrapped by every error which means that the store cannot
 	// be reached or cannot write at the moment. The caller may try again later.
 	ErrUnavailable = errors.New("store: unavailable")
+	// ErrInUse is wrapped by the error of Open when another process holds the store. It
+	// is an ErrUnavailable.
+	ErrInUse = fmt.Errorf("%w: another process holds it", ErrUnavailable)
 	// ErrClosed is the error of a store that is used after Close. It wraps
 	// ErrUnavailable.
 	ErrClosed = fmt.Errorf("%w: it was closed", ErrUnavailable)

@@ -114,8 +114,8 @@ func TestOpenFileInUse(t *testing.T) {
 	path := newPath(t)
 	holder := mustOpen(t, path)
 	_, err := open(t.Context(), path, 100*time.Millisecond)
-	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("got %v, want ErrUnavailable with the path and \"another process\"", err)
+	if !errors.Is(err, store.ErrInUse) || !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("got %v, want ErrInUse with the path and \"another process\"", err)
 	}
 	mustClose(t, holder)
 	mustClose(t, mustOpen(t, path))

@@ -39,7 +39,7 @@ func open(ctx context.Context, path string, wait time.Duration) (*Store, error) 
 	switch {
 	case err == nil:
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("bolt:%s: open: %w: another process has held it for %v: stop that one, or give this one its own path, or both a store that can be shared", path, store.ErrUnavailable, wait)
+		return nil, fmt.Errorf("bolt:%s: open: %w, for %v by now: stop that one, or give this one its own path, or both a store that can be shared", path, store.ErrInUse, wait)
 	case errors.As(err, new(syscall.Errno)):
 		return nil, fmt.Errorf("bolt:%s: open: %w: %w", path, store.ErrUnavailable, err)
 	default:
