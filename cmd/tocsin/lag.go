@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tocsin/pkg/api"
 	"tocsin/pkg/app"
 	"tocsin/pkg/chart"
 	"tocsin/pkg/lag"
@@ -37,13 +39,15 @@ func newLagCommand(t *tool) *cobra.Command {
 		Use:   "lag",
 		Short: "Show consumer lag",
 		Long: "Reads the lag of every topic of every consumer group, its rates, and the state of the rules.\n" +
-			"The store of the configuration, if it has one, provides the history.",
+			"The store of the configuration, if it has one, provides the history. With --url a running server\n" +
+			"reads the clusters and its store.",
 		Example: "  tocsin lag --sort lag\n" +
+			"  tocsin lag --url http://127.0.0.1:9093\n" +
 			"  tocsin lag --group 'order-.*' --watch --chart\n" +
 			"  tocsin lag -o json",
 		Args: exactArgs(0),
 	}
-	file := addConfigFlag(cmd)
+	from := t.addSourceFlags(cmd)
 	format := addOutputFlag(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.cluster, "cluster", "", "`name` of the only cluster to read")
@@ -54,7 +58,7 @@ func newLagCommand(t *tool) *cobra.Command {
 	flags.BoolVar(&f.watch, "watch", false, "read again and again until interrupted")
 	flags.TextVar(&f.every, "every", f.every, "`duration` between two reads of --watch")
 	flags.BoolVar(&f.chart, "chart", false, "draw the history of each topic's lag")
-	t.completeFrom(cmd, "cluster", file, clusterNames)
+	t.completeFrom(cmd, "cluster", from.config, clusterNames)
 	completeWith(cmd, "sort", orders...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		order := lagOrders[f.sort]
@@ -64,26 +68,72 @@ func newLagCommand(t *tool) *cobra.Command {
 		case f.every <= 0:
 			return usagef("--every must be more than 0s")
 		}
-		return t.lag(cmd.Context(), *file, &lagPrinter{tool: t, lagFlags: f, json: *format == "json", pretty: isTerminal(t.stdout), order: order})
+		return t.lag(cmd.Context(), from, &lagPrinter{tool: t, lagFlags: f, json: *format == "json", pretty: isTerminal(t.stdout), order: order})
 	}
 	return cmd
 }
 
+// lagSource reads lag now, and the history of a topic's lag.
+type lagSource struct {
+	poll    func(ctx context.Context, now time.Time) ([]lag.TableRow, error)
+	history func(ctx context.Context, l lag.TableRow) (trend.History, error)
+	close   func()
+	zone    *time.Location
+}
+
+// openLag returns the lag of one cluster, or with "" of all.
+func (t *tool) openLag(ctx context.Context, from *source, cluster string) (lagSource, error) {
+	c, err := from.client()
+	if err != nil {
+		return lagSource{}, err
+	}
+	if c != nil {
+		return c.lag(cluster), nil
+	}
+	cfg, err := from.load()
+	if err != nil {
+		return lagSource{}, err
+	}
+	view, err := app.NewLagView(ctx, cfg, t.options(), cluster)
+	if err != nil {
+		return lagSource{}, from.explainInUse(cfg, err)
+	}
+	return lagSource{
+		poll: func(ctx context.Context, now time.Time) ([]lag.TableRow, error) { return view.Poll(ctx, now), nil },
+		history: func(_ context.Context, l lag.TableRow) (trend.History, error) {
+			return view.History(l.Cluster, l.Group, l.Topic), nil
+		},
+		close: view.Close, zone: cfg.Global.Location(),
+	}, nil
+}
+
+// lag returns the lag that the server reads.
+func (c *client) lag(cluster string) lagSource {
+	return lagSource{
+		poll: func(ctx context.Context, _ time.Time) (rows []lag.TableRow, err error) {
+			query := url.Values{}
+			if cluster != "" {
+				query.Set("cluster", cluster)
+			}
+			return rows, c.get(ctx, &rows, query, "lag")
+		},
+		history: func(ctx context.Context, l lag.TableRow) (trend.History, error) {
+			var h api.LagHistory
+			err := c.get(ctx, &h, url.Values{"cluster": {l.Cluster}, "group": {l.Group}, "topic": {l.Topic}}, "lag", "history")
+			return h.History(), err
+		},
+		close: func() {}, zone: time.Local,
+	}
+}
+
 // lag reads and prints the lag once or, with --watch, until ctx is done.
-func (t *tool) lag(ctx context.Context, file string, p *lagPrinter) error {
-	cfg, err := t.load(file)
+func (t *tool) lag(ctx context.Context, from *source, p *lagPrinter) error {
+	view, err := t.openLag(ctx, from, p.cluster)
 	if err != nil {
 		return err
 	}
-	if p.cluster != "" && !slices.Contains(clusterNames(cfg), p.cluster) {
-		return fmt.Errorf("no cluster is named %q in the configuration", p.cluster)
-	}
-	p.zone = cfg.Global.Location()
-	view, err := app.NewLagView(ctx, cfg, t.options(), func(name string) bool { return p.cluster == "" || name == p.cluster })
-	if err != nil {
-		return err
-	}
-	defer view.Close()
+	defer view.close()
+	p.zone = view.zone
 	for {
 		err := p.poll(ctx, view)
 		if !p.watch {
@@ -113,28 +163,28 @@ type lagPrinter struct {
 }
 
 // poll reads the lag once and prints it.
-func (p *lagPrinter) poll(ctx context.Context, view *app.LagView) error {
+func (p *lagPrinter) poll(ctx context.Context, view lagSource) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	now := time.Now()
 	done := p.showProgress(now)
-	clusters := view.Poll(ctx, now)
+	rows, err := view.poll(ctx, now)
 	done()
+	if err != nil {
+		return err
+	}
 	lines := []lag.TableRow{}
-	windows := map[string]*trend.Window{}
 	var errs []error
-	for _, c := range clusters {
-		windows[c.Name] = c.Window
-		if c.Err != nil {
-			errs = append(errs, fmt.Errorf("cluster %s: %w", c.Name, c.Err))
+	for _, l := range rows {
+		if l.Group == "" || p.group.Match(l.Group) && (l.Topic == "" || p.topic.Match(l.Topic)) {
+			lines = append(lines, l)
 		}
-		for _, l := range c.Lines {
-			if p.group.Match(l.Group) && (l.Topic == "" || p.topic.Match(l.Topic)) {
-				lines = append(lines, l)
-			}
-			if l.Err != nil {
-				errs = append(errs, fmt.Errorf("cluster %s, group %s: %w", c.Name, l.Group, l.Err))
-			}
+		switch {
+		case l.Error == "":
+		case l.Group == "":
+			errs = append(errs, fmt.Errorf("cluster %s: %s", l.Cluster, l.Error))
+		default:
+			errs = append(errs, fmt.Errorf("cluster %s, group %s: %s", l.Cluster, l.Group, l.Error))
 		}
 	}
 	slices.SortStableFunc(lines, p.order)
@@ -159,9 +209,14 @@ func (p *lagPrinter) poll(ctx context.Context, view *app.LagView) error {
 	}
 	if p.chart {
 		for _, l := range lines {
-			if l.Topic != "" {
-				fmt.Fprintf(p.stdout, "\n%s\n", lagChart(l, windows[l.Cluster], p.zone))
+			if l.Topic == "" {
+				continue
 			}
+			h, err := view.history(ctx, l)
+			if err != nil {
+				return errors.Join(append(errs, err)...)
+			}
+			fmt.Fprintf(p.stdout, "\n%s\n", lagChart(l, h, p.zone))
 		}
 	}
 	return errors.Join(errs...)
@@ -198,8 +253,7 @@ func (p *lagPrinter) showProgress(since time.Time) (done func()) {
 const chartWidth, chartHeight = 100, 12
 
 // lagChart draws the history of a topic's lag.
-func lagChart(l lag.TableRow, w *trend.Window, zone *time.Location) string {
-	h := w.History(l.Group, l.Topic)
+func lagChart(l lag.TableRow, h trend.History, zone *time.Location) string {
 	s := chart.Series{Title: terminal.Line(l.Group + " / " + l.Topic), Last: h.Last, Step: h.Step, Threshold: math.NaN(), Zone: zone}
 	for _, v := range h.Values {
 		if v < 0 {

@@ -27,6 +27,9 @@ func printLag(w io.Writer, lines []lag.TableRow, pretty bool) {
 	}
 	t.SetColumnConfigs(columns)
 	for _, l := range lines {
+		if l.Group == "" { // a cluster that could not be read, whose error is printed
+			continue
+		}
 		if l.Topic == "" {
 			t.AppendRow(table.Row{l.Cluster, l.Group, "", "", "", "", "", "", "", "", "not read", ""})
 			continue

@@ -135,7 +135,7 @@ func wantMessages(t *testing.T, cloud *localcloud.Cloud, want int) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range []string{"", "nonsense", "dev --nonsense", "dev extra", "check-config a b", "send", "render --receiver ops",
-		"lag -o xml", "lag --sort age", "lag --every 0s", "lag --group (", "serve --log.level=loud", "serve --web.external-url=x", "serve --web.cors.origin=("} {
+		"lag -o xml", "lag --sort age", "lag --every 0s", "lag --group (", "lag --token x", "dead --url x", "dead --url ftp://x", "dead --url http://x?y", "send --receiver ops --url :", "serve --log.level=loud", "serve --web.external-url=x", "serve --web.cors.origin=("} {
 		t.Run("exit status 2 for: "+args, func(t *testing.T) {
 			r := runTool(t, strings.Fields(args)...)
 			r.want(t, 2, "--help")

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/pkg/api"
 	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 	"tocsin/pkg/localcloud"
@@ -56,13 +57,13 @@ receivers:
 		Lookup:    lookupIn(nil), Now: time.Now,
 	}
 	sent := 0
-	err = app.SendTest(t.Context(), cfg, o, "ops", time.Now(), func(s app.Sent) {
-		if sent++; s.Err != nil {
-			t.Errorf("%s: got %v", s.Channel, s.Err)
+	err = app.SendTest(t.Context(), cfg, o, "ops", time.Now(), func(m api.TestMessage) {
+		if sent++; m.Error != "" {
+			t.Errorf("%s: got %s", m.Channel, m.Error)
 		}
-		for _, outcome := range s.Outcomes {
-			if outcome.Err != nil {
-				t.Errorf("%s: got %v, want it accepted", s.Channel, outcome.Err)
+		for _, outcome := range m.Outcomes {
+			if outcome.Error != "" {
+				t.Errorf("%s: got %s, want it accepted", m.Channel, outcome.Error)
 			}
 		}
 	})

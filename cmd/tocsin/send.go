@@ -8,46 +8,67 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tocsin/pkg/api"
 	"tocsin/pkg/app"
 )
 
 func newSendCommand(t *tool) *cobra.Command {
 	var receiver string
 	cmd := &cobra.Command{
-		Use:     "send --receiver NAME",
-		Short:   "Send a test notification through a receiver",
-		Long:    "Sends a test notification through every channel of a receiver, and prints each message\nand the channel's answer.",
-		Example: "  tocsin send --receiver ops",
+		Use:   "send --receiver NAME",
+		Short: "Send a test notification through a receiver",
+		Long: "Sends a test notification through every channel of a receiver, and prints each message\n" +
+			"and the channel's answer. With --url a running server sends it.",
+		Example: "  tocsin send --receiver ops\n  tocsin send --receiver ops --url http://127.0.0.1:9093",
 		Args:    exactArgs(0),
 	}
-	file := addConfigFlag(cmd)
+	from := t.addSourceFlags(cmd)
 	cmd.Flags().StringVar(&receiver, "receiver", "", "`name` of the receiver")
-	t.completeFrom(cmd, "receiver", file, receiverNames)
+	t.completeFrom(cmd, "receiver", from.config, receiverNames)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if receiver == "" {
 			return usagef("--receiver is missing")
 		}
-		return t.send(cmd.Context(), *file, receiver)
+		return t.send(cmd.Context(), from, receiver)
 	}
 	return cmd
 }
 
-func (t *tool) send(ctx context.Context, file, receiver string) error {
-	cfg, err := t.load(file)
+// sendTest sends a test notification through a receiver and calls each with every
+// message.
+func (t *tool) sendTest(ctx context.Context, from *source, receiver string, each func(api.TestMessage)) error {
+	c, err := from.client()
 	if err != nil {
 		return err
 	}
+	if c != nil {
+		var messages []api.TestMessage
+		err := c.post(ctx, &messages, "receivers", receiver, "test")
+		for _, m := range messages {
+			each(m)
+		}
+		return err
+	}
+	cfg, err := from.load()
+	if err != nil {
+		return err
+	}
+	return app.SendTest(ctx, cfg, t.options(), receiver, time.Now(), each)
+}
+
+func (t *tool) send(ctx context.Context, from *source, receiver string) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	accepted, failed := 0, 0
-	err = app.SendTest(ctx, cfg, t.options(), receiver, time.Now(), func(s app.Sent) {
-		if !t.printMessage(s) {
+	err := t.sendTest(ctx, from, receiver, func(m api.TestMessage) {
+		if m.Error != "" {
 			failed++
 		}
-		for _, o := range s.Outcomes {
-			if o.Err != nil {
+		t.printMessage(m.Channel, m.Text, m.Error)
+		for _, o := range m.Outcomes {
+			if o.Error != "" {
 				failed++
-				fmt.Fprintf(t.stdout, "  %s: failed: %v\n", o.Unit, o.Err)
+				fmt.Fprintf(t.stdout, "  %s: failed: %s\n", o.Unit, o.Error)
 			} else {
 				accepted++
 				fmt.Fprintf(t.stdout, "  %s: accepted\n", o.Unit)
@@ -107,9 +128,14 @@ func (t *tool) render(ctx context.Context, file, receiver, alertsFile string) er
 	messages, failed := 0, 0
 	err = app.Render(ctx, cfg, t.options(), receiver, alerts, now, func(s app.Sent) {
 		messages++
-		if !t.printMessage(s) {
-			failed++
+		problem := ""
+		if s.Err != nil {
+			problem = s.Err.Error()
+			if !errors.Is(s.Err, app.ErrSilent) {
+				failed++
+			}
 		}
+		t.printMessage(s.Channel, s.Text, problem)
 	})
 	switch {
 	case err != nil:

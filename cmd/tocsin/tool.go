@@ -108,18 +108,17 @@ func clusterNames(cfg *config.Config) (names []string) {
 	return names
 }
 
-// printMessage prints a message as its reader sees it, or why there is none. It
-// reports false when there should be one.
-func (t *tool) printMessage(s app.Sent) bool {
-	fmt.Fprintf(t.stdout, "%s\n", s.Channel)
-	if s.Err != nil {
-		fmt.Fprintf(t.stdout, "  %v\n", s.Err)
-		return errors.Is(s.Err, app.ErrSilent)
+// printMessage prints a message of a channel as its reader sees it, or why there is
+// none.
+func (t *tool) printMessage(channel, text, problem string) {
+	fmt.Fprintf(t.stdout, "%s\n", channel)
+	if problem != "" {
+		fmt.Fprintf(t.stdout, "  %s\n", problem)
+		return
 	}
-	for line := range strings.Lines(strings.TrimSpace(s.Text)) {
+	for line := range strings.Lines(strings.TrimSpace(text)) {
 		fmt.Fprintf(t.stdout, "  │ %s\n", strings.TrimRight(line, "\r\n"))
 	}
-	return true
 }
 
 // maxFile bounds a file that is given to a command, in bytes.

@@ -1,7 +1,8 @@
 // Package api is the HTTP API: Alertmanager's API v2, with which Prometheus, amtool,
-// karma and Grafana work; the hooks that receive other systems' alerts; the API of
-// host agents; and health, reload and metrics. With tokens in the configuration,
-// every path except health requires one. Pages of other origins can change nothing.
+// karma and Grafana work; Tocsin's own API for programs, of which docs/openapi.yaml is the
+// description; the hooks that receive other systems' alerts; the API of host agents; and
+// health, reload and metrics. With tokens in the configuration, every path except health
+// requires one. Pages of other origins can change nothing.
 //
 // API v2 behaves as in Alertmanager 0.34.2, by its api/v2/openapi.yaml and its
 // responses to the same requests. It deviates deliberately in these points:
@@ -26,6 +27,8 @@ import (
 
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/host"
+	"tocsin/pkg/lag"
+	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/metrics"
 )
 
@@ -54,6 +57,14 @@ type Options struct {
 	// Reload reloads the configuration and returns its faults. If it is nil, the
 	// path is 404.
 	Reload func(context.Context) error
+
+	// Lag reads the lag now, of one cluster or with "" of all, and LagHistory the stored
+	// history of a topic's lag. Their error wraps ErrNotFound for an unknown cluster.
+	Lag        func(ctx context.Context, cluster string) ([]lag.TableRow, error)
+	LagHistory func(ctx context.Context, cluster, group, topic string) (trend.History, error)
+	// SendTest sends a test notification through a receiver and calls each with every
+	// message. Its error wraps ErrNotFound for an unknown receiver.
+	SendTest func(ctx context.Context, receiver string, now time.Time, each func(TestMessage)) error
 
 	// Receivers are the configured receivers, in their order.
 	Receivers []Receiver
@@ -185,6 +196,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /-/healthy", respondOK)
 	mux.HandleFunc("GET /-/ready", a.ready)
 	mux.HandleFunc("GET /metrics", a.metrics)
+	a.registerPrograms(mux)
 	a.registerHooks(mux)
 	a.registerAgents(mux)
 	if a.Reload != nil {

@@ -120,10 +120,14 @@ func credentials(r *http.Request) []string {
 
 const tokenParameter = "token"
 
-// allows reports whether the token allows the path of u.
+// allows reports whether the token allows the path of u. The API for programs is for
+// people's tokens, which are bound neither to hosts nor to paths.
 func (t *token) allows(u *url.URL) bool {
 	if len(t.Hosts) == 0 && len(t.Paths) == 0 {
 		return true
+	}
+	if strings.HasPrefix(u.Path, programsPath) {
+		return false
 	}
 	for _, path := range t.Paths {
 		if u.Path == path || strings.HasPrefix(u.Path, strings.TrimSuffix(path, "/")+"/") {

@@ -24,6 +24,7 @@ func withTokens(o *api.Options) {
 		{Name: "hooks", Token: hooksToken, Paths: []string{"/hooks/"}},
 		{Name: "one-hook", Token: "0123456789abcdef-one", Paths: []string{"/hooks/grafana"}},
 		{Name: "web-1", Token: hostToken, Hosts: []string{"web-1"}},
+		{Name: "api", Token: "0123456789abcdef-api", Paths: []string{"/api/"}},
 		{Name: "both", Token: bothToken, Hosts: []string{"a/b"}, Paths: []string{"/metrics"}},
 	}
 }
@@ -73,6 +74,14 @@ func TestAuth(t *testing.T) {
 		{"a host with a slash", "/agents/a%2Fb/config", bearer(bothToken), 404},
 		{"a host with an unescaped slash", "/agents/a/b/config", bearer(bothToken), 401},
 		{"the path of a host's token", "/metrics", bearer(bothToken), 200},
+
+		{"the API for programs", "/api/tocsin/v1/dead", bearer(prometheusToken), 200},
+		{"the API for programs without a token", "/api/tocsin/v1/dead", nil, 401},
+		{"the API for programs with a token for its path", "/api/tocsin/v1/dead", bearer("0123456789abcdef-api"), 401},
+		{"the API for programs, escaped", "/api/tocsin/%76%31/dead", bearer("0123456789abcdef-api"), 401},
+		{"the API for programs with a host's token", "/api/tocsin/v1/dead", bearer(hostToken), 401},
+		{"an unknown path of the API for programs", "/api/tocsin/v1/", bearer("0123456789abcdef-api"), 401},
+		{"API v2 with a token for all APIs", "/api/v2/alerts", bearer("0123456789abcdef-api"), 200},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := a.request(http.MethodGet, tt.path, nil, tt.headers...)
@@ -152,6 +161,7 @@ func TestAuthConfig(t *testing.T) {
 		{"white space", api.AuthConfig{Tokens: []api.TokenConfig{token("a", prometheusToken+"\n")}}, false, []string{"white space"}},
 		{"equal names", api.AuthConfig{Tokens: []api.TokenConfig{token("a", prometheusToken), token("a", hooksToken)}}, false, []string{"is taken by another token"}},
 		{"equal tokens", api.AuthConfig{Tokens: []api.TokenConfig{token("a", hooksToken), token("b", hooksToken)}}, false, []string{"is the same as another token"}},
+		{"a path of the API for programs", api.AuthConfig{Tokens: []api.TokenConfig{{Name: "a", Token: hooksToken, Paths: []string{"/api/tocsin/v1"}}}}, false, []string{"without hosts and paths"}},
 		{"invalid hosts and paths", api.AuthConfig{Tokens: []api.TokenConfig{{Name: "a", Token: hooksToken, Hosts: []string{""}, Paths: []string{"hooks"}}}}, false, []string{"is empty", "is not a path"}},
 		{"public with tokens", api.AuthConfig{Public: true, Tokens: []api.TokenConfig{token("a", hooksToken)}}, false, []string{"remove one of the two"}},
 	} {

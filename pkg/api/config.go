@@ -113,6 +113,9 @@ func (c *AuthConfig) Validate(f *setting.Faults) {
 			if !strings.HasPrefix(path, "/") {
 				f.In("paths", j).Addf("", "%q is not a path: paths begin with a slash, such as /hooks/", path)
 			}
+			if strings.HasPrefix(path+"/", programsPath) {
+				f.In("paths", j).Addf("", "%s is for tokens without hosts and paths only: give this one neither, or remove the path", path)
+			}
 		}
 	}
 	if c.Public && len(c.Tokens) > 0 {

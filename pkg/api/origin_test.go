@@ -1,10 +1,12 @@
 package api_test
 
 import (
+	"context"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tocsin/pkg/api"
 )
@@ -63,7 +65,7 @@ func TestHost(t *testing.T) {
 // TestHostOfEveryPath checks that no path is open to other names.
 func TestHostOfEveryPath(t *testing.T) {
 	a := newTestAPI(t, onLoopback, func(o *api.Options) { o.RoutePrefix = "/tocsin" })
-	for _, path := range []string{"/", "/tocsin/", "/tocsin/-/healthy", "/tocsin/metrics", "/tocsin/hooks/grafana", "/tocsin/nowhere", "/elsewhere"} {
+	for _, path := range []string{"/", "/tocsin/", "/tocsin/-/healthy", "/tocsin/metrics", "/tocsin/hooks/grafana", "/tocsin/api/tocsin/v1/dead", "/tocsin/nowhere", "/elsewhere"} {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = "evil.example"
 		status, body := a.read(a.serve(r))
@@ -109,10 +111,15 @@ func TestOrigin(t *testing.T) {
 			{"alerts", "POST", "/api/v2/alerts", `[{"labels":{"alertname":"A"}}]`, true},
 			{"a hook", "POST", "/hooks/alertmanager", `{"alerts":[]}`, true},
 			{"a hook by GET", "GET", "/hooks/open-falcon/callback?endpoint=e&metric=cpu&status=PROBLEM&step=60&priority=0&time=1795212000&tpl_id=1&exp_id=0&stra_id=7&tags=", "", true},
+			{"a test notification", "POST", "/api/tocsin/v1/receivers/ops/test", "", true},
 			{"reading", "GET", "/api/v2/alerts", "", false},
+			{"reading dead letters", "GET", "/api/tocsin/v1/dead", "", false},
 		} {
 			t.Run(tt.name+"/"+request.name, func(t *testing.T) {
-				a := newTestAPI(t, onLoopback, func(o *api.Options) { o.ExternalURL = external + "/tocsin" })
+				a := newTestAPI(t, onLoopback, func(o *api.Options) {
+					o.ExternalURL = external + "/tocsin"
+					o.SendTest = func(context.Context, string, time.Time, func(api.TestMessage)) error { return nil }
+				})
 				r := httptest.NewRequest(request.method, request.path, strings.NewReader(request.body))
 				r.Host = "127.0.0.1:9093"
 				r.Header.Set("Content-Type", "application/json")
@@ -158,6 +165,7 @@ func TestCORS(t *testing.T) {
 		{"API v2 with tokens", "/api/v2/alerts", allowed, []func(*api.Options){with, withTokens}, allowed, 401},
 		{"a suffixed origin", "/api/v2/alerts", allowed + ".evil.net", []func(*api.Options){with}, "", 403},
 		{"another origin", "/api/v2/alerts", "https://b.example.com", []func(*api.Options){with}, "", 403},
+		{"the API for programs", "/api/tocsin/v1/receivers/ops/test", allowed, []func(*api.Options){with}, "", 403},
 		{"metrics", "/metrics", allowed, []func(*api.Options){with}, "", 403},
 		{"reload", "/-/reload", allowed, []func(*api.Options){with}, "", 403},
 		{"hooks", "/hooks/alertmanager", allowed, []func(*api.Options){with}, "", 403},

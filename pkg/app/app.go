@@ -42,6 +42,9 @@ type Options struct {
 	Metrics *metrics.Registry
 }
 
+// ErrStoreInUse is wrapped by the error of New when another process holds the store.
+var ErrStoreInUse = store.ErrInUse
+
 // App is Tocsin, built from a configuration. It is safe for concurrent use. It holds
 // connections only: all state is in the store.
 type App struct {
@@ -54,6 +57,7 @@ type App struct {
 	hosts     *host.Watcher
 	heartbeat *heartbeat
 	metrics   *metrics.Registry
+	lagCache  lagCache
 	log       *slog.Logger
 }
 

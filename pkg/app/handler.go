@@ -8,6 +8,7 @@ import (
 
 	"tocsin/pkg/api"
 	"tocsin/pkg/host"
+	"tocsin/pkg/lag"
 	"tocsin/pkg/metrics"
 )
 
@@ -23,6 +24,9 @@ func (a *App) handler(o api.Options) (http.Handler, error) {
 		o.Receivers = append(o.Receivers, api.Receiver{Name: r.Name})
 	}
 	o.Engine, o.Log, o.HTTP, o.Ready = a.engine, a.log, a.http, a.ready
+	o.LagHistory, o.SendTest = a.lagHistory, a.sendTest
+	now := o.Now
+	o.Lag = func(ctx context.Context, cluster string) ([]lag.TableRow, error) { return a.lagRows(ctx, now, cluster) }
 	if len(cfg.Hosts.Hosts) > 0 || cfg.Hosts.Register != nil {
 		o.Hosts = &host.Registry{Store: a.store, Inventory: a.hosts.Inventory, Ingest: a.engine.Ingest, Language: cfg.Global.Language, Log: a.log}
 	}

@@ -18,14 +18,12 @@ import (
 	"tocsin/pkg/store/memory"
 )
 
-// Sent is one message of a previewed or tested notification.
+// Sent is one message of a previewed notification.
 type Sent struct {
 	// Channel is the integration, such as email/0.
 	Channel string
 	// Text is the message as its reader sees it, "" if it could not be rendered.
 	Text string
-	// Outcomes has one outcome for each recipient or part; none if nothing was sent.
-	Outcomes []notify.Outcome
 	// Err is set if there is no message; ErrSilent if none is due.
 	Err error
 }
@@ -35,19 +33,45 @@ var ErrSilent = errors.New("no message: send_resolved is false, and no alert is 
 
 // SendTest sends a test alert through every channel of a receiver and calls each
 // with every message and its outcomes. Nothing is stored or retried.
-func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver string, now time.Time, each func(Sent)) error {
+func SendTest(ctx context.Context, cfg *config.Config, o Options, receiver string, now time.Time, each func(api.TestMessage)) error {
 	to, err := findReceiver(cfg, o, receiver)
 	if err != nil {
 		return err
 	}
-	eachMessage(to, testNotification(cfg.Global.Language, receiver, now), func(s Sent, m notify.Message) {
-		if s.Err == nil {
-			s.Outcomes = m.Send(ctx)
-		}
-		each(s)
-	})
+	sendTest(ctx, to, cfg.Global.Language, now, each)
 	return nil
 }
+
+// sendTest is SendTest with the receivers of the App.
+func (a *App) sendTest(ctx context.Context, receiver string, now time.Time, each func(api.TestMessage)) error {
+	to := a.engine.Outbox().Receiver(receiver)
+	if to == nil {
+		return noReceiver(receiver)
+	}
+	sendTest(ctx, to, a.config.Global.Language, now, each)
+	return nil
+}
+
+func sendTest(ctx context.Context, to *outbox.Receiver, language string, now time.Time, each func(api.TestMessage)) {
+	eachMessage(to, testNotification(language, to.Name, now), func(s Sent, m notify.Message) {
+		message := api.TestMessage{Channel: s.Channel, Text: s.Text, Outcomes: []api.TestOutcome{}}
+		if s.Err != nil {
+			message.Error = s.Err.Error()
+			each(message)
+			return
+		}
+		for _, o := range m.Send(ctx) {
+			outcome := api.TestOutcome{Unit: o.Unit}
+			if o.Err != nil {
+				outcome.Error = o.Err.Error()
+			}
+			message.Outcomes = append(message.Outcomes, outcome)
+		}
+		each(message)
+	})
+}
+
+func noReceiver(name string) error { return api.NotFoundf("no receiver is named %q", name) }
 
 // Render calls each with every message that a receiver's channels would send about
 // alerts, as one group, at now. Nothing is sent.
@@ -137,7 +161,7 @@ func findReceiver(cfg *config.Config, o Options, name string) (*outbox.Receiver,
 			return r, nil
 		}
 	}
-	return nil, fmt.Errorf("no receiver is named %q", name)
+	return nil, noReceiver(name)
 }
 
 // eachMessage calls each with every message about n of a receiver's channels.

@@ -37,12 +37,12 @@ func (a ActiveAlert) alertState() AlertState {
 	}
 }
 
-// TableRow is one topic of one group at the time of a poll, or a group that could
-// not be read.
+// TableRow is one topic of one group at the time of a poll, or a group or a cluster that
+// could not be read.
 type TableRow struct {
 	Cluster string `json:"cluster"`
 	Group   string `json:"consumer_group"`
-	// Topic is "" for a group that could not be read completely; Err is the cause.
+	// Topic is "" for a group that could not be read completely; Error is the cause.
 	Topic string `json:"topic,omitempty"`
 	// Lag is the sum of the known partitions, in messages; nil when none is known.
 	Lag *int64 `json:"lag"`
@@ -63,8 +63,9 @@ type TableRow struct {
 	Source string `json:"source,omitempty"`
 	// Unsubscribed reports that the group has unsubscribed from the topic, so that
 	// no rule applies.
-	Unsubscribed bool  `json:"unsubscribed,omitempty"`
-	Err          error `json:"-"`
+	Unsubscribed bool `json:"unsubscribed,omitempty"`
+	// Error is why the group, or without a group the cluster, could not be read.
+	Error string `json:"error,omitempty"`
 }
 
 // Progress is how a group progresses in a topic, as far as known.
@@ -104,7 +105,7 @@ func Table(cfg *Config, cluster string, snap *Snapshot, state *ClusterState, now
 			rows = append(rows, in.tableRow(active))
 		}
 		if g.Err != nil {
-			rows = append(rows, TableRow{Cluster: cluster, Group: g.Name, AlertState: StateUnknown, Source: snap.Source, Err: g.Err})
+			rows = append(rows, TableRow{Cluster: cluster, Group: g.Name, AlertState: StateUnknown, Source: snap.Source, Error: g.Err.Error()})
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b TableRow) int {

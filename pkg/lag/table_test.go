@@ -44,8 +44,8 @@ func TestTable(t *testing.T) {
 				fmt.Fprintf(&b, " unknown %d %s", row.UnknownPartitions, row.Reason)
 			}
 			fmt.Fprintf(&b, " %s", row.AlertState)
-			if row.Err != nil {
-				fmt.Fprintf(&b, " %v", row.Err)
+			if row.Error != "" {
+				fmt.Fprintf(&b, " %s", row.Error)
 			}
 			b.WriteByte('\n')
 		}

@@ -44,7 +44,7 @@ var floors = []floor{
 	}},
 	{"programs", []room{
 		{name: "functions/*", imports: "app faas"},
-		{name: "cmd/tocsin", imports: "app config lag lag/trend chart alert humanize setting terminal host/agent localcloud localcloud/*"},
+		{name: "cmd/tocsin", imports: "app api config lag lag/trend chart alert humanize setting terminal host/agent localcloud localcloud/*"},
 		{name: "cmd/tocsin-agent", imports: "host/agent terminal"},
 	}},
 	{"app: builds the parts from a configuration", []room{
@@ -54,7 +54,7 @@ var floors = []floor{
 		{name: "config", imports: "api lag host route inhibit notify notify/* render config/strict store/backend setting"},
 	}},
 	{"interfaces: HTTP in, offsets in", []room{
-		{name: "api", imports: "dispatch silence host intake store metrics alert setting"},
+		{name: "api", imports: "dispatch outbox silence host lag lag/trend intake store metrics alert setting"},
 		{name: "lag/kafka", imports: "lag"},
 		{name: "lag/ckafka", imports: "lag tencent"},
 	}},

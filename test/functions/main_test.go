@@ -1,5 +1,5 @@
 // Package functions tests built functions over the interfaces of the platforms
-// that run them.
+// that run them, and the built command-line tool against them and against tocsin serve.
 package functions
 
 import (
