@@ -3,10 +3,12 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +27,8 @@ type deliveryServer struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 
+	vendor *memoryListener
+
 	mu       sync.Mutex
 	requests map[string][]time.Time // by path
 }
@@ -35,8 +39,10 @@ func serveReceivers(t *testing.T, receivers ...string) *deliveryServer {
 	t.Helper()
 	d := &deliveryServer{t: t, requests: map[string][]time.Time{}, ended: make(chan struct{})}
 	l := &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	d.vendor = l
 	release := make(chan struct{})
 	vendor := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // so that the server notices the end of the connection
 		name := strings.TrimPrefix(r.URL.Path, "/")
 		d.mu.Lock()
 		d.requests[name] = append(d.requests[name], time.Now())
@@ -122,6 +128,7 @@ func TestHangingReceiversDelayNoOther(t *testing.T) {
 					receivers = append(receivers, fmt.Sprintf("hangs%d", i))
 				}
 				d := serveReceivers(t, receivers...)
+				goroutines := runtime.NumGoroutine()
 				var posted []time.Time
 				for half := range 2 * test.seconds { // two new groups a second each
 					for _, r := range receivers[1:] {
@@ -132,6 +139,10 @@ func TestHangingReceiversDelayNoOther(t *testing.T) {
 						d.post("works", fmt.Sprintf("A%d", half))
 					}
 					time.Sleep(500 * time.Millisecond)
+				}
+				// A request has a worker, an attempt, and a few goroutines for its connection.
+				if conns, n := int(d.vendor.open.Load()), runtime.NumGoroutine()-goroutines; conns > test.hanging+1 || n > 10*(test.hanging+1) {
+					t.Errorf("got %d connections and %d goroutines, want at most %d and ten times as many", conns, n, test.hanging+1)
 				}
 				got := d.received("works")
 				if len(got) != len(posted) {
@@ -167,6 +178,28 @@ func TestHangingReceiverDelaysNoShutdown(t *testing.T) {
 		}
 		if n := len(d.received("hangs")); n != 1 {
 			t.Errorf("got %d attempts, want 1", n)
+		}
+	})
+}
+
+func TestReloadWhileAReceiverHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := serveReceivers(t, "works", "hangs")
+		for i := range 3 {
+			d.post("hangs", fmt.Sprintf("A%d", i))
+		}
+		time.Sleep(time.Second)
+		begin := time.Now()
+		if err := d.server.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.post("works", "B")
+		time.Sleep(time.Second)
+		if got := d.received("works"); len(got) != 1 || got[0].Sub(begin) > time.Second {
+			t.Errorf("after the reload: got notifications at %v, want one within 1s", got)
+		}
+		if n := len(d.received("hangs")); n > 2 {
+			t.Errorf("got %d attempts at the receiver that hangs, want the one before the reload and one after", n)
 		}
 	})
 }
