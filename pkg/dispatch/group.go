@@ -43,6 +43,9 @@ type header struct {
 	NextFlush time.Time `json:"grid"`
 	// Flushed reports whether there was a flush after group_wait.
 	Flushed bool `json:"flushed,omitempty"`
+	// MutedSince is since when all alerts are muted at each flush of a group that was
+	// never notified.
+	MutedSince time.Time `json:"mutedSince,omitzero"`
 
 	Key    string       `json:"key"`
 	Labels alert.Labels `json:"labels,omitempty"`

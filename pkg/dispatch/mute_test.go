@@ -171,6 +171,40 @@ func TestUnmutedAfterFirstFlush(t *testing.T) {
 	expectLines(t, c) // the group_interval began with the first notification
 }
 
+// TestUnmutedSoonAfterFirstFlush checks how often a group is looked at whose only alert is
+// muted at its first flush, a second after it fired: the later, the more rarely.
+func TestUnmutedSoonAfterFirstFlush(t *testing.T) {
+	e, c := newChannelEnv(t, newRoute("1s", "24h", "48h"))
+	e.silence(at(0), topicSilence("a", 0, 3))
+	e.silence(at(0), topicSilence("b", 0, 100))
+	e.fire(at(0), "a")
+	for s := 0.0; s <= 4; s++ {
+		e.tick(at(s))
+	}
+	expectLines(t, c, "first notification:a;")
+
+	e, c = newChannelEnv(t, newRoute("1s", "24h", "48h"))
+	e.silence(at(0), topicSilence("a", 0, 100))
+	e.fire(at(0), "a")
+	for s := 0.0; s < 60; s++ {
+		e.tick(at(s))
+	}
+	if wait := e.nextDue().Sub(at(59)); wait < 0 || wait > 5*time.Second {
+		t.Errorf("got the next flush %v after a minute, want at most 5s", wait)
+	}
+	flushes := 0
+	for s := 60.0; s < 100; s += 0.5 {
+		if !e.nextDue().After(at(s)) {
+			flushes++
+		}
+		e.tick(at(s))
+	}
+	if flushes != 8 {
+		t.Errorf("got %d flushes in 40s, want one every 5s", flushes)
+	}
+	expectLines(t, c)
+}
+
 // TestMutedForLife checks that the end of an alert which was never notified is no
 // reason for a notification while others of its group fire.
 func TestMutedForLife(t *testing.T) {

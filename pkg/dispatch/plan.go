@@ -57,6 +57,8 @@ func plan(g *group, now time.Time, upstream bool) flushPlan {
 		}
 		if !early && !upstream && len(diff.firing) == 0 && len(diff.mutedFiring) > 0 && !g.wasNotified() {
 			p.recheck(r, now)
+		} else {
+			p.header.MutedSince = time.Time{}
 		}
 	}
 	kept := map[alert.Fingerprint]bool{}
@@ -98,15 +100,20 @@ func (p *flushPlan) schedule(r *route.Route, alerts []*alert.Alert, now time.Tim
 	return early
 }
 
-// minRecheck is the least time between two flushes of a group that waits for its
-// first notification because its alerts are muted.
-const minRecheck = 5 * time.Second
+// minRecheck and maxRecheck bound the time between two flushes of a group that waits for
+// its first notification because its alerts are muted, unless group_wait is longer. It
+// grows with the time for which they have been.
+const minRecheck, maxRecheck = time.Second, 5 * time.Second
 
 // recheck makes the group due again after group_wait: all its alerts are muted, and
 // none was ever notified. The store has no event for the end of a silence, an
 // inhibition or an interval. group_interval starts with the first notification.
 func (p *flushPlan) recheck(r *route.Route, now time.Time) {
-	wait := min(max(r.GroupWait, minRecheck), r.GroupInterval)
+	if p.header.MutedSince.IsZero() {
+		p.header.MutedSince = now
+	}
+	wait := min(max(now.Sub(p.header.MutedSince)/2, minRecheck), maxRecheck)
+	wait = min(max(wait, r.GroupWait), r.GroupInterval)
 	p.header.NextFlush, p.header.Flushed = now.Add(wait).Truncate(time.Millisecond), false
 	p.due, p.scheduled = p.header.NextFlush, now
 	if len(p.markMuted) == 0 {

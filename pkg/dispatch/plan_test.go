@@ -115,7 +115,7 @@ func TestPlan(t *testing.T) {
 		{"silenced", newGroup(nil, newMember(1, isSilenced), newMember(2)), false, []string{
 			"notify test/0: first notification 2", "log firing=[2] resolved=[] muted=[] at=0s", "mark 1", "due=5m0s next=5m0s"}},
 		{"all silenced from the start are looked at again after group_wait", newGroup(nil, newMember(1, isSilenced)), false, []string{
-			"mark 1", "due=5s next=5s"}},
+			"mark 1", "due=1s next=1s"}},
 		{"all silenced from the start wait for group_interval in Alertmanager", newGroup(nil, newMember(1, isSilenced)), true, []string{
 			"mark 1", "due=5m0s next=5m0s"}},
 		{"all silenced after a notification", newGroup(logged(1), newMember(1, isSilenced)), false, []string{"due=5m0s next=5m0s"}},
