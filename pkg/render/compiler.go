@@ -68,6 +68,13 @@ func (c *Compiler) HTML(src string, path ...any) *HTML {
 	return x
 }
 
+// Names compiles the template of a list of names at a path.
+func (c *Compiler) Names(src string, path ...any) *Text {
+	x, err := c.CompileNames(src)
+	c.Add(err, path...)
+	return x
+}
+
 // List compiles the text templates of the list at a path.
 func (c *Compiler) List(srcs []string, path ...any) []*Text {
 	out := make([]*Text, len(srcs))

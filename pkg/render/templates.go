@@ -102,18 +102,26 @@ type Text struct {
 // nothing. The names in builtins, such as "wecom.default", expand to View.Builtin
 // inside src unless the user's files define them. An undefined name is an error.
 func (t *Templates) CompileText(src string, builtins ...string) (*Text, error) {
-	return t.compileText(src, false, builtins)
+	return t.compileText(src, nil, builtins)
 }
 
-// CompileURL compiles the text template of a URL. The text of the template is the URL's
-// own; what an action such as {{ .CommonLabels.team }} prints is percent-encoded, all but
-// the unreserved characters of RFC 3986, so that it stays within the part of the path or
-// of the query that it stands in.
+// CompileURL compiles the text template of a URL. The text of the template and its strings
+// are the URL's own; what another action such as {{ .CommonLabels.team }} prints is
+// percent-encoded, all but the unreserved characters of RFC 3986, so that it stays within
+// the part of the path or of the query that it stands in.
 func (t *Templates) CompileURL(src string) (*Text, error) {
-	return t.compileText(src, true, nil)
+	return t.compileText(src, map[string]any{printFunc: percentEncode, "urlquery": percentEncode}, nil)
 }
 
-func (t *Templates) compileText(src string, isURL bool, builtins []string) (*Text, error) {
+// CompileNames compiles the text template of a list of names. [SplitNames] splits what it
+// prints.
+func (t *Templates) CompileNames(src string) (*Text, error) {
+	return t.compileText(src, map[string]any{printFunc: mark}, nil)
+}
+
+// compileText compiles a text template with more functions, of which printFunc is applied
+// to what every action prints.
+func (t *Templates) compileText(src string, funcs map[string]any, builtins []string) (*Text, error) {
 	if !strings.Contains(src, "{{") {
 		return &Text{constant: src}, nil
 	}
@@ -140,8 +148,8 @@ func (t *Templates) compileText(src string, isURL bool, builtins []string) (*Tex
 			return nil, err
 		}
 	}
-	if isURL {
-		set.Funcs(map[string]any{encodeFunc: percentEncode})
+	if funcs != nil {
+		set.Funcs(funcs)
 		for _, named := range set.Templates() { // their trees are those of base
 			if _, err := set.AddParseTree(named.Name(), named.Tree.Copy()); err != nil {
 				return nil, err
@@ -160,8 +168,8 @@ func (t *Templates) compileText(src string, isURL bool, builtins []string) (*Tex
 	if err != nil {
 		return nil, err
 	}
-	if isURL {
-		encodeActions(all)
+	if funcs != nil {
+		appendPrintFunc(all)
 	}
 	return x, t.check(all, x.Execute)
 }

@@ -41,7 +41,10 @@ func (c *Compiler) Line(key, src string) *Template {
 // Mentions compiles a list of templates of names, which only firing alerts mention.
 func (c *Compiler) Mentions(srcs []string, path ...any) *Mentions {
 	own := render.Compiler{Templates: c.FiringOnly()}
-	m := &Mentions{path: path, texts: own.List(srcs, path...)}
+	m := &Mentions{path: path, texts: make([]*render.Text, len(srcs))}
+	for i, src := range srcs {
+		m.texts[i] = own.Names(src, append(path[:len(path):len(path)], i)...)
+	}
 	c.Join(&own)
 	return m
 }
@@ -148,10 +151,11 @@ type Mentions struct {
 
 // Execute returns the names that the templates print, each once, in order. A template
 // may print several, separated by commas, semicolons, "|" or white space. parse returns
-// a name in the vendor's form and reports whether it is valid. Invalid names are left
+// a name in the vendor's form and reports whether it is valid: only a name of the
+// configuration's own may be everybody. Invalid names are left
 // out, and so is a template that fails, which a note in doc reports: the alert is sent
 // without that mention.
-func (m *Mentions) Execute(doc *render.Document, v *render.View, parse func(string) (string, bool)) []string {
+func (m *Mentions) Execute(doc *render.Document, v *render.View, parse func(render.Name) (string, bool)) []string {
 	var out []string
 	seen := map[string]bool{}
 	for i, t := range m.texts {
@@ -160,7 +164,7 @@ func (m *Mentions) Execute(doc *render.Document, v *render.View, parse func(stri
 			doc.AddTemplateError(&render.KeyError{Path: append(m.path[:len(m.path):len(m.path)], i), Err: err})
 			continue
 		}
-		for _, word := range SplitNames(text) {
+		for _, word := range render.SplitNames(text) {
 			if name, ok := parse(word); ok && !seen[name] {
 				seen[name] = true
 				out = append(out, name)
@@ -168,10 +172,4 @@ func (m *Mentions) Execute(doc *render.Document, v *render.View, parse func(stri
 		}
 	}
 	return out
-}
-
-// SplitNames splits a list of names that are separated by commas, semicolons, "|"
-// or white space.
-func SplitNames(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("|,;，；、 \t\r\n", r) })
 }

@@ -6,6 +6,7 @@ import (
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/chat"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
@@ -69,7 +70,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	}
 	at := f.In("at")
 	for i, s := range c.At.Mobiles {
-		if _, ok := parseMobile(s); !strings.Contains(s, "{{") && !ok {
+		if _, ok := parseMobile(render.Name{Text: s}); !strings.Contains(s, "{{") && !ok {
 			at.In("mobiles", i).Addf("", "%q is not a phone number: write it like 13800000000 or +852-00000000; for everybody write all: true", s)
 		}
 	}

@@ -32,7 +32,7 @@ type mentions struct {
 func (l mentionLists) execute(doc *render.Document, v *render.View, language string) mentions {
 	m := mentions{
 		Mobiles: limitNames(l.mobiles.Execute(doc, v, parseMobile)),
-		Users:   limitNames(l.users.Execute(doc, v, func(s string) (string, bool) { return s, isUserID(s) })),
+		Users:   limitNames(l.users.Execute(doc, v, parseUser)),
 		All:     l.all, everybody: "@all",
 	}
 	if language == "zh" {
@@ -70,7 +70,8 @@ func (m mentions) String() string {
 
 // parseMobile returns a phone number as DingTalk takes it: one of mainland China has
 // no country code, one of another country may be written as +852-00000000.
-func parseMobile(s string) (string, bool) {
+func parseMobile(name render.Name) (string, bool) {
+	s := name.Text
 	if rest, found := strings.CutPrefix(s, "+86"); found && len(rest) == 11 {
 		s = rest
 	}
@@ -80,6 +81,12 @@ func parseMobile(s string) (string, bool) {
 	}
 	digits = strings.TrimPrefix(digits, "+")
 	return s, len(digits) >= 6 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
+}
+
+// parseUser returns a user id. An alert cannot name all, which the text would mention as
+// everybody.
+func parseUser(name render.Name) (string, bool) {
+	return name.Text, isUserID(name.Text) && !(name.FromAlert && strings.EqualFold(name.Text, "all"))
 }
 
 // isUserID reports whether s can be a user id, which has up to 64 characters. Only

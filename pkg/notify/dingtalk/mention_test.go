@@ -11,7 +11,7 @@ import (
 
 func TestMention(t *testing.T) {
 	named := []*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, StartsAt: notifytest.At,
-		Annotations: alert.Labels{"phones": "13800000001, +8613800000000;x、13800000001", "bad": "@all @13900000000 u\u200b1"}}}
+		Annotations: alert.Labels{"phones": "13800000001, +8613800000000;x、13800000001", "bad": "@all all 所有人 @13900000000 u\u200b1"}}}
 	tests := []struct {
 		name           string
 		at             At

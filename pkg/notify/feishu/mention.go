@@ -18,7 +18,7 @@ func (r *robot) mentions(doc *render.Document, v *render.View) string {
 	if r.all {
 		ids = append(ids, everybody)
 	}
-	ids = append(ids, r.openIDs.Execute(doc, v, func(s string) (string, bool) { return s, isOpenID(s) })...)
+	ids = append(ids, r.openIDs.Execute(doc, v, func(name render.Name) (string, bool) { return name.Text, isOpenID(name.Text) })...)
 	var b strings.Builder
 	for _, id := range ids[:min(len(ids), maxMentions)] {
 		b.WriteString("<at id=" + id + "></at>")

@@ -9,14 +9,17 @@ import (
 
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/chat"
+	"tocsin/pkg/render"
 )
 
 // Everybody is the user id that stands for all members.
 const Everybody = "@all"
 
-// IsUserID reports whether s can be a user id: letters, digits and "_-@.", up to 64
-// bytes (developer.work.weixin.qq.com/document/path/90195), or Everybody.
-func IsUserID(s string) bool {
+// IsUser reports whether a name can be a user id: letters, digits and "_-@.", up to 64
+// bytes (developer.work.weixin.qq.com/document/path/90195). Everybody is one if it is the
+// configuration's own.
+func IsUser(name render.Name) bool {
+	s := name.Text
 	if s == "" || len(s) > 64 {
 		return false
 	}
@@ -25,7 +28,7 @@ func IsUserID(s string) bool {
 			return false
 		}
 	}
-	return s == Everybody || s[0] != '@'
+	return s == Everybody && !name.FromAlert || s[0] != '@'
 }
 
 // CheckResponse returns nil when a response has an errcode of zero. WeCom responds

@@ -9,6 +9,7 @@ import (
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/notify/wecom"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
@@ -101,7 +102,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	if c.ToUser == "" && c.ToParty == "" && c.ToTag == "" {
 		f.Addf("to_user", "is missing: name the recipients here or under to_party or to_tag; @all is everybody")
 	}
-	validateList(f, "to_user", c.ToUser, wecom.IsUserID, "a user id: it has letters, digits, and _ - . @, up to 64; or write @all")
+	validateList(f, "to_user", c.ToUser, wecom.IsUser, "a user id: it has letters, digits, and _ - . @, up to 64; or write @all")
 	validateList(f, "to_party", c.ToParty, isNumber, "the number of a department")
 	validateList(f, "to_tag", c.ToTag, isNumber, "the number of a tag")
 	switch c.MessageType {
@@ -114,7 +115,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	}
 }
 
-func validateList(f *setting.Faults, key, list string, valid func(string) bool, what string) {
+func validateList(f *setting.Faults, key, list string, valid func(render.Name) bool, what string) {
 	if strings.Contains(list, "{{") {
 		return
 	}

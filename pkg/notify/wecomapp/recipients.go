@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/notify/wecom"
 	"tocsin/pkg/render"
 )
@@ -42,8 +41,8 @@ func (l recipientLists) execute(v *render.View) (valid []recipient, invalid []st
 		key   string
 		text  *render.Text
 		kind  recipientKind
-		valid func(string) bool
-	}{{"to_user", l.users, user, wecom.IsUserID}, {"to_party", l.parties, party, isNumber}, {"to_tag", l.tags, tag, isNumber}} {
+		valid func(render.Name) bool
+	}{{"to_user", l.users, user, wecom.IsUser}, {"to_party", l.parties, party, isParty}, {"to_tag", l.tags, tag, isNumber}} {
 		text, err := list.text.Execute(v)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", list.key, err)
@@ -67,10 +66,11 @@ func (l recipientLists) execute(v *render.View) (valid []recipient, invalid []st
 }
 
 // parseIDs splits a list of ids. Each is returned once.
-func parseIDs(list string, isValid func(string) bool) (valid, invalid []string) {
-	for _, s := range chat.SplitNames(list) {
+func parseIDs(list string, isValid func(render.Name) bool) (valid, invalid []string) {
+	for _, name := range render.SplitNames(list) {
+		s := name.Text
 		switch {
-		case !isValid(s):
+		case !isValid(name):
 			if s = render.CleanLine(s, 64); !slices.Contains(invalid, s) {
 				invalid = append(invalid, s)
 			}
@@ -92,7 +92,22 @@ func joinIDs(list []recipient, kind recipientKind) string {
 	return strings.Join(ids, "|")
 }
 
-// isNumber reports whether s can be the number of a department or a tag.
-func isNumber(s string) bool {
+// isParty reports whether a name can be the number of a department. Everybody is in
+// rootParty, which only the configuration can name.
+func isParty(name render.Name) bool {
+	return isNumber(name) && !(name.FromAlert && isEverybody(name.Text))
+}
+
+// isEverybody reports whether an id stands for all members.
+func isEverybody(id string) bool {
+	return id == wecom.Everybody || strings.TrimLeft(id, "0") == rootParty
+}
+
+// rootParty is the number of the department that all others are in.
+const rootParty = "1"
+
+// isNumber reports whether a name can be the number of a department or a tag.
+func isNumber(name render.Name) bool {
+	s := name.Text
 	return s != "" && len(s) <= 10 && strings.Trim(s, "0123456789") == ""
 }

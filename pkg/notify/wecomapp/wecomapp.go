@@ -52,7 +52,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 		env: env, tokens: newTokens(c, env), api: c.api(), corp: c.CorpID, agent: agent, format: text{},
 		message: compile.Message("message", c.Message, "wecom.default"),
 		recipients: recipientLists{
-			users: compile.Text(c.ToUser, "to_user"), parties: compile.Text(c.ToParty, "to_party"), tags: compile.Text(c.ToTag, "to_tag"),
+			users: compile.Names(c.ToUser, "to_user"), parties: compile.Names(c.ToParty, "to_party"), tags: compile.Names(c.ToTag, "to_tag"),
 		},
 	}
 	if c.MessageType == typeMarkdown {
@@ -159,8 +159,11 @@ func (a *app) outcomes(ctx context.Context, p *part, units []string, payload []b
 func rejected(invalid []string) []notify.Outcome {
 	out := make([]notify.Outcome, len(invalid))
 	for i, s := range invalid {
-		out[i] = notify.Outcome{Unit: s, Err: &notify.Error{Class: notify.Permanent,
-			Message: fmt.Sprintf("%q is no recipient: to_user takes user ids, to_party and to_tag take numbers", s)}}
+		message := fmt.Sprintf("%q is no recipient: to_user takes user ids, to_party and to_tag take numbers", s)
+		if isEverybody(s) {
+			message = fmt.Sprintf("%q is everybody, whom an alert cannot name: write it into the configuration, outside of {{ }}", s)
+		}
+		out[i] = notify.Outcome{Unit: s, Err: &notify.Error{Class: notify.Permanent, Message: message}}
 	}
 	return out
 }

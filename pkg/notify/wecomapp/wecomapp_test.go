@@ -3,6 +3,7 @@ package wecomapp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ type fakeAPI struct {
 func newFakeAPI(t *testing.T, language string) *fakeAPI {
 	t.Helper()
 	apps, f := notifytest.StartFake(t, language, wecom.NewApps)
-	apps.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"7"}, Tags: []string{"9"}})
+	apps.Add(wecom.App{CorpID: corp, Secret: secret, AgentID: agent, Users: []string{"u1", "U2", "u3"}, Unlicensed: []string{"u3"}, Parties: []string{"1", "7"}, Tags: []string{"9"}})
 	return &fakeAPI{apps, f, f.URL + "/cgi-bin/"}
 }
 
@@ -97,6 +98,8 @@ func TestRecipients(t *testing.T) {
 		{"a list", Config{ToUser: "u1|U2", ToParty: "7", ToTag: "9"}, []string{"u1", "U2"}, []string{"7"}, []string{"9"}, ""},
 		{"recipients that the sender named", Config{ToUser: "{{ .CommonAnnotations.tos }}"}, []string{"u1", "U2"}, nil, nil, ""},
 		{"everybody", Config{ToUser: "u1,@all", ToParty: "7"}, []string{"u1", "U2", "u3"}, nil, nil, ""},
+		{"everybody by a condition", Config{ToUser: `{{ if eq .Status "firing" }}@all{{ end }}`}, []string{"u1", "U2", "u3"}, nil, nil, ""},
+		{"the root department", Config{ToParty: "1"}, nil, []string{"1"}, nil, ""},
 		{"no recipients", Config{ToUser: "{{ .CommonAnnotations.nope }}"}, nil, nil, nil, "there are no recipients"},
 		{"too many recipients", Config{ToUser: `{{ range 201 }}u{{ . }},{{ end }}`}, nil, nil, nil, "201 recipients are more than 200"},
 		{"a template that fails", Config{ToTag: "{{ .Nope }}"}, nil, nil, nil, "to_tag: "},
@@ -115,6 +118,48 @@ func TestRecipients(t *testing.T) {
 			got := o.Inbox()
 			if len(got) != 1 || !slices.Equal(got[0].Users, tt.users) || !slices.Equal(got[0].Parties, tt.parties) || !slices.Equal(got[0].Tags, tt.tags) {
 				t.Errorf("got %+v, want users %v, parties %v, tags %v", got, tt.users, tt.parties, tt.tags)
+			}
+		})
+	}
+}
+
+// An alert can name recipients, but not everybody, by the user @all or by the department
+// that all others are in. The others are notified.
+func TestAlertsCannotNotifyEverybody(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		config Config
+		unit   string
+	}{
+		{"alone", Config{ToUser: "u1,{{ .CommonAnnotations.all }}"}, "@all"},
+		{"among others", Config{ToUser: "u1|{{ .CommonAnnotations.list }}"}, "@all"},
+		{"partly from the configuration", Config{ToUser: "u1,@{{ .CommonAnnotations.word }}"}, "@all"},
+		{"partly from two values", Config{ToUser: "u1,{{ .CommonAnnotations.sign }}{{ .CommonAnnotations.word }}"}, "@all"},
+		{"the root department", Config{ToUser: "u1", ToParty: "{{ .CommonAnnotations.root }}"}, "01"},
+		{"the root department by a digit", Config{ToUser: "u1", ToParty: "00{{ .CommonAnnotations.one }}"}, "001"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newFakeAPI(t, "zh")
+			named := notifytest.OneTopic()
+			maps.Copy(named[0].Annotations, alert.Labels{"all": "@all", "list": "@all|U2", "word": "all", "sign": "@", "root": "01", "one": "1"})
+			messages, err := o.notifier(t, tt.config).Messages(notifytest.Notification(named...))
+			if err != nil || len(messages) != 1 {
+				t.Fatalf("got %d messages and error %v, want 1", len(messages), err)
+			}
+			var refused []string
+			for _, outcome := range messages[0].Send(t.Context()) {
+				if outcome.Err != nil {
+					refused = append(refused, outcome.Unit)
+					if !strings.Contains(outcome.Err.Error(), "everybody") {
+						t.Errorf("got error %v, want one about everybody", outcome.Err)
+					}
+				}
+			}
+			if !slices.Equal(refused, []string{tt.unit}) {
+				t.Errorf("got %q refused, want %q", refused, tt.unit)
+			}
+			if got := o.Inbox(); len(got) != 1 || slices.Contains(got[0].Users, "u3") || len(got[0].Parties) > 0 {
+				t.Errorf("got %+v, want one message that does not reach u3", got)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/notify/wecom"
+	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
 
@@ -40,12 +41,12 @@ const example = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…"
 func (c *Config) Validate(f *setting.Faults) {
 	chat.ValidateRobotURL(f, c.URL, "key", example)
 	for i, s := range c.MentionMobiles {
-		if !strings.Contains(s, "{{") && !isMobile(s) {
+		if !strings.Contains(s, "{{") && !isMobile(render.Name{Text: s}) {
 			f.In("mention_mobiles", i).Addf("", "%q is not a phone number: write digits only, or @all", s)
 		}
 	}
 	for i, s := range c.MentionUsers {
-		if !strings.Contains(s, "{{") && !wecom.IsUserID(s) {
+		if !strings.Contains(s, "{{") && !wecom.IsUser(render.Name{Text: s}) {
 			f.In("mention_users", i).Addf("", "%q is not a user id: it has letters, digits, and _ - . @, up to 64; or write @all", s)
 		}
 	}

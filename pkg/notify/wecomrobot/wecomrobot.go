@@ -129,8 +129,8 @@ type mentions struct{ users, mobiles []string }
 func (r *robot) mentions(doc *render.Document, v *render.View) mentions {
 	first := func(names []string) []string { return names[:min(len(names), maxMentions)] }
 	return mentions{
-		users:   first(r.users.Execute(doc, v, func(s string) (string, bool) { return s, wecom.IsUserID(s) })),
-		mobiles: first(r.mobiles.Execute(doc, v, func(s string) (string, bool) { return s, isMobile(s) })),
+		users:   first(r.users.Execute(doc, v, func(name render.Name) (string, bool) { return name.Text, wecom.IsUser(name) })),
+		mobiles: first(r.mobiles.Execute(doc, v, func(name render.Name) (string, bool) { return name.Text, isMobile(name) })),
 	}
 }
 
@@ -160,13 +160,13 @@ func (m mentions) suffix() string {
 	return b.String()
 }
 
-// isMobile reports whether s has the form of a phone number, or is
-// wecom.Everybody.
-func isMobile(s string) bool {
-	if s == wecom.Everybody {
-		return true
+// isMobile reports whether a name has the form of a phone number, or is the
+// configuration's own wecom.Everybody.
+func isMobile(name render.Name) bool {
+	if name.Text == wecom.Everybody {
+		return !name.FromAlert
 	}
-	digits := strings.TrimPrefix(s, "+")
+	digits := strings.TrimPrefix(name.Text, "+")
 	return len(digits) >= 6 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
 }
 

@@ -60,6 +60,7 @@ func TestAcceptedUnits(t *testing.T) {
 }
 
 func TestMention(t *testing.T) {
+	fromAlert := []*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, Annotations: alert.Labels{"all": "@all|x", "word": "all"}, StartsAt: notifytest.At}}
 	tests := []struct {
 		name           string
 		config         Config
@@ -76,6 +77,10 @@ func TestMention(t *testing.T) {
 		{"people that the alert names", Config{MentionMobiles: []string{"{{ .CommonAnnotations.phones }}", "13800000000"}, MentionUsers: []string{"{{ .CommonAnnotations.bad }}", "{{ index .Alerts 9 }}"}},
 			[]*alert.Alert{{Labels: alert.Labels{"alertname": "A"}, Annotations: alert.Labels{"phones": "13800000001, 13800000000;x", "bad": "u><@all>"}, StartsAt: notifytest.At}},
 			[][]string{nil, nil}, [][]string{nil, {"13800000001", "13800000000"}}},
+		{"everybody whom an alert names", Config{MentionMobiles: []string{"{{ .CommonAnnotations.all }}"}, MentionUsers: []string{"{{ .CommonAnnotations.all }}", "@{{ .CommonAnnotations.word }}", "{{ .CommonAnnotations.all | toLower }}"}},
+			fromAlert, [][]string{{"x"}}, [][]string{nil}},
+		{"everybody whom a condition names", Config{MentionUsers: []string{`{{ if eq .CommonLabels.alertname "A" }}@all{{ end }}`}}, fromAlert, [][]string{nil, {"@all"}}, [][]string{nil, nil}},
+		{"everybody in a string of the template", Config{MentionMobiles: []string{`{{ "@all" }}`}}, fromAlert, [][]string{nil, nil}, [][]string{nil, {"@all"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
