@@ -53,6 +53,7 @@ const (
 const (
 	ConsumerLagAlert   = "KafkaConsumerLag"
 	ConsumerStuckAlert = "KafkaConsumerStuck"
+	ConsumerAheadAlert = "KafkaConsumerAhead"
 	MessagesLostAlert  = "KafkaMessagesLost"
 	PollFailedAlert    = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
 	HostOfflineAlert   = "HostOffline"
@@ -74,6 +75,7 @@ const (
 	StatusOK      LagStatus = "ok"
 	StatusGrowing LagStatus = "growing" // the group consumes, and its lag grows
 	StatusRewind  LagStatus = "rewind"  // the committed offset went back
+	StatusAhead   LagStatus = "ahead"   // the committed offset is beyond the log end
 	StatusStalled LagStatus = "stalled" // the group has members that commit nothing
 	StatusStopped LagStatus = "stopped" // the group has no members
 )

@@ -6,9 +6,11 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/humanize"
 	"tocsin/pkg/lag/trend"
 	"tocsin/pkg/setting"
 )
@@ -37,7 +39,7 @@ func (ev *evaluation) addCurrent(index int, in *ruleInput, old, active ActiveAle
 		a.SetSummary(summary)
 	}
 	if _, custom := r.Annotations[alert.DescriptionAnnotation]; !custom {
-		a.SetDescription(ev.messages.partitionDetails(r.lostPartitions(in), data.Partitions, in.unknown))
+		a.SetDescription(ev.messages.partitionDetails(ev.messages.evidence(r, in), data.Partitions, in.unknown))
 	}
 	for name, template := range r.Annotations {
 		a.Annotations.SetNonEmpty(name, template.Expand(data))
@@ -132,21 +134,41 @@ func (r *rule) violatingPartitions(in *ruleInput) []Partition {
 	return out
 }
 
-// lostPartitions returns the partitions with the most lost messages, of a rule with
-// Lost.
-func (r *rule) lostPartitions(in *ruleInput) []Partition {
-	if !r.Lost {
-		return nil
-	}
-	lost := slices.Collect(func(yield func(Partition) bool) {
-		for _, p := range in.topic.Partitions {
-			if p.Lost > in.allowedLag && !yield(p) {
-				return
+// evidence returns the offsets that show conditions which the lag does not.
+func (m *messages) evidence(r *rule, in *ruleInput) string {
+	var b strings.Builder
+	if r.Lost {
+		b.WriteString(m.partitionOffsets(in, m.lostPartitions, m.lostPartition, func(p Partition) (n, offset int64) {
+			if p.Lost <= in.allowedLag {
+				return 0, 0
 			}
-		}
-	})
-	slices.SortStableFunc(lost, func(a, b Partition) int { return cmp.Compare(b.Lost, a.Lost) })
-	return lost[:min(len(lost), maxWorst)]
+			return p.Lost, p.Start
+		}))
+	}
+	if slices.Contains(r.Status, trend.Ahead) {
+		b.WriteString(m.partitionOffsets(in, m.aheadPartitions, m.aheadPartition, func(p Partition) (n, offset int64) { return p.Committed - p.End, p.End }))
+	}
+	return b.String()
+}
+
+// partitionOffsets lists the partitions of which measure returns the greatest positive
+// numbers, with their commits and the offset that it returns.
+func (m *messages) partitionOffsets(in *ruleInput, list, item string, measure func(Partition) (n, offset int64)) string {
+	number := func(p Partition) int64 {
+		n, _ := measure(p)
+		return n
+	}
+	partitions := slices.DeleteFunc(slices.Clone(in.topic.Partitions), func(p Partition) bool { return !p.Known || number(p) <= 0 })
+	if len(partitions) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(partitions, func(a, b Partition) int { return cmp.Compare(number(b), number(a)) })
+	var items []string
+	for _, p := range partitions[:min(len(partitions), maxWorst)] {
+		_, offset := measure(p)
+		items = append(items, fmt.Sprintf(item, p.ID, humanize.Int(p.Committed), humanize.Int(offset)))
+	}
+	return fmt.Sprintf(list, strings.Join(items, m.listSeparator))
 }
 
 // addEnded adds the end of an alert, if it fires, whose topic, group or rule is gone.

@@ -31,6 +31,7 @@ type messages struct {
 	// Descriptions of lag alerts.
 	worstPartitions, partition                   string // list of partitions; id, lag
 	lostPartitions, lostPartition, listSeparator string // list of partitions; id, commit, log start
+	aheadPartitions, aheadPartition              string // list of partitions; id, commit, log end
 	separator                                    string
 	unknownPartitions                            string // number
 
@@ -70,6 +71,7 @@ var zhMessages = messages{
 	states: map[trend.State]string{
 		trend.Stalled: "停滞（有成员，但不再提交）",
 		trend.Stopped: "已停止（没有成员）",
+		trend.Ahead:   "提交位点超出日志末端",
 		trend.Rewind:  "位点回退",
 		trend.Growing: "积压在增长",
 	},
@@ -77,6 +79,8 @@ var zhMessages = messages{
 	partition:         "%d 号 %s 条",
 	lostPartitions:    "未读就被删除：%s。",
 	lostPartition:     "%d 号提交到 %s，日志从 %s 开始",
+	aheadPartitions:   "超出日志末端：%s。",
+	aheadPartition:    "%d 号提交到 %s，日志到 %s 为止",
 	listSeparator:     "；",
 	separator:         "，",
 	unknownPartitions: "另有 %d 个分区的积压未知，没有计入。",
@@ -119,6 +123,7 @@ var enMessages = messages{
 	states: map[trend.State]string{
 		trend.Stalled: "stalled (has members, commits nothing)",
 		trend.Stopped: "stopped (has no members)",
+		trend.Ahead:   "ahead (the commit is beyond the log end)",
 		trend.Rewind:  "set back",
 		trend.Growing: "falling behind",
 	},
@@ -126,6 +131,8 @@ var enMessages = messages{
 	partition:         "partition %d by %s",
 	lostPartitions:    "Deleted unread: %s. ",
 	lostPartition:     "partition %d, committed %s, the log starts at %s",
+	aheadPartitions:   "Beyond the log end: %s. ",
+	aheadPartition:    "partition %d, committed %s, the log ends at %s",
 	listSeparator:     "; ",
 	separator:         ", ",
 	unknownPartitions: " Partitions of unknown lag, not counted: %d.",
@@ -211,17 +218,11 @@ func (r *Rule) hasOnlyMaxLag() bool {
 	return r.MaxLag != nil && r.MaxDelay == 0 && len(r.Status) == 0 && r.GrowingFor == 0 && !r.Lost
 }
 
-// partitionDetails returns the description of an alert: the partitions with lost
-// messages, those furthest behind, and how many have an unknown lag.
-func (m *messages) partitionDetails(lost, worst []Partition, unknown int) string {
+// partitionDetails returns the description of an alert: the evidence, the partitions
+// furthest behind, and how many have an unknown lag.
+func (m *messages) partitionDetails(evidence string, worst []Partition, unknown int) string {
 	var b strings.Builder
-	if len(lost) > 0 {
-		list := make([]string, len(lost))
-		for i, p := range lost {
-			list[i] = fmt.Sprintf(m.lostPartition, p.ID, humanize.Int(p.Committed), humanize.Int(p.Start))
-		}
-		fmt.Fprintf(&b, m.lostPartitions, strings.Join(list, m.listSeparator))
-	}
+	b.WriteString(evidence)
 	if len(worst) > 0 {
 		var list []byte
 		for i, p := range worst {

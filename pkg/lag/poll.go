@@ -229,15 +229,15 @@ func (p *Poller) unsubscribed(group string) []string {
 }
 
 // hasStalled reports whether a group, according to the window, has unread messages
-// in a topic and does not commit.
+// in a topic and does not commit, or a commit beyond the log end.
 func (e *Evaluator) hasStalled(w *trend.Window, g *Group) bool {
 	for t := range g.Topics {
 		topic := &g.Topics[t]
-		lags := func(p Partition) bool { return p.Known && p.Lag > e.allowedLag }
+		lags := func(p Partition) bool { return p.Known && (p.Lag > e.allowedLag || p.Committed > p.End) }
 		if !slices.ContainsFunc(topic.Partitions, lags) {
 			continue
 		}
-		if s := w.Topic(g.Name, topic.Name, e.allowedLag).State; s == trend.Stalled || s == trend.Stopped {
+		if s := w.Topic(g.Name, topic.Name, e.allowedLag).State; s == trend.Stalled || s == trend.Stopped || s == trend.Ahead {
 			return true
 		}
 	}

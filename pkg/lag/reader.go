@@ -127,6 +127,9 @@ type Partition struct {
 	ID int32
 	// Committed is the group's committed offset, End the log end offset.
 	Committed, End int64
+	// HighWatermark is the end including the messages of open transactions, where End
+	// leaves them out (ReadCommitted); otherwise 0.
+	HighWatermark int64
 	// Start is the log start offset, 0 with StartOffsetUnknown.
 	Start int64
 	// Lag is the number of unread messages, End - max(Committed, Start), never

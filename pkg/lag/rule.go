@@ -24,7 +24,7 @@ type Rule struct {
 	// MaxDelay is met when the oldest unread message of a partition is older.
 	MaxDelay setting.Duration `yaml:"max_delay,omitempty"`
 	// Status is met when a partition is in one of these states: trend.Stalled,
-	// Stopped, Rewind or Growing.
+	// Stopped, Ahead, Rewind or Growing.
 	Status []trend.State `yaml:"status,omitempty"`
 	// GrowingFor is met when the lag of the topic has been growing for at least
 	// this long.
@@ -50,7 +50,7 @@ type Rule struct {
 
 // DefaultRules returns the rules of a configuration without any. They need no
 // thresholds: they fire for consumers that have unread messages and have committed
-// nothing for five minutes, and at once for messages that were deleted unread.
+// nothing for five minutes or have a commit beyond the log end, and at once for messages that were deleted unread.
 //
 // Stalled and stopped are one condition, because a consumer that restarts in a loop
 // alternates between them.
@@ -58,6 +58,7 @@ func DefaultRules() []Rule {
 	const forDuration = setting.Duration(5 * time.Minute)
 	return []Rule{
 		{Alert: alert.ConsumerStuckAlert, Status: []trend.State{trend.Stalled, trend.Stopped}, For: forDuration, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.ConsumerAheadAlert, Status: []trend.State{trend.Ahead}, For: forDuration, Labels: severity(alert.SeverityWarning)},
 		{Alert: alert.MessagesLostAlert, Lost: true, Labels: severity(alert.SeverityCritical)},
 	}
 }
@@ -77,7 +78,7 @@ type Match struct {
 const maxGrowingFor = 3 * time.Hour
 
 // ruleStates are the values of Rule.Status.
-var ruleStates = []trend.State{trend.Stalled, trend.Stopped, trend.Rewind, trend.Growing}
+var ruleStates = []trend.State{trend.Stalled, trend.Stopped, trend.Ahead, trend.Rewind, trend.Growing}
 
 func (r *Rule) validate(f *setting.Faults) {
 	if r.Alert == "" {
@@ -99,7 +100,7 @@ func (r *Rule) validate(f *setting.Faults) {
 	}
 	for i, s := range r.Status {
 		if !slices.Contains(ruleStates, s) {
-			f.In("status", i).Addf("", "%q is not one of stalled, stopped, rewind, growing", string(s))
+			f.In("status", i).Addf("", "%q is not one of stalled, stopped, ahead, rewind, growing", string(s))
 		}
 	}
 	if stalled := slices.Contains(r.Status, trend.Stalled); r.For > 0 && stalled != slices.Contains(r.Status, trend.Stopped) {
@@ -189,8 +190,8 @@ type TemplateData struct {
 	UnknownPartitions int
 	// Delay is the least age of the oldest unread message; 0 while unknown.
 	Delay setting.Duration
-	// Status is the worst state of a partition: ok, growing, rewind, stalled or
-	// stopped; "" while unknown.
+	// Status is the worst state of a partition: ok, growing, rewind, ahead, stalled
+	// or stopped; "" while unknown.
 	Status string
 	// GrowingFor is how long the lag has been growing.
 	GrowingFor setting.Duration

@@ -63,3 +63,22 @@ func TestStuckConsumerIsOneAlert(t *testing.T) {
 		})
 	}
 }
+
+// A topic that was created again is behind the commits of its groups, which read nothing
+// until it has caught up with them.
+func TestCommitBeyondTheLogEnd(t *testing.T) {
+	r, rec := &fakeReader{states: map[string]string{"left": "Stable"}, unsubscribed: map[string][]string{"left": {"t"}}}, &ingestRecorder{}
+	w := newRuleWatcher(memory.New(), rec, r)
+	for minute := range int64(7) {
+		p := Partition{ID: 0, Committed: 500, End: 20 + minute, Known: true}
+		r.groups = []Group{newGroupOf("g", newPartition(1, 0, 0), p), newGroupOf("left", p)}
+		rec.received = nil
+		mustPoll(t, w, float64(minute))
+	}
+	wantAnnotations(t, rec.last(alert.ConsumerAheadAlert), map[string]string{
+		"status":      "ahead",
+		"summary":     "g on t: ahead (the commit is beyond the log end), 0 behind",
+		"description": "Beyond the log end: partition 0, committed 500, the log ends at 26.",
+	})
+	wantAlerts(t, rec, 6, "KafkaConsumerAhead g t since 08:00:00 firing lag=0")
+}

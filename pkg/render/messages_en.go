@@ -91,10 +91,11 @@ func english() *messages {
 		},
 		notCounted: func(n string) string { return n + " could not be read and are not counted" },
 
-		status: map[alert.LagStatus]string{alert.StatusStalled: "Stalled", alert.StatusStopped: "Stopped", alert.StatusRewind: "Set back", alert.StatusGrowing: "growing"},
+		status: map[alert.LagStatus]string{alert.StatusStalled: "Stalled", alert.StatusStopped: "Stopped", alert.StatusAhead: "Ahead of the log", alert.StatusRewind: "Set back", alert.StatusGrowing: "growing"},
 		statusReason: map[alert.LagStatus]string{
 			alert.StatusStalled: "consumers are there, but commit nothing",
 			alert.StatusStopped: "no consumer is there",
+			alert.StatusAhead:   "the offset is beyond the log end: the topic was created again, or lost data",
 			alert.StatusRewind:  "the offset went back, messages are read again",
 			alert.StatusGrowing: "reads more slowly than is written",
 		},

@@ -82,10 +82,11 @@ func chinese() *messages {
 		},
 		notCounted: func(n string) string { return n + " 个，读不到位点，未计入积压" },
 
-		status: map[alert.LagStatus]string{alert.StatusStalled: "消费停滞", alert.StatusStopped: "消费已停止", alert.StatusRewind: "位点回退", alert.StatusGrowing: "在增长"},
+		status: map[alert.LagStatus]string{alert.StatusStalled: "消费停滞", alert.StatusStopped: "消费已停止", alert.StatusAhead: "位点超出日志末端", alert.StatusRewind: "位点回退", alert.StatusGrowing: "在增长"},
 		statusReason: map[alert.LagStatus]string{
 			alert.StatusStalled: "消费者在线，但不再提交位点",
 			alert.StatusStopped: "没有消费者在线",
+			alert.StatusAhead:   "提交位点超出日志末端，可能是主题重建或数据丢失",
 			alert.StatusRewind:  "位点倒退了，消息会重复消费",
 			alert.StatusGrowing: "消费得比写入慢",
 		},

@@ -41,7 +41,7 @@ func (r *Reader) CountOlder(ctx context.Context, now time.Time, partitions []lag
 		}
 		first[tp] = len(queries)
 		for _, t := range times {
-			queries = append(queries, offsetQuery{tp, t})
+			queries = append(queries, offsetQuery{tp, t, r.isolation})
 		}
 	}
 	results := r.queryOffsets(ctx, queries)
@@ -174,7 +174,7 @@ func (r *Reader) startSearches(ctx context.Context, now time.Time, searches []*s
 	for _, s := range searches {
 		if _, queried := first[s.topicPartition]; !queried {
 			first[s.topicPartition] = len(queries)
-			queries = append(queries, offsetQuery{s.topicPartition, 0}, offsetQuery{s.topicPartition, limit})
+			queries = append(queries, offsetQuery{s.topicPartition, 0, r.isolation}, offsetQuery{s.topicPartition, limit, r.isolation})
 		}
 	}
 	layouts, err := r.layoutsOf(ctx, queries)
@@ -224,7 +224,7 @@ func (r *Reader) searchRound(ctx context.Context, layouts map[string]*layout, op
 	var queries []offsetQuery
 	queried := map[offsetQuery]bool{}
 	for _, s := range open {
-		q := offsetQuery{s.topicPartition, s.from + (s.to-s.from)/2}
+		q := offsetQuery{s.topicPartition, s.from + (s.to-s.from)/2, r.isolation}
 		if !queried[q] {
 			queried[q] = true
 			queries = append(queries, q)

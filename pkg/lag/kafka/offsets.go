@@ -119,6 +119,9 @@ const (
 type offsetQuery struct {
 	topicPartition
 	time int64
+	// isolation is readUncommitted or readCommitted, which leaves the messages of open
+	// transactions out.
+	isolation int8
 }
 
 // offsetResult is the offset, or -1 when every message is older, and the time
@@ -160,17 +163,18 @@ func (r *Reader) listOffsets(ctx context.Context, layouts map[string]*layout, qu
 	return results
 }
 
-// requestKey identifies a request: its leader, and how many earlier ones have
-// the same partitions.
+// requestKey identifies a request: its leader, its isolation level, and how many earlier
+// ones have the same partitions.
 type requestKey struct {
-	leader int32
-	repeat int
+	leader    int32
+	isolation int8
+	repeat    int
 }
 
 // listFromLeaders runs the queries with the given indexes.
 func (r *Reader) listFromLeaders(ctx context.Context, layouts map[string]*layout, queries []offsetQuery, indexes []int, results []offsetResult) {
 	requests := map[requestKey][]int{}
-	repeats := make(map[topicPartition]int, len(indexes))
+	repeats := make(map[topicPartition][2]int, len(indexes)) // by isolation
 	for _, i := range indexes {
 		p := queries[i].topicPartition
 		leader, err := layouts[p.topic].leader(p)
@@ -178,16 +182,18 @@ func (r *Reader) listFromLeaders(ctx context.Context, layouts map[string]*layout
 			results[i] = offsetResult{err: err}
 			continue
 		}
-		key := requestKey{leader, repeats[p]}
-		repeats[p]++
+		key := requestKey{leader, queries[i].isolation, repeats[p][queries[i].isolation]}
+		count := repeats[p]
+		count[key.isolation]++
+		repeats[p] = count
 		requests[key] = append(requests[key], i)
 	}
-	forEach(requests, func(k requestKey, indexes []int) { r.listFromLeader(ctx, k.leader, queries, indexes, results) })
+	forEach(requests, func(k requestKey, indexes []int) { r.listFromLeader(ctx, k, queries, indexes, results) })
 }
 
-func (r *Reader) listFromLeader(ctx context.Context, leader int32, queries []offsetQuery, indexes []int, results []offsetResult) {
+func (r *Reader) listFromLeader(ctx context.Context, key requestKey, queries []offsetQuery, indexes []int, results []offsetResult) {
 	req := kmsg.NewPtrListOffsetsRequest()
-	req.IsolationLevel = r.isolation
+	req.IsolationLevel = key.isolation
 	at := make(map[topicPartition]int, len(indexes))
 	topics := map[string]int{}
 	for _, i := range indexes {
@@ -204,7 +210,7 @@ func (r *Reader) listFromLeader(ctx context.Context, leader int32, queries []off
 		req.Topics[t].Partitions = append(req.Topics[t].Partitions, p)
 		at[q.topicPartition] = i
 	}
-	resp, err := requestBroker[*kmsg.ListOffsetsResponse](ctx, r, leader, req)
+	resp, err := requestBroker[*kmsg.ListOffsetsResponse](ctx, r, key.leader, req)
 	if err == nil && resp.Version < 1 {
 		err = versionError() // version 0 has no offset field, and 0 would pass for one
 	}
@@ -228,10 +234,11 @@ func (r *Reader) listFromLeader(ctx context.Context, leader int32, queries []off
 	}
 }
 
-// offsetRange is the start and end offset of a partition.
+// offsetRange is the start and end offset of a partition. high is the end including the
+// messages of open transactions, if the cluster's isolation leaves them out.
 type offsetRange struct {
-	start, end int64
-	err        *Error
+	start, end, high int64
+	err              *Error
 }
 
 // offsetRanges returns the start and end offsets of all partitions.
@@ -240,14 +247,21 @@ func (r *Reader) offsetRanges(ctx context.Context, layouts map[string]*layout) m
 	for _, topic := range sortedKeys(layouts) {
 		for _, p := range layouts[topic].partitions {
 			tp := topicPartition{topic, p.id}
-			queries = append(queries, offsetQuery{tp, earliest}, offsetQuery{tp, latest})
+			queries = append(queries, offsetQuery{tp, earliest, r.isolation}, offsetQuery{tp, latest, r.isolation})
+			if r.isolation == readCommitted {
+				queries = append(queries, offsetQuery{tp, latest, readUncommitted})
+			}
 		}
 	}
+	perPartition := 2 + int(r.isolation)
 	results := r.listOffsets(ctx, layouts, queries)
-	ranges := make(map[topicPartition]offsetRange, len(queries)/2)
-	for i := 0; i < len(queries); i += 2 {
+	ranges := make(map[topicPartition]offsetRange, len(queries)/perPartition)
+	for i := 0; i < len(queries); i += perPartition {
 		start, end := results[i], results[i+1]
 		b := offsetRange{start: start.offset, end: end.offset, err: end.err}
+		if r.isolation == readCommitted && results[i+2].err == nil {
+			b.high = results[i+2].offset
+		}
 		switch {
 		case b.err != nil:
 		case start.err != nil:

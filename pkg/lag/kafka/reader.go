@@ -52,18 +52,26 @@ func New(c lag.Cluster, lookup func(name string) (string, bool)) (*Reader, error
 	}
 	r := &Reader{client: client, cluster: c}
 	if c.Kafka.Isolation == lag.ReadCommitted {
-		r.isolation = 1
+		r.isolation = readCommitted
 	}
 	return r, nil
 }
+
+// Isolation levels of requests: readCommitted leaves the messages of open transactions
+// out.
+const (
+	readUncommitted = 0
+	readCommitted   = 1
+)
 
 // Close closes the connections. The Reader cannot be used any more.
 func (r *Reader) Close() { r.client.Close() }
 
 // Read reads the offsets of the groups and topics that the cluster's filters
 // select. It makes one request per broker each for the groups, their commits,
-// and the start and end offsets, however many there are; brokers before Kafka
-// 3.0 need one request for the commits of each group.
+// and the start and end offsets, however many there are, and with the isolation
+// read_committed one for the ends with open transactions; brokers before Kafka 3.0 need
+// one request for the commits of each group.
 //
 // A failure of one broker, group, topic or partition is reported there and
 // affects nothing else: the Reason of a partition explains it, and the first
@@ -237,9 +245,12 @@ func topicResult(topic string, l *layout, commits []commit, ranges map[topicPart
 
 // newPartition returns a partition, and the failure that keeps its lag unknown.
 func newPartition(id int32, c commit, b offsetRange) (lag.Partition, *Error) {
-	p := lag.Partition{ID: id, Committed: max(c.offset, -1), Start: b.start, End: b.end}
+	p := lag.Partition{ID: id, Committed: max(c.offset, -1), Start: b.start, End: b.end, HighWatermark: b.high}
+	if c.offset > b.end && b.high > b.end {
+		p.End = min(c.offset, b.high) // the group reads uncommitted messages
+	}
 	if b.err != nil {
-		p.Start, p.End = 0, -1
+		p.Start, p.End, p.HighWatermark = 0, -1, 0
 	}
 	switch err := cmp.Or(c.err, b.err); {
 	case err != nil:
@@ -249,7 +260,7 @@ func newPartition(id int32, c commit, b offsetRange) (lag.Partition, *Error) {
 		p.Reason = lag.NoCommit
 	default:
 		p.Known = true
-		p.Lag = max(0, b.end-max(c.offset, b.start))
+		p.Lag = max(0, p.End-max(c.offset, b.start))
 		if c.unread >= 0 {
 			p.Lag = min(p.Lag, c.unread)
 		}

@@ -97,14 +97,18 @@ func TestIsolationLevelWithOpenTransaction(t *testing.T) {
 	must(t, err)
 	defer end(false)
 	commitOffsets(t, ctx, k, "g", "a", 2)
-	for isolation, want := range map[string]lag.Partition{
-		"":                  {ID: 0, Committed: 2, End: 7, Lag: 5, Known: true},
-		lag.ReadUncommitted: {ID: 0, Committed: 2, End: 7, Lag: 5, Known: true},
-		lag.ReadCommitted:   {ID: 0, Committed: 2, End: 2, Known: true},
+	commitOffsets(t, ctx, k, "reads-uncommitted", "a", 6)
+	for isolation, want := range map[string][2]lag.Partition{
+		"":                  {{ID: 0, Committed: 2, End: 7, Lag: 5, Known: true}, {ID: 0, Committed: 6, End: 7, Lag: 1, Known: true}},
+		lag.ReadUncommitted: {{ID: 0, Committed: 2, End: 7, Lag: 5, Known: true}, {ID: 0, Committed: 6, End: 7, Lag: 1, Known: true}},
+		// The second one's commit is beyond the last stable offset, not the log end.
+		lag.ReadCommitted: {{ID: 0, Committed: 2, End: 2, HighWatermark: 7, Known: true}, {ID: 0, Committed: 6, End: 6, HighWatermark: 7, Known: true}},
 	} {
 		t.Run(fmt.Sprintf("isolation %q", isolation), func(t *testing.T) {
 			r := newReader(t, k, func(c *lag.Cluster) { c.Kafka.Isolation = isolation })
-			checkPartitions(t, mustRead(t, ctx, r), "g", "a", want)
+			snap := mustRead(t, ctx, r)
+			checkPartitions(t, snap, "g", "a", want[0])
+			checkPartitions(t, snap, "reads-uncommitted", "a", want[1])
 		})
 	}
 }

@@ -43,6 +43,8 @@ const (
 //	         commit and more than allowed left
 //	Stopped  as Stalled, and the group is known to have no members
 //	Rewind   the commit is lower than earlier in the window
+//	Ahead    the last three polls or more, over a minute or more, have the same
+//	         commit beyond the log end: the topic was created again, or lost data
 //	Growing  the lag has risen over at least half of the polls, and at least
 //	         five; see growthStart for the dips that are tolerated
 //
@@ -128,7 +130,7 @@ func (s *TopicStatus) addPartition(id int32, p PartitionStatus) {
 
 // severity returns the rank of a state, from 1 for OK; 0 for none.
 func (s State) severity() int {
-	for i, other := range [...]State{OK, Unknown, Growing, Rewind, Stalled, Stopped} {
+	for i, other := range [...]State{OK, Unknown, Growing, Rewind, Ahead, Stalled, Stopped} {
 		if s == other {
 			return i + 1
 		}
@@ -157,6 +159,12 @@ func (w *Window) evaluate(r *row, members Members, allowed int64) (PartitionStat
 	out.DrainTime = drainTime(last.lag, allowed, out.ProduceRate, out.ConsumeRate)
 	growing := s.growthStart(allowed)
 	out.GrowingFor = s.durationFrom(growing)
+	if ahead := s.aheadStart(); ahead < s.n && s.holdsFrom(ahead) {
+		out.State, out.Since = Ahead, fromMillis(s.times[ahead])
+		return out, last.lag
+	} else if ahead < s.n-1 {
+		return out, last.lag // too few polls: still unknown
+	}
 	if last.lag <= allowed {
 		out.State = OK
 		return out, last.lag
@@ -235,6 +243,21 @@ func (s *series) frozenStart(allowed int64) int {
 		i--
 	}
 	return i
+}
+
+// aheadStart returns the first of the last polls that all have the same commit beyond
+// the log end, and s.n if there is none.
+func (s *series) aheadStart() int {
+	i := s.n
+	for i > 0 && s.samples[i-1].commit > s.samples[i-1].end && s.samples[i-1].commit == s.last().commit {
+		i--
+	}
+	return i
+}
+
+// holdsFrom reports whether a state has held from a poll on for long enough.
+func (s *series) holdsFrom(i int) bool {
+	return s.n-i >= minFrozenPolls && s.durationFrom(i) >= minFrozenDuration
 }
 
 // rewind returns the poll at which the commit went back, and by how many

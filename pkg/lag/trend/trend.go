@@ -20,6 +20,7 @@ const (
 	Unknown State = "unknown"                  // too few polls, or missing from the recent ones
 	Growing       = State(alert.StatusGrowing) // it commits, and its lag grows
 	Rewind        = State(alert.StatusRewind)  // its committed offset went back and has not returned
+	Ahead         = State(alert.StatusAhead)   // its committed offset is beyond the log end
 	Stalled       = State(alert.StatusStalled) // it has members and unread messages, and does not commit
 	Stopped       = State(alert.StatusStopped) // it has unread messages and no members
 )
