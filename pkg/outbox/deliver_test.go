@@ -67,18 +67,19 @@ func TestPendingNotificationsOfAGroupAreCoalesced(t *testing.T) {
 	}
 }
 
-// TestLeasedNotificationIsNotCoalesced checks that what may have been sent already
-// is not sent again as part of the next notification.
+// TestLeasedNotificationIsNotCoalesced checks that what a killed instance may have sent
+// is not sent again as part of the next notification, and not after it: the last
+// notification of an alert that has resolved says so.
 func TestLeasedNotificationIsNotCoalesced(t *testing.T) {
 	c := &outboxtest.Channel{}
 	e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
 	e.enqueue(at(0), "g", firing(at(0), "a"))
 	e.dieAfterCommits(at(0), 1)
-	e.enqueue(at(20), "g", firing(at(20), "b"))
+	e.enqueue(at(20), "g", resolved(at(20), "a"))
 	e.tick(at(20))
-	expectLines(t, c, "first notification:b;")
+	expectLines(t, c)
 	e.tick(at(25))
-	expectLines(t, c, "first notification:a;")
+	expectLines(t, c, "first notification:a;", "first notification:;a")
 }
 
 func TestPermanentFailureGoesToFallbackAtOnce(t *testing.T) {

@@ -34,50 +34,65 @@ type Request struct {
 // The notification replaces pending ones of the same group and integration, except
 // those that are being sent, and lists the alerts which only they contain: an alert
 // that fired and resolved while its receiver could not be reached is notified once.
+// While another instance sends one of them, the notification is due when that lease
+// expires: if the instance is dead, the older one is sent first.
 func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store.Change, error) {
 	queue := keyspace.Hash(r.Group, r.Receiver, r.Integration.Name())
 	n := r.Notification
 	n.ID = fmt.Sprintf("%s-%d", queue, r.Scheduled.UnixMilli())
-	since, letter, changes, err := o.coalesce(ctx, now, queue, &n)
+	older, err := o.coalesce(ctx, now, queue, &n)
 	if err != nil {
 		return nil, err
 	}
-	e := newEntry(n, r.Integration, since)
-	e.Group, e.Scheduled, e.Interval, e.LetterID = r.Group, r.Scheduled, r.Interval, letter
-	c, err := e.enqueueChange(now)
-	return append(changes, c), err
+	e := newEntry(n, r.Integration, older.since)
+	e.Group, e.Scheduled, e.Interval, e.LetterID = r.Group, r.Scheduled, r.Interval, older.letterID
+	c, err := e.enqueueChange(older.leasedUntil)
+	return append(older.deletions, c), err
 }
 
-// coalesce adds the alerts of the pending notifications of a queue to n. It returns
-// when the oldest of them was enqueued, now if there is none, the ID of their dead
-// letter if they have one, and the changes that delete them.
-func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *alert.Notification) (since time.Time, letter string, changes []store.Change, err error) {
-	since = now
+// olderEntries describes the pending notifications of a group to an integration.
+type olderEntries struct {
+	since       time.Time      // when the oldest that is replaced was enqueued, now if there is none
+	letterID    string         // of their dead letter, if they have one
+	leasedUntil time.Time      // when the last lease of another instance expires, now if there is none
+	deletions   []store.Change // of those that are replaced
+}
+
+// coalesce adds the alerts of the pending notifications of a queue to n, which replaces
+// them unless they are leased.
+func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *alert.Notification) (olderEntries, error) {
+	older := olderEntries{since: now, leasedUntil: now}
 	items, err := o.store.List(ctx, keyspace.Outbox+queue+"-", "", pageSize)
 	if err != nil || len(items) == 0 {
-		return since, "", nil, err
+		return older, err
 	}
 	latestFirst := [][]*alert.Alert{n.Alerts}
 	for _, it := range slices.Backward(items) {
 		var pending Entry
-		if _, err := store.Decode(it, &pending); err != nil || pending.leasedAt(now, it) {
+		if _, err := store.Decode(it, &pending); err != nil {
 			continue
 		}
-		if pending.Since.Before(since) {
-			since = pending.Since
+		if pending.leasedAt(now, it) {
+			if pending.Holder != o.instance && it.Due.After(older.leasedUntil) {
+				older.leasedUntil = it.Due
+			}
+			continue
+		}
+		if pending.Since.Before(older.since) {
+			older.since = pending.Since
 		}
 		if pending.refused() {
-			letter = pending.LetterID
+			older.letterID = pending.LetterID
 			if pending.announces() && len(n.Firing()) > 0 {
 				n.Reason = pending.Reason // nothing of it was accepted
 			}
 		}
 		latestFirst = append(latestFirst, pending.Alerts)
-		changes = append(changes, store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)})
+		older.deletions = append(older.deletions, store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)})
 	}
 	if merged := mergeAlerts(latestFirst...); len(merged) > len(n.Alerts) {
 		alert.Sort(merged)
 		n.Alerts = merged
 	}
-	return since, letter, changes, nil
+	return older, nil
 }

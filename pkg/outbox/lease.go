@@ -43,10 +43,10 @@ func (o *Outbox) leaseChange(now time.Time, e *Entry) (store.Change, error) {
 	return c, err
 }
 
-// enqueueChange returns the change that stores the entry due now, without a lease.
-func (e *Entry) enqueueChange(now time.Time) (store.Change, error) {
+// enqueueChange returns the change that stores the entry due at a time, without a lease.
+func (e *Entry) enqueueChange(due time.Time) (store.Change, error) {
 	c, err := store.Encode(e.item.Key, *e)
-	c.Due = now
+	c.Due = due
 	return c, err
 }
 
