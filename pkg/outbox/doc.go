@@ -5,16 +5,19 @@
 //
 // # Life of a notification
 //
-// [Outbox.Enqueue] returns the changes that store a notification, with the lease
-// held by the caller's instance. The caller commits them together with whatever
-// made the notification necessary, and then calls [Outbox.Deliver]. After a crash
-// between the two, or when a delivery must be retried, the entry becomes due and
-// any instance delivers it by [Outbox.DeliverDue].
+// [Outbox.Enqueue] returns the changes that store a notification as due. The caller
+// commits them together with whatever made the notification necessary. Any instance
+// delivers it: by the [Workers] of a server, which go on, or by the [Run] of a tick,
+// which ends when nothing is due. They lease due entries to one worker for each
+// integration, in batches that take five seconds or less, and the worker attempts
+// them one after another. An integration that hangs delays no other: it holds one
+// worker with one attempt, of 45 s at most, and what it has leased is given back
+// meanwhile.
 //
 // An attempt has one of these results:
 //
 //   - The channel accepted every unit of it: the entry is deleted. Optional
-//     messages, such as charts, may follow by [Outbox.SendOptional].
+//     messages, such as charts, may follow when the integration has nothing else to send.
 //   - The failure is transient: the entry is due again after a backoff that doubles
 //     from 0.5 s to 5 min, or later if the channel asks for it. Units that were
 //     accepted are not sent again.
@@ -44,17 +47,25 @@
 // # Guarantees
 //
 //   - Delivery is at least once: a notification is sent again if the process is
-//     killed between a channel's acceptance and the commit that records it, or that
-//     commit fails. Then the instance sends nothing more: at most one notification of
-//     each integration is repeated.
+//     killed, or frozen for longer than its lease, between a channel's acceptance and
+//     the commit that records it, or that commit fails. Then the instance sends nothing
+//     more: at most one notification of each integration is repeated. It is also sent
+//     again if the channel's answer is lost, and if it has several messages of which a
+//     later one is too long.
 //   - Channels whose Kind has AtMostOnce (SMS, voice) are at most once: after an
 //     attempt with an unknown outcome the notification goes to the fallback instead. An
-//     attempt begins with a look in the store whether the lease still holds.
-//   - A lease holds for 3 minutes, longer than any attempt takes, and then another
-//     instance takes over. The result of the former holder is dropped as a conflict.
-//   - The notifications of one integration are sent one after another in the order
-//     in which they were scheduled. A newer notification of the same group replaces
-//     those that still wait, and lists the alerts which only they contained.
+//     attempt begins with a commit that confirms the lease.
+//   - A lease carries its instance and holds for 25 s, and its holder renews it every
+//     8 s while it sends. An instance is thus alive for as long as it renews, without a
+//     registry of instances: 25 s after its death another one takes over. On a store
+//     with one owner, [Outbox.ReleaseLeases] ends the leases of the owner before at once.
+//     A holder that cannot renew, or was frozen, sends nothing when 20 s have passed by
+//     the wall clock, and its result is dropped as a conflict. The clocks of instances
+//     may differ by 5 s.
+//   - The notifications of one integration are sent by each instance one after another
+//     in the order in which they were scheduled. A newer notification of the same group
+//     replaces those that still wait, lists the alerts which only they contained, and
+//     waits for those that another instance sends.
 //   - An item that cannot be read is logged and delays no other: an entry is retried
 //     every 10 minutes, for a newer version to deliver it.
 package outbox
