@@ -3,6 +3,7 @@ package lag
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tocsin/pkg/alert"
@@ -55,6 +56,9 @@ func (ev *evaluation) evaluateFailures() {
 	switch {
 	case shared != nil:
 		err = shared
+		if shared.unread < shared.groups {
+			err = &partialError{shared, func(_ *messages, cause string) string { return cause }}
+		}
 	case ev.snap.Err != nil:
 		err = &partialError{ev.snap.Err, func(m *messages, cause string) string { return fmt.Sprintf(m.unlisted, cause) }}
 	}
@@ -129,33 +133,48 @@ func (ev *evaluation) addPollFailed(f PollFailures, group, clusterSummary, group
 	return a
 }
 
-// failure returns the error of a group: that of reading it, or of a follow-up query.
+// failure returns the error of a group: that of reading it, which is partial if the lag
+// of some partition is known, or of a follow-up query.
 func (g *Group) failure() error {
-	if g.Err != nil {
+	switch {
+	case g.Err == nil:
+		return g.PartialErr
+	case g.partlyKnown():
+		return &partialError{g.Err, func(_ *messages, cause string) string { return cause }}
+	default:
 		return g.Err
 	}
-	return g.PartialErr
+}
+
+// partlyKnown reports whether the lag of some partition of the group is known.
+func (g *Group) partlyKnown() bool {
+	known := func(p Partition) bool { return p.Known }
+	return slices.ContainsFunc(g.Topics, func(t Topic) bool { return slices.ContainsFunc(t.Partitions, known) })
 }
 
 // failedGroupsError is the error of a poll in which many groups failed.
 type failedGroupsError struct {
 	failed, groups int
-	first          error // of the first failed group by name
+	unread         int    // of the failed ones, those of which nothing is known
+	name           string // the first failed group by name
+	first          error  // its error
 }
 
 // newFailedGroupsError returns the error of a poll in which more than
 // maxGroupAlerts groups failed, nil if fewer did.
 func newFailedGroupsError(groups map[string]*Group) *failedGroupsError {
 	e := failedGroupsError{groups: len(groups)}
-	first := ""
 	for name, g := range groups {
 		err := g.failure()
 		if err == nil {
 			continue
 		}
 		e.failed++
-		if first == "" || name < first {
-			first, e.first = name, err
+		if g.Err != nil && !g.partlyKnown() {
+			e.unread++
+		}
+		if e.name == "" || name < e.name {
+			e.name, e.first = name, err
 		}
 	}
 	if e.failed <= maxGroupAlerts {
@@ -168,7 +187,7 @@ func (e *failedGroupsError) Error() string { return e.Text("en") }
 
 // Text returns the message in a language, "zh" or "en".
 func (e *failedGroupsError) Text(language string) string {
-	return fmt.Sprintf(messagesIn(language).failedGroups, e.failed, e.groups, errorText(e.first, language))
+	return fmt.Sprintf(messagesIn(language).failedGroups, e.failed, e.groups, e.name, errorText(e.first, language))
 }
 
 // partialError is an error that concerns a part of a poll: the rest is evaluated.

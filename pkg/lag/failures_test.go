@@ -116,7 +116,7 @@ func TestPollFailedOfManyGroups(t *testing.T) {
 			t.Fatalf("alerts of poll %d: got\n%s\nwant\n%s", i, got, step.want)
 		}
 		if i == 1 {
-			want := "4 of 6 consumer groups could not be read: no time was left"
+			want := "4 of 6 consumer groups could not be read completely, such as a: no time was left. The rest is evaluated as usual"
 			if got := alerts[0].Annotations["description"]; !strings.Contains(got, want) {
 				t.Errorf("description = %q, want %q in it", got, want)
 			}
@@ -158,5 +158,45 @@ func TestPollFailedOfAnIncompleteList(t *testing.T) {
 			}
 		}
 		wantAlerts(t, rec, float64(i), s.want)
+	}
+}
+
+// What a failed poll says of the part that was read.
+func TestPollFailedOfAPart(t *testing.T) {
+	leaderless := Partition{ID: 1, Committed: 5, End: -1, Reason: "it has no leader"}
+	partly := func(name string) Group {
+		return Group{Name: name, Topics: []Topic{{Name: "t", Partitions: []Partition{newPartition(0, 0, 9), leaderless}}}, Err: errors.New("it has no leader")}
+	}
+	unread := Group{Name: "u", Err: errors.New("denied")}
+	for name, tt := range map[string]struct {
+		groups      []Group
+		summary     string
+		description string
+	}{
+		"a partition without a leader": {
+			[]Group{partly("g")}, "The lag of consumer group g is not seen in full (cluster c)",
+			"it has no leader. The rest is evaluated as usual; alerts about the part that cannot be read stay as they are.",
+		},
+		"a group": {
+			[]Group{newGroup("g"), unread}, "The lag of consumer group u cannot be read (cluster c)",
+			"denied. Until it can be read again its lag is not evaluated, and firing alerts stay as they are.",
+		},
+		"many groups in part": {
+			[]Group{partly("a"), partly("b"), partly("c"), partly("d")}, "The consumer lag of cluster c is not seen in full",
+			"4 of 4 consumer groups could not be read completely, such as a: it has no leader. The rest is evaluated as usual; alerts about the part that cannot be read stay as they are.",
+		},
+		"all groups": {
+			[]Group{{Name: "a", Err: unread.Err}, {Name: "b", Err: unread.Err}, {Name: "c", Err: unread.Err}, unread}, "The consumer lag of cluster c cannot be read",
+			"4 of 4 consumer groups could not be read completely, such as a: denied. Until it can be read again its lag is not evaluated, and firing alerts stay as they are.",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			snap := newSnapshot(tt.groups...)
+			alerts := lastAlerts(NewEvaluator([]Rule{lagRule(100)}, "c", "en"), snap, snap)
+			if len(alerts) != 1 {
+				t.Fatalf("alerts = %s, want one", summarize(alerts))
+			}
+			wantAnnotations(t, alerts[0], map[string]string{"summary": tt.summary, "description": tt.description})
+		})
 	}
 }

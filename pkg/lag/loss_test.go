@@ -71,3 +71,9 @@ func TestLossAtTheEdgeOfRetentionIsOneAlert(t *testing.T) {
 		t.Errorf("summary = %q, want %q", got, want)
 	}
 }
+
+func TestOneLostMessageIsSingular(t *testing.T) {
+	e := NewEvaluator([]Rule{{Alert: "Lost", Lost: true}}, "c", "en")
+	e.allowedLag = 0
+	wantAnnotations(t, lastAlerts(e, newSnapshot(newGroupOf("g", lostPartition(0, 0, 1))))[0], map[string]string{"summary": "g on t: 1 message deleted unread, 0 behind"})
+}

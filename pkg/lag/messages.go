@@ -25,7 +25,7 @@ type messages struct {
 	lag, lagLimit string // lag; lag, limit
 	oldestUnread  string // age, limit
 	growing       string // duration
-	lost          string // number
+	lost, lostOne string // number
 	states        map[trend.State]string
 
 	// Descriptions of lag alerts.
@@ -48,7 +48,7 @@ type messages struct {
 	lagUnknown, restEvaluated                       string // cause
 
 	// Errors.
-	failedGroups          string // failed groups, all groups, cause
+	failedGroups          string // failed groups, all groups, one of them, cause
 	unlisted, undescribed string // cause
 	bothFailed            string // cause by Kafka's protocol, cause by the API
 	ageUnknown            string // topic, partition, cause
@@ -68,6 +68,7 @@ var zhMessages = messages{
 	oldestUnread: "最早未读 %s前（阈值 %s）",
 	growing:      "积压已持续增长 %s",
 	lost:         "%s 条消息未读就被删除",
+	lostOne:      "%s 条消息未读就被删除",
 	states: map[trend.State]string{
 		trend.Stalled: "停滞（有成员，但不再提交）",
 		trend.Stopped: "已停止（没有成员）",
@@ -97,7 +98,7 @@ var zhMessages = messages{
 	clusterPartial:   "集群 %s 的消费积压看不全",
 	groupPartial:     "消费组 %s 的积压看不全（集群 %s）",
 	failedGroupGone:  "消费组 %s 已不再监控（集群 %s），告警结束",
-	failedGroups:     "%[2]d 个消费组中有 %[1]d 个读不到：%[3]s",
+	failedGroups:     "%[2]d 个消费组中有 %[1]d 个读不到或读不全，如 %[3]s：%[4]s",
 	lagUnknown:       "%s。恢复之前不判断它的积压，已有的告警保持不变。",
 	restEvaluated:    "%s。其余照常判断；看不到的部分，已有的告警保持不变。",
 	unlisted:         "有一部分消费组列不出来：%s",
@@ -120,6 +121,7 @@ var enMessages = messages{
 	oldestUnread: "oldest unread message %s old (limit %s)",
 	growing:      "lag growing for %s",
 	lost:         "%s messages deleted unread",
+	lostOne:      "%s message deleted unread",
 	states: map[trend.State]string{
 		trend.Stalled: "stalled (has members, commits nothing)",
 		trend.Stopped: "stopped (has no members)",
@@ -149,7 +151,7 @@ var enMessages = messages{
 	clusterPartial:   "The consumer lag of cluster %s is not seen in full",
 	groupPartial:     "The lag of consumer group %s is not seen in full (cluster %s)",
 	failedGroupGone:  "The consumer group %s is not watched any more (cluster %s); the alert ends",
-	failedGroups:     "%d of %d consumer groups could not be read: %s",
+	failedGroups:     "%d of %d consumer groups could not be read completely, such as %s: %s",
 	lagUnknown:       "%s. Until it can be read again its lag is not evaluated, and firing alerts stay as they are.",
 	restEvaluated:    "%s. The rest is evaluated as usual; alerts about the part that cannot be read stay as they are.",
 	unlisted:         "some of the consumer groups could not be listed: %s",
@@ -177,7 +179,11 @@ func (m *messages) firingSummary(r *Rule, group, topic string, d *TemplateData) 
 	}
 	var parts []string
 	if r.Lost && d.Lost > 0 {
-		parts = append(parts, fmt.Sprintf(m.lost, humanize.Int(d.Lost)))
+		lost := m.lost
+		if d.Lost == 1 {
+			lost = m.lostOne
+		}
+		parts = append(parts, fmt.Sprintf(lost, humanize.Int(d.Lost)))
 	}
 	if state := trend.State(d.Status); slices.Contains(r.Status, state) {
 		parts = append(parts, m.states[state])

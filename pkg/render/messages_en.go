@@ -72,9 +72,9 @@ func english() *messages {
 
 		lagHeadline: func(lag, threshold string) string {
 			if threshold == "" {
-				return lag + " messages behind"
+				return countMessages(lag) + " behind"
 			}
-			return lag + " messages behind, threshold " + threshold
+			return countMessages(lag) + " behind, threshold " + threshold
 		},
 		lagShortHeadline: func(lag, threshold, duration string) string {
 			s := lag
@@ -87,7 +87,7 @@ func english() *messages {
 			return s
 		},
 		totalLag: func(sum, worst, name string) string {
-			return sum + " messages behind in all, most of them in " + name + " (" + worst + ")"
+			return countMessages(sum) + " behind in all, most of them in " + name + " (" + worst + ")"
 		},
 		notCounted: func(n string) string { return n + " could not be read and are not counted" },
 
@@ -104,7 +104,7 @@ func english() *messages {
 		growth:       "Growing",
 		rate:         "Rates",
 		readFrom:     "Source",
-		lost:         func(n string) string { return n + " messages deleted unread" },
+		lost:         func(n string) string { return countMessages(n) + " deleted unread" },
 		oldestUnread: func(age string) string { return "oldest unread " + age + " ago" },
 		drainsIn:     func(drain string) string { return "caught up in about " + drain },
 		rates: func(in, out, drain string) string {
@@ -190,4 +190,12 @@ func english() *messages {
 
 		duration: func(d time.Duration) string { return humanize.Duration(d, "en") },
 	}
+}
+
+// countMessages returns a number of messages.
+func countMessages(n string) string {
+	if n == "1" {
+		return "1 message"
+	}
+	return n + " messages"
 }
