@@ -51,14 +51,15 @@ const (
 
 // Names of the alerts that Tocsin raises without a rule of the user's.
 const (
-	ConsumerLagAlert   = "KafkaConsumerLag"
-	ConsumerStuckAlert = "KafkaConsumerStuck"
-	ConsumerAheadAlert = "KafkaConsumerAhead"
-	MessagesLostAlert  = "KafkaMessagesLost"
-	PollFailedAlert    = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
-	HostOfflineAlert   = "HostOffline"
-	TickLateAlert      = "TocsinTickLate" // no timer ran for a while
-	TestAlert          = "TocsinTest"     // of tocsin send
+	ConsumerLagAlert    = "KafkaConsumerLag"
+	ConsumerStuckAlert  = "KafkaConsumerStuck"
+	ConsumerAheadAlert  = "KafkaConsumerAhead"
+	MessagesLostAlert   = "KafkaMessagesLost"
+	PollFailedAlert     = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
+	HostOfflineAlert    = "HostOffline"
+	NothingToWatchAlert = "TocsinNothingToWatch" // a cluster, or a pattern of its groups, matches none
+	TickLateAlert       = "TocsinTickLate"       // no timer ran for a while
+	TestAlert           = "TocsinTest"           // of tocsin send
 )
 
 // Severities that Tocsin gives its own alerts.

@@ -56,6 +56,7 @@ func (c *Config) evaluator(cluster, language string) *Evaluator {
 	}
 	e := NewEvaluator(rules, cluster, language)
 	e.burrow = c.Burrow
+	e.filter, _ = c.filters(cluster)
 	if c.AllowedLag != nil {
 		e.allowedLag = *c.AllowedLag
 	}

@@ -15,8 +15,9 @@ type Evaluator struct {
 	language   string
 	messages   *messages
 	rules      []rule
-	allowedLag int64 // Config.AllowedLag
-	burrow     bool  // Config.Burrow
+	allowedLag int64  // Config.AllowedLag
+	filter     Filter // Cluster.Groups
+	burrow     bool   // Config.Burrow
 }
 
 // rule is a Rule that matches the cluster.
@@ -79,6 +80,7 @@ func (e *Evaluator) Evaluate(prev *ClusterState, snap *Snapshot, now time.Time) 
 	ev.endRemovedRules()
 	ev.recordUnsubscribed()
 	ev.evaluateFailures()
+	ev.evaluateNothing()
 	return ev.next, ev.alerts()
 }
 

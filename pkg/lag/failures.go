@@ -39,6 +39,9 @@ func (e *Evaluator) EndAll(prev *ClusterState, now time.Time) []*alert.Alert {
 		}
 	}
 	ev.addRecovered(prev.Failures, "", ev.messages.clusterGone, "")
+	if _, since := prev.nothing(); !since.IsZero() {
+		ev.addNothing(since, ev.messages.clusterGone).EndsAt = now
+	}
 	for group, f := range prev.GroupFailures {
 		ev.addRecovered(f, group, "", ev.messages.failedGroupGone)
 	}

@@ -391,3 +391,13 @@ func wantAnnotations(t *testing.T, a *alert.Alert, want map[string]string) {
 		}
 	}
 }
+
+var errDenied = errors.New("denied")
+
+// wantInDescription checks that a text is in the description of an alert.
+func wantInDescription(t *testing.T, a *alert.Alert, want string) {
+	t.Helper()
+	if got := a.Annotations[alert.DescriptionAnnotation]; !strings.Contains(got, want) {
+		t.Errorf("description = %q, want %q in it", got, want)
+	}
+}

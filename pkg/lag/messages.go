@@ -47,6 +47,11 @@ type messages struct {
 	groupFailed, groupPartial, groupRecovered       string // group, cluster
 	lagUnknown, restEvaluated                       string // cause
 
+	// Nothing to watch.
+	nothingToWatch, watching string // cluster
+	noGroups, checkGroups    string
+	unmatched                string // patterns
+
 	// Errors.
 	failedGroups          string // failed groups, all groups, one of them, cause
 	unlisted, undescribed string // cause
@@ -98,6 +103,11 @@ var zhMessages = messages{
 	clusterPartial:   "集群 %s 的消费积压看不全",
 	groupPartial:     "消费组 %s 的积压看不全（集群 %s）",
 	failedGroupGone:  "消费组 %s 已不再监控（集群 %s），告警结束",
+	nothingToWatch:   "集群 %s 中没有可监控的消费组",
+	watching:         "集群 %s 中又有可监控的消费组了",
+	noGroups:         "连续五次采集没有找到任何消费组。",
+	unmatched:        "连续五次采集没有找到与 include 中 %s 匹配的消费组。",
+	checkGroups:      "请检查 groups 的拼写；也可能是用户缺少对消费组的 DESCRIBE 权限，Broker 不会列出无权查看的消费组，也不报错。",
 	failedGroups:     "%[2]d 个消费组中有 %[1]d 个读不到或读不全，如 %[3]s：%[4]s",
 	lagUnknown:       "%s。恢复之前不判断它的积压，已有的告警保持不变。",
 	restEvaluated:    "%s。其余照常判断；看不到的部分，已有的告警保持不变。",
@@ -151,6 +161,11 @@ var enMessages = messages{
 	clusterPartial:   "The consumer lag of cluster %s is not seen in full",
 	groupPartial:     "The lag of consumer group %s is not seen in full (cluster %s)",
 	failedGroupGone:  "The consumer group %s is not watched any more (cluster %s); the alert ends",
+	nothingToWatch:   "There is no consumer group to watch in cluster %s",
+	watching:         "There are consumer groups to watch in cluster %s again",
+	noGroups:         "Five polls in a row found no consumer group. ",
+	unmatched:        "Five polls in a row found no consumer group that matches %s of include. ",
+	checkGroups:      "Check the spelling in groups, and that the user may describe groups (DESCRIBE): brokers leave out others without an error.",
 	failedGroups:     "%d of %d consumer groups could not be read completely, such as %s: %s",
 	lagUnknown:       "%s. Until it can be read again its lag is not evaluated, and firing alerts stay as they are.",
 	restEvaluated:    "%s. The rest is evaluated as usual; alerts about the part that cannot be read stay as they are.",

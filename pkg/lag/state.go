@@ -25,6 +25,9 @@ type ClusterState struct {
 	// single groups.
 	Failures      PollFailures            `json:"failure,omitzero"`
 	GroupFailures map[string]PollFailures `json:"groups,omitempty"`
+	// Nothing counts polls in a row in which a pattern of the cluster's groups matched
+	// none; the key wholeCluster is any group.
+	Nothing map[string]PollFailures `json:"nothing,omitempty"`
 	// Unsubscribed are the topics, by group, from which the group has unsubscribed.
 	Unsubscribed map[string][]string `json:"unsubscribed,omitempty"`
 	// AlertPolls counts the polls with alerts. It makes every such poll change the
@@ -76,7 +79,7 @@ type ActiveAlert struct {
 
 // PollFailures are failed polls in a row.
 type PollFailures struct {
-	// Polls is their number, counted up to firingPolls.
+	// Polls is their number, counted up to the number that fires.
 	Polls int       `json:"polls"`
 	Since time.Time `json:"since"`
 }
@@ -218,7 +221,7 @@ func (s *ClusterState) eachTopic(do func(group, topic string)) {
 
 // empty reports whether the state need not be stored.
 func (s *ClusterState) empty() bool {
-	return len(s.Rules) == 0 && s.Failures == PollFailures{} && len(s.GroupFailures) == 0 && len(s.Unsubscribed) == 0
+	return len(s.Rules) == 0 && s.Failures == PollFailures{} && len(s.GroupFailures) == 0 && len(s.Nothing) == 0 && len(s.Unsubscribed) == 0
 }
 
 // firing returns how many alerts fire.
@@ -231,6 +234,9 @@ func (s *ClusterState) firing() int {
 		if f.firing() {
 			n++
 		}
+	}
+	if _, since := s.nothing(); !since.IsZero() {
+		n++
 	}
 	for _, rule := range s.Rules {
 		for _, topics := range rule.Topics {
@@ -259,9 +265,13 @@ func (s *ClusterState) withEnded(old *ClusterState) *ClusterState {
 	if old == nil {
 		return s
 	}
-	kept := &ClusterState{Rules: slices.Clone(s.Rules), Failures: s.Failures, GroupFailures: maps.Clone(s.GroupFailures), Unsubscribed: s.Unsubscribed, AlertPolls: s.AlertPolls}
+	kept := &ClusterState{Rules: slices.Clone(s.Rules), Failures: s.Failures, GroupFailures: maps.Clone(s.GroupFailures), Nothing: s.Nothing, Unsubscribed: s.Unsubscribed, AlertPolls: s.AlertPolls}
 	if old.Failures.firing() && !s.Failures.firing() {
 		kept.Failures = old.Failures
+	}
+	_, before := old.nothing()
+	if _, since := s.nothing(); since.IsZero() && !before.IsZero() {
+		kept.Nothing = old.Nothing
 	}
 	for group, f := range old.GroupFailures {
 		if f.firing() && !s.GroupFailures[group].firing() {
