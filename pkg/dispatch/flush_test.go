@@ -245,6 +245,34 @@ func TestRepeatSchedule(t *testing.T) {
 	}
 }
 
+// TestManyResolveWhileOthersFire checks that alerts whose end was notified leave their group
+// before its next flush, although they are more than one flush removes.
+func TestManyResolveWhileOthersFire(t *testing.T) {
+	e, c := newChannelEnv(t, newRoute("0s", "5m", "1h"))
+	topics := numbered("t", 6000)
+	expect := func(now float64, firing, resolved int) {
+		t.Helper()
+		e.tick(at(now))
+		got := c.Take()
+		if len(got) != 1 || len(got[0].Firing()) != firing || len(got[0].Resolved()) != resolved {
+			t.Fatalf("at %v: got %d notifications, want one of %d firing and %d resolved", now, len(got), firing, resolved)
+		}
+		for range 5 {
+			now++
+			e.tick(at(now))
+			expectLines(t, c)
+		}
+	}
+	e.fire(at(0), topics...)
+	expect(0, 6000, 0)
+	e.resolve(at(100), topics[:5000]...)
+	expect(300, 1000, 5000)
+	e.resolve(at(400), topics[5000:5500]...)
+	expect(600, 500, 500)
+	e.resolve(at(700), topics[5500:]...)
+	expect(900, 0, 500)
+}
+
 // TestResolvedAtOnce checks that the resolution of a whole group is notified at
 // once, and that of a part of it is not.
 func TestResolvedAtOnce(t *testing.T) {

@@ -52,8 +52,7 @@ func plan(g *group, now time.Time, upstream bool) flushPlan {
 	if r := g.route; r != nil {
 		early := p.schedule(r, diff.alerts, now)
 		if early && len(diff.firing) > 0 && len(r.RepeatSchedule) == 0 {
-			// An alert of a resolved_at_once route resolved, but others still fire.
-			return flushPlan{onlyDue: true, due: p.due}
+			return planEarly(g, now, p.due)
 		}
 		if !early && !upstream && len(diff.firing) == 0 && len(diff.mutedFiring) > 0 && !g.wasNotified() {
 			p.recheck(r, now)
@@ -73,7 +72,26 @@ func plan(g *group, now time.Time, upstream bool) flushPlan {
 			kept[fp] = true
 		}
 	}
-	p.planRemovals(g, kept, now)
+	p.planRemovals(g, func(m *member) bool { return kept[m.fp] }, now)
+	return p
+}
+
+// planEarly plans an early flush without notifications. An alert of a resolved_at_once
+// route resolved while others still fire, or the last flush could not remove all alerts.
+func planEarly(g *group, now, due time.Time) flushPlan {
+	p := flushPlan{header: g.header, due: due}
+	p.planRemovals(g, func(m *member) bool {
+		waiting := func(l integrationLog) bool { return l.last != nil && l.last.includes(m.fp) }
+		notified := func(l integrationLog) bool {
+			if l.last == nil {
+				return false
+			}
+			_, found := slices.BinarySearch(l.last.Resolved, m.fp)
+			return found
+		}
+		return slices.ContainsFunc(g.logs, waiting) || !slices.ContainsFunc(g.logs, notified)
+	}, now)
+	p.onlyDue = len(p.remove) == 0
 	return p
 }
 
@@ -139,10 +157,10 @@ func (g *group) newlyMuted(muted []*member) (unmarked []*member) {
 }
 
 // planRemovals plans the removal of the members that have resolved or belong to
-// other groups, except those that are kept.
-func (p *flushPlan) planRemovals(g *group, kept map[alert.Fingerprint]bool, now time.Time) {
+// other groups, except those that keep reports.
+func (p *flushPlan) planRemovals(g *group, keep func(*member) bool, now time.Time) {
 	for _, m := range g.members {
-		if m.routed && !m.rec.ResolvedAt(now) || kept[m.fp] {
+		if m.routed && !m.rec.ResolvedAt(now) || keep(&m) {
 			continue
 		}
 		if len(p.remove) == maxRemovals {
