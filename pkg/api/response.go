@@ -116,6 +116,8 @@ func (a *api) toHTTPError(r *http.Request, err error) *httpError {
 	}
 	a.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	switch {
+	case errors.Is(err, store.ErrFull):
+		return &httpError{http.StatusServiceUnavailable, "the store is full: make room, and try again"}
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrConflict),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &httpError{http.StatusServiceUnavailable, "the store is out of reach: try again"}

@@ -185,7 +185,7 @@ func (a *App) Dispatch(ctx context.Context, now time.Time) (Result, error) {
 
 // tick flushes and delivers what is due at now.
 func (a *App) tick(ctx context.Context, now time.Time) (dispatch.Summary, error) {
-	summary, err := a.engine.Tick(ctx, now)
+	summary, err := a.engine.Tick(store.WithReserve(ctx), now)
 	if err == nil {
 		recordTick(a.metrics, now)
 	}

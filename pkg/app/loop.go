@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tocsin/pkg/outbox"
+	"tocsin/pkg/store"
 )
 
 const (
@@ -101,7 +102,7 @@ func (s *Server) Loop(ctx context.Context) {
 				})
 			}
 		}
-		next, err := c.round(s.sends, at)
+		next, err := c.round(store.WithReserve(s.sends), at)
 		s.options.health.recordRound(err)
 		if err != nil && ctx.Err() == nil {
 			s.options.Log.Error("round failed; will retry", "err", err)

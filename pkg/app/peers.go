@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"tocsin/pkg/api"
@@ -57,6 +58,9 @@ func (s *Server) registerPeer(ctx context.Context, now time.Time, started bool) 
 	err = record(ctx, now, peerInterval, c)
 	if ctx.Err() == nil {
 		s.options.health.recordWrite(err)
+	}
+	if errors.Is(err, store.ErrFull) { // which takes the refreshes of alerts
+		err = errors.Join(err, s.current.Load().app.engine.RecordIntake(ctx, now, peerInterval))
 	}
 	return err
 }

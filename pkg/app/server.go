@@ -75,7 +75,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	s := &Server{options: o, started: o.Now(), wake: make(chan struct{}, 1)}
 	s.sends, s.cancelSends = context.WithCancel(context.WithoutCancel(ctx))
-	s.stores, s.cancelStores = context.WithCancel(context.WithoutCancel(ctx))
+	s.stores, s.cancelStores = context.WithCancel(store.WithReserve(context.WithoutCancel(ctx)))
 	url := cmp.Or(string(cfg.Store.URL), o.Store)
 	s.options.Metrics = new(metrics.Registry)
 	if s.store, s.options.health, err = openStore(ctx, url, o.Log, s.options.Metrics); err != nil {
@@ -85,10 +85,13 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	err = s.apply(ctx, cfg)
 	alone := backend.Exclusive(url)
 	if err == nil && alone {
-		err = s.current.Load().app.engine.Outbox().ReleaseLeases(ctx, s.started)
+		err = s.current.Load().app.engine.Outbox().ReleaseLeases(store.WithReserve(ctx), s.started)
 	}
 	if err == nil {
-		err = s.registerPeer(ctx, s.started, alone)
+		if err = s.registerPeer(ctx, s.started, alone); errors.Is(err, store.ErrFull) {
+			o.Log.Error("no alerts can be received; those that were are delivered", "err", err)
+			err = nil
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
@@ -109,7 +112,7 @@ func (s *Server) Reload(ctx context.Context) error {
 		return err
 	}
 	defer s.Wake()
-	return s.current.Load().app.engine.Restart(ctx, s.options.Now())
+	return s.current.Load().app.engine.Restart(store.WithReserve(ctx), s.options.Now())
 }
 
 func (s *Server) apply(ctx context.Context, cfg *config.Config) error {

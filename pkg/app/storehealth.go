@@ -103,6 +103,8 @@ func (h *storeHealth) ready(ctx context.Context, read func(context.Context) erro
 	case readErr != nil:
 		h.log.WarnContext(ctx, "not ready: the store cannot be read", "err", readErr)
 		return 0, errors.New("the store cannot be read")
+	case errors.Is(h.writeErr, store.ErrFull):
+		return 0, errors.New("the store is full and takes no alerts")
 	case h.writeErr != nil:
 		return 0, errors.New("the store takes no alerts")
 	case h.roundErr != nil:

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -59,6 +60,9 @@ func (e *Engine) ingestMerged(ctx context.Context, now time.Time, alerts []incom
 		}
 		return e.store.Commit(ctx, now, changes...)
 	})
+	if errors.Is(err, store.ErrFull) {
+		return errors.Join(err, e.refreshKnown(ctx, now, alerts))
+	}
 	if err != nil || !tooLarge {
 		return err
 	}
@@ -68,6 +72,29 @@ func (e *Engine) ingestMerged(ctx context.Context, now time.Time, alerts []incom
 		}
 	}
 	return nil
+}
+
+// refreshKnown stores those of the alerts that the store has, if there are others: a store
+// that is full takes their refreshes and their ends.
+func (e *Engine) refreshKnown(ctx context.Context, now time.Time, alerts []incomingAlert) error {
+	keys := make([]string, len(alerts))
+	for i, a := range alerts {
+		keys[i] = alertKey(a.fp)
+	}
+	items, err := e.store.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	var known []incomingAlert
+	for i, a := range alerts {
+		if items[i].Version != 0 {
+			known = append(known, a)
+		}
+	}
+	if len(known) == 0 || len(known) == len(alerts) {
+		return nil
+	}
+	return e.ingestMerged(ctx, now, known)
 }
 
 // incomingAlert is an alert to store; fp is its fingerprint.

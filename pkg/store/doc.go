@@ -59,6 +59,12 @@
 //   - Clocks: whether an item exists or is due never depends on a backend's clock. All
 //     times come from the caller and are kept to the millisecond, rounded down.
 //
+// # Space
+//
+// A store that is full refuses commits that add items with [ErrFull], before those of
+// [WithReserve] and those that replace and delete items have no room. So alerts that were
+// accepted are delivered, and what is delivered makes room.
+//
 // # Caveats
 //
 //   - After an error from Commit that wraps ErrUnavailable, the changes may have been

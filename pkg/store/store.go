@@ -17,6 +17,9 @@ var (
 	// ErrInUse is wrapped by the error of Open when another process holds the store. It
 	// is an ErrUnavailable.
 	ErrInUse = fmt.Errorf("%w: another process holds it", ErrUnavailable)
+	// ErrFull is wrapped by the error of a Commit that the store has no room for. It
+	// wraps ErrUnavailable.
+	ErrFull = fmt.Errorf("%w: full", ErrUnavailable)
 	// ErrClosed is the error of a store that is used after Close. It wraps
 	// ErrUnavailable.
 	ErrClosed = fmt.Errorf("%w: it was closed", ErrUnavailable)

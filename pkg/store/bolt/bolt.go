@@ -4,6 +4,10 @@
 // The file has three buckets: the items by key, and two indexes by time, of the
 // keys that are due and of the keys that expire. Pages that become free are used
 // again, so the file is as large as its content ever was at one time.
+//
+// As much space as the content takes, between 256 KiB and 16 MiB, is kept in the file for
+// commits of store.WithReserve. So they succeed when the disk is full, unless the file
+// system copies what is overwritten, as btrfs and ZFS do.
 package bolt
 
 import (
@@ -34,6 +38,10 @@ type Store struct {
 	path  string
 	db    *bbolt.DB
 	queue commitQueue
+
+	// Of the goroutine that runs transactions:
+	size int  // of the content and the free pages, in bytes
+	full bool // the file could not grow
 }
 
 // Get returns the items of the keys.
@@ -179,6 +187,8 @@ func (s *Store) inTransaction(ctx context.Context, op string, begin func(func(*b
 		return fmt.Errorf("bolt:%s: %s: %w", s.path, op, fnErr)
 	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return fmt.Errorf("bolt:%s: %s: %w", s.path, op, store.ErrClosed)
+	case isFull(err):
+		return fmt.Errorf("bolt:%s: %s: %w: make room on its disk: %w", s.path, op, store.ErrFull, err)
 	default:
 		return fmt.Errorf("bolt:%s: %s: %w: %w", s.path, op, store.ErrUnavailable, err)
 	}

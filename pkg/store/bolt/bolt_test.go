@@ -51,7 +51,7 @@ func mustClose(t testing.TB, s *Store) {
 	}
 }
 
-// fill opens a store at path, puts n items into it and closes it.
+// fill opens a store at path, puts n items into it and closes it. It has no reserve.
 func fill(t testing.TB, path string, n int) {
 	t.Helper()
 	s := mustOpen(t, path)
@@ -60,7 +60,7 @@ func fill(t testing.TB, path string, n int) {
 		changes = append(changes, store.Change{
 			Key: fmt.Sprintf("a/%05d", i), Value: make([]byte, 300), Due: noon, Expires: noon.Add(time.Hour)})
 	}
-	if err := s.Commit(t.Context(), noon, changes...); err != nil {
+	if err := s.Commit(store.WithReserve(t.Context()), noon, changes...); err != nil {
 		t.Fatal(err)
 	}
 	mustClose(t, s)
@@ -276,6 +276,9 @@ func TestDueTimesDiffer(t *testing.T) {
 // context is done and one of two that conflict fail alone.
 func TestWaitingCommitsShareATransaction(t *testing.T) {
 	s := mustOpen(t, newPath(t))
+	if err := s.Commit(t.Context(), noon, store.Change{Key: "a/1", Value: []byte("x")}); err != nil { // which makes the reserve
+		t.Fatal(err)
+	}
 	transaction := func() (id int) {
 		if err := s.db.View(func(tx *bbolt.Tx) error { id = tx.ID(); return nil }); err != nil {
 			t.Fatal(err)

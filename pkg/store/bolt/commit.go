@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type pendingCommit struct {
 	ctx     context.Context
 	now     time.Time
 	changes []store.Change
+	reserve bool          // it may use the reserve
 	done    chan struct{} // closed after the transaction
 	err     error         // of the commit, once done is closed
 }
@@ -44,7 +46,7 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 	if err := store.CheckChanges(changes); err != nil {
 		return err
 	}
-	c := &pendingCommit{ctx: ctx, now: now, changes: changes, done: make(chan struct{})}
+	c := &pendingCommit{ctx: ctx, now: now, changes: changes, reserve: store.MayUseReserve(ctx, changes), done: make(chan struct{})}
 	s.queue.mu.Lock()
 	s.queue.waiting = append(s.queue.waiting, c)
 	s.queue.mu.Unlock()
@@ -59,28 +61,58 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 	}
 }
 
-// take removes and returns the commits of the next transaction.
-func (q *commitQueue) take() []*pendingCommit {
+// take removes and returns the commits of the next transaction. Those that may use the
+// reserve and those that may not are in different ones.
+func (q *commitQueue) take() (batch []*pendingCommit) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n, changes := 0, 0
-	for n < len(q.waiting) && (n == 0 || changes+len(q.waiting[n].changes) <= maxBatchChanges) {
-		changes += len(q.waiting[n].changes)
-		n++
-	}
-	batch := q.waiting[:n:n]
-	q.waiting = q.waiting[n:]
+	changes := 0
+	q.waiting = slices.DeleteFunc(q.waiting, func(c *pendingCommit) bool {
+		if len(batch) > 0 && (c.reserve != batch[0].reserve || changes+len(c.changes) > maxBatchChanges) {
+			return false
+		}
+		changes += len(c.changes)
+		batch = append(batch, c)
+		return true
+	})
 	return batch
 }
 
-// runBatch applies the commits in one transaction. A commit whose condition does not
-// hold or whose context is done changes nothing and does not affect the others; any
-// other error fails the whole batch.
+// runBatch commits the batch. If there is no room for all of it, each commit has a
+// transaction of its own.
 func (s *Store) runBatch(batch []*pendingCommit) {
 	if len(batch) == 0 {
 		return
 	}
-	err := s.inTransaction(context.Background(), "commit", s.db.Update, func(tx *bbolt.Tx) error {
+	var err error
+	if !batch[0].reserve {
+		err = s.keepReserve(batch)
+	}
+	if err == nil {
+		if err = s.applyBatch(batch); errors.Is(err, store.ErrFull) && len(batch) > 1 {
+			for _, c := range batch {
+				s.runBatch([]*pendingCommit{c})
+			}
+			return
+		}
+	}
+	for _, c := range batch {
+		switch {
+		case err != nil:
+			c.err = err
+		case c.err != nil:
+			c.err = fmt.Errorf("bolt:%s: commit: %w", s.path, c.err)
+		}
+		close(c.done)
+	}
+}
+
+// applyBatch applies the commits in one transaction and sets their errors. A commit whose
+// condition does not hold or whose context is done changes nothing and does not affect the
+// others; any other error is that of the whole batch.
+func (s *Store) applyBatch(batch []*pendingCommit) error {
+	return s.inTransaction(context.Background(), "commit", s.db.Update, func(tx *bbolt.Tx) error {
+		s.size = int(tx.Size())
 		b := bucketsOf(tx)
 		now := batch[0].now
 		for _, c := range batch {
@@ -96,15 +128,6 @@ func (s *Store) runBatch(batch []*pendingCommit) {
 		}
 		return b.dropExpired(now)
 	})
-	for _, c := range batch {
-		switch {
-		case err != nil:
-			c.err = err
-		case c.err != nil:
-			c.err = fmt.Errorf("bolt:%s: commit: %w", s.path, c.err)
-		}
-		close(c.done)
-	}
 }
 
 // apply makes the changes if all their conditions hold, and returns an error that

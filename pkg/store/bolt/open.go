@@ -90,6 +90,7 @@ func openFile(path string, wait time.Duration) (db *bbolt.DB, err error) {
 // reported when the store is opened.
 func (s *Store) checkBuckets(ctx context.Context) error {
 	return s.inTransaction(ctx, "open", s.db.Update, func(tx *bbolt.Tx) error {
+		s.size = int(tx.Size())
 		info, err := os.Stat(s.path)
 		if err != nil {
 			return err

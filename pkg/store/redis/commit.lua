@@ -1,8 +1,8 @@
 -- Applies all changes of a commit, or none.
 --
 -- KEYS: items, keys, due, expires.
--- ARGV: the commit's time in Unix milliseconds, how many expired items to drop,
--- and then for each change:
+-- ARGV: the commit's time in Unix milliseconds, how many expired items to drop, 1 if the
+-- commit may exceed maxmemory, and then for each change:
 --   key
 --   condition: the expected version, 0 for an absent key, empty for none
 --   read: the due time that the item was read with, empty for none
@@ -12,7 +12,7 @@
 -- Returns 0, or the number of the first change whose condition does not hold.
 
 local items, keys, due, expires = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local FIRST, FIELDS = 3, 7
+local FIRST, FIELDS = 4, 7
 
 -- Redis keeps the writes that a script made before it failed. So everything that can
 -- fail comes before the first write: ZCARD fails for a key of another type, and a
@@ -72,6 +72,9 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', expires, '-inf', '(' .. ARGV[1]
     drop(key, time)
   end
 end
+
+-- After a write that takes no memory, here one without effect, Redis permits any.
+if ARGV[3] == '1' then redis.call('ZREM', expires, '') end
 
 for i = FIRST, #ARGV, FIELDS do
   local key, seen, action, item, time, expiry = ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]

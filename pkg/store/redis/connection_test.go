@@ -193,7 +193,6 @@ func TestFailover(t *testing.T) {
 	} {
 		for _, call := range test.calls {
 			t.Run(call+" after "+name, func(t *testing.T) {
-				t.Parallel()
 				former, next := newServer(t), newServer(t)
 				p := newProxy(t, "0", former.Addr)
 				s, err := Open(t.Context(), "redis://"+p.addr)

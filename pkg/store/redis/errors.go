@@ -38,7 +38,6 @@ func explainReply(err redis.Error) error {
 		{"NOPERM", "the user lacks a right: grant those that docs/store.md lists"},
 		{"READONLY", "this is a replica, also for a new connection: let the url name the primary, by a name or an address that follows a failover"},
 		{"LOADING", "it is loading its data after a start and will be ready soon"},
-		{"OOM", "its memory is full: raise maxmemory, or make room"},
 		{"MISCONF", "it cannot write to its disk: make room there, and check its log"},
 		{"NOREPLICAS", "too few replicas are connected for a write: find out why, or lower min-replicas-to-write"},
 		{"MASTERDOWN", "this is a replica that lost its primary, also for a new connection: let the url name the primary, by a name or an address that follows a failover"},
@@ -54,6 +53,9 @@ func explainReply(err redis.Error) error {
 		if strings.Contains(string(err), known.code) {
 			return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, known.advice, err)
 		}
+	}
+	if strings.Contains(string(err), "OOM") {
+		return fmt.Errorf("%w: raise maxmemory, or make room: %w", store.ErrFull, err)
 	}
 	if strings.Contains(string(err), "WRONGTYPE") {
 		return fmt.Errorf("%w: one of %s, %s, %s and %s belongs to another program: give Tocsin a database of its own", err, itemsKey, keysKey, dueKey, expiresKey)

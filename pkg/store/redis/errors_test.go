@@ -83,6 +83,29 @@ func TestDeleteWhenMemoryFull(t *testing.T) {
 	mustCommit(t, s, store.Change{Key: "a/1", Delete: true})
 }
 
+// TestReserve: deliveries go on when the memory is full.
+func TestReserve(t *testing.T) {
+	server := newServer(t)
+	s := server.open()
+	mustCommit(t, s, store.Change{Key: "a/1", Value: []byte("one"), Due: noon}, store.Change{Key: "a/2", Value: []byte("two"), Due: noon})
+	server.MustCommand("CONFIG SET maxmemory 1")
+	if err := s.Commit(t.Context(), noon, set("b/1", "new")); !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), "raise maxmemory") {
+		t.Errorf("got %v from a commit, want ErrFull", err)
+	}
+	for _, changes := range [][]store.Change{
+		{{Key: "a/1", Value: []byte("leased"), Due: noon.Add(time.Minute)}},
+		{{Key: "a/1", Delete: true}, {Key: "dead/1", Value: []byte("one")}},
+		{{Key: "a/2", Delete: true}},
+	} {
+		if err := s.Commit(store.WithReserve(t.Context()), noon, changes...); err != nil {
+			t.Errorf("%s: got %v, want no error", changes[0].Key, err)
+		}
+	}
+	if it := mustGet(t, s, "dead/1"); string(it.Value) != "one" {
+		t.Errorf("got %q, want what was committed", it.Value)
+	}
+}
+
 // TestExpiredWhenMemoryFull: a server whose memory is full of expired items takes commits
 // again.
 func TestExpiredWhenMemoryFull(t *testing.T) {

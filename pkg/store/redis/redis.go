@@ -148,7 +148,7 @@ func (s *Store) Commit(ctx context.Context, now time.Time, changes ...store.Chan
 		return err
 	}
 	version := newVersion()
-	args := []any{itemsKey, keysKey, dueKey, expiresKey, now.UnixMilli(), expiredPerCommit}
+	args := []any{itemsKey, keysKey, dueKey, expiresKey, now.UnixMilli(), expiredPerCommit, store.MayUseReserve(ctx, changes)}
 	for _, c := range changes {
 		args = append(args, scriptArgs(c, version)...)
 	}
