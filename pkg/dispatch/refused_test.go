@@ -216,6 +216,18 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		e.tick(at(5))
 		expectLines(t, c, "first notification:b;")
 	})
+	t.Run("alerts after a refused end are new ones to the receiver", func(t *testing.T) {
+		e, c := newChannelEnv(t, newRoute("1s", "4s", "1h"))
+		e.fire(at(0), "a")
+		e.tick(at(1))
+		expectLines(t, c, "first notification:a;")
+		c.Fail(outboxtest.Permanent("HTTP 404"))
+		e.resolve(at(2), "a")
+		e.tick(at(5))
+		e.fire(at(8), "b") // in a group of its own
+		e.tick(at(9))
+		expectLines(t, c, "new alerts added:b;a")
+	})
 	t.Run("repetitions count from the attempt that was accepted", func(t *testing.T) {
 		c := &outboxtest.Channel{}
 		e := newEnv(t, newRoute("1s", "4s", "8s"), outboxtest.Receiver("ops", "test", c))

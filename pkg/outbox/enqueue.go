@@ -83,9 +83,7 @@ func (o *Outbox) coalesce(ctx context.Context, now time.Time, queue string, n *a
 		}
 		if pending.refused() {
 			older.letterID = pending.LetterID
-			if pending.announces() && len(n.Firing()) > 0 {
-				n.Reason = pending.Reason // nothing of it was accepted
-			}
+			n.Reason = pending.reasonOf(n)
 		}
 		latestFirst = append(latestFirst, pending.Alerts)
 		older.deletions = append(older.deletions, store.Change{Key: it.Key, Delete: true, If: store.Unchanged(it)})

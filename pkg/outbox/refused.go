@@ -11,9 +11,19 @@ import (
 	"tocsin/pkg/store/keyspace"
 )
 
-// announces reports whether the reason of the notification is alerts that fire.
-func (e *Entry) announces() bool {
-	return e.Reason == alert.ReasonFirst || e.Reason == alert.ReasonNewAlerts
+// reasonOf returns the reason of a notification that replaces e, of which nothing was
+// accepted. The reason of e is the first notification if, and only if, the receiver
+// does not know any alert as firing.
+func (e *Entry) reasonOf(n *alert.Notification) string {
+	switch {
+	case len(n.Firing()) == 0:
+		return n.Reason
+	case e.Reason == alert.ReasonFirst:
+		return alert.ReasonFirst
+	case e.Reason == alert.ReasonNewAlerts, n.Reason == alert.ReasonFirst:
+		return alert.ReasonNewAlerts
+	}
+	return n.Reason
 }
 
 // attemptedAgain reports whether a notification that its receiver has refused is
