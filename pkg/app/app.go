@@ -183,7 +183,7 @@ func (a *App) Dispatch(ctx context.Context, now time.Time) (Result, error) {
 	return Result{Sent: summary.Sent, Pending: summary.Pending}, errors.Join(late, err)
 }
 
-// tick flushes and delivers what is due at now.
+// tick flushes the groups and delivers the notifications that are due at now.
 func (a *App) tick(ctx context.Context, now time.Time) (dispatch.Summary, error) {
 	summary, err := a.engine.Tick(store.WithReserve(ctx), now)
 	if err == nil {

@@ -57,9 +57,9 @@ func (w *periodic) due(a *App, at time.Time) func(context.Context) (Result, erro
 // Loop runs in one process what a platform's timers run: it polls lag and checks
 // hosts at their intervals, and flushes and delivers when something is due or Wake was
 // called. It waits for the store only: polls and deliveries run alongside. When ctx is
-// done it gives back what is not being sent, cancels after stopTimeout what is, waits
-// for as long again for the results to be stored, and returns. Failures of the store
-// are logged and retried.
+// done it gives back notifications that are not being sent, cancels the others after
+// stopTimeout, waits for as long again for the results to be stored, and returns.
+// Failures of the store are logged and retried.
 func (s *Server) Loop(ctx context.Context) {
 	now := s.options.Now
 	begin := now().Add(s.options.StartDelay)
@@ -140,7 +140,7 @@ func (c *configured) round(ctx context.Context, at time.Time) (next time.Time, e
 	began := time.Now()
 	engine := c.app.engine
 	late := engine.WatchTicks(ctx, at, c.app.config.Dispatch.LateLimit())
-	// A pause ends the round: what is left is due next.
+	// A pause ends the round: the other groups are due next.
 	err = engine.FlushDue(ctx, outbox.NewBudget(ctx), at, func() bool { return false })
 	if err != nil {
 		return next, errors.Join(late, err)
@@ -165,7 +165,7 @@ func (c *configured) round(ctx context.Context, at time.Time) (next time.Time, e
 	if !assigned.Waiting {
 		return engine.NextDue(ctx)
 	}
-	// The due notifications of busy integrations conceal what is due next. The end of
+	// The due notifications of busy integrations conceal the next ones. The end of
 	// a worker wakes the loop.
 	next, err = engine.NextFlush(ctx)
 	if wait := at.Add(max(busyInterval, busyShare*time.Since(began))); next.IsZero() || next.After(wait) {
@@ -174,8 +174,8 @@ func (c *configured) round(ctx context.Context, at time.Time) (next time.Time, e
 	return next, err
 }
 
-// retire ends the deliveries of a configuration: what is being sent ends, and
-// everything else is given back.
+// retire ends the deliveries of a configuration: those under way end, and all others
+// are given back.
 func (s *Server) retire(c *configured) {
 	c.spend()
 	s.retired.Go(func() {

@@ -188,7 +188,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return errors.Join(err, s.Close())
 }
 
-// Close cancels what is under way and closes the store.
+// Close cancels all work under way and closes the store.
 func (s *Server) Close() error {
 	s.cancelSends()
 	s.cancelStores()

@@ -12,7 +12,7 @@ const (
 	maxSendReserve  = time.Second
 	// startRoundTrips and sendRoundTrips are the commands of the store, one after
 	// another, for which a Budget keeps time. A flush has seven at most. After an
-	// attempt follow its result, what is given back, and the count of what is pending.
+	// attempt follow its result, the return of the other leases, and the count of pending entries.
 	startRoundTrips = 12
 	sendRoundTrips  = 5
 )

@@ -22,7 +22,7 @@ type delivery struct {
 
 // deliver attempts the entries of a batch one after another, until the budget is
 // spent, the channel must not be tried again, or the store fails: while results cannot
-// be recorded, nothing more is sent. What was not attempted is given back.
+// be recorded, nothing more is sent. Entries that were not attempted are given back.
 func (w *Workers) deliver(b *batch) error {
 	renew := time.NewTicker(renewInterval)
 	defer renew.Stop()

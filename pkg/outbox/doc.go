@@ -11,7 +11,7 @@
 // which ends when nothing is due. They lease due entries to one worker for each
 // integration, in batches that take five seconds or less, and the worker attempts
 // them one after another. An integration that hangs delays no other: it holds one
-// worker with one attempt, of 45 s at most, and what it has leased is given back
+// worker with one attempt, of 45 s at most, and its other entries are given back
 // meanwhile.
 //
 // An attempt has one of these results:

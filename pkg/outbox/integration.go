@@ -7,10 +7,10 @@ import (
 
 const (
 	// maxBatch is how many entries one integration has leased at most, and
-	// maxBatchBytes what they may take in the store together, unless one takes more.
+	// maxBatchBytes the size that they may have in the store together, unless one takes more.
 	maxBatch      = 256
 	maxBatchBytes = 4 << 20
-	// batchTime is how long a batch should take: what is leased will be sent soon.
+	// batchTime is how long a batch should take: leased entries will be sent soon.
 	batchTime = 5 * time.Second
 	// firstCost is the time that an entry of an integration takes, until it is known.
 	firstCost = 200 * time.Millisecond

@@ -35,8 +35,8 @@ func (r *Run) notify() {
 	}
 }
 
-// Start delivers what is due in the background. Calls after the first one make known
-// that more is due.
+// Start delivers due entries in the background. Calls after the first one make known
+// that there are more.
 func (r *Run) Start() {
 	begun := true
 	r.begin.Do(func() {
@@ -48,7 +48,7 @@ func (r *Run) Start() {
 	}
 }
 
-// deliver assigns what is due until nothing is and no more comes, the budget is spent,
+// deliver assigns due entries until there are none and no more come, the budget is spent,
 // or the store fails.
 func (r *Run) deliver() error {
 	for {
@@ -70,7 +70,7 @@ func (r *Run) deliver() error {
 	}
 }
 
-// Finish delivers what is due until nothing is or the budget is spent, waits for the
+// Finish delivers due entries until there are none or the budget is spent, waits for the
 // deliveries under way, and gives back the rest. It returns the number of messages
 // that channels accepted. Errors are the store's; failures of channels are recorded.
 func (r *Run) Finish() (sent int, err error) {

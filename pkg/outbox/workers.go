@@ -33,7 +33,7 @@ type Workers struct {
 	mu       sync.Mutex
 	busy     map[string]bool              // names of integrations
 	optional map[string][]optionalMessage // that may be sent when an integration has nothing due
-	unsent   []store.Change               // that give back what was leased and not sent
+	unsent   []store.Change               // that give back leased entries which were not sent
 	sent     int
 	err      error
 	running  sync.WaitGroup
@@ -118,7 +118,7 @@ type dueItem struct {
 	head entryHead
 }
 
-// schedule reads what is due and decides about it.
+// schedule reads the due entries and decides about them.
 func (w *Workers) schedule(ctx context.Context) (s schedule, err error) {
 	now, began := w.now(), time.Now()
 	limit := dueBatch
@@ -366,8 +366,8 @@ func (w *Workers) giveBackUnsent(ctx context.Context) error {
 	return w.outbox.commitEach(ctx, w.now(), unsent)
 }
 
-// Wait waits until all workers have ended, and then gives back what they have leased
-// and not sent. Meanwhile none is started.
+// Wait waits until all workers have ended, and then gives back the entries that they
+// have leased and not sent. Meanwhile none is started.
 func (w *Workers) Wait() error {
 	w.assigning.Lock()
 	defer w.assigning.Unlock()

@@ -1,5 +1,5 @@
-// Package kill kills the server under load, again and again, and counts what was lost
-// and what was notified twice.
+// Package kill kills the server under load, again and again, and counts the notifications
+// that were lost or sent twice.
 package kill
 
 import (
