@@ -105,11 +105,27 @@ func (c *Config) Validate(f *setting.Faults) {
 	if c.AllowedLag != nil && *c.AllowedLag < 0 {
 		f.Addf("allowed_lag", "must be 0 or more, not %d", *c.AllowedLag)
 	}
+	c.warnUndetectedLoss(f)
 	for i := range c.Rules {
 		c.Rules[i].validate(f.In("rules", i))
 		matches := func(cl Cluster) bool { return c.Rules[i].Match.Cluster.Match(cl.Name) }
 		if len(c.Clusters) > 0 && !slices.ContainsFunc(c.Clusters, matches) {
 			f.In("rules", i, "match").Warnf("cluster", "%q is the name of none of the clusters", c.Rules[i].Match.Cluster)
+		}
+	}
+}
+
+// warnUndetectedLoss warns of clusters with rules about lost messages that are read
+// through the API only.
+func (c *Config) warnUndetectedLoss(f *setting.Faults) {
+	rules := c.Rules
+	if len(rules) == 0 {
+		rules = DefaultRules()
+	}
+	for i, cl := range c.Clusters {
+		applies := func(r Rule) bool { return r.Lost && r.Match.Cluster.Match(cl.Name) }
+		if cl.CKafka != nil && cl.Kafka == nil && slices.ContainsFunc(rules, applies) {
+			f.In("clusters", i).Warnf("ckafka", "the API does not report deleted messages, so lost never fires for this cluster: add kafka if its network can be reached, or rules without lost")
 		}
 	}
 }

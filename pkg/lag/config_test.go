@@ -101,7 +101,11 @@ rules: [{alert: A, max_lag: 1}]`, `
 clusters.1.name "a" is taken by another cluster: names must differ`},
 		"long name": {"clusters: [{name: " + strings.Repeat("x", 256) + ", ckafka: {instance_id: i, region: r}}]\nrules: [{alert: A, max_lag: 1}]", `
 clusters.0.name has 256 bytes: use at most 255`},
-		"no rules": {oneCluster, ""},
+		"no rules, the API only": {oneCluster, `
+warning: clusters.0.ckafka the API does not report deleted messages, so lost never fires for this cluster: add kafka if its network can be reached, or rules without lost`},
+		"no rules, both sources": {"clusters: [{name: a, ckafka: {instance_id: i, region: r}, kafka: {brokers: [\"10.0.0.1:9092\"]}}]", ""},
+		"loss in another cluster": {rule("lost: true, match: {cluster: b}"), `
+warning: rules.0.match.cluster "b" is the name of none of the clusters`},
 		"rule that matches no cluster": {rule("match: {cluster: order}"), `
 warning: rules.0.match.cluster "order" is the name of none of the clusters`},
 		"thresholds": {oneCluster + "rules: [{alert: A, max_lag: -1}, {alert: A, max_lag: 5, clear_below: 6}, {alert: A, max_lag: 5, clear_below: 0}, {alert: A, max_lag: 5, clear_below: 5}]", `
@@ -119,6 +123,7 @@ rules:
   - {alert: A, lost: false}
   - {alert: A, max_delay: 10m, clear_below_delay: 10m, status: [stalled, stopped, rewind, growing], growing_for: 3h, lost: true}`, `
 allowed_lag must be 0 or more, not -1
+warning: clusters.0.ckafka the API does not report deleted messages, so lost never fires for this cluster: add kafka if its network can be reached, or rules without lost
 rules.0.max_lag is missing: clear_below is for rules with it
 rules.1.max_delay is missing: clear_below_delay is for rules with it
 rules.2.clear_below_delay must not be greater than max_delay (10m), not 11m

@@ -6,9 +6,12 @@ package ckafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,6 +42,11 @@ type Reader struct {
 	client  *tencent.Client
 	limiter *tencent.Limiter
 	cluster lag.Cluster
+
+	mu sync.Mutex
+	// next is the name of the group to read first: the first one for which the last
+	// Read had no time.
+	next string
 }
 
 var (
@@ -67,26 +75,54 @@ func New(c lag.Cluster, credential tencent.Credential, rt http.RoundTripper) (*R
 // Read reads the offsets of the groups that the cluster's filter selects. It makes
 // one request for every 50 groups, none when the filter names them all, and one
 // for every 50 topics of a group. When ctx ends, the groups that are not read yet
-// have an Err. Its errors are *tencent.Error.
+// have an Err, and the next Read begins with them; the first one begins with any. Its
+// errors are *tencent.Error.
 func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
 	names, complete, err := r.groupNames(ctx)
 	if err != nil {
 		return nil, err
 	}
 	groups := make([]lag.Group, len(names))
+	first := r.firstGroup(names)
 	var reads errgroup.Group
 	reads.SetLimit(concurrency)
-	for i, name := range names {
+	for n := range names {
+		i := (first + n) % len(names)
 		reads.Go(func() error {
-			groups[i] = r.readGroup(ctx, name)
+			groups[i] = r.readGroup(ctx, names[i])
 			return nil
 		})
 	}
 	reads.Wait()
+	r.setNext(groups, first)
 	if err := sharedError(groups); err != nil {
 		return nil, err
 	}
 	return &lag.Snapshot{Groups: groups, Complete: complete, StartOffsetUnknown: true}, nil
+}
+
+// firstGroup returns the index of the group to read first.
+func (r *Reader) firstGroup(names []string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.Index(names, r.next); i >= 0 {
+		return i
+	}
+	return rand.N(max(len(names), 1))
+}
+
+// setNext remembers the first group that was not read in time.
+func (r *Reader) setNext(groups []lag.Group, first int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next = ""
+	for n := range groups {
+		g := &groups[(first+n)%len(groups)]
+		if e, ok := errors.AsType[*tencent.Error](g.Err); ok && e.Kind == tencent.Timeout {
+			r.next = g.Name
+			return
+		}
+	}
 }
 
 // groupNames returns the names of the selected groups, and whether the list is

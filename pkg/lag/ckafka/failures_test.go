@@ -274,3 +274,31 @@ func TestReadUsesTheCurrentKeyOfTheRole(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// More groups than fit into a poll's time are read in turn.
+func TestReadsRotate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const groups, fit = 100, 30
+		cloud := newCloud(newGroups(groups, 1, 1))
+		r := newReader(t, cloud, newCluster())
+		r.limiter = tencent.NewLimiter(10, 1) // and 3 s to read with
+		polls := map[string]int{}
+		for range groups/(fit-5) + 1 {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			snap, err := r.Read(ctx)
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range snap.Groups {
+				if g.Err == nil {
+					polls[g.Name]++
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		if len(polls) != groups {
+			t.Errorf("%d of %d groups were read", len(polls), groups)
+		}
+	})
+}
