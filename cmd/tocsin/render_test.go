@@ -1,6 +1,10 @@
 package main
 
 import (
+	"context"
+	"io"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 )
@@ -102,4 +106,47 @@ func TestFailingTemplateIsRefused(t *testing.T) {
 			runTool(t, args...).want(t, 1, "tocsin.yaml:16: receivers[1].wecom_robot_configs[0].message: template: :1:14: executing \"\" at <.GroupLabel.project>: can't evaluate field GroupLabel")
 		})
 	}
+}
+
+// A failing template that is reloaded leaves the previous configuration in force.
+func TestFailingTemplateIsNotReloaded(t *testing.T) {
+	file := writeFile(t, "tocsin.yaml", renderConfig)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	call := func(method, address string) (status int, body string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, address, nil)
+		if err != nil {
+			t.Error(err)
+			return 0, ""
+		}
+		r.Header.Set("Authorization", "Bearer 0123456789abcdef")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return 0, ""
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(text)
+	}
+	errs := &watchWriter{want: "Listening on address="}
+	errs.found = func() {
+		_, address, _ := strings.Cut(errs.text.String(), "Listening on address=")
+		address = "http://" + strings.TrimSpace(address)
+		broken := strings.NewReplacer("{{ .GroupLabels.project }}/", "{{ .GroupLabel.project }}/", "to: a@", "to: other@").Replace(renderConfig)
+		if err := os.WriteFile(file, []byte(broken), 0o600); err != nil {
+			t.Error(err)
+		}
+		go func() {
+			defer cancel()
+			const want = "tocsin.yaml:16: receivers[1].wecom_robot_configs[0].message: "
+			if status, body := call("POST", address+"/-/reload"); status != 500 || !strings.Contains(body, want) {
+				t.Errorf("got status %d and %q, want 500 and %q in it", status, body, want)
+			}
+			if _, body := call("GET", address+"/api/v2/status"); !strings.Contains(body, "to: a@example.com") {
+				t.Errorf("got status %q, want the previous configuration", body)
+			}
+		}()
+	}
+	run(ctx, []string{"serve", "--config.file", file, "--storage.path", t.TempDir(), "--web.listen-address", "127.0.0.1:0"}, io.Discard, errs, lookupIn(nil))
 }

@@ -25,6 +25,7 @@ func TestContract(t *testing.T) {
 			{Key: "text", Set: func(c *Config, s string) { c.Text = s }},
 			{Key: "html", Set: func(c *Config, s string) { c.HTML = s }},
 			{Key: "headers.Subject", Set: func(c *Config, s string) { c.Headers = map[string]string{"Subject": s} }},
+			{Key: "headers.X-Team", Set: func(c *Config, s string) { c.Headers = map[string]string{"X-Team": s} }},
 			{Key: "to", Set: func(c *Config, s string) { c.To = s }, OnFailure: notifytest.Permanent},
 			{Key: "from", Set: func(c *Config, s string) { c.From = s }, OnFailure: notifytest.Permanent},
 		},

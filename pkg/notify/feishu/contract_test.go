@@ -33,6 +33,7 @@ func TestContract(t *testing.T) {
 		Templates: []notifytest.TemplateCase[*Config]{
 			{Key: "message", Set: func(c *Config, s string) { c.Message = s }, EmptyFails: true},
 			{Key: "title", Set: func(c *Config, s string) { c.Title = s }},
+			{Key: "at.open_ids[0]", Set: func(c *Config, s string) { c.At.OpenIDs = []string{s} }},
 			{Key: "url", Set: func(c *Config, s string) { c.URL += setting.Secret("?x=" + s) }, OnFailure: notifytest.Permanent},
 		},
 		Variants: []notifytest.Variant[*Config]{

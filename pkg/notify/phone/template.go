@@ -34,15 +34,21 @@ func NewTemplates(t *render.Templates, to, params []string, paramLength int) (*T
 	return out, compile.Err()
 }
 
-// Recipients returns the recipients of a notification. It is an error if there are
-// none, or more than limit: the list may come from an alert's annotations.
-func (t *Templates) Recipients(view *render.View, limit int) (*Recipients, error) {
+// Recipients returns the recipients of a notification. A template that fails is left out,
+// which a note in doc reports. It is an error if there are no recipients, or more than
+// limit: the list may come from an alert's annotations.
+func (t *Templates) Recipients(doc *render.Document, view *render.View, limit int) (*Recipients, error) {
 	lists := make([]string, len(t.to))
+	var failed error
 	for i, x := range t.to {
 		var err error
 		if lists[i], err = x.Execute(view); err != nil {
-			return nil, &render.KeyError{Path: []any{"to", i}, Err: err}
+			failed = &render.KeyError{Path: []any{"to", i}, Err: err}
+			doc.AddTemplateError(failed)
 		}
+	}
+	if failed != nil && strings.Join(lists, "") == "" {
+		return nil, failed
 	}
 	return parseRecipients(lists, limit)
 }

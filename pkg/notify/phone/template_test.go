@@ -26,18 +26,48 @@ func TestRecipientsOfTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := templates.Recipients(newView(), 3)
+	doc := render.NewDocument(newNotification(), style)
+	got, err := templates.Recipients(doc, newView(), 3)
 	if err != nil || !slices.Equal(got.Domestic, []string{"+8613800000000", "+8613800000001"}) || !slices.Equal(got.International, []string{"+14155550100"}) {
 		t.Errorf("got %+v, %v; want two domestic numbers and one international", got, err)
 	}
-	if _, err := templates.Recipients(newView(), 2); err == nil {
+	if _, err := templates.Recipients(doc, newView(), 2); err == nil {
 		t.Error("got no error for three recipients, want one for a limit of two")
 	}
-	if templates, err = NewTemplates(nil, []string{"13800000000", "{{ (index .Alerts 7).Labels.x }}"}, nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := templates.Recipients(newView(), 9); err == nil || !strings.HasPrefix(err.Error(), "to[1]: ") {
-		t.Errorf("got error %v, want it to begin with to[1]: ", err)
+}
+
+// A template that fails does not keep the others from being notified.
+func TestFailingRecipients(t *testing.T) {
+	const failing = "{{ (index .Alerts 7).Labels.x }}"
+	for _, tt := range []struct {
+		name  string
+		to    []string
+		want  []string
+		fails string
+	}{
+		{"one of two", []string{failing, "13800000000"}, []string{"+8613800000000"}, ""},
+		{"all", []string{"{{ .CommonLabels.none }}", failing}, nil, "to[1]: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			templates, err := NewTemplates(nil, tt.to, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc := render.NewDocument(newNotification(), style)
+			got, err := templates.Recipients(doc, newView(), 9)
+			if tt.fails != "" {
+				if err == nil || !strings.HasPrefix(err.Error(), tt.fails) {
+					t.Errorf("got error %v, want it to begin with %s", err, tt.fails)
+				}
+				return
+			}
+			if err != nil || !slices.Equal(got.Domestic, tt.want) {
+				t.Errorf("got %+v and error %v, want %v", got, err, tt.want)
+			}
+			if len(doc.Notes) != 1 || !strings.Contains(doc.Notes[0], "to[0]") {
+				t.Errorf("got notes %q, want one on to[0]", doc.Notes)
+			}
+		})
 	}
 }
 

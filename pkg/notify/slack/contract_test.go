@@ -27,6 +27,10 @@ func TestContract(t *testing.T) {
 			{Key: "text", Set: func(c *Config, s string) { c.Text = s }, EmptyFails: true},
 			{Key: "title", Set: func(c *Config, s string) { c.Title = s }},
 			{Key: "channel", Set: func(c *Config, s string) { c.Channel = s }},
+			{Key: "username", Set: func(c *Config, s string) { c.Username = s }},
+			{Key: "icon_emoji", Set: func(c *Config, s string) { c.IconEmoji = s }},
+			{Key: "icon_url", Set: func(c *Config, s string) { c.IconURL = s }},
+			{Key: "title_link", Set: func(c *Config, s string) { c.TitleLink = s }},
 			{Key: "color", Set: func(c *Config, s string) { c.Color = s }},
 		},
 		Variants: []notifytest.Variant[*Config]{

@@ -42,12 +42,13 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // without a call. Units are the numbers.
 func (s *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
 	view := render.NewView(n, s.Style)
-	to, err := s.Recipients(view, maxNumbers)
+	doc := render.NewDocument(n, s.Style)
+	to, err := s.Recipients(doc, view, maxNumbers)
 	if err != nil {
 		return nil, err
 	}
 	to.Remove(n.AcceptedUnits)
-	params := s.Params(render.NewDocument(n, s.Style), view, n.HalfSize)
+	params := s.Params(doc, view, n.HalfSize)
 	var out []notify.Message
 	add := func(units []string, send func(ctx context.Context) []notify.Outcome) {
 		out = append(out, notify.Message{Target: phone.MaskList(units), Units: units, Text: s.preview(params), Send: send})

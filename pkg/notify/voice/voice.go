@@ -47,7 +47,8 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // numbers in mainland China fail without a call.
 func (v *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
 	view := render.NewView(n, v.Style)
-	to, err := v.Recipients(view, maxNumbers)
+	doc := render.NewDocument(n, v.Style)
+	to, err := v.Recipients(doc, view, maxNumbers)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (v *notifier) Messages(n *alert.Notification) ([]notify.Message, error) {
 		return nil, nil
 	}
 	request := sendTtsVoice{
-		TemplateId: v.config.TemplateID, VoiceSdkAppid: v.config.SdkAppID, TemplateParamSet: v.Params(render.NewDocument(n, v.Style), view, n.HalfSize),
+		TemplateId: v.config.TemplateID, VoiceSdkAppid: v.config.SdkAppID, TemplateParamSet: v.Params(doc, view, n.HalfSize),
 		PlayTimes: cmp.Or(v.config.PlayTimes, defaultPlayTimes), SessionContext: n.ID[:min(len(n.ID), maxSession)],
 	}
 	return []notify.Message{{

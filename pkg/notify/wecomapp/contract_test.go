@@ -27,6 +27,8 @@ func TestContract(t *testing.T) {
 		SeveralUnits: func(c *Config) { c.ToUser, c.ToParty, c.ToTag = "u1|U2", "7", "9" },
 		Templates: []notifytest.TemplateCase[*Config]{
 			{Key: "message", Set: func(c *Config, s string) { c.Message = s }, EmptyFails: true},
+			{Key: "to_tag", Set: func(c *Config, s string) { c.ToTag = s }},
+			{Key: "to_party", Set: func(c *Config, s string) { c.ToParty = s }},
 			{Key: "to_user", Set: func(c *Config, s string) { c.ToUser = s }, OnFailure: notifytest.Permanent},
 		},
 		Variants: []notifytest.Variant[*Config]{

@@ -34,9 +34,10 @@ const (
 // String returns the recipient's name in units and in errors.
 func (r recipient) String() string { return [...]string{"", "party ", "tag "}[r.kind] + r.id }
 
-// execute prints the lists. The user wecom.Everybody makes the other recipients
-// meaningless.
-func (l recipientLists) execute(v *render.View) (valid []recipient, invalid []string, err error) {
+// execute prints the lists. A template that fails is left out, which a note in doc reports.
+// The user wecom.Everybody makes the other recipients meaningless.
+func (l recipientLists) execute(doc *render.Document, v *render.View) (valid []recipient, invalid []string, err error) {
+	var failed error
 	for _, list := range []struct {
 		key   string
 		text  *render.Text
@@ -45,7 +46,9 @@ func (l recipientLists) execute(v *render.View) (valid []recipient, invalid []st
 	}{{"to_user", l.users, user, wecom.IsUser}, {"to_party", l.parties, party, isParty}, {"to_tag", l.tags, tag, isNumber}} {
 		text, err := list.text.Execute(v)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", list.key, err)
+			failed = &render.KeyError{Path: []any{list.key}, Err: err}
+			doc.AddTemplateError(failed)
+			continue
 		}
 		ids, wrong := parseIDs(text, list.valid)
 		invalid = append(invalid, wrong...)
@@ -57,6 +60,8 @@ func (l recipientLists) execute(v *render.View) (valid []recipient, invalid []st
 		}
 	}
 	switch total := len(valid) + len(invalid); {
+	case total == 0 && failed != nil:
+		return nil, nil, failed
 	case total == 0:
 		return nil, nil, errors.New("there are no recipients: the templates under to_user, to_party and to_tag printed nothing")
 	case total > maxRecipients:

@@ -66,12 +66,13 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 // message: it is rejected for good, and the others are sent theirs.
 func (a *app) Messages(n *alert.Notification) ([]notify.Message, error) {
 	view := render.NewView(n, &a.env.Style)
-	valid, invalid, err := a.recipients.execute(view)
+	doc := render.NewDocument(n, &a.env.Style)
+	valid, invalid, err := a.recipients.execute(doc, view)
 	if err != nil {
 		return nil, err
 	}
 	var out []notify.Message
-	parts := a.parts(view, render.NewDocument(n, &a.env.Style), chat.Limit(n, maxContent))
+	parts := a.parts(view, doc, chat.Limit(n, maxContent))
 	for i, content := range parts {
 		p := &part{unit: chat.Unit(i+1, len(parts)), content: content}
 		for _, r := range valid {

@@ -102,6 +102,7 @@ func TestRecipients(t *testing.T) {
 		{"the root department", Config{ToParty: "1"}, nil, []string{"1"}, nil, ""},
 		{"no recipients", Config{ToUser: "{{ .CommonAnnotations.nope }}"}, nil, nil, nil, "there are no recipients"},
 		{"too many recipients", Config{ToUser: `{{ range 201 }}u{{ . }},{{ end }}`}, nil, nil, nil, "201 recipients are more than 200"},
+		{"one of two templates fails", Config{ToUser: "u1", ToTag: "{{ (index .Alerts 9).Labels.x }}"}, []string{"u1"}, nil, nil, ""},
 		{"a template that fails", Config{ToTag: "{{ .Nope }}"}, nil, nil, nil, "to_tag: "},
 	}
 	for _, tt := range tests {

@@ -26,6 +26,8 @@ func TestContract(t *testing.T) {
 		SeveralUnits: func(c *Config) { c.MentionMobiles = []string{"13800000000"} },
 		Templates: []notifytest.TemplateCase[*Config]{
 			{Key: "message", Set: func(c *Config, s string) { c.Message = s }, EmptyFails: true},
+			{Key: "mention_mobiles[0]", Set: func(c *Config, s string) { c.MentionMobiles = []string{s} }},
+			{Key: "mention_users[0]", Set: func(c *Config, s string) { c.MentionUsers = []string{s} }},
 			{Key: "url", Set: func(c *Config, s string) { c.URL += setting.Secret("&x=" + s) }, OnFailure: notifytest.Permanent},
 		},
 		Variants: []notifytest.Variant[*Config]{
