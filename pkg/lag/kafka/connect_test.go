@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -130,7 +131,7 @@ func TestCertificates(t *testing.T) {
 		{"trusted by server name", &lag.KafkaTLS{CA: ca, ServerName: "kafka.example.com"}, "", ""},
 		{"not trusted by the system", &lag.KafkaTLS{}, Config, "tls.ca"},
 		{"other server name", &lag.KafkaTLS{CA: ca, ServerName: "other.example.com"}, Config, "tls.server_name"},
-		{"without TLS", nil, Credentials, "whether the port requires TLS"},
+		{"without TLS", nil, Credentials, "whether the port uses TLS"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			snap, err := newReader(t, k, func(c *lag.Cluster) { c.Kafka.TLS = tt.tls }).Read(ctx)
@@ -157,6 +158,29 @@ func TestCertificates(t *testing.T) {
 			t.Error("got no error, want one")
 		}
 	})
+}
+
+// TestTLSAlert reads without TLS from a broker that requires it. Brokers respond to the
+// first bytes with an alert of TLS, handshake_failure, and close the connection.
+func TestTLSAlert(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, 40}) // RFC 8446, 5.1 and 6
+			conn.Close()
+		}
+	}()
+	r, err := New(lag.Cluster{Name: "orders", Kafka: &lag.Kafka{Brokers: []string{listener.Addr().String()}}}, nil)
+	must(t, err)
+	defer r.Close()
+	_, err = readWithin(t, t.Context(), r, 10*time.Second)
+	checkError(t, err, Config, "requires TLS: add tls: {}")
 }
 
 // TestRoleCredentials logs in with AWS_MSK_IAM. The credentials must be looked

@@ -125,6 +125,10 @@ func versionError() *Error {
 	}
 }
 
+// tlsAlert is in the client's error, which has no type, when a broker responds with an
+// alert of TLS to a connection without it.
+const tlsAlert = "tls alert record"
+
 // requestError returns the error for a request without a response. who names
 // the broker.
 func requestError(err error, who string) *Error {
@@ -149,13 +153,17 @@ func requestError(err error, who string) *Error {
 		e.Kind = Config
 		e.en = fmt.Sprintf("%s does not use TLS: check its port, or remove tls", who)
 		e.zh = fmt.Sprintf("%s 不使用 TLS：请检查端口，或去掉 tls", who)
+	case strings.Contains(err.Error(), tlsAlert):
+		e.Kind = Config
+		e.en = who + " requires TLS: add tls: {}, or check its port"
+		e.zh = who + " 要求 TLS：请加上 tls: {}，或检查端口"
 	case closed, errors.Is(err, io.EOF):
 		// Brokers, and gateways in front of them, close the connection to
-		// reject a login without a reason. A broker that shuts down does it
-		// too, but not twice in a row.
+		// reject a login without a reason, or TLS at a port without it. A broker
+		// that shuts down does it too, but not twice in a row.
 		e.Kind = Credentials
-		e.en = fmt.Sprintf("%s closed the connection at once: check username and password of sasl, and whether the port requires TLS", who)
-		e.zh = fmt.Sprintf("%s 立即断开了连接：请检查 sasl 的用户名和密码，以及该端口是否要求 TLS", who)
+		e.en = fmt.Sprintf("%s closed the connection at once: check username and password of sasl, and whether the port uses TLS", who)
+		e.zh = fmt.Sprintf("%s 立即断开了连接：请检查 sasl 的用户名和密码，以及该端口是否使用 TLS", who)
 	case errors.Is(err, errNoAWSKey):
 		e.Kind = Credentials
 		e.en = "no AWS credentials to log in with: " + errNoAWSKey.Error() + "; give the function a role"
