@@ -46,7 +46,7 @@ type sharedCluster struct {
 
 // The clusters that tests share. A test uses topics and groups with its own names.
 var (
-	kafka4 = &sharedCluster{Config: broker.Config{Version: broker.V4}}
+	kafka4 = &sharedCluster{Config: broker.Config{Version: broker.V4, Secure: true}}
 	kafka3 = &sharedCluster{Config: broker.Config{Version: broker.V3}}
 	kafka2 = &sharedCluster{Config: broker.Config{Version: broker.V2}}
 )
@@ -365,6 +365,21 @@ func (m *monitor) wantRow(group, topic string, lag int64, status trend.State) {
 	if got != lag || row.Status != status {
 		m.Errorf("group %s, topic %s: got lag %d, status %q (reason %q); want lag %d, status %q", group, topic, got, row.Status, row.Reason, lag, status)
 	}
+}
+
+// wantText checks that an alert of the group, or of the cluster for group "", fires with a
+// text in its summary or description.
+func (m *monitor) wantText(name, group, text string) {
+	m.Helper()
+	for _, a := range m.firing {
+		if a.Name() == name && a.Labels[alert.GroupLabel] == group && strings.Contains(a.Annotations[alert.SummaryAnnotation]+"\n"+a.Annotations[alert.DescriptionAnnotation], text) {
+			return
+		}
+	}
+	for _, a := range m.firing {
+		m.Logf("%s: %s", a.Name(), a.Annotations[alert.DescriptionAnnotation])
+	}
+	m.Errorf("got alerts %q, want %s with %q", m.summaries(), name, text)
 }
 
 // wantDelay checks the delay of a topic, to a second or a hundredth. It is a lower bound.

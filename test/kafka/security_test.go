@@ -99,28 +99,28 @@ func TestLogin(t *testing.T) {
 }
 
 func TestLoginFails(t *testing.T) {
-	s := on(t, kafka4)
-	user := s.name("tocsin")
-	s.createUser(user)
 	for _, tt := range []struct {
 		name   string
-		change func(*lag.Kafka)
+		change func(s *scenario, k *lag.Kafka)
 		want   string
 	}{
-		{"wrong password", func(k *lag.Kafka) { k.SASL.Password = "another" }, "rejected the login"},
-		{"unknown user", func(k *lag.Kafka) { k.SASL.Username = "nobody" }, "rejected the login"},
-		{"no login", func(k *lag.Kafka) { k.SASL = nil }, "check username and password of sasl"},
-		{"mechanism that is off", func(k *lag.Kafka) { k.Brokers, k.TLS = s.cluster.Addrs(), nil }, "does not support this login mechanism"},
-		{"untrusted certificate", func(k *lag.Kafka) { k.TLS = &lag.KafkaTLS{} }, "is not trusted"},
-		{"no TLS", func(k *lag.Kafka) { k.TLS = nil }, "whether the port requires TLS"},
-		{"TLS at a port without", func(k *lag.Kafka) { k.Brokers = s.cluster.Addrs() }, "does not use TLS"},
+		{"wrong password", func(_ *scenario, k *lag.Kafka) { k.SASL.Password = "another" }, "rejected the login"},
+		{"unknown user", func(_ *scenario, k *lag.Kafka) { k.SASL.Username = "nobody" }, "rejected the login"},
+		{"no login", func(_ *scenario, k *lag.Kafka) { k.SASL = nil }, "check username and password of sasl"},
+		{"untrusted certificate", func(_ *scenario, k *lag.Kafka) { k.TLS = &lag.KafkaTLS{} }, "is not trusted"},
+		{"no TLS at a port with it", func(_ *scenario, k *lag.Kafka) { k.TLS = nil }, "requires TLS: add tls: {}"},
+		{"TLS at a port without it", func(s *scenario, k *lag.Kafka) { k.Brokers = s.cluster.Addrs() }, "whether the port uses TLS"},
+		{"login at a port without it", func(s *scenario, k *lag.Kafka) { k.Brokers, k.TLS = s.cluster.Addrs(), nil }, "does not support this login mechanism"},
 	} {
-		m := s.monitor(s.login(lag.ScramSHA256, user, password), func(c *lag.Config) { tt.change(c.Clusters[0].Kafka) })
-		m.poll(2)
-		if len(m.firing) != 1 {
-			t.Errorf("%s: got alerts %q, want one", tt.name, m.summaries())
-		}
-		m.wantText(alert.PollFailedAlert, "", tt.want)
+		t.Run(tt.name, func(t *testing.T) {
+			s := on(t, kafka4)
+			user := s.name("tocsin")
+			s.createUser(user)
+			m := s.monitor(s.login(lag.ScramSHA256, user, password), func(c *lag.Config) { tt.change(s, c.Clusters[0].Kafka) })
+			m.poll(2)
+			m.wantAlerts(alert.PollFailedAlert)
+			m.wantText(alert.PollFailedAlert, "", tt.want)
+		})
 	}
 }
 

@@ -28,9 +28,18 @@ type Config struct {
 	Version string
 	// Brokers is the number of brokers, 1 by default. Their node ids count from 1.
 	Brokers int
+	// Secure adds a listener with TLS and logins, and enables access control: clients of
+	// the other listener may do everything, users of the secure one only what access
+	// control lists allow. It needs KRaft.
+	Secure bool
 	// Properties are added to those of every broker, and win.
 	Properties map[string]string
 }
+
+// A user with PlainUser and PlainPassword may log in with PLAIN at a secure listener.
+// Users of SCRAM are created with an admin client; with OAUTHBEARER any name in an
+// unsigned token is accepted.
+const PlainUser, PlainPassword = "plain-user", "plain-password"
 
 // Cluster is a running cluster. Before Kafka 4 its groups are classic; V2 is
 // coordinated by ZooKeeper, the others by the brokers themselves (KRaft).
@@ -40,12 +49,14 @@ type Cluster struct {
 	zookeeper *process
 	nodes     map[int32]*node
 	client    *kgo.Client
+	// ca is the certificate of the secure listeners, in PEM.
+	ca string
 }
 
 // node is one broker.
 type node struct {
-	dir              string
-	port, controller int
+	dir                      string
+	port, controller, secure int
 	*process
 }
 
@@ -69,7 +80,12 @@ func (c Config) Start(ctx context.Context) (_ *Cluster, err error) {
 		}
 	}()
 	for id := range int32(c.Brokers) {
-		k.nodes[id+1] = &node{dir: filepath.Join(k.dir, fmt.Sprint("broker-", id+1)), port: freePort(), controller: freePort()}
+		k.nodes[id+1] = &node{dir: filepath.Join(k.dir, fmt.Sprint("broker-", id+1)), port: freePort(), controller: freePort(), secure: freePort()}
+	}
+	if c.Secure {
+		if k.ca, err = writeCertificate(k.keystore()); err != nil {
+			return nil, err
+		}
 	}
 	zookeeper := ""
 	if c.Version == V2 {
@@ -108,6 +124,7 @@ const clusterID = "AAAAAAAAAAAAAAAAAAAAAQ"
 
 func (n *node) propertiesFile() string { return filepath.Join(n.dir, "server.properties") }
 func (n *node) addr() string           { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port)) }
+func (n *node) secureAddr() string     { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.secure)) }
 
 // properties are the properties of a broker or of ZooKeeper.
 type properties map[string]string
@@ -180,6 +197,12 @@ func (k *Cluster) properties(id int32, zookeeper string) properties {
 			"group.streams.initial.rebalance.delay.ms":         "0",
 		})
 	}
+	if k.Secure {
+		p["listeners"] += ",SECURE://" + n.secureAddr()
+		p["advertised.listeners"] += ",SECURE://" + n.secureAddr()
+		p["listener.security.protocol.map"] += ",SECURE:SASL_SSL"
+		maps.Copy(p, k.security())
+	}
 	maps.Copy(p, k.Properties)
 	return p
 }
@@ -250,6 +273,18 @@ func (k *Cluster) Addrs() []string {
 	}
 	return addrs
 }
+
+// SecureAddrs returns the addresses of the secure listeners, ordered by node id.
+func (k *Cluster) SecureAddrs() []string {
+	var addrs []string
+	for _, id := range slices.Sorted(maps.Keys(k.nodes)) {
+		addrs = append(addrs, k.nodes[id].secureAddr())
+	}
+	return addrs
+}
+
+// CA returns the authority that signed the certificates of the secure listeners, in PEM.
+func (k *Cluster) CA() string { return k.ca }
 
 // Kill kills a broker, like a crash of its machine.
 func (k *Cluster) Kill(id int32) { k.nodes[id].kill() }
