@@ -60,7 +60,7 @@ func (s *Server) registerPeer(ctx context.Context, now time.Time, started bool) 
 		s.options.health.recordWrite(err)
 	}
 	if errors.Is(err, store.ErrFull) { // which takes the refreshes of alerts
-		err = errors.Join(err, s.current.Load().app.engine.RecordIntake(ctx, now, peerInterval))
+		err = errors.Join(err, record(ctx, now, peerInterval))
 	}
 	return err
 }

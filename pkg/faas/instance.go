@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,12 +20,16 @@ type instance struct {
 
 	warm atomic.Bool
 
-	mu    sync.Mutex
-	built handler
+	building chan struct{} // a semaphore of one: its holder may use built
+	built    handler
 }
 
+// startMargin is the time that is left for the error response when the start of the
+// function takes too long, and at most a quarter of the time limit.
+const startMargin = time.Second
+
 func newInstance(build func(context.Context) (handler, error), log io.Writer) *instance {
-	return &instance{build: build, logs: newEventLogger(log)}
+	return &instance{build: build, logs: newEventLogger(log), building: make(chan struct{}, 1)}
 }
 
 // invoke processes one event. All runtimes call it.
@@ -89,10 +92,21 @@ func (in *instance) prebuild() {
 	_, _ = in.builtHandler(ctx)
 }
 
-// builtHandler returns the handler and builds it if necessary.
+// builtHandler returns the handler and builds it if necessary. It ends early enough before
+// the deadline of ctx that the platform gets the error.
 func (in *instance) builtHandler(ctx context.Context) (handler, error) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	if deadline, ok := ctx.Deadline(); ok {
+		margin := min(startMargin, time.Until(deadline)/4)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
+		defer cancel()
+	}
+	select {
+	case in.building <- struct{}{}:
+		defer func() { <-in.building }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("another event or the start of this instance is still at it: something that it connects to does not answer; check that the function is in the network (VPC) of its store and that no security group blocks the way, or raise its time limit: %w", ctx.Err())
+	}
 	if in.built == nil {
 		h, err := in.build(ctx)
 		if err != nil {

@@ -64,6 +64,53 @@ func TestInvokeLogsOneLine(t *testing.T) {
 	})
 }
 
+// TestStartHangs has a function whose start waits for something that does not answer: the
+// event gets the error before its deadline, when the platform would kill the process.
+func TestStartHangs(t *testing.T) {
+	noAnswer := errors.New("no answer: check the network")
+	hang := func(ctx context.Context) (handler, error) {
+		select {
+		case <-ctx.Done():
+			return nil, noAnswer
+		case <-time.After(30 * time.Second):
+			return func(context.Context, []byte) (any, error) { return "ok", nil }, nil
+		}
+	}
+	for name, test := range map[string]struct {
+		prebuilt bool
+		limit    time.Duration
+		want     string
+		at       time.Duration
+	}{
+		"at the event":                   {false, 3 * time.Second, noAnswer.Error(), 2250 * time.Millisecond},
+		"at the event with a high limit": {false, 20 * time.Second, noAnswer.Error(), 19 * time.Second},
+		"before the event":               {true, 3 * time.Second, "check that the function is in the network (VPC)", 2250 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				in := newInstance(hang, new(bytes.Buffer))
+				if test.prebuilt {
+					go in.prebuild()
+					synctest.Wait()
+				}
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), test.limit)
+				defer cancel()
+				_, err := in.invoke(ctx, Invocation{}, nil)
+				if took := time.Since(began); err == nil || !strings.Contains(err.Error(), test.want) || took != test.at {
+					t.Errorf("got %v after %v, want %q after %v", err, took, test.want, test.at)
+				}
+				time.Sleep(30 * time.Second)
+				if test.prebuilt {
+					if result, err := in.invoke(t.Context(), Invocation{}, nil); err != nil || string(result) != `"ok"` {
+						t.Errorf("next event: got %s, %v, want ok", result, err)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestBuildAtFirstEvent(t *testing.T) {
 	builds, fail := 0, errors.New("tocsin.yaml:3: unknown key")
 	in := newInstance(func(context.Context) (handler, error) {

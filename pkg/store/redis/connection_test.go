@@ -163,6 +163,26 @@ func TestServerHangs(t *testing.T) {
 	}
 }
 
+// TestOpenHangs: Open of a server that does not reply ends with its context, with advice.
+func TestOpenHangs(t *testing.T) {
+	p := newProxy(t, "0", newServer(t).Addr)
+	p.holdReplies.Store(true)
+	for _, url := range []string{"redis://" + p.addr, "redis://:password@" + p.addr} {
+		t.Run(url, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			begin := time.Now()
+			s, err := Open(ctx, url)
+			if took := time.Since(begin); took > 3*time.Second { // without a deadline it is 10 s
+				t.Errorf("got a return after %v, want one soon after 100ms", took)
+			}
+			if s != nil || !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "in its network (VPC)") {
+				t.Errorf("got %v, want ErrUnavailable with advice", err)
+			}
+		})
+	}
+}
+
 func TestServerDown(t *testing.T) {
 	server := newServer(t)
 	server.Kill()

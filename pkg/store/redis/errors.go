@@ -23,7 +23,7 @@ func explain(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
 	default:
-		return fmt.Errorf("%w: no answer: check that Redis is running, that host and port are right, that the scheme is rediss:// with TLS and redis:// without, and that no firewall or security group blocks the way: %w", store.ErrUnavailable, err)
+		return fmt.Errorf("%w: no answer: check that Redis is running, that host and port are right, that the scheme is rediss:// with TLS and redis:// without, that a function is in its network (VPC), and that no firewall or security group blocks the way: %w", store.ErrUnavailable, err)
 	}
 }
 
