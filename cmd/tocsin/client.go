@@ -186,6 +186,8 @@ func responseError(server string, resp *http.Response, body []byte) error {
 		return fmt.Errorf("%s redirects to %s: give --url the address of Tocsin itself", server, resp.Header.Get("Location"))
 	case code == http.StatusServiceUnavailable, code == http.StatusTooManyRequests:
 		return fmt.Errorf("%s is busy or without its store: try again (%s)", server, cmp.Or(message, resp.Status))
+	case message == "" && code >= 500:
+		return fmt.Errorf("%s failed with %s: see its log, and that of a proxy before it", server, resp.Status)
 	case message == "":
 		return notTocsin(server, resp.Status)
 	default:

@@ -144,12 +144,16 @@ func (a *api) getLagHistory(r *http.Request, _ time.Time) (any, error) {
 	return NewLagHistory(h), err
 }
 
+// maxDeadLetters bounds the dead letters of a response, of which a platform sends 6 MB at
+// most. Once those are sent again, the others follow.
+const maxDeadLetters = 5000
+
 func (a *api) getDeadLetters(r *http.Request, _ time.Time) (any, error) {
 	letters, err := a.Engine.Outbox().DeadLetters(r.Context())
 	if letters == nil {
 		letters = []DeadLetter{}
 	}
-	return letters, err
+	return letters[:min(len(letters), maxDeadLetters)], err
 }
 
 // resendDeadLetter puts a dead letter back into the outbox, and sends due notifications.

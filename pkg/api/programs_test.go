@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/api"
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/lag"
@@ -18,6 +19,7 @@ import (
 	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
 	"tocsin/pkg/store"
+	"tocsin/pkg/store/keyspace"
 	"tocsin/pkg/store/memory"
 )
 
@@ -163,6 +165,24 @@ func TestPrograms(t *testing.T) {
 			p.expectPost("dead/"+id+"/resend", 404, missing)
 		}
 		p.expectFlushes(1)
+	})
+	t.Run("at most 5,000 dead letters are listed, the oldest ones", func(t *testing.T) {
+		p := newProgramsAPI(t)
+		for i := range 5001 {
+			entry, err := store.Encode(keyspace.DeadLetter+fmt.Sprint(i), outbox.Entry{Notification: alert.Notification{ID: fmt.Sprint(i)}, Since: t0.Add(-time.Duration(i) * time.Second)})
+			if err == nil {
+				err = p.store.Commit(t.Context(), t0, entry)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var letters []api.DeadLetter
+		_, body := p.get(programs + "dead")
+		decode(t, body, &letters)
+		if len(letters) != 5000 || letters[0].ID != "5000" || letters[4999].ID != "1" {
+			t.Errorf("got %d dead letters, want 5000 from 5000 to 1", len(letters))
+		}
 	})
 	t.Run("a test notification", func(t *testing.T) {
 		p := newProgramsAPI(t)

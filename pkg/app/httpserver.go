@@ -123,7 +123,9 @@ func (c *connections) handler(h http.Handler) http.Handler {
 			defer func() { <-c.requests }()
 		default:
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, "too many requests at once: try again", http.StatusServiceUnavailable)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"code":503,"message":"too many requests at once: try again"}`) // fails when the client has disconnected
 			return
 		}
 		conn := r.Context().Value(connectionKey{}).(net.Conn)

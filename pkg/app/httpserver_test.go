@@ -253,8 +253,8 @@ func TestRequestLimit(t *testing.T) {
 			defer c.Close()
 			fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 			status, header := response(t, c)
-			if status == 503 && header.Get("Retry-After") == "" {
-				t.Error("got 503 without Retry-After, want it")
+			if status == 503 && (header.Get("Retry-After") == "" || header.Get("Content-Type") != "application/json") {
+				t.Errorf("got 503 with %v, want Retry-After and JSON", header)
 			}
 			statuses <- status
 		}
