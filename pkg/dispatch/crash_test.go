@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"tocsin/pkg/dispatch"
 	"tocsin/pkg/outbox/outboxtest"
+	"tocsin/pkg/route"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/bolt"
 	"tocsin/pkg/store/memory"
@@ -138,6 +140,72 @@ func testKilledAtEveryOperation(t *testing.T, empty func() (a, b store.Store)) {
 		}
 		return killed
 	})
+}
+
+// TestKilledWhileMoving kills the process at each store operation after the configuration
+// has changed, and another goes on. Nothing is notified again, and the end of each alert
+// once: twice only if the kill is between a send and its record.
+func TestKilledWhileMoving(t *testing.T) {
+	byTopic := newRoute("0s", "1m", "1h")
+	byTopic.GroupBy = []string{"alertname", "topic"}
+	byTopic.Routes = []*route.Config{{Receiver: "ops", Matchers: []string{"topic=z"}}}
+	for _, ended := range []bool{false, true} {
+		t.Run(fmt.Sprintf("alerts ended before: %v", ended), func(t *testing.T) {
+			forEachKill(func(operation int, applied bool) (killed bool) {
+				e, c := newChannelEnv(t, newRoute("0s", "1m", "1h"))
+				durable := e.store
+				e.fire(at(0), "a", "b")
+				e.tick(at(0))
+				expectLines(t, c, "first notification:a,b;")
+				if ended {
+					e.resolve(at(30), "a", "b")
+				}
+				e.store = killedAt(durable, operation, applied)
+				e.reopen(byTopic)
+				run := func() error {
+					err := e.engine.Restart(t.Context(), at(60))
+					for s := 60.0; s <= 180 && err == nil; s += 60 {
+						_, err = e.engine.Tick(t.Context(), at(s))
+					}
+					return err
+				}
+				killed = run() != nil
+				e.store = durable
+				e.reopen(byTopic)
+				after := c.TakeLines()
+				if !ended && len(after) > 0 {
+					t.Fatalf("killed at operation %d (applied: %v): got %q, want nothing again", operation, applied, after)
+				}
+				for s := 600.0; s <= 1200; s += 60 { // the leases have expired
+					if s == 660 && !ended {
+						e.resolve(at(s), "a", "b")
+					}
+					e.tick(at(s))
+				}
+				ends := map[string]int{}
+				for _, line := range append(after, c.TakeLines()...) {
+					reason, topics, _ := strings.Cut(line, ":;")
+					if reason != "all alerts resolved" {
+						t.Fatalf("killed at operation %d (applied: %v): got %q, want resolved alerts only", operation, applied, line)
+					}
+					for topic := range strings.SplitSeq(topics, ",") {
+						ends[topic]++
+					}
+				}
+				most := 1
+				if killed && ended {
+					most = 2
+				}
+				if a, b := ends["a"], ends["b"]; a < 1 || a > most || b < 1 || b > most {
+					t.Fatalf("killed at operation %d (applied: %v): got %v ends, want one of each, %d at most", operation, applied, ends, most)
+				}
+				if next := e.nextDue(); !next.IsZero() {
+					t.Fatalf("killed at operation %d (applied: %v): got work due at %v, want none", operation, applied, next.Sub(t0))
+				}
+				return killed
+			})
+		})
+	}
 }
 
 // TestKilledWhileMerging kills the process while 25 groups become a digest. Each is
