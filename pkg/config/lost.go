@@ -16,7 +16,7 @@ func (c *Config) warnLostAlerts(f *setting.Faults) {
 		}
 		to := c.receiver(r.Receiver)
 		if to != nil && len(to.Integrations()) == 0 {
-			f.Warnf("receiver", "%q has no channels: nobody is notified of the alerts of this route", to.Name)
+			f.Warnf("receiver", "%q has no channels: nobody is notified of the alerts of this route; give it a channel, or name another receiver", to.Name)
 		}
 		for ; to != nil && !used[to]; to = c.fallbackOf(to) {
 			used[to] = true
@@ -28,7 +28,7 @@ func (c *Config) warnLostAlerts(f *setting.Faults) {
 	walk(c.Route, f.In("route"))
 	for i := range c.Receivers {
 		if r := &c.Receivers[i]; r.Name != "" && r == c.receiver(r.Name) && !used[r] {
-			f.In("receivers", i).Warnf("name", "%q is used by no route and as no fallback", r.Name)
+			f.In("receivers", i).Warnf("name", "%q is used by no route and as no fallback: name it in a route, or remove it", r.Name)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (c *Rule) Validate(f *setting.Faults) {
 		matcher.Validate(f.In(key), texts)
 	}
 	if len(c.SourceMatchers)+len(c.SourceMatch)+len(c.SourceMatchRE) == 0 {
-		f.Warnf("", "has no source_matchers: every firing alert mutes the target's alerts that have the same values of the labels in equal")
+		f.Warnf("", "has no source_matchers: add them, since every firing alert mutes the target's alerts that have the same values of the labels in equal")
 	}
 }
 

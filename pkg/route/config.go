@@ -86,9 +86,9 @@ func (c *Config) warnIntervals(f *setting.Faults, group, repeat setting.Duration
 	scheduled = scheduled || c.RepeatSchedule != nil
 	switch tooOften := repeat < group && !scheduled; {
 	case tooOften && c.RepeatInterval != nil:
-		f.Warnf("repeat_interval", "%s is below the group_interval of %s: a group is notified again after %[2]s at the earliest", repeat, group)
+		f.Warnf("repeat_interval", "%s is below the group_interval of %s: a group is notified again after %[2]s at the earliest; raise it, or lower group_interval", repeat, group)
 	case tooOften && c.GroupInterval != nil:
-		f.Warnf("group_interval", "%s is above the repeat_interval of %s: a group is notified again after %[1]s at the earliest", group, repeat)
+		f.Warnf("group_interval", "%s is above the repeat_interval of %s: a group is notified again after %[1]s at the earliest; lower it, or raise repeat_interval", group, repeat)
 	}
 	for i, child := range c.Routes {
 		if child != nil {
@@ -119,7 +119,7 @@ func (c *Config) validate(f *setting.Faults, known Names) {
 			at.Addf("", "label %q is named twice", name)
 		case name != groupByAll && !model.LegacyValidation.IsValidLabelName(name):
 			// Alertmanager accepts any name.
-			at.Warnf("", "%q is not the usual name of a label, letters, digits and \"_\" without a digit first: alerts without such a label share one group", name)
+			at.Warnf("", "%q is not the usual name of a label, letters, digits and \"_\" without a digit first: correct it, since alerts without such a label share one group", name)
 		}
 	}
 	matcher.Validate(f.In("matchers"), c.Matchers)
