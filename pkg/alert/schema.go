@@ -37,6 +37,7 @@ const (
 	RateInAnnotation            = "rate_in"            // messages produced; a rate
 	RateOutAnnotation           = "rate_out"           // messages consumed; a rate
 	DrainAnnotation             = "drain"              // time until the group has caught up; see FormatDrain
+	DelaySourceAnnotation       = "delay_source"       // DelayFromTimestamps or DelayFromHistory
 	LagHistoryAnnotation        = "lag_history"        // a LagHistory
 	SourceAnnotation            = "source"             // SourceKafka or SourceAPI
 	PartialAnnotation           = "partial"            // "true" on a PollFailedAlert when only a part could not be read
@@ -79,6 +80,12 @@ const (
 	StatusAhead   LagStatus = "ahead"   // the committed offset is beyond the log end
 	StatusStalled LagStatus = "stalled" // the group has members that commit nothing
 	StatusStopped LagStatus = "stopped" // the group has no members
+)
+
+// Values of DelaySourceAnnotation.
+const (
+	DelayFromTimestamps = "timestamps" // of the messages
+	DelayFromHistory    = "history"    // the log ends at earlier polls
 )
 
 // Values of SourceAnnotation.

@@ -24,22 +24,29 @@ type ageQuery struct {
 	group     *Group
 	partition *Partition    // receives the Age
 	limit     time.Duration // the lowest max_delay; 0 without one
+	// timestamps is whether a rule takes the age from timestamps only.
+	timestamps bool
 }
 
 // queryAges sets the Age of the partitions of topics for which a rule has max_delay;
 // with AllAges, of all. An AgeReader is asked whether each exceeds the rules'
-// thresholds, and for the exact age of those that do. With any other reader the ages
-// follow from the log ends in the window.
+// thresholds, and for the exact age of those that do. With any other reader, and where
+// timestamps are missing or in the future, the ages follow from the log ends in the
+// window.
 func (p *Poller) queryAges(ctx context.Context, e *Evaluator, reader Reader, snap *Snapshot, now time.Time) {
 	queries, thresholds := p.ageQueries(e, snap)
 	if len(queries) == 0 {
 		return
 	}
 	ages, ok := reader.(AgeReader)
-	if !ok {
-		setAgesFromHistory(snap.Trend, queries, e.allowedLag, now)
-		return
+	if ok {
+		p.readAges(ctx, e, ages, queries, thresholds, now)
 	}
+	setAgesFromHistory(snap.Trend, queries, e.allowedLag, now, ok)
+}
+
+// readAges sets the ages that an AgeReader returns.
+func (p *Poller) readAges(ctx context.Context, e *Evaluator, ages AgeReader, queries []ageQuery, thresholds []time.Duration, now time.Time) {
 	exact := queries
 	if len(thresholds) > 0 {
 		checkThresholds(ctx, ages, queries, thresholds, e.allowedLag, now)
@@ -59,14 +66,15 @@ func (p *Poller) ageQueries(e *Evaluator, snap *Snapshot) (queries []ageQuery, t
 		g := &snap.Groups[i]
 		for t := range g.Topics {
 			topic := &g.Topics[t]
-			limit := time.Duration(0)
+			limit, timestamps := time.Duration(0), false
 			for _, r := range e.rules {
-				if r.MaxDelay == 0 || !r.matches(g.Name, topic.Name) {
+				if r.MaxDelay == 0 || r.DelaySource == FromHistory || !r.matches(g.Name, topic.Name) {
 					continue
 				}
 				if limit == 0 || r.MaxDelay.Std() < limit {
 					limit = r.MaxDelay.Std()
 				}
+				timestamps = timestamps || r.DelaySource == FromTimestamps
 				thresholds = append(thresholds, r.MaxDelay.Std())
 				if r.ClearBelowDelay > 0 {
 					thresholds = append(thresholds, r.ClearBelowDelay.Std())
@@ -77,7 +85,7 @@ func (p *Poller) ageQueries(e *Evaluator, snap *Snapshot) (queries []ageQuery, t
 			}
 			for i := range topic.Partitions {
 				if part := &topic.Partitions[i]; part.Known && part.Lag > e.allowedLag {
-					queries = append(queries, ageQuery{GroupPartition{g.Name, topic.Name, *part}, g, part, limit})
+					queries = append(queries, ageQuery{GroupPartition{g.Name, topic.Name, *part}, g, part, limit, timestamps})
 				}
 			}
 		}
@@ -91,7 +99,7 @@ func (p *Poller) ageQueries(e *Evaluator, snap *Snapshot) (queries []ageQuery, t
 func checkThresholds(ctx context.Context, r AgeReader, queries []ageQuery, thresholds []time.Duration, allowedLag int64, now time.Time) {
 	counts := r.CountOlder(ctx, now, groupPartitions(queries), thresholds)
 	for i, q := range queries {
-		age := &Age{AtMost: trend.Never}
+		age := &Age{AtMost: trend.Never, Source: FromTimestamps}
 		for t, threshold := range thresholds {
 			switch c := counts[i][t]; {
 			case !c.Known:
@@ -103,9 +111,6 @@ func checkThresholds(ctx context.Context, r AgeReader, queries []ageQuery, thres
 			}
 		}
 		q.partition.Age = age
-		if !age.Known {
-			q.setPartialErr()
-		}
 	}
 }
 
@@ -131,8 +136,9 @@ func setExactAges(ctx context.Context, r AgeReader, queries []ageQuery, allowedL
 	}
 	for i, age := range r.ReadAges(ctx, now, groupPartitions(queries), allowedLag, agePrecision) {
 		p := queries[i].partition
+		age.Source = FromTimestamps
 		switch {
-		case p.Age == nil:
+		case p.Age == nil, age.NoTimestamp: // which seemed to be older than anything
 			p.Age = &age
 		case age.Known:
 			p.Age.AtLeast = max(p.Age.AtLeast, age.AtLeast)
@@ -149,18 +155,33 @@ func groupPartitions(queries []ageQuery) []GroupPartition {
 	return out
 }
 
-// setAgesFromHistory sets the ages from the window: the oldest unread message was
-// written between the two polls whose log ends enclose its offset.
-func setAgesFromHistory(w *trend.Window, queries []ageQuery, allowedLag int64, now time.Time) {
-	if w == nil {
-		return
-	}
+// setAgesFromHistory sets the ages that are not known to those that follow from the
+// window. With report, the cause of one that is still not known is a failure of its
+// group.
+func setAgesFromHistory(w *trend.Window, queries []ageQuery, allowedLag int64, now time.Time, report bool) {
 	for _, q := range queries {
-		age := Age{}
-		age.AtLeast, age.AtMost, age.Known = w.Age(q.Topic, q.ID, max(q.Committed, q.Start)+allowedLag, now)
-		if !age.Known {
-			age.Reason = "there is no history of it yet"
+		if q.partition.Age != nil && q.partition.Age.Known {
+			continue
 		}
-		q.partition.Age = &age
+		age := ageFromHistory(w, q.Topic, q.partition, allowedLag, now)
+		reads := q.partition.Age != nil // the reader reads ages
+		if report && reads && (!age.Known || q.timestamps) {
+			q.setPartialErr()
+		}
+		if age.Known || !reads && w != nil {
+			q.partition.Age = &age
+		}
 	}
+}
+
+// ageFromHistory returns the age that follows from the window: the oldest unread message
+// was written between the two polls whose log ends enclose its offset.
+func ageFromHistory(w *trend.Window, topic string, p *Partition, allowedLag int64, now time.Time) (age Age) {
+	if w != nil {
+		age.AtLeast, age.AtMost, age.Known = w.Age(topic, p.ID, max(p.Committed, p.Start)+allowedLag, now)
+	}
+	if age.Source = FromHistory; !age.Known {
+		age.Reason = "there is no history of it yet"
+	}
+	return age
 }

@@ -63,8 +63,8 @@ func (ev *evaluation) templateData(r *rule, in *ruleInput, active ActiveAlert) T
 	}
 	d.Partitions = worstPartitions(r.violatingPartitions(in))
 	d.Lost = max(in.lost(), active.Lost)
-	if age, known := in.oldestAge(); known {
-		d.Delay = setting.Duration(age.Truncate(time.Second))
+	if age := r.oldestAge(in); age.Known {
+		d.Delay, d.DelaySource = setting.Duration(age.AtLeast.Truncate(time.Second)), string(age.Source)
 	}
 	s := in.reportedStatus()
 	if len(r.Status) > 0 && !slices.Contains(r.Status, s.State) {
@@ -96,6 +96,9 @@ func (d *TemplateData) annotations(r *Rule) alert.Labels {
 	}
 	count(alert.UnknownPartitionsAnnotation, int64(d.UnknownPartitions))
 	seconds(alert.DelayAnnotation, d.Delay)
+	if d.Delay.Std() >= time.Second {
+		out.SetNonEmpty(alert.DelaySourceAnnotation, d.DelaySource)
+	}
 	seconds(alert.GrowingForAnnotation, d.GrowingFor)
 	count(alert.LostAnnotation, d.Lost)
 	out.SetNonEmpty(alert.PartitionsAnnotation, alert.FormatPartitions(partitionLags(d.Partitions)))

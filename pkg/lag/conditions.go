@@ -235,16 +235,17 @@ func (r *Rule) checkMaxDelay(in *ruleInput) result {
 		low = r.ClearBelowDelay.Std()
 	}
 	return in.anyPartition(func(p *Partition) result {
+		age := r.age(in, p)
 		switch {
 		case p.Lag <= in.allowedLag:
 			return notMet
-		case p.Age == nil || !p.Age.Known:
+		case !age.Known:
 			return unknown
-		case p.Age.AtLeast > limit:
+		case age.AtLeast > limit:
 			return met
-		case p.Age.AtMost <= low:
+		case age.AtMost <= low:
 			return notMet
-		case p.Age.AtMost <= limit:
+		case age.AtMost <= limit:
 			return hysteresis
 		default:
 			return unknown
@@ -322,15 +323,31 @@ func (in *ruleInput) anyPartition(check func(*Partition) result) result {
 	return res
 }
 
-// oldestAge returns the greatest lower bound of the age of an unread message. It is
-// not known when no age was queried, or none could be.
-func (in *ruleInput) oldestAge() (age time.Duration, known bool) {
+// age returns the age of a partition's oldest unread message from the rule's source.
+func (r *Rule) age(in *ruleInput, p *Partition) Age {
+	switch {
+	case r.DelaySource == FromHistory:
+		return ageFromHistory(in.snap.Trend, in.topic.Name, p, in.allowedLag, in.now)
+	case p.Age == nil || r.DelaySource != "" && r.DelaySource != p.Age.Source:
+		return Age{}
+	default:
+		return *p.Age
+	}
+}
+
+// oldestAge returns the age of an unread message with the greatest lower bound, from the
+// source of a rule. It is not known when no age was queried, or none could be.
+func (r *Rule) oldestAge(in *ruleInput) (oldest Age) {
 	for i := range in.topic.Partitions {
-		if a := in.topic.Partitions[i].Age; a != nil && a.Known {
-			age, known = max(age, a.AtLeast), true
+		p := &in.topic.Partitions[i]
+		if !p.Known || p.Lag <= in.allowedLag && p.Age == nil {
+			continue
+		}
+		if a := r.age(in, p); a.Known && (!oldest.Known || a.AtLeast > oldest.AtLeast) {
+			oldest = a
 		}
 	}
-	return age, known
+	return oldest
 }
 
 // topicStatus returns the status of the topic in the window.

@@ -49,6 +49,7 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 		// The window needs the members of groups that had stalled before, and
 		// shows which groups have stalled now.
 		d, ok := reader.(Describer)
+		ok = ok && e.needsMembers()
 		if ok {
 			p.describeStalled(ctx, e, d, &snap)
 		}
@@ -131,13 +132,12 @@ func (p *Poller) missing(snap *Snapshot) []Group {
 }
 
 // needsWindow reports whether the rules need the window for more than the history of
-// alerts. For max_delay an AgeReader makes it unnecessary; the Reader of a cluster that
-// is read in two ways is not one.
-func (e *Evaluator) needsWindow(r Reader) bool {
-	_, readsAges := r.(AgeReader)
+// alerts. For max_delay it is needed where timestamps are not known, and for a rule that
+// takes the age from the history.
+func (e *Evaluator) needsWindow() bool {
 	for i := range e.rules {
 		switch r := &e.rules[i]; {
-		case len(r.Status) > 0, r.GrowingFor > 0, r.MaxDelay > 0 && !readsAges:
+		case len(r.Status) > 0, r.GrowingFor > 0, r.MaxDelay > 0:
 			return true
 		}
 	}
@@ -165,15 +165,19 @@ func (p *Poller) describeFiring(ctx context.Context, e *Evaluator, d Describer, 
 	}
 }
 
-// wouldFire reports whether a rule without Status and GrowingFor fires, or becomes
-// pending, for a topic of a group. A consumer that meets those two is known to be
-// subscribed, or was described.
+// needsMembers reports whether a rule needs the members of groups that have stalled.
+func (e *Evaluator) needsMembers() bool {
+	return slices.ContainsFunc(e.rules, func(r rule) bool { return len(r.Status) > 0 })
+}
+
+// wouldFire reports whether a rule without Status fires, or becomes pending, for a topic
+// of a group. One with Status has described the group, or the consumer commits.
 func (e *Evaluator) wouldFire(snap *Snapshot, g *Group, active []activeAlerts, now time.Time) bool {
 	for t := range g.Topics {
 		in := ruleInput{Evaluator: e, snap: snap, now: now, group: g, topic: &g.Topics[t], topicView: &topicView{lagSum: sumLag(g.Topics[t].Partitions)}}
 		for i := range e.rules {
 			r := &e.rules[i]
-			if len(r.Status) == 0 && r.GrowingFor == 0 && r.matches(g.Name, in.topic.Name) &&
+			if len(r.Status) == 0 && r.matches(g.Name, in.topic.Name) &&
 				in.known > 0 && r.advance(active[i][g.Name][in.topic.Name], &in) != (ActiveAlert{}) {
 				return true
 			}

@@ -49,19 +49,60 @@ func TestMaxDelayWithAnAgeReader(t *testing.T) {
 		{23, 12, "", "Late g t since 08:21:00 firing lag=50"},
 		{24, 6, "", "Late g t since 08:21:00 firing lag=50"},
 		{25, 6, "message 7 is 3m ahead", "Late g t since 08:21:00 firing lag=50"},
-		{26, 1, "message 7 is 3m ahead", "TocsinPollFailed g since 08:25:00 firing\nLate g t since 08:21:00 firing lag=50"},
-		{27, 5, "", "TocsinPollFailed g since 08:25:00 ended 08:27:00\nLate g t since 08:21:00 ended 08:27:00 lag=50"},
+		{26, 1, "message 7 is 3m ahead", "Late g t since 08:21:00 firing lag=50"}, // the history begins six minutes ago
+		{27, 5, "", "Late g t since 08:21:00 ended 08:27:00 lag=50"},
 	} {
 		now := at(s.minute)
 		r.oldestUnread = map[string]time.Time{"g/t/0": now.Add(-time.Duration(s.age * float64(time.Minute)))}
 		r.ageReason = s.unknown
 		mustPoll(t, w, s.minute)
-		if s.minute == 26 {
-			wantAnnotations(t, rec.last(alert.PollFailedAlert), map[string]string{
-				"description": "the age of unread messages in partition 0 of t is not known: message 7 is 3m ahead. The rest is evaluated as usual; alerts about the part that cannot be read stay as they are.",
-			})
-		}
 		wantAlerts(t, rec, s.minute, s.want)
+	}
+}
+
+// The age of messages is from their timestamps, and from the history where those are
+// missing or in the future; a rule may ask for one of them.
+func TestDelaySource(t *testing.T) {
+	for name, tt := range map[string]struct {
+		source    DelaySource
+		age       time.Duration // by the timestamps
+		ageReason string
+		firesAt   int64 // the first minute, negative if it does not fire
+		delay     string
+		by        string
+		fails     bool // the poll is reported as failed
+	}{
+		"timestamps":                            {"", 10 * time.Minute, "", 0, "599", "timestamps", false},
+		"timestamps, asked for":                 {FromTimestamps, 10 * time.Minute, "", 0, "599", "timestamps", false},
+		"no timestamps":                         {"", 0, "message 100 has no timestamp", 6, "300", "history", false},
+		"no timestamps, and they are asked for": {FromTimestamps, 0, "message 100 has no timestamp", -1, "", "", true},
+		"old event times":                       {"", 72 * time.Hour, "", 0, "259199", "timestamps", false},
+		"old event times, history asked for":    {FromHistory, 72 * time.Hour, "", 6, "300", "history", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, rec := &fakeReader{ageReason: tt.ageReason}, &ingestRecorder{}
+			w := newRuleWatcher(memory.New(), rec, r, Rule{Alert: "Late", MaxDelay: minutes(4), DelaySource: tt.source})
+			for minute := range int64(7) {
+				// Everything was read until minute 0.
+				r.groups = []Group{newGroupOf("g", newPartition(0, 100, 101+20*minute))}
+				r.oldestUnread = map[string]time.Time{"g/t/0": at(float64(minute)).Add(-tt.age)}
+				if tt.firesAt == 0 {
+					r.groups = []Group{newGroupOf("g", newPartition(0, 100, 200))}
+				}
+				rec.received = nil
+				mustPoll(t, w, float64(minute))
+				late := rec.last("Late")
+				if fires := late.Labels != nil; fires != (tt.firesAt >= 0 && minute >= tt.firesAt) {
+					t.Errorf("minute %d: fires %v, want it from minute %d on", minute, fires, tt.firesAt)
+				}
+				if minute == tt.firesAt {
+					wantAnnotations(t, late, map[string]string{"delay": tt.delay, "delay_source": tt.by})
+				}
+				if fails := rec.last(alert.PollFailedAlert).Labels != nil; fails != (tt.fails && minute > 0) && minute > 1 {
+					t.Errorf("minute %d: failed poll %v, want %v", minute, fails, tt.fails)
+				}
+			}
+		})
 	}
 }
 

@@ -168,12 +168,28 @@ type OlderCount struct {
 	Reason string
 }
 
+// DelaySource is where the age of a message is from.
+type DelaySource string
+
+const (
+	// FromTimestamps is from the timestamps of messages, which producers set unless the
+	// topic has LogAppendTime.
+	FromTimestamps = DelaySource(alert.DelayFromTimestamps)
+	// FromHistory is from the log ends at earlier polls: the time at which the message
+	// was written, between two polls.
+	FromHistory = DelaySource(alert.DelayFromHistory)
+)
+
 // Age is the age of a partition's oldest unread message.
 type Age struct {
 	// AtLeast and AtMost bound the age; valid when Known. Both are 0 when there
 	// is no such message.
 	AtLeast, AtMost time.Duration
 	Known           bool
+	// Source is where the age is from; valid when Known.
+	Source DelaySource
+	// NoTimestamp is whether the age is not known because the message has no timestamp.
+	NoTimestamp bool
 	// Reason is why the age is not known.
 	Reason string
 }

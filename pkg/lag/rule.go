@@ -23,6 +23,9 @@ type Rule struct {
 	MaxLag *int64 `yaml:"max_lag,omitempty"`
 	// MaxDelay is met when the oldest unread message of a partition is older.
 	MaxDelay setting.Duration `yaml:"max_delay,omitempty"`
+	// DelaySource is the only source of the age for MaxDelay; by default timestamps are
+	// used, and the history where they are not known.
+	DelaySource DelaySource `yaml:"delay_source,omitempty"`
 	// Status is met when a partition is in one of these states: trend.Stalled,
 	// Stopped, Ahead, Rewind or Growing.
 	Status []trend.State `yaml:"status,omitempty"`
@@ -89,6 +92,13 @@ func (r *Rule) validate(f *setting.Faults) {
 	}
 	r.validateLag(f)
 	switch {
+	case r.DelaySource == "":
+	case r.DelaySource != FromTimestamps && r.DelaySource != FromHistory:
+		f.Addf("delay_source", "%q is neither %s nor %s", string(r.DelaySource), FromTimestamps, FromHistory)
+	case r.MaxDelay == 0 && r.hasCondition():
+		f.Addf("max_delay", "is missing: delay_source is for rules with it")
+	}
+	switch {
 	case r.ClearBelowDelay == 0 || !r.hasCondition():
 	case r.MaxDelay == 0:
 		f.Addf("max_delay", "is missing: clear_below_delay is for rules with it")
@@ -141,7 +151,7 @@ var (
 	reservedLabels      = []string{alert.NameLabel, alert.ClusterLabel, alert.GroupLabel, alert.TopicLabel}
 	reservedAnnotations = []string{
 		alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.UnknownPartitionsAnnotation,
-		alert.DelayAnnotation, alert.StatusAnnotation, alert.GrowingForAnnotation, alert.LostAnnotation,
+		alert.DelayAnnotation, alert.DelaySourceAnnotation, alert.StatusAnnotation, alert.GrowingForAnnotation, alert.LostAnnotation,
 		alert.RateInAnnotation, alert.RateOutAnnotation, alert.DrainAnnotation, alert.LagHistoryAnnotation, alert.SourceAnnotation,
 	}
 )
@@ -190,6 +200,8 @@ type TemplateData struct {
 	UnknownPartitions int
 	// Delay is the least age of the oldest unread message; 0 while unknown.
 	Delay setting.Duration
+	// DelaySource is where Delay is from: timestamps or history.
+	DelaySource string
 	// Status is the worst state of a partition: ok, growing, rewind, ahead, stalled
 	// or stopped; "" while unknown.
 	Status string
@@ -215,12 +227,12 @@ func sampleData() TemplateData {
 		Labels: alert.Labels{alert.NameLabel: "Lag", alert.ClusterLabel: "c", alert.GroupLabel: "g", alert.TopicLabel: "t"},
 		Value:  2001, Lag: 2001, Threshold: 2000, UnknownPartitions: 1,
 		Partitions: []Partition{{ID: 0, Committed: 1000, End: 3001, Lag: 2001, Known: true}},
-		Delay:      setting.Duration(12 * time.Minute), Status: "growing", GrowingFor: setting.Duration(time.Minute),
+		Delay:      setting.Duration(12 * time.Minute), DelaySource: alert.DelayFromTimestamps, Status: "growing", GrowingFor: setting.Duration(time.Minute),
 		Lost: 1, RateIn: 20, RateOut: 10.5, Drain: "never",
 	}
 }
 
 // templateFields lists the fields of TemplateData for error messages.
-const templateFields = ".Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain"
+const templateFields = ".Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .DelaySource, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain"
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

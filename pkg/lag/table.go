@@ -72,6 +72,8 @@ type TableRow struct {
 type Progress struct {
 	// Delay is the least age of the oldest unread message, in seconds.
 	Delay *int64 `json:"delay"`
+	// DelaySource is where it is from; "" without one.
+	DelaySource DelaySource `json:"delay_source,omitempty"`
 	// Status is the worst state of a partition; "" while unknown.
 	Status trend.State `json:"status,omitempty"`
 	// GrowingFor is how long the lag has been growing, in seconds.
@@ -156,9 +158,9 @@ func (r *Rule) hasLowerMaxLag(threshold *int64) bool {
 func (in *ruleInput) progress() Progress {
 	s := in.reportedStatus()
 	out := Progress{GrowingFor: int64(s.GrowingFor / time.Second), Drain: alert.FormatDrain(s.DrainTime), Lost: in.lost()}
-	if age, known := in.oldestAge(); known {
-		seconds := int64(age / time.Second)
-		out.Delay = &seconds
+	if age := (&Rule{}).oldestAge(in); age.Known {
+		seconds := int64(age.AtLeast / time.Second)
+		out.Delay, out.DelaySource = &seconds, age.Source
 	}
 	if s.State != trend.Unknown {
 		out.Status = s.State

@@ -163,7 +163,7 @@ func (w *Watcher) pollClusters(ctx context.Context, now time.Time, stored map[st
 func (w *Watcher) pollCluster(ctx context.Context, p *clusterPoll, now time.Time) {
 	reader := w.Readers[p.cluster]
 	poller := Poller{Config: w.Config, Cluster: p.cluster, Reader: reader, State: p.prev}
-	if w.Config.evaluator(p.cluster, "").needsWindow(reader) {
+	if w.Config.evaluator(p.cluster, "").needsWindow() {
 		if poller.Window = w.decodeWindow(p, now); p.fatal != nil {
 			return
 		}

@@ -17,7 +17,8 @@ const maxClockSkew = time.Minute
 // reads no messages and keeps no state: a broker knows the offset of the first
 // message that is not older. It makes one request per leader and threshold, one
 // more per leader, and one to find the leaders. Partitions without lag cost
-// nothing, so callers should pass only those with more lag than they allow.
+// nothing, so callers should pass only those with more lag than they allow. Messages
+// without a timestamp count as older; ReadAges finds that they have none.
 //
 // Message times are the broker's if the topic has message.timestamp.type
 // LogAppendTime, otherwise the producers'. If a message is more than a minute
@@ -185,6 +186,7 @@ func (r *Reader) startSearches(ctx context.Context, now time.Time, searches []*s
 		return nil, err
 	}
 	results := r.listOffsets(ctx, layouts, queries)
+	starts := r.startsOfUntimed(ctx, layouts, searches, first, results)
 	for _, s := range searches {
 		oldest, future := results[first[s.topicPartition]], results[first[s.topicPartition]+1]
 		s.done = true
@@ -195,16 +197,55 @@ func (r *Reader) startSearches(ctx context.Context, now time.Time, searches []*s
 			s.age.Reason = future.err.en
 		case future.offset >= 0:
 			s.age.Reason = clockSkewReason(future, now)
-		case oldest.offset < 0:
-			s.age.Known = true // deleted since the Read
+		case oldest.offset < 0 || oldest.offset > s.target:
+			s.setUntimed(oldest, starts[s.topicPartition], limit)
 		default:
-			s.done, s.age.Known = false, true
-			s.target = max(s.target, oldest.offset)
-			s.from, s.to = oldest.time, limit
-			s.observe(oldest)
+			s.begin(oldest, limit)
 		}
 	}
 	return layouts, nil
+}
+
+// startsOfUntimed returns the start offsets of the partitions in which messages before
+// the target seem to have no timestamps: they may have been deleted since the Read.
+func (r *Reader) startsOfUntimed(ctx context.Context, layouts map[string]*layout, searches []*search, first map[topicPartition]int, results []offsetResult) map[topicPartition]offsetResult {
+	out := map[topicPartition]offsetResult{}
+	var queries []offsetQuery
+	for _, s := range searches {
+		oldest := results[first[s.topicPartition]]
+		if _, queried := out[s.topicPartition]; !queried && oldest.err == nil && (oldest.offset < 0 || oldest.offset > s.target) {
+			out[s.topicPartition] = offsetResult{}
+			queries = append(queries, offsetQuery{s.topicPartition, earliest, r.isolation})
+		}
+	}
+	for i, result := range r.listOffsets(ctx, layouts, queries) {
+		out[queries[i].topicPartition] = result
+	}
+	return out
+}
+
+// setUntimed sets the age of a message that is before the first one with a timestamp: it
+// was deleted since the Read, and so was the end, or it has none.
+func (s *search) setUntimed(timed, start offsetResult, limit int64) {
+	switch {
+	case start.err != nil:
+		s.age.Reason = start.err.en
+	case timed.offset < 0 && start.offset > s.target:
+		s.age.Known = true // all messages were deleted
+	case timed.offset >= 0 && start.offset >= timed.offset:
+		s.target = timed.offset
+		s.begin(timed, limit)
+	default:
+		s.age.NoTimestamp = true
+		s.age.Reason = fmt.Sprintf("message %d has no timestamp", s.target)
+	}
+}
+
+// begin begins a search between the first message with a timestamp and a limit.
+func (s *search) begin(timed offsetResult, limit int64) {
+	s.done, s.age.Known = false, true
+	s.from, s.to = timed.time, limit
+	s.observe(timed)
 }
 
 // unfinished returns the searches whose bounds are still further apart.

@@ -257,6 +257,27 @@ func TestAgesWithTransactionMarker(t *testing.T) {
 	checkAge(t, r.ReadAges(ctx, later, rows, 1, time.Second)[0], lag.Age{Known: true})
 }
 
+// TestMessagesWithoutTimestamps reads messages of producers that set none: no time is
+// older than theirs.
+func TestMessagesWithoutTimestamps(t *testing.T) {
+	none := time.UnixMilli(-1)
+	for name, tt := range map[string]struct {
+		times []time.Time
+		want  bool // the message has one
+	}{
+		"none":            {[]time.Time{none, none, none}, false},
+		"only later ones": {[]time.Time{none, none, ago(time.Minute)}, false},
+		"all":             {[]time.Time{ago(3 * time.Minute), ago(2 * time.Minute), ago(time.Minute)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, _, r, rows := startOnePartition(t, 0, tt.times...)
+			if got := r.ReadAges(ctx, now, rows, 1, time.Second)[0]; got.Known != tt.want || got.NoTimestamp == tt.want {
+				t.Errorf("got %+v, want a timestamp: %v", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestAgesWithDeletedMessages deletes unread messages: ages are those of the
 // remaining ones.
 func TestAgesWithDeletedMessages(t *testing.T) {
