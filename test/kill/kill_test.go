@@ -36,6 +36,7 @@ var binary string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // they wait for leases most of the time
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "kill")
 		if err != nil {
