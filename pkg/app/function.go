@@ -19,11 +19,7 @@ func LagFunction(ctx context.Context) (faas.TimerHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
-		// The scheduled time is not in every platform's event, the current time is
-		// known.
-		return a.Lag(ctx, time.Now())
-	}, nil
+	return a.timerHandler(a.Lag), nil
 }
 
 // HostsFunction builds the timer function that checks hosts and delivers due
@@ -36,9 +32,7 @@ func HostsFunction(ctx context.Context) (faas.TimerHandler, error) {
 	if a.config.Store.URL == "" {
 		return nil, errors.New("store.url is missing: the webhook function stores the reports of hosts, and this one reads them (docs/store.md)")
 	}
-	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
-		return a.Hosts(ctx, time.Now())
-	}, nil
+	return a.timerHandler(a.Hosts), nil
 }
 
 // DispatchFunction builds the timer function that delivers due notifications: alerts that
@@ -50,10 +44,24 @@ func DispatchFunction(ctx context.Context) (faas.TimerHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
+	return a.timerHandler(func(ctx context.Context, _ time.Time) (Result, error) {
 		return a.pollUntilDeadline(ctx, time.Now)
-	}, nil
+	}), nil
 }
+
+// timerHandler returns the handler that calls run with the current time: the scheduled one
+// is not in every platform's event.
+func (a *App) timerHandler(run func(context.Context, time.Time) (Result, error)) faas.TimerHandler {
+	return func(ctx context.Context, _ faas.TimerEvent) (any, error) {
+		defer a.beforeFreeze()
+		return run(ctx, time.Now())
+	}
+}
+
+// beforeFreeze closes idle connections at the end of an invocation. The platform may freeze
+// the instance now, and does not notice when the other end gives them up: a message sent on
+// one would be lost, or at best late, and it would not be known which.
+func (a *App) beforeFreeze() { a.http.CloseIdleConnections() }
 
 func newFunction(ctx context.Context, m *metrics.Registry) (*App, error) {
 	path, err := config.Find(os.LookupEnv)

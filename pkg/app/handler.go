@@ -51,11 +51,18 @@ func WebhookFunction(ctx context.Context) (http.Handler, error) {
 		return nil, errors.New("webhook.auth is missing: everyone who finds the address could send and silence alerts; set tokens, or public: true if something in front of it authenticates (docs/webhook.md)")
 	}
 	recordReload(registry, time.Now(), a.config)
-	return a.handler(api.Options{
+	h, err := a.handler(api.Options{
 		Now: time.Now, Metrics: registry, Started: time.Now(),
 		Flush: func(ctx context.Context) error {
 			_, err := a.tick(ctx, time.Now())
 			return err
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer a.beforeFreeze()
+		h.ServeHTTP(w, r)
+	}), nil
 }

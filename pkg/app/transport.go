@@ -32,8 +32,7 @@ func (t Transport) tls() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: t.RootCAs}
 }
 
-// client returns the HTTP client of a process. It keeps connections from one
-// invocation to the next, follows no redirects (an API that redirects a POST is
+// client returns the HTTP client of a process. It follows no redirects (an API that redirects a POST is
 // not the API), and has no timeout: contexts bound requests. It uses HTTP/1.1,
 // since an invocation sends a host a few requests at most, and the handshake of
 // HTTP/2 costs more than it saves then.
