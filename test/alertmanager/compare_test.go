@@ -60,6 +60,9 @@ func TestKnownDifferences(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if s.hasEvents() {
+				s = s.expand()
+			}
 			got := s.compareMode(t, true)
 			if got == "" {
 				got = s.compareMode(t, false)
@@ -90,7 +93,7 @@ func (s scenario) compareMode(t *testing.T, upstream bool) string {
 	if err != nil {
 		return "Tocsin: " + err.Error()
 	}
-	if d := firstDifference(theirs, ours); d != "" {
+	if d := firstDifference(theirs.sorted(), ours.sorted()); d != "" {
 		return fmt.Sprintf("(Upstream: %v) %s", upstream, d)
 	}
 	return ""

@@ -11,6 +11,7 @@ import (
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/route"
+	"tocsin/pkg/store/memory"
 )
 
 // TestIntervals checks that a random time interval is valid for both or for neither,
@@ -24,7 +25,7 @@ func TestIntervals(t *testing.T) {
 			Route: &route.Config{Receiver: "others",
 				Routes: []*route.Config{{Receiver: "muted", Matchers: []string{`job="api"`}, MuteTimeIntervals: []string{"t"}}}}}
 		conf, err := amconfig.Load(c.yaml())
-		engine, oerr := c.engine(&transcript{}, true)
+		engine, oerr := c.engine(memory.New(), &transcript{}, true)
 		if (err == nil) != (oerr == nil) {
 			t.Fatalf("got %v, want Alertmanager's %v\n%s", oerr, err, c.yaml())
 		}

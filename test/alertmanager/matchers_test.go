@@ -12,6 +12,7 @@ import (
 	"tocsin/pkg/inhibit"
 	"tocsin/pkg/route"
 	"tocsin/pkg/setting"
+	"tocsin/pkg/store/memory"
 )
 
 // TestMatchers checks that random matchers are valid for both or for neither, and
@@ -36,7 +37,7 @@ func TestMatchers(t *testing.T) {
 		// A route shows which alerts they match.
 		c := config{Receivers: []receiver{{Name: "others"}, {Name: "matched"}}, Route: &route.Config{Receiver: "others",
 			Routes: []*route.Config{{Receiver: "matched", Matchers: []string{input}}}}}
-		engine, err := c.engine(&transcript{}, true)
+		engine, err := c.engine(memory.New(), &transcript{}, true)
 		if err != nil {
 			t.Fatalf("%q: got %v, want no error", input, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/store/memory"
 )
 
 // upstreamLabels returns the route's labels as Alertmanager's dispatcher renders them
@@ -57,7 +58,7 @@ func TestRoutes(t *testing.T) {
 			t.Fatalf("Alertmanager: got %v, want no error\n%s", err, g.config.yaml())
 		}
 		tree := amdispatch.NewRoute(conf.Route, nil)
-		engine, err := g.config.engine(&transcript{}, true)
+		engine, err := g.config.engine(memory.New(), &transcript{}, true)
 		if err != nil {
 			t.Fatalf("got %v, want no error\n%s", err, g.config.yaml())
 		}

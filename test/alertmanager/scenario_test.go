@@ -54,8 +54,8 @@ type step struct {
 	do action
 }
 
-// action is a push, a setSilence, an expire or a refuse. Its String is the step's line without
-// the time.
+// action is a push, a setSilence, an expire or a refuse, or one of the events in
+// event_test.go. Its String is the step's line without the time.
 type action interface{ String() string }
 
 // push is a request with several alerts that have the same times, relative to the
@@ -240,18 +240,9 @@ func parseAction(text string) (action, error) {
 	switch {
 	case len(names) == 1 && names[0] == "push":
 		p := push{start: start, end: end, timeout: timeout, copies: copies}
-		for _, set := range sets {
-			ms, err := parse.Matchers(set)
-			if err != nil {
-				return nil, err
-			}
-			l := alert.Labels{}
-			for _, m := range ms {
-				l[m.Name] = m.Value
-			}
-			p.alerts = append(p.alerts, l)
-		}
-		return p, nil
+		var err error
+		p.alerts, err = parseLabels(sets)
+		return p, err
 	case len(names) == 2 && names[0] == "silence" && len(sets) == 1:
 		s := setSilence{name: names[1], start: start, end: end, copies: copies}
 		ms, err := parse.Matchers(sets[0])
@@ -268,5 +259,21 @@ func parseAction(text string) (action, error) {
 	case len(names) == 2 && names[0] == "refuse":
 		return refuse{names[1], end}, nil
 	}
-	return nil, errors.New("not a push, silence, expire or refuse")
+	return parseEvent(names, sets, end)
+}
+
+// parseLabels parses what formatLabels returns.
+func parseLabels(sets []string) (all []alert.Labels, err error) {
+	for _, set := range sets {
+		ms, err := parse.Matchers(set)
+		if err != nil {
+			return nil, err
+		}
+		l := alert.Labels{}
+		for _, m := range ms {
+			l[m.Name] = m.Value
+		}
+		all = append(all, l)
+	}
+	return all, nil
 }

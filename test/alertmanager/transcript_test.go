@@ -19,6 +19,8 @@ type transcript struct {
 	begin    time.Time
 	mu       sync.Mutex
 	lines    []string
+	sent     []sentNotification // those that were accepted
+	rejected []sentNotification
 	refusing map[string]time.Time // until when an integration refuses notifications
 }
 
@@ -36,7 +38,7 @@ func (tr *transcript) refuse(now time.Time, r refuse) {
 func (tr *transcript) refuses(s sentNotification) bool {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	return s.at.Before(tr.refusing[fmt.Sprintf("%s/%d", s.receiver, s.integration)])
+	return s.at.Before(tr.refusing[s.to()])
 }
 
 var errRefused = errors.New("HTTP 404")
@@ -66,27 +68,45 @@ type sentNotification struct {
 	alerts      []notifiedAlert // in their order in the notification
 }
 
+// to returns the name of the integration.
+func (s sentNotification) to() string { return fmt.Sprintf("%s/%d", s.receiver, s.integration) }
+
+// key identifies an alert of the notification and its integration.
+func (s sentNotification) key(a notifiedAlert) statusKey {
+	return statusKey{to: s.to(), alert: formatLabels(a.labels)}
+}
+
 type notifiedAlert struct {
 	labels, annotations alert.Labels
 	start, end          time.Time // end is zero while the alert fires
 }
 
+func (a notifiedAlert) firing() bool { return a.end.IsZero() }
+
 // record adds the line of a notification. It returns errRefused if the integration
 // refuses it.
 func (tr *transcript) record(s sentNotification) error {
-	if tr.refuses(s) {
-		tr.add(s.at, "%s/%d %s: refused", s.receiver, s.integration, s.group)
+	refused := tr.refuses(s)
+	tr.mu.Lock()
+	if refused {
+		tr.rejected = append(tr.rejected, s)
+	} else {
+		tr.sent = append(tr.sent, s)
+	}
+	tr.mu.Unlock()
+	if refused {
+		tr.add(s.at, "%s %s: refused", s.to(), s.group)
 		return errRefused
 	}
 	alerts := make([]string, len(s.alerts))
 	for i, a := range s.alerts {
 		state := "firing"
-		if !a.end.IsZero() {
+		if !a.firing() {
 			state = "resolved " + tr.since(a.end)
 		}
 		alerts[i] = fmt.Sprintf("%s %s since %s, pushed at %s", formatLabels(a.labels), state, tr.since(a.start), a.annotations["pushed"])
 	}
-	tr.add(s.at, "%s/%d %s: %s %s %s\n\t%s", s.receiver, s.integration, s.group, s.reason,
+	tr.add(s.at, "%s %s: %s %s %s\n\t%s", s.to(), s.group, s.reason,
 		formatLabels(s.groupLabels), formatLabels(s.routeLabels), strings.Join(alerts, "\n\t"))
 	return nil
 }

@@ -2,7 +2,6 @@ package alertmanager
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -48,88 +47,129 @@ const externalURL = "http://alerts.example.com"
 const never = 10000 * time.Hour
 
 // playUpstream plays the scenario with Alertmanager's engine, built as in its main
-// program, in virtual time. Its garbage collections of resolved alerts, silences and
-// the notification log do not run: when they do depends on the process's start,
-// which Tocsin has no counterpart of.
-func (s scenario) playUpstream(t *testing.T) (lines []string, err error) {
-	synctest.Test(t, func(t *testing.T) { lines, err = s.playInBubble() })
-	return lines, err
+// program, in virtual time. Its garbage collections of silences and the notification
+// log do not run, nor, unless it is restarted or reloaded, that of resolved alerts:
+// when they do depends on the process's start, which Tocsin has no counterpart of.
+func (s scenario) playUpstream(t *testing.T) (tr *transcript, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		waitUntil(s.begin)
+		tr = &transcript{begin: s.begin}
+		p := &upstreamPlayer{config: s.config, tr: tr, alertGC: never, silences: map[string]string{}}
+		if s.hasEvents() {
+			p.alertGC = time.Minute
+		}
+		err = p.play(t.Context(), s)
+	})
+	return tr, err
 }
 
 // waitUntil waits in virtual time.
 func waitUntil(t time.Time) { <-time.After(time.Until(t)) }
 
-// playInBubble is playUpstream within a synctest bubble.
-func (s scenario) playInBubble() ([]string, error) {
-	waitUntil(s.begin)
-	tr := &transcript{begin: s.begin}
-	am, err := s.config.startUpstream(tr)
-	if err != nil {
-		return nil, err
-	}
-	defer am.stop()
+// upstreamPlayer plays a scenario with Alertmanager's engine within a synctest bubble.
+type upstreamPlayer struct {
+	config   config
+	tr       *transcript
+	alertGC  time.Duration
+	am       *upstreamEngine
+	silences map[string]string // their IDs by name
+}
 
-	ctx := context.Background()
-	ids := map[string]string{}
+func (p *upstreamPlayer) play(ctx context.Context, s scenario) (err error) {
+	if p.am, err = newUpstream(); err != nil {
+		return err
+	}
+	if err := p.am.start(p.config, p.tr, p.alertGC, 0); err != nil {
+		return err
+	}
+	defer func() { p.am.stop() }()
 	for _, st := range s.steps {
 		waitUntil(s.begin.Add(st.at))
-		now := time.Now()
-		switch do := st.do.(type) {
-		case push:
-			if err := am.alerts.Put(ctx, do.upstreamAlerts(now, st.at)...); err != nil {
-				return nil, err
-			}
-		case setSilence:
-			for _, do := range do.all() {
-				sil := do.upstreamSilence(now, ids[do.name])
-				if err := am.silences.Set(ctx, sil); err == nil {
-					tr.add(now, "silence %s: new id %v", do.name, sil.Id != ids[do.name])
-					ids[do.name] = sil.Id
-				} else {
-					tr.add(now, "silence %s: rejected", do.name)
-				}
-			}
-		case expire:
-			err := am.silences.Expire(ctx, ids[do.name])
-			tr.add(now, "expire %s: found %v", do.name, err == nil)
-		case refuse:
-			tr.refuse(now, do)
+		if err := p.do(ctx, time.Now(), st); err != nil {
+			return err
 		}
 		synctest.Wait()
 	}
 	waitUntil(s.begin.Add(s.length))
 	synctest.Wait()
-	return tr.sorted(), nil
+	return nil
+}
+
+// do does the action of a step.
+func (p *upstreamPlayer) do(ctx context.Context, now time.Time, st step) error {
+	switch do := st.do.(type) {
+	case push:
+		return p.am.alerts.Put(ctx, do.upstreamAlerts(now, st.at)...)
+	case setSilence:
+		for _, do := range do.all() {
+			sil := do.upstreamSilence(now, p.silences[do.name])
+			if err := p.am.silences.Set(ctx, sil); err == nil {
+				p.tr.add(now, "silence %s: new id %v", do.name, sil.Id != p.silences[do.name])
+				p.silences[do.name] = sil.Id
+			} else {
+				p.tr.add(now, "silence %s: rejected", do.name)
+			}
+		}
+	case expire:
+		err := p.am.silences.Expire(ctx, p.silences[do.name])
+		p.tr.add(now, "expire %s: found %v", do.name, err == nil)
+	case refuse:
+		p.tr.refuse(now, do)
+	case reload:
+		p.am.stopDispatch()
+		p.config = do.change(p.config)
+		return p.am.startDispatch(p.config, p.tr, 0)
+	case down:
+		p.am.stop()
+	case up:
+		return p.am.start(p.config, p.tr, p.alertGC, startDelay)
+	}
+	return nil
 }
 
 // upstreamEngine is Alertmanager without its HTTP server.
 type upstreamEngine struct {
+	// They outlive the process.
+	silences *amsilence.Silences
+	log      *nflog.Log
+
 	alerts     *mem.Alerts
-	silences   *amsilence.Silences
 	inhibitor  *inhibit.Inhibitor
 	dispatcher *amdispatch.Dispatcher
 }
 
-// startUpstream starts Alertmanager's engine with receivers that record in tr.
-func (c config) startUpstream(tr *transcript) (*upstreamEngine, error) {
+func newUpstream() (am *upstreamEngine, err error) {
+	am = &upstreamEngine{}
+	if am.silences, err = amsilence.New(amsilence.Options{Retention: never, Metrics: prometheus.NewRegistry()}); err != nil {
+		return nil, err
+	}
+	am.log, err = nflog.New(nflog.Options{Retention: never, Metrics: prometheus.NewRegistry()})
+	return am, err
+}
+
+// start starts the process with receivers that record in tr. Groups are flushed after
+// the delay.
+func (am *upstreamEngine) start(c config, tr *transcript, alertGC, delay time.Duration) (err error) {
+	am.alerts, err = mem.NewAlerts(context.Background(), alertGC, 0, nil, discard, eventrecorder.NopRecorder(), prometheus.NewRegistry(), featurecontrol.NoopFlags{})
+	if err != nil {
+		return err
+	}
+	return am.startDispatch(c, tr, delay)
+}
+
+// startDispatch starts what a reload restarts.
+func (am *upstreamEngine) startDispatch(c config, tr *transcript, delay time.Duration) error {
 	conf, err := amconfig.Load(c.yaml())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	nop := eventrecorder.NopRecorder()
-	am := &upstreamEngine{}
-	var errs [5]error
-	am.alerts, errs[0] = mem.NewAlerts(context.Background(), never, 0, nil, discard, nop, prometheus.NewRegistry(), featurecontrol.NoopFlags{})
-	am.silences, errs[1] = amsilence.New(amsilence.Options{Retention: never, Metrics: prometheus.NewRegistry()})
-	log, err := nflog.New(nflog.Options{Retention: never, Metrics: prometheus.NewRegistry()})
-	errs[2] = err
 	tmpl, err := template.New()
-	errs[3] = err
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, err
+	if err != nil {
+		return err
 	}
 	if tmpl.ExternalURL, err = url.Parse(externalURL); err != nil {
-		return nil, err
+		return err
 	}
 
 	receivers := map[string][]amnotify.Integration{}
@@ -146,22 +186,30 @@ func (c config) startUpstream(tr *transcript) (*upstreamEngine, error) {
 	groups := marker.NewGroupMarker()
 	pipeline := amnotify.NewPipelineBuilder(prometheus.NewRegistry(), featurecontrol.NoopFlags{}, nop).New(receivers,
 		func() time.Duration { return 0 }, am.inhibitor, amsilence.NewSilencer(am.silences, discard, nop),
-		timeinterval.NewIntervener(intervals), groups, log, nil)
+		timeinterval.NewIntervener(intervals), groups, am.log, nil)
 	am.dispatcher = amdispatch.NewDispatcher(am.alerts, amdispatch.NewRoute(conf.Route, nil), pipeline, groups,
 		func(d time.Duration) time.Duration { return max(d, amnotify.MinTimeout) }, 30*time.Second, nil, discard, nop, nil, tmpl)
 
 	go am.inhibitor.Run()
 	am.inhibitor.WaitForLoading()
-	go am.dispatcher.Run(time.Now())
+	go am.dispatcher.Run(time.Now().Add(delay))
 	am.dispatcher.WaitForLoading()
 	synctest.Wait()
-	return am, nil
+	return nil
+}
+
+func (am *upstreamEngine) stopDispatch() {
+	am.dispatcher.Stop()
+	am.inhibitor.Stop()
 }
 
 func (am *upstreamEngine) stop() {
-	am.dispatcher.Stop()
-	am.inhibitor.Stop()
+	if am.alerts == nil {
+		return // it is down
+	}
+	am.stopDispatch()
 	am.alerts.Close()
+	am.alerts = nil
 }
 
 // upstreamAlerts returns the alerts of a push at now, as Alertmanager's API puts
