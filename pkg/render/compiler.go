@@ -68,9 +68,9 @@ func (c *Compiler) HTML(src string, path ...any) *HTML {
 	return x
 }
 
-// Names compiles the template of a list of names at a path.
-func (c *Compiler) Names(src string, path ...any) *Text {
-	x, err := c.CompileNames(src)
+// Marked compiles the text template at a path as [Templates.CompileMarked] does.
+func (c *Compiler) Marked(src string, path ...any) *Text {
+	x, err := c.CompileMarked(src)
 	c.Add(err, path...)
 	return x
 }

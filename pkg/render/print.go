@@ -42,6 +42,23 @@ func mark(values ...any) string {
 	return string(markStart) + text + string(markEnd)
 }
 
+// Unmark returns marked text with replace applied to what the actions printed, of which
+// adjacent texts are one. before is the text in front of it.
+func Unmark(text string, replace func(before, value string) string) string {
+	text = strings.ReplaceAll(text, string(markEnd)+string(markStart), "")
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, string(markStart))
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		value, after, _ := strings.Cut(rest, string(markEnd))
+		b.WriteString(replace(b.String(), value))
+		text = after
+	}
+}
+
 // Name is one of a list of names that a template prints.
 type Name struct {
 	Text string

@@ -30,7 +30,7 @@ func TestNames(t *testing.T) {
 		{"a value that has marks", `{{ .GroupLabels.marks }}`, []Name{outside("xy")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			x, err := (*Templates)(nil).CompileNames(tt.src)
+			x, err := (*Templates)(nil).CompileMarked(tt.src)
 			if err != nil {
 				t.Fatal(err)
 			}

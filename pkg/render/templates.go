@@ -113,10 +113,10 @@ func (t *Templates) CompileURL(src string) (*Text, error) {
 	return t.compileText(src, map[string]any{printFunc: percentEncode, "urlquery": percentEncode}, nil)
 }
 
-// CompileNames compiles the text template of a list of names. [SplitNames] splits what it
-// prints.
-func (t *Templates) CompileNames(src string) (*Text, error) {
-	return t.compileText(src, map[string]any{printFunc: mark}, nil)
+// CompileMarked compiles a text template, as CompileText does, that marks what its actions
+// print. [SplitNames] and [Unmark] remove the marks.
+func (t *Templates) CompileMarked(src string, builtins ...string) (*Text, error) {
+	return t.compileText(src, map[string]any{printFunc: mark}, builtins)
 }
 
 // compileText compiles a text template with more functions, of which printFunc is applied

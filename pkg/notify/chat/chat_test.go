@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/notify"
 	"tocsin/pkg/notify/chat"
 	"tocsin/pkg/notify/notifytest"
@@ -183,6 +184,40 @@ func TestLineTemplates(t *testing.T) {
 			}
 			if notes := strings.Join(doc.Notes, "\n"); tt.note == "" && notes != "" || !strings.Contains(notes, tt.note) {
 				t.Errorf("got notes %q, want %q", notes, tt.note)
+			}
+		})
+	}
+}
+
+// A value becomes everybody neither by itself nor behind the markup of a mention that the
+// template has. The expected texts have the full-width form of a word's first letter.
+func TestValuesAreNotEverybodyInText(t *testing.T) {
+	style := &notifytest.NewEnv("en").Style
+	n := notifytest.Notification(notifytest.OneTopic()...)
+	n.RouteLabels = alert.Labels{"all": "all", "here": "!here", "at": "@ALL", "a": "a", "ll": "ll", "name": "all-hands", "other": "alliance"}
+	for _, tt := range []struct{ name, src, want string }{
+		{"Feishu", "<at id={{ .RouteLabels.all }}></at>", "<at id=ａll></at>"},
+		{"Feishu, quoted", `<at id="{{ .RouteLabels.all }}"></at>`, `<at id="ａll"></at>`},
+		{"Slack", "<!{{ .RouteLabels.all }}> <{{ .RouteLabels.here }}>", "<!ａll> <!ｈere>"},
+		{"WeCom", "<@{{ .RouteLabels.all }}> <{{ .RouteLabels.at }}>", "<@ａll> <@ＡLL>"},
+		{"DingTalk and Mattermost", "@{{ .RouteLabels.all }}, @{{ .RouteLabels.name }}", "@ａll, @ａll-hands"},
+		{"two values", "@{{ .RouteLabels.a }}{{ .RouteLabels.ll }}", "@ａll"},
+		{"a longer name", "@{{ .RouteLabels.other }}", "@alliance"},
+		{"outside of a mention", "env={{ .RouteLabels.all }} <b>{{ .RouteLabels.all }}</b> <https://h/{{ .RouteLabels.all }}|x>", "env=all <b>all</b> <https://h/all|x>"},
+		{"the configuration's own", `@all <at id=all></at> <!here> {{ if eq .RouteLabels.all "all" }}<@all>{{ end }}`, "@all <at id=all></at> <!here> <@all>"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			compile := chat.Compiler{}
+			message, line := compile.Message("message", tt.src, "x.default"), compile.Line("title", tt.src)
+			if err := compile.Err(); err != nil {
+				t.Fatal(err)
+			}
+			doc, view := render.NewDocument(n, style), render.NewView(n, style)
+			if got := message.Execute(doc, view); got != tt.want {
+				t.Errorf("got message %q, want %q", got, tt.want)
+			}
+			if got := line.ExecuteLine(doc, view, 1000, ""); got != tt.want {
+				t.Errorf("got line %q, want %q", got, tt.want)
 			}
 		})
 	}

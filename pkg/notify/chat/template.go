@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,7 +25,7 @@ func (c *Compiler) Message(key, src, builtin string) *Template {
 	if src == "" {
 		src = `{{ template "` + builtin + `" . }}`
 	}
-	text, err := c.CompileText(src, builtin)
+	text, err := c.CompileMarked(src, builtin)
 	c.Add(err, key)
 	return &Template{key: key, text: text}
 }
@@ -33,7 +34,7 @@ func (c *Compiler) Message(key, src, builtin string) *Template {
 func (c *Compiler) Line(key, src string) *Template {
 	t := &Template{key: key}
 	if src != "" {
-		t.text = c.Text(src, key)
+		t.text = c.Marked(src, key)
 	}
 	return t
 }
@@ -43,7 +44,7 @@ func (c *Compiler) Mentions(srcs []string, path ...any) *Mentions {
 	own := render.Compiler{Templates: c.FiringOnly()}
 	m := &Mentions{path: path, texts: make([]*render.Text, len(srcs))}
 	for i, src := range srcs {
-		m.texts[i] = own.Names(src, append(path[:len(path):len(path)], i)...)
+		m.texts[i] = own.Marked(src, append(path[:len(path):len(path)], i)...)
 	}
 	c.Join(&own)
 	return m
@@ -76,7 +77,7 @@ func (t *Template) Execute(doc *render.Document, v *render.View) string {
 		return ""
 	}
 	text, err := t.text.Execute(v)
-	if text = render.CleanText(text); err == nil && text == "" {
+	if text = render.CleanText(render.Unmark(text, maskEverybody)); err == nil && text == "" {
 		err = errEmpty
 	}
 	if err != nil {
@@ -98,10 +99,30 @@ func (t *Template) ExecuteLine(doc *render.Document, v *render.View, limit int, 
 		doc.AddTemplateError(fmt.Errorf("%s: %w", t.key, err))
 		return builtin
 	}
-	if s = render.CleanLine(s, limit); s == "" {
+	if s = render.CleanLine(render.Unmark(s, maskEverybody), limit); s == "" {
 		return builtin
 	}
 	return s
+}
+
+// everybody matches a value that means all members, behind the markup of a mention.
+var everybody = regexp.MustCompile(`^(?i)[!@="' ]*(all|here|channel|everyone)\b`)
+
+// maskEverybody returns a value that a template prints after before. Where the template
+// opens a mention, such as "<at id=", "<!" or "@", a word for all members gets a full-width
+// letter: only the template itself can mention everybody.
+func maskEverybody(before, value string) string {
+	before = strings.TrimRight(before, " ")
+	inTag := strings.LastIndexByte(before, '<') > strings.LastIndexByte(before, '>')
+	if !strings.HasSuffix(before, "@") && (!inTag || strings.IndexByte(`<!@="'`, before[len(before)-1]) < 0) {
+		return value
+	}
+	word := everybody.FindStringSubmatchIndex(value)
+	if word == nil {
+		return value
+	}
+	first := rune(value[word[2]]) - '!' + '！' // the full-width form
+	return value[:word[2]] + string(first) + value[word[2]+1:]
 }
 
 // EscapedView returns the view that message templates print: labels and annotations

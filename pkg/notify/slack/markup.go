@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"regexp"
 	"strings"
 
 	"tocsin/pkg/notify/chat"
@@ -58,9 +59,15 @@ func (dialect) URL(s string) string {
 	return strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", "&", "&amp;", "*", "%2A", " ", "%20", "`", "%60", "~", "%7E", `"`, "%22").Replace(s)
 }
 
+// everybody matches mentions that servers with Slack's API read without markup.
+var everybody = regexp.MustCompile(`(?i)@(all|here|channel|everyone)\b`)
+
 // escape replaces "&", "<" and ">", Slack's only control characters. A mention or a
-// link cannot be written without "<".
+// link cannot be written without "<"; Mattermost and Discord also read @here.
 func escape(s string) string {
+	if strings.Contains(s, "@") {
+		s = everybody.ReplaceAllString(s, "＠$1")
+	}
 	if !strings.ContainsAny(s, "&<>") {
 		return s
 	}

@@ -140,3 +140,18 @@ func TestTarget(t *testing.T) {
 		t.Errorf("got target %s, want slack/d3f9b438", got)
 	}
 }
+
+// Servers with Slack's API read mentions without markup: Mattermost by words, Discord
+// everywhere.
+func TestEscapeEverybody(t *testing.T) {
+	for in, want := range map[string]string{
+		"@here":                   "＠here",
+		"to @Everyone, @channel!": "to ＠Everyone, ＠channel!",
+		"x@all":                   "x＠all",
+		"a@example.com @ops":      "a@example.com @ops",
+	} {
+		if got := escape(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (c *Config) New(env *notify.Env, t *render.Templates) (notify.Notifier, err
 		env: env, tokens: newTokens(c, env), api: c.api(), corp: c.CorpID, agent: agent, format: text{},
 		message: compile.Message("message", c.Message, "wecom.default"),
 		recipients: recipientLists{
-			users: compile.Names(c.ToUser, "to_user"), parties: compile.Names(c.ToParty, "to_party"), tags: compile.Names(c.ToTag, "to_tag"),
+			users: compile.Marked(c.ToUser, "to_user"), parties: compile.Marked(c.ToParty, "to_party"), tags: compile.Marked(c.ToTag, "to_tag"),
 		},
 	}
 	if c.MessageType == typeMarkdown {
