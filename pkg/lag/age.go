@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type ageQuery struct {
 	group     *Group
 	partition *Partition    // receives the Age
 	limit     time.Duration // the lowest max_delay; 0 without one
+	allowed   int64         // the least allowed lag of those rules
 	// timestamps is whether a rule takes the age from timestamps only.
 	timestamps bool
 }
@@ -40,23 +42,29 @@ func (p *Poller) queryAges(ctx context.Context, e *Evaluator, reader Reader, sna
 	}
 	ages, ok := reader.(AgeReader)
 	if ok {
-		p.readAges(ctx, e, ages, queries, thresholds, now)
+		byAllowed := map[int64][]ageQuery{} // usually all have the same
+		for _, q := range queries {
+			byAllowed[q.allowed] = append(byAllowed[q.allowed], q)
+		}
+		for allowed, queries := range byAllowed {
+			p.readAges(ctx, allowed, ages, queries, thresholds, now)
+		}
 	}
-	setAgesFromHistory(snap.Trend, queries, e.allowedLag, now, ok)
+	setAgesFromHistory(snap.Trend, queries, now, ok)
 }
 
-// readAges sets the ages that an AgeReader returns.
-func (p *Poller) readAges(ctx context.Context, e *Evaluator, ages AgeReader, queries []ageQuery, thresholds []time.Duration, now time.Time) {
+// readAges sets the ages that an AgeReader returns of partitions with an allowed lag.
+func (p *Poller) readAges(ctx context.Context, allowed int64, ages AgeReader, queries []ageQuery, thresholds []time.Duration, now time.Time) {
 	exact := queries
 	if len(thresholds) > 0 {
-		checkThresholds(ctx, ages, queries, thresholds, e.allowedLag, now)
+		checkThresholds(ctx, ages, queries, thresholds, allowed, now)
 		if !p.AllAges {
 			exact = slices.DeleteFunc(slices.Clone(queries), func(q ageQuery) bool { return q.partition.Age.AtLeast <= q.limit })
 		}
 	} else if !p.AllAges {
 		return
 	}
-	setExactAges(ctx, ages, exact, e.allowedLag, now)
+	setExactAges(ctx, ages, exact, allowed, now)
 }
 
 // ageQueries returns the queries of a poll, and the thresholds of the rules in
@@ -66,7 +74,7 @@ func (p *Poller) ageQueries(e *Evaluator, snap *Snapshot) (queries []ageQuery, t
 		g := &snap.Groups[i]
 		for t := range g.Topics {
 			topic := &g.Topics[t]
-			limit, timestamps := time.Duration(0), false
+			limit, timestamps, allowed := time.Duration(0), false, int64(math.MaxInt64)
 			for _, r := range e.rules {
 				if r.MaxDelay == 0 || r.DelaySource == FromHistory || !r.matches(g.Name, topic.Name) {
 					continue
@@ -75,6 +83,7 @@ func (p *Poller) ageQueries(e *Evaluator, snap *Snapshot) (queries []ageQuery, t
 					limit = r.MaxDelay.Std()
 				}
 				timestamps = timestamps || r.DelaySource == FromTimestamps
+				allowed = min(allowed, e.allowed(r.Rule))
 				thresholds = append(thresholds, r.MaxDelay.Std())
 				if r.ClearBelowDelay > 0 {
 					thresholds = append(thresholds, r.ClearBelowDelay.Std())
@@ -83,9 +92,12 @@ func (p *Poller) ageQueries(e *Evaluator, snap *Snapshot) (queries []ageQuery, t
 			if limit == 0 && !p.AllAges || topic.Unsubscribed {
 				continue
 			}
+			if limit == 0 {
+				allowed = e.allowedLag
+			}
 			for i := range topic.Partitions {
-				if part := &topic.Partitions[i]; part.Known && part.Lag > e.allowedLag {
-					queries = append(queries, ageQuery{GroupPartition{g.Name, topic.Name, *part}, g, part, limit, timestamps})
+				if part := &topic.Partitions[i]; part.Known && part.Lag > allowed {
+					queries = append(queries, ageQuery{GroupPartition{g.Name, topic.Name, *part}, g, part, limit, allowed, timestamps})
 				}
 			}
 		}
@@ -158,12 +170,12 @@ func groupPartitions(queries []ageQuery) []GroupPartition {
 // setAgesFromHistory sets the ages that are not known to those that follow from the
 // window. With report, the cause of one that is still not known is a failure of its
 // group.
-func setAgesFromHistory(w *trend.Window, queries []ageQuery, allowedLag int64, now time.Time, report bool) {
+func setAgesFromHistory(w *trend.Window, queries []ageQuery, now time.Time, report bool) {
 	for _, q := range queries {
 		if q.partition.Age != nil && q.partition.Age.Known {
 			continue
 		}
-		age := ageFromHistory(w, q.Topic, q.partition, allowedLag, now)
+		age := ageFromHistory(w, q.Topic, q.partition, q.allowed, now)
 		reads := q.partition.Age != nil // the reader reads ages
 		if report && reads && (!age.Known || q.timestamps) {
 			q.setPartialErr()

@@ -125,7 +125,8 @@ func (r *rule) violatingPartitions(in *ruleInput) []Partition {
 	}
 	var out []Partition
 	for _, p := range in.topic.Partitions {
-		one := ruleInput{in.Evaluator, in.snap, in.now, in.group, &Topic{Name: in.topic.Name, Partitions: []Partition{p}}, nil, ActiveAlert{}}
+		one := *in
+		one.topic = &Topic{Name: in.topic.Name, Partitions: []Partition{p}}
 		if (len(r.Status) == 0 || slices.Contains(r.Status, in.partitionState(p.ID))) &&
 			(r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > in.allowedLag) {
 			out = append(out, p)

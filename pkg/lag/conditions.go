@@ -51,7 +51,7 @@ func (r *Rule) advance(old ActiveAlert, res result, since, now time.Time) Active
 
 // advance returns the alert of the topic after its evaluation.
 func (r *rule) advance(old ActiveAlert, in *ruleInput) ActiveAlert {
-	in.active = old
+	in.active, in.allowedLag = old, in.allowed(r.Rule)
 	res := r.evaluate(in)
 	next := r.Rule.advance(old, res, r.metSince(in, res), in.now)
 	if n := in.lost(); r.Lost && n > 0 && next != (ActiveAlert{}) {
@@ -85,13 +85,37 @@ type ruleInput struct {
 	group *Group
 	topic *Topic
 	*topicView
-	active ActiveAlert // the alert of the rule before the poll
+	allowedLag int64       // the Evaluator's, or the rule's
+	active     ActiveAlert // the alert of the rule before the poll
+}
+
+// input returns the input of rules about a topic.
+func (e *Evaluator) input(snap *Snapshot, now time.Time, g *Group, topic *Topic, view *topicView) ruleInput {
+	return ruleInput{Evaluator: e, snap: snap, now: now, group: g, topic: topic, topicView: view, allowedLag: e.allowedLag}
+}
+
+// allowed returns the allowed lag of a rule.
+func (e *Evaluator) allowed(r *Rule) int64 {
+	if r.AllowedLag != nil {
+		return *r.AllowedLag
+	}
+	return e.allowedLag
+}
+
+// leastAllowedLag returns the least allowed lag of the rules.
+func (e *Evaluator) leastAllowedLag() int64 {
+	least := e.allowedLag
+	for _, r := range e.rules {
+		least = min(least, e.allowed(r.Rule))
+	}
+	return least
 }
 
 // topicView holds what several rules need of a topic.
 type topicView struct {
 	lagSum
-	cachedStatus *trend.TopicStatus // evaluated on first use
+	cachedStatus  *trend.TopicStatus // evaluated on first use
+	cachedAllowed int64              // the allowed lag that it was evaluated with
 }
 
 func newTopicViews(topics []Topic) []topicView {
@@ -352,10 +376,10 @@ func (r *Rule) oldestAge(in *ruleInput) (oldest Age) {
 
 // topicStatus returns the status of the topic in the window.
 func (in *ruleInput) topicStatus() *trend.TopicStatus {
-	if in.cachedStatus == nil {
+	if in.cachedStatus == nil || in.cachedAllowed != in.allowedLag {
 		s := in.snap.Trend.Topic(in.group.Name, in.topic.Name, in.allowedLag)
 		s.State = in.refineState(s.State)
-		in.cachedStatus = &s
+		in.cachedStatus, in.cachedAllowed = &s, in.allowedLag
 	}
 	return in.cachedStatus
 }

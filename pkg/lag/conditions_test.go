@@ -39,7 +39,8 @@ func TestAdvanceByResult(t *testing.T) {
 func evaluateConditions(r *Rule, snap *Snapshot, partitions ...Partition) result {
 	e := NewEvaluator([]Rule{*r}, "c", "en")
 	topic := &Topic{Name: "t", Partitions: partitions}
-	return e.rules[0].evaluate(&ruleInput{e, snap, at(10), &Group{Name: "g"}, topic, &topicView{lagSum: sumLag(partitions)}, ActiveAlert{}})
+	in := e.input(snap, at(10), &Group{Name: "g"}, topic, &topicView{lagSum: sumLag(partitions)})
+	return e.rules[0].evaluate(&in)
 }
 
 func TestConditions(t *testing.T) {

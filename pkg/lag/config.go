@@ -29,6 +29,7 @@ type Config struct {
 	Rules []Rule `yaml:"rules,omitempty"`
 	// AllowedLag is how many unread messages of a partition count as none in the
 	// conditions max_delay, status, growing_for and lost; nil means DefaultAllowedLag.
+	// Clusters and rules may replace it.
 	AllowedLag *int64 `yaml:"allowed_lag,omitempty"`
 	// Metrics exports the lag and the delay of every topic; default true.
 	Metrics *bool `yaml:"metrics,omitempty"`
@@ -60,6 +61,11 @@ func (c *Config) evaluator(cluster, language string) *Evaluator {
 	if c.AllowedLag != nil {
 		e.allowedLag = *c.AllowedLag
 	}
+	for _, cl := range c.Clusters {
+		if cl.Name == cluster && cl.AllowedLag != nil {
+			e.allowedLag = *cl.AllowedLag
+		}
+	}
 	return e
 }
 
@@ -72,6 +78,8 @@ type Cluster struct {
 	// Kafka's protocol, and through the API while that fails.
 	CKafka *CKafka `yaml:"ckafka,omitempty"`
 	Kafka  *Kafka  `yaml:"kafka,omitempty"`
+	// AllowedLag replaces Config.AllowedLag in the cluster.
+	AllowedLag *int64 `yaml:"allowed_lag,omitempty"`
 	// Groups and Topics select the groups and topics to read. To the rules, all
 	// others do not exist.
 	Groups Filter `yaml:"groups,omitempty"`
@@ -92,6 +100,7 @@ func (c *Config) Validate(f *setting.Faults) {
 			f.Addf("name", "%q is taken by another cluster: names must differ", cl.Name)
 		}
 		seen[cl.Name] = true
+		validateAllowedLag(f, cl.AllowedLag)
 		if cl.CKafka == nil && cl.Kafka == nil {
 			f.Addf("ckafka", "is missing: configure the way to read the cluster, ckafka or kafka")
 		}
@@ -102,9 +111,7 @@ func (c *Config) Validate(f *setting.Faults) {
 			cl.Kafka.Validate(f.In("kafka"))
 		}
 	}
-	if c.AllowedLag != nil && *c.AllowedLag < 0 {
-		f.Addf("allowed_lag", "must be 0 or more, not %d", *c.AllowedLag)
-	}
+	validateAllowedLag(f, c.AllowedLag)
 	c.warnUndetectedLoss(f)
 	for i := range c.Rules {
 		c.Rules[i].validate(f.In("rules", i))
@@ -138,6 +145,12 @@ func (c *Config) filters(cluster string) (groups, topics Filter) {
 		}
 	}
 	return Filter{}, Filter{}
+}
+
+func validateAllowedLag(f *setting.Faults, allowed *int64) {
+	if allowed != nil && *allowed < 0 {
+		f.Addf("allowed_lag", "must be 0 or more, not %d", *allowed)
+	}
 }
 
 // Filter selects names: those that a pattern of Include matches and none of

@@ -104,6 +104,9 @@ clusters.0.name has 256 bytes: use at most 255`},
 		"no rules, the API only": {oneCluster, `
 warning: clusters.0.ckafka the API does not report deleted messages, so lost never fires for this cluster: add kafka if its network can be reached, or rules without lost`},
 		"no rules, both sources": {"clusters: [{name: a, ckafka: {instance_id: i, region: r}, kafka: {brokers: [\"10.0.0.1:9092\"]}}]", ""},
+		"allowed lag": {"clusters: [{name: a, kafka: {brokers: [\"10.0.0.1:9092\"]}, allowed_lag: -1}]\nrules: [{alert: A, max_lag: 1, allowed_lag: -2}, {alert: B, lost: true, allowed_lag: 0}]", `
+clusters.0.allowed_lag must be 0 or more, not -1
+rules.0.allowed_lag must be 0 or more, not -2`},
 		"loss in another cluster": {rule("lost: true, match: {cluster: b}"), `
 warning: rules.0.match.cluster "b" is the name of none of the clusters`},
 		"rule that matches no cluster": {rule("match: {cluster: order}"), `

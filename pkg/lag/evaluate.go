@@ -15,7 +15,7 @@ type Evaluator struct {
 	language   string
 	messages   *messages
 	rules      []rule
-	allowedLag int64  // Config.AllowedLag
+	allowedLag int64  // Config.AllowedLag, or the cluster's
 	filter     Filter // Cluster.Groups
 	burrow     bool   // Config.Burrow
 }
@@ -125,7 +125,6 @@ func (ev *evaluation) evaluateRule(index int) {
 // and adds those that stay active to after.
 func (ev *evaluation) evaluateGroup(index int, g *Group, before map[string]ActiveAlert, after activeAlerts) {
 	r := &ev.rules[index]
-	in := &ruleInput{Evaluator: ev.Evaluator, snap: ev.snap, now: ev.now, group: g}
 	for t := range g.Topics {
 		topic := &g.Topics[t]
 		if !r.Match.Topic.Match(topic.Name) {
@@ -136,13 +135,13 @@ func (ev *evaluation) evaluateGroup(index int, g *Group, before map[string]Activ
 			ev.addEnded(index, r.id, g.Name, topic.Name, old, ev.messages.unsubscribed, g.Name, topic.Name)
 			continue
 		}
-		in.topic, in.topicView = topic, &ev.views[g.Name][t]
-		active := r.advance(old, in)
+		in := ev.input(ev.snap, ev.now, g, topic, &ev.views[g.Name][t])
+		active := r.advance(old, &in)
 		if active != (ActiveAlert{}) {
 			after.set(g.Name, topic.Name, active)
 		}
 		if in.known > 0 && (active.Firing || old.Firing) {
-			ev.addCurrent(index, in, old, active)
+			ev.addCurrent(index, &in, old, active)
 		}
 	}
 	ev.evaluateMissing(index, g, before, after)

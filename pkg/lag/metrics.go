@@ -88,7 +88,7 @@ func (p *clusterPoll) topicSamples(e *Evaluator, now time.Time) (samples []topic
 	for i := range p.snap.Groups {
 		g := &p.snap.Groups[i]
 		for t := range g.Topics {
-			in := ruleInput{e, p.snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)}, ActiveAlert{}}
+			in := e.input(p.snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)})
 			if in.known > 0 && !in.topic.Unsubscribed {
 				samples = append(samples, topicSample{[]string{p.cluster, g.Name, in.topic.Name}, in.lag, in.delay()})
 			}

@@ -174,7 +174,7 @@ func (e *Evaluator) needsMembers() bool {
 // of a group. One with Status has described the group, or the consumer commits.
 func (e *Evaluator) wouldFire(snap *Snapshot, g *Group, active []activeAlerts, now time.Time) bool {
 	for t := range g.Topics {
-		in := ruleInput{Evaluator: e, snap: snap, now: now, group: g, topic: &g.Topics[t], topicView: &topicView{lagSum: sumLag(g.Topics[t].Partitions)}}
+		in := e.input(snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)})
 		for i := range e.rules {
 			r := &e.rules[i]
 			if len(r.Status) == 0 && r.matches(g.Name, in.topic.Name) &&
@@ -235,13 +235,14 @@ func (p *Poller) unsubscribed(group string) []string {
 // hasStalled reports whether a group, according to the window, has unread messages
 // in a topic and does not commit, or a commit beyond the log end.
 func (e *Evaluator) hasStalled(w *trend.Window, g *Group) bool {
+	allowed := e.leastAllowedLag()
 	for t := range g.Topics {
 		topic := &g.Topics[t]
-		lags := func(p Partition) bool { return p.Known && (p.Lag > e.allowedLag || p.Committed > p.End) }
+		lags := func(p Partition) bool { return p.Known && (p.Lag > allowed || p.Committed > p.End) }
 		if !slices.ContainsFunc(topic.Partitions, lags) {
 			continue
 		}
-		if s := w.Topic(g.Name, topic.Name, e.allowedLag).State; s == trend.Stalled || s == trend.Stopped || s == trend.Ahead {
+		if s := w.Topic(g.Name, topic.Name, allowed).State; s == trend.Stalled || s == trend.Stopped || s == trend.Ahead {
 			return true
 		}
 	}

@@ -276,3 +276,39 @@ func TestEvaluateWithoutWindow(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// The allowed lag of a cluster replaces that of all, and a rule's that of its cluster.
+func TestAllowedLagOfClustersAndRules(t *testing.T) {
+	stalled := func(name string, allowed *int64) Rule {
+		r := statusRule(name, trend.Stalled)
+		r.AllowedLag = allowed
+		return r
+	}
+	lost := Rule{Alert: "Lost", Lost: true, AllowedLag: ptr(5)}
+	late := Rule{Alert: "Late", MaxDelay: minutes(10), AllowedLag: ptr(0)}
+	r := &fakeReader{groups: []Group{
+		newGroupOf("one", newPartition(0, 9, 10)), newGroupOf("three", newPartition(0, 7, 10)), newGroupOf("lost", lostPartition(0, 0, 6), lostPartition(1, 0, 5)),
+	}}
+	r.oldestUnread = map[string]time.Time{"three/t/0": at(2)}
+	for name, tt := range map[string]struct {
+		cluster *int64
+		want    string
+	}{
+		"the default": {nil, "Lost lost t since 08:00:00 firing lag=0\nNone one t since 08:02:00 firing lag=1\nLate one t since 08:00:00 firing lag=1\n" +
+			"Stalled three t since 08:02:00 firing lag=3\nNone three t since 08:02:00 firing lag=3"},
+		"of the cluster": {ptr(3), "Lost lost t since 08:00:00 firing lag=0\nNone one t since 08:02:00 firing lag=1\nLate one t since 08:00:00 firing lag=1\n" +
+			"None three t since 08:02:00 firing lag=3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := &ingestRecorder{}
+			w := newRuleWatcher(memory.New(), rec, r, stalled("Stalled", nil), stalled("None", ptr(0)), lost, late)
+			w.Config.Clusters[0].AllowedLag = tt.cluster
+			for minute := range 3 {
+				rec.received = nil
+				mustPoll(t, w, float64(minute))
+			}
+			wantAnnotations(t, rec.last("Lost"), map[string]string{"lost": "6"})
+			wantAlerts(t, rec, 2, tt.want)
+		})
+	}
+}

@@ -34,6 +34,8 @@ type Rule struct {
 	GrowingFor setting.Duration `yaml:"growing_for,omitempty"`
 	// Lost is met when messages were deleted before the group read them.
 	Lost bool `yaml:"lost,omitempty"`
+	// AllowedLag replaces that of the cluster.
+	AllowedLag *int64 `yaml:"allowed_lag,omitempty"`
 	// For is how long the conditions must be met before the alert fires. With Status
 	// alone it counts from PartitionStatus.Since, which may be before the poll that
 	// found the status.
@@ -91,6 +93,7 @@ func (r *Rule) validate(f *setting.Faults) {
 		f.Addf("max_lag", "is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost")
 	}
 	r.validateLag(f)
+	validateAllowedLag(f, r.AllowedLag)
 	switch {
 	case r.DelaySource == "":
 	case r.DelaySource != FromTimestamps && r.DelaySource != FromHistory:

@@ -103,7 +103,7 @@ func Table(cfg *Config, cluster string, snap *Snapshot, state *ClusterState, now
 	for i := range snap.Groups {
 		g := &snap.Groups[i]
 		for t := range g.Topics {
-			in := ruleInput{e, snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)}, ActiveAlert{}}
+			in := e.input(snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)})
 			rows = append(rows, in.tableRow(active))
 		}
 		if g.Err != nil {
