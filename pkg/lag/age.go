@@ -96,7 +96,8 @@ func (p *Poller) ageQueries(e *Evaluator, snap *Snapshot) (queries []ageQuery, t
 				allowed = e.allowedLag
 			}
 			for i := range topic.Partitions {
-				if part := &topic.Partitions[i]; part.Known && part.Lag > allowed {
+				part := &topic.Partitions[i]
+				if allowed := part.allowed(allowed); part.Known && part.Lag > allowed {
 					queries = append(queries, ageQuery{GroupPartition{g.Name, topic.Name, *part}, g, part, limit, allowed, timestamps})
 				}
 			}

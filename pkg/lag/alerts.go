@@ -128,7 +128,7 @@ func (r *rule) violatingPartitions(in *ruleInput) []Partition {
 		one := *in
 		one.topic = &Topic{Name: in.topic.Name, Partitions: []Partition{p}}
 		if (len(r.Status) == 0 || slices.Contains(r.Status, in.partitionState(p.ID))) &&
-			(r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > in.allowedLag) {
+			(r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > p.allowed(in.allowedLag)) {
 			out = append(out, p)
 		}
 	}
@@ -143,7 +143,7 @@ func (m *messages) evidence(r *rule, in *ruleInput) string {
 	var b strings.Builder
 	if r.Lost {
 		b.WriteString(m.partitionOffsets(in, m.lostPartitions, m.lostPartition, func(p Partition) (n, offset int64) {
-			if p.Lost <= in.allowedLag {
+			if p.Lost <= p.allowed(in.allowedLag) {
 				return 0, 0
 			}
 			return p.Lost, p.Start

@@ -155,7 +155,7 @@ func sumLag(partitions []Partition) lagSum {
 // everything was read.
 func (in *ruleInput) lost() (sum int64) {
 	for i := range in.topic.Partitions {
-		if p := &in.topic.Partitions[i]; p.Lost > in.allowedLag {
+		if p := &in.topic.Partitions[i]; p.Lost > p.allowed(in.allowedLag) {
 			sum += min(p.Lost, math.MaxInt64-sum)
 		}
 	}
@@ -232,7 +232,7 @@ const lossHold = time.Hour
 func (r *Rule) checkLost(in *ruleInput) result {
 	res := in.anyPartition(func(p *Partition) result {
 		switch {
-		case p.Lost > in.allowedLag:
+		case p.Lost > p.allowed(in.allowedLag):
 			return met
 		case in.snap.StartOffsetUnknown:
 			return unknown
@@ -261,7 +261,7 @@ func (r *Rule) checkMaxDelay(in *ruleInput) result {
 	return in.anyPartition(func(p *Partition) result {
 		age := r.age(in, p)
 		switch {
-		case p.Lag <= in.allowedLag:
+		case p.Lag <= p.allowed(in.allowedLag):
 			return notMet
 		case !age.Known:
 			return unknown
@@ -351,7 +351,7 @@ func (in *ruleInput) anyPartition(check func(*Partition) result) result {
 func (r *Rule) age(in *ruleInput, p *Partition) Age {
 	switch {
 	case r.DelaySource == FromHistory:
-		return ageFromHistory(in.snap.Trend, in.topic.Name, p, in.allowedLag, in.now)
+		return ageFromHistory(in.snap.Trend, in.topic.Name, p, p.allowed(in.allowedLag), in.now)
 	case p.Age == nil || r.DelaySource != "" && r.DelaySource != p.Age.Source:
 		return Age{}
 	default:
@@ -364,7 +364,7 @@ func (r *Rule) age(in *ruleInput, p *Partition) Age {
 func (r *Rule) oldestAge(in *ruleInput) (oldest Age) {
 	for i := range in.topic.Partitions {
 		p := &in.topic.Partitions[i]
-		if !p.Known || p.Lag <= in.allowedLag && p.Age == nil {
+		if !p.Known || p.Lag <= p.allowed(in.allowedLag) && p.Age == nil {
 			continue
 		}
 		if a := r.age(in, p); a.Known && (!oldest.Known || a.AtLeast > oldest.AtLeast) {

@@ -167,7 +167,19 @@ type fakeReader struct {
 
 	unlisted []Group // what Verify returns of the missing groups and topics
 
+	tails     map[string]Tail // by group/topic/id
+	tailReads int             // calls of ReadTails
+
 	queries []string // follow-up queries in order
+}
+
+func (f *fakeReader) ReadTails(_ context.Context, partitions []GroupPartition) []Tail {
+	f.tailReads++
+	out := make([]Tail, len(partitions))
+	for i, p := range partitions {
+		out[i] = f.tails[fmt.Sprintf("%s/%s/%d", p.Group, p.Topic, p.ID)]
+	}
+	return out
 }
 
 func (f *fakeReader) Verify(_ context.Context, missing []Group) (found []Group) {

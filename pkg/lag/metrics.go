@@ -103,7 +103,7 @@ func (in *ruleInput) delay() time.Duration {
 	oldest := time.Duration(0)
 	for i := range in.topic.Partitions {
 		p := &in.topic.Partitions[i]
-		if !p.Known || p.Lag <= in.allowedLag {
+		if !p.Known || p.Lag <= p.allowed(in.allowedLag) {
 			continue
 		}
 		var age Age
@@ -111,7 +111,7 @@ func (in *ruleInput) delay() time.Duration {
 			age = *p.Age
 		}
 		if !age.Known && in.snap.Trend != nil {
-			age.AtLeast, _, age.Known = in.snap.Trend.Age(in.topic.Name, p.ID, max(p.Committed, p.Start)+in.allowedLag, in.now)
+			age.AtLeast, _, age.Known = in.snap.Trend.Age(in.topic.Name, p.ID, max(p.Committed, p.Start)+p.allowed(in.allowedLag), in.now)
 		}
 		if !age.Known {
 			return -1

@@ -54,6 +54,7 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 			p.describeStalled(ctx, e, d, &snap)
 		}
 		p.Window.Add(now, trendGroups(&snap), snap.Complete && snap.Err == nil, true)
+		p.readTails(ctx, e, reader, &snap)
 		if ok {
 			p.describeStalled(ctx, e, d, &snap)
 		}
@@ -129,6 +130,87 @@ func (p *Poller) missing(snap *Snapshot) []Group {
 		out = append(out, g)
 	}
 	return out
+}
+
+// maxTails bounds of how many partitions the tails are read at a poll.
+const maxTails = 2000
+
+// readTails finds out what is unread in partitions whose group and log end stand still:
+// a message, or the markers of transactions. What was found stays until the commit moves,
+// so that an idle topic is read once.
+func (p *Poller) readTails(ctx context.Context, e *Evaluator, reader Reader, snap *Snapshot) {
+	type topicKey struct{ group, topic string }
+	var queries []GroupPartition
+	if tails, ok := reader.(TailReader); ok && e.needsTails() {
+		for i := range snap.Groups {
+			g := &snap.Groups[i]
+			for t := range g.Topics {
+				topic := &g.Topics[t]
+				lags := func(p Partition) bool { return p.Known && p.Lag > 0 }
+				if topic.Unsubscribed || len(queries) >= maxTails || !slices.ContainsFunc(topic.Partitions, lags) {
+					continue
+				}
+				idle := p.Window.Idle(g.Name, topic.Name)
+				for _, part := range topic.Partitions {
+					if lags(part) && slices.Contains(idle, part.ID) {
+						queries = append(queries, GroupPartition{g.Name, topic.Name, part})
+					}
+				}
+			}
+		}
+		queries = queries[:min(len(queries), maxTails)]
+		found := map[topicKey][]trend.PartitionTail{}
+		if len(queries) > 0 {
+			for i, tail := range tails.ReadTails(ctx, queries) {
+				if q := queries[i]; tail != TailUnknown {
+					key := topicKey{q.Group, q.Topic}
+					found[key] = append(found[key], trend.PartitionTail{ID: q.ID, Tail: tail, End: q.End})
+				}
+			}
+		}
+		for key, tails := range found {
+			p.Window.SetTails(key.group, key.topic, tails)
+		}
+	}
+	for i := range snap.Groups {
+		g := &snap.Groups[i]
+		for t := range g.Topics {
+			p.setTails(g, &g.Topics[t])
+		}
+	}
+}
+
+// setTails sets what is known of the unread offsets of a topic's partitions.
+func (p *Poller) setTails(g *Group, topic *Topic) {
+	for tail := range p.Window.Tails(g.Name, topic.Name) {
+		for i := range topic.Partitions {
+			part := &topic.Partitions[i]
+			if part.ID != tail.ID || !part.Known {
+				continue
+			}
+			if part.Unread = tail.Tail; tail.Tail == TailMarkers {
+				part.Markers = tail.End - part.Committed
+			}
+		}
+	}
+}
+
+// allowed returns the allowed lag of a partition: none of a message, and as many as
+// there are of markers.
+func (p *Partition) allowed(lag int64) int64 {
+	switch p.Unread {
+	case TailMessage:
+		return 0
+	case TailMarkers:
+		return max(lag, p.Markers)
+	default:
+		return lag
+	}
+}
+
+// needsTails reports whether a rule depends on what is unread in idle partitions.
+func (e *Evaluator) needsTails() bool {
+	return !e.burrow && slices.ContainsFunc(e.rules, func(r rule) bool { return len(r.Status) > 0 || r.Lost || r.MaxDelay > 0 })
 }
 
 // needsWindow reports whether the rules need the window for more than the history of
@@ -238,7 +320,7 @@ func (e *Evaluator) hasStalled(w *trend.Window, g *Group) bool {
 	allowed := e.leastAllowedLag()
 	for t := range g.Topics {
 		topic := &g.Topics[t]
-		lags := func(p Partition) bool { return p.Known && (p.Lag > allowed || p.Committed > p.End) }
+		lags := func(p Partition) bool { return p.Known && (p.Lag > p.allowed(allowed) || p.Committed > p.End) }
 		if !slices.ContainsFunc(topic.Partitions, lags) {
 			continue
 		}

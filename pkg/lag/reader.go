@@ -52,6 +52,22 @@ type AgeReader interface {
 	ReadAges(ctx context.Context, now time.Time, partitions []GroupPartition, allowed int64, precision time.Duration) []Age
 }
 
+// TailReader is a Reader that also reads the end of partitions. Its arguments are
+// partitions that it returned a moment ago.
+type TailReader interface {
+	// ReadTails returns what the unread offsets of each partition have.
+	ReadTails(ctx context.Context, partitions []GroupPartition) []Tail
+}
+
+// Tail is what the unread offsets of a partition have.
+type Tail = trend.Tail
+
+const (
+	TailUnknown = trend.TailUnknown
+	TailMarkers = trend.TailMarkers
+	TailMessage = trend.TailMessage
+)
+
 // Snapshot is the result of reading a cluster.
 type Snapshot struct {
 	Groups []Group
@@ -142,6 +158,10 @@ type Partition struct {
 	Known bool
 	// Reason is why the lag is not known: NoCommit, "error 3", …
 	Reason string
+	// Unread is what is known of the offsets from Committed on, where the group stands
+	// still: TailMessage, or TailMarkers of the first Markers of them.
+	Unread  Tail
+	Markers int64
 	// Age is the age of the oldest unread message that the allowed lag does not
 	// cover; nil unless it was queried.
 	Age *Age

@@ -65,10 +65,11 @@ func options(k *lag.Kafka, lookup func(string) (string, bool)) ([]kgo.Opt, error
 
 // versions returns the newest request versions to use. OffsetFetch 10 names
 // topics by ids, which takes a second request to resolve and fails for topics
-// that are denied or deleted.
+// that are denied or deleted. So does Fetch 13.
 func versions() *kversion.Versions {
 	v := kversion.Stable()
 	v.SetMaxKeyVersion(kmsg.OffsetFetch.Int16(), 9)
+	v.SetMaxKeyVersion(kmsg.Fetch.Int16(), 12)
 	return v
 }
 

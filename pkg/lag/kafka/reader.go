@@ -1,6 +1,7 @@
 // Package kafka reads consumer lag from a Kafka cluster over the Kafka
 // protocol. It needs network access to the brokers, Kafka 0.11 or later, and
-// only the DESCRIBE permission on groups and their topics.
+// only the DESCRIBE permission on groups and their topics. With READ on a topic it
+// finds more ([Reader.ReadTails]).
 //
 // Unlike the clouds' APIs it reports messages that were deleted before they
 // were read (from the log start offset), the age of the oldest unread message
@@ -12,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -28,13 +30,17 @@ type Reader struct {
 	client    *kgo.Client
 	cluster   lag.Cluster
 	isolation int8
+
+	mu     sync.Mutex
+	denied map[string]time.Time // topics that the user may not read
 }
 
 var (
-	_ lag.Reader    = (*Reader)(nil)
-	_ lag.Describer = (*Reader)(nil)
-	_ lag.Verifier  = (*Reader)(nil)
-	_ lag.AgeReader = (*Reader)(nil)
+	_ lag.Reader     = (*Reader)(nil)
+	_ lag.Describer  = (*Reader)(nil)
+	_ lag.Verifier   = (*Reader)(nil)
+	_ lag.AgeReader  = (*Reader)(nil)
+	_ lag.TailReader = (*Reader)(nil)
 )
 
 // New returns a Reader of the cluster in c.Kafka, which must be validated. It

@@ -25,6 +25,10 @@ type row struct {
 	// than the window: the first poll with it, in unix milliseconds, and the
 	// lag at that poll.
 	frozenSince, frozenLag int64
+	// tail is what the offsets from the commit on have, with TailMarkers those up to
+	// tailEnd.
+	tail    Tail
+	tailEnd int64
 	// lastSeen is, while no poll of the window has the partition, the last one
 	// that had, in unix milliseconds.
 	lastSeen int64
@@ -42,7 +46,7 @@ func (r *row) dropOldest(t int64) {
 	switch {
 	case !wasKnown:
 	case r.known == 0:
-		r.frozenSince, r.frozenLag, r.lastSeen = 0, 0, t
+		r.frozenSince, r.frozenLag, r.lastSeen, r.tail = 0, 0, t, TailUnknown
 	case r.samples[bits.TrailingZeros16(r.known)].commit != dropped.commit:
 		r.frozenSince, r.frozenLag = 0, 0
 	case r.frozenSince == 0 || r.frozenLag <= markerLag:
@@ -62,7 +66,9 @@ func (r *row) record(newest int, p *Partition) bool {
 	if r.known == 0 {
 		r.lastSeen, r.frozenLag = 0, 0
 	} else if last := r.samples[bits.Len16(r.known)-1]; s.end < last.end || last.commit > last.end && s.commit < last.commit {
-		r.known, r.frozenSince, r.frozenLag = 0, 0, 0
+		r.known, r.frozenSince, r.frozenLag, r.tail = 0, 0, 0, TailUnknown
+	} else if last.commit != s.commit {
+		r.tail = TailUnknown
 	}
 	r.known |= 1 << newest
 	r.samples[newest] = s
@@ -79,6 +85,8 @@ func (r *row) record(newest int, p *Partition) bool {
 //	varint…  columnEnds: the end
 //	varint…  columnDeleted: the deleted messages between commit and end, which are
 //	         not in the lag
+//	uvarint  columnTail: tailEnd after the last known commit, times two, plus 1 for
+//	         TailMessage
 //
 // The first two columns hold differences from the poll before.
 const (
@@ -88,6 +96,7 @@ const (
 	// Window.ends, which all groups share.
 	columnEnds    = 1
 	columnDeleted = 2
+	columnTail    = 4
 )
 
 // encode appends the stored form of the row. ends are those in Window.ends, by
@@ -102,6 +111,9 @@ func (r *row) encode(to []byte, ends *[windowSize]int64) []byte {
 		if s.lag != max(0, s.end-s.commit) {
 			columns |= columnDeleted
 		}
+	}
+	if r.tail != TailUnknown && r.known != 0 {
+		columns |= columnTail
 	}
 	if columns == 0 {
 		to = binary.LittleEndian.AppendUint16(to, r.known|flagCompact)
@@ -135,7 +147,22 @@ func (r *row) encode(to []byte, ends *[windowSize]int64) []byte {
 			to = binary.AppendVarint(to, s.end-s.commit-s.lag)
 		}
 	}
+	if columns&columnTail != 0 {
+		v := uint64(max(0, r.tailEnd-r.lastCommit())) << 1
+		if r.tail == TailMessage {
+			v |= 1
+		}
+		to = binary.AppendUvarint(to, v)
+	}
 	return to
+}
+
+// lastCommit returns the commit of the newest known poll.
+func (r *row) lastCommit() int64 { return r.samples[bits.Len16(r.known)-1].commit }
+
+// hasTail reports whether the stored form of a row has columnTail.
+func hasTail(body []byte) bool {
+	return len(body) > 2 && binary.LittleEndian.Uint16(body)&flagCompact == 0 && body[2]&columnTail != 0
 }
 
 // decode parses the stored form of a row in a window of so many polls. A row
@@ -185,6 +212,16 @@ func (r *row) decode(body []byte, polls int, ends *[windowSize]int64) {
 		if !validOffset(s.commit) || !validOffset(s.end) || !validOffset(s.lag) {
 			*r = row{id: r.id}
 			return
+		}
+	}
+	if columns&columnTail != 0 && r.known != 0 {
+		v := n.uvarint()
+		r.tail, r.tailEnd = TailMarkers, r.lastCommit()+int64(v>>1)
+		if v&1 != 0 {
+			r.tail = TailMessage
+		}
+		if !validOffset(r.tailEnd) {
+			r.tail, r.tailEnd = TailUnknown, 0
 		}
 	}
 }

@@ -34,7 +34,8 @@ const (
 // counts as none: in a topic with transactions, the last marker stays unread.
 //
 // The state follows from the polls that have the partition, never from a single
-// one:
+// one. Where it is known what is unread (see SetTails), a message always counts, and
+// markers never do:
 //
 //	OK       the lag is at most allowed, or the commit moves
 //	Unknown  the commit has not moved in two polls or less, or the last three
@@ -145,16 +146,17 @@ func unknownStatus() PartitionStatus {
 // evaluate returns the state of a partition, and its lag.
 func (w *Window) evaluate(r *row, members Members, allowed int64) (PartitionStatus, int64) {
 	out := unknownStatus()
-	var s series
-	polls := w.pollTimes()
-	for i := range r.polls() {
-		s.times[s.n], s.samples[s.n] = polls[i], r.samples[i]
-		s.n++
-	}
-	if s.n == 0 || bits.Len16(r.known) <= len(polls)-maxMissedPolls {
+	s := w.series(r)
+	if s.n == 0 || bits.Len16(r.known) <= len(w.pollTimes())-maxMissedPolls {
 		return out, 0
 	}
 	last := s.last()
+	switch r.tail {
+	case TailMessage:
+		allowed = 0
+	case TailMarkers:
+		allowed = max(allowed, r.tailEnd-last.commit)
+	}
 	out.ProduceRate, out.ConsumeRate = s.rates()
 	out.DrainTime = drainTime(last.lag, allowed, out.ProduceRate, out.ConsumeRate)
 	growing := s.growthStart(allowed)
@@ -198,6 +200,17 @@ type series struct {
 	n       int
 	times   [windowSize]int64
 	samples [windowSize]sample
+}
+
+// series returns the known polls of a row.
+func (w *Window) series(r *row) *series {
+	s := &series{}
+	polls := w.pollTimes()
+	for i := range r.polls() {
+		s.times[s.n], s.samples[s.n] = polls[i], r.samples[i]
+		s.n++
+	}
+	return s
 }
 
 func (s *series) last() *sample { return &s.samples[s.n-1] }

@@ -34,6 +34,15 @@ const (
 	HasMembers
 )
 
+// Tail is what the unread offsets of a partition have.
+type Tail uint8
+
+const (
+	TailUnknown Tail = iota
+	TailMarkers      // no messages: markers of transactions, and messages of aborted ones
+	TailMessage      // a message, that a consumer would read
+)
+
 // Group is one consumer group in a poll.
 type Group struct {
 	Name    string
