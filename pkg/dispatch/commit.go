@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/outbox"
 	"tocsin/pkg/route"
 	"tocsin/pkg/store"
@@ -17,7 +18,7 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 	if p.onlyDue {
 		return e.store.Commit(ctx, now, store.Reschedule(g.item, p.due))
 	}
-	changes, err := e.removeMembers(now, g.id, p.remove)
+	changes, err := removeMembers(now, g.id, p.remove, e.inhibitor)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 
 // removeMembers returns the changes that remove alerts from a group. They conflict
 // with an update of an alert, after which the flush is decided again.
-func (e *Engine) removeMembers(now time.Time, id string, members []member) ([]store.Change, error) {
+func removeMembers(now time.Time, id string, members []member, inhibitor *inhibit.Inhibitor) ([]store.Change, error) {
 	changes := make([]store.Change, 0, 2*len(members))
 	for _, m := range members {
 		rec := m.rec
@@ -67,7 +68,7 @@ func (e *Engine) removeMembers(now time.Time, id string, members []member) ([]st
 		}
 		changes = append(changes, c, store.Change{Key: memberKey(id, m.fp), Delete: true})
 		if rec.ResolvedAt(now) && len(changes) < store.MaxChanges/2 {
-			sources, err := e.inhibitor.SourceChanges(rec.Alert, m.fp, now) // deletes them; the rest expire
+			sources, err := inhibitor.SourceChanges(rec.Alert, m.fp, now) // deletes them; the rest expire
 			if err != nil {
 				return nil, err
 			}

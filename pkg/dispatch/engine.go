@@ -32,6 +32,8 @@ type Engine struct {
 	// inhibitRules is the number of configured rules.
 	inhibitRules int
 	log          *slog.Logger
+	logs         *notificationLogs
+	intake       *intakeRecorder
 	batcher      *batcher
 }
 
@@ -65,7 +67,6 @@ func New(st store.Store, c Config, log *slog.Logger) (*Engine, error) {
 		store: st, intervals: route.NewIntervals(c.TimeIntervals), silences: silence.New(st, c.Retention, silence.Limits{MaxSilences: c.MaxSilences, MaxSilenceSizeBytes: c.MaxSilenceSizeBytes}, log),
 		style: render.Style{ExternalURL: c.ExternalURL}, metrics: c.Metrics, upstream: c.Upstream, inhibitRules: len(c.InhibitRules), log: log,
 	}
-	e.batcher = newBatcher(e.ingestBatch)
 	var err error
 	if e.root, err = route.New(c.Route, c.Templates); err != nil {
 		return nil, err
@@ -73,11 +74,16 @@ func New(st store.Store, c Config, log *slog.Logger) (*Engine, error) {
 	if e.inhibitor, err = inhibit.New(st, c.InhibitRules, log); err != nil {
 		return nil, err
 	}
+	e.logs = &notificationLogs{store: st, root: e.root, log: log}
+	e.intake = &intakeRecorder{st, log, e.correctDue}
+	e.batcher = newBatcher((&ingester{st, e.root, e.inhibitor, e.logs, e.intake, log}).batch)
+	refused := &refusals{st, e.root, e.logs, e.mutesAt, log}
 	if e.outbox, err = outbox.New(st, outbox.Config{
-		Receivers: c.Receivers, RemovedReceiverFallback: e.root.Receiver, Current: e.currentAlerts, Accepted: e.recordAccepted, Metrics: c.Metrics,
+		Receivers: c.Receivers, RemovedReceiverFallback: e.root.Receiver, Current: refused.current, Accepted: refused.recordAccepted, Metrics: c.Metrics,
 	}, log); err != nil {
 		return nil, err
 	}
+	e.logs.outbox = e.outbox // which calls refused, and through it the logs, later only
 	for r := range e.root.All() {
 		if e.outbox.Receiver(r.Receiver) == nil {
 			return nil, fmt.Errorf("route %s: its receiver %q does not exist", r.Key, r.Receiver)

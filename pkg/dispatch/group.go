@@ -105,11 +105,11 @@ func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, 
 		e.log.Error("cannot read a group's header; it is derived from its alerts", "err", err)
 		g.header = header{NextFlush: now}
 	}
-	e.routeMembers(g)
+	g.routeMembers(e.root)
 	if g.route == nil && g.header.Key == "" && g.incomplete {
 		return nil, fmt.Errorf("neither the header of %s nor all of its alerts can be read", item.Key)
 	}
-	logs, err := e.storedLogs(ctx, g.id)
+	logs, err := e.logs.stored(ctx, g.id)
 	if err != nil {
 		return nil, err
 	}
@@ -119,12 +119,12 @@ func (e *Engine) loadGroup(ctx context.Context, now time.Time, item store.Item, 
 		if err := e.loadMembers(ctx, g, mutes.leases); err != nil {
 			return nil, err
 		}
-		e.routeMembers(g)
-		if logs, err = e.storedLogs(ctx, g.id); err != nil {
+		g.routeMembers(e.root)
+		if logs, err = e.logs.stored(ctx, g.id); err != nil {
 			return nil, err
 		}
 	}
-	g.logs = e.integrationLogs(g.route, logs)
+	g.logs = e.logs.ofRoute(g.route, logs)
 	for i := range g.members {
 		m := &g.members[i]
 		var r *route.Route
@@ -173,12 +173,12 @@ func (e *Engine) loadMembers(ctx context.Context, g *group, leases leases) error
 
 // routeMembers sets for each member whether one of the routes that match it puts it
 // into this group, and the group's route, key and labels from those that are.
-func (e *Engine) routeMembers(g *group) {
+func (g *group) routeMembers(root *route.Route) {
 	g.route = nil
 	for i := range g.members {
 		m := &g.members[i]
 		m.routed = false
-		for _, r := range e.root.Match(m.rec.Labels) {
+		for _, r := range root.Match(m.rec.Labels) {
 			if derived := r.GroupFor(m.rec.Labels); derived.ID == g.id {
 				m.routed, g.route = true, r
 				g.header.Key, g.header.Labels = derived.Key, derived.Labels
@@ -208,11 +208,11 @@ func (e *Engine) reroute(ctx context.Context, now time.Time, g *group, logs []*s
 		}
 		for _, id := range left {
 			if _, loaded := stored[id]; !loaded {
-				if stored[id], err = e.storedLogs(ctx, id); err != nil {
+				if stored[id], err = e.logs.stored(ctx, id); err != nil {
 					return false, err
 				}
 			}
-			moves = moves || slices.ContainsFunc(e.reached(stored[id], routes), func(l *storedLog) bool { return l.isFiring(m.fp) })
+			moves = moves || slices.ContainsFunc(e.logs.reached(stored[id], routes), func(l *storedLog) bool { return l.isFiring(m.fp) })
 		}
 		if moves {
 			alerts = append(alerts, m.rec.Alert)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/route"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
@@ -21,6 +23,16 @@ const (
 	// Alertmanager's garbage collection.
 	resolvedRetention = 30 * time.Minute
 )
+
+// ingester stores alerts and puts them into their groups.
+type ingester struct {
+	store     store.Store
+	root      *route.Route
+	inhibitor *inhibit.Inhibitor
+	logs      *notificationLogs
+	intake    *intakeRecorder
+	log       *slog.Logger
+}
 
 // Ingest stores alerts as of now. When it returns nil they are durable and in their
 // groups; the next Tick notifies. When it returns an error, which wraps
@@ -44,30 +56,30 @@ func (e *Engine) Ingest(ctx context.Context, now time.Time, alerts []*alert.Aler
 	return nil
 }
 
-// ingestBatch stores alerts in one commit: one change for each alert, two more for
+// batch stores alerts in one commit: one change for each alert, two more for
 // each group that it joins, and those of the logs if it moves. If these are more
 // than a commit takes, it commits in parts.
-func (e *Engine) ingestBatch(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
-	return e.ingestMerged(ctx, now, mergeDuplicates(alerts))
+func (n *ingester) batch(ctx context.Context, now time.Time, alerts []*alert.Alert) error {
+	return n.merged(ctx, now, mergeDuplicates(alerts))
 }
 
-func (e *Engine) ingestMerged(ctx context.Context, now time.Time, alerts []incomingAlert) error {
+func (n *ingester) merged(ctx context.Context, now time.Time, alerts []incomingAlert) error {
 	tooLarge := false
 	err := store.RetryOnConflict(ctx, func() error {
-		changes, err := e.ingestChanges(ctx, now, alerts)
+		changes, err := n.changes(ctx, now, alerts)
 		if tooLarge = len(changes) > store.MaxChanges && len(alerts) > 1; err != nil || tooLarge {
 			return err
 		}
-		return e.store.Commit(ctx, now, changes...)
+		return n.store.Commit(ctx, now, changes...)
 	})
 	if errors.Is(err, store.ErrFull) {
-		return errors.Join(err, e.refreshKnown(ctx, now, alerts))
+		return errors.Join(err, n.refreshKnown(ctx, now, alerts))
 	}
 	if err != nil || !tooLarge {
 		return err
 	}
 	for half := range slices.Chunk(alerts, (len(alerts)+1)/2) {
-		if err := e.ingestMerged(ctx, now, half); err != nil {
+		if err := n.merged(ctx, now, half); err != nil {
 			return err
 		}
 	}
@@ -76,12 +88,12 @@ func (e *Engine) ingestMerged(ctx context.Context, now time.Time, alerts []incom
 
 // refreshKnown stores those of the alerts that the store has, if there are others: a store
 // that is full takes their refreshes and their ends.
-func (e *Engine) refreshKnown(ctx context.Context, now time.Time, alerts []incomingAlert) error {
+func (n *ingester) refreshKnown(ctx context.Context, now time.Time, alerts []incomingAlert) error {
 	keys := make([]string, len(alerts))
 	for i, a := range alerts {
 		keys[i] = alertKey(a.fp)
 	}
-	items, err := e.store.Get(ctx, keys...)
+	items, err := n.store.Get(ctx, keys...)
 	if err != nil {
 		return err
 	}
@@ -94,7 +106,7 @@ func (e *Engine) refreshKnown(ctx context.Context, now time.Time, alerts []incom
 	if len(known) == 0 || len(known) == len(alerts) {
 		return nil
 	}
-	return e.ingestMerged(ctx, now, known)
+	return n.merged(ctx, now, known)
 }
 
 // incomingAlert is an alert to store; fp is its fingerprint.
@@ -120,16 +132,16 @@ func mergeDuplicates(alerts []*alert.Alert) []incomingAlert {
 	return merged
 }
 
-func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []incomingAlert) ([]store.Change, error) {
+func (n *ingester) changes(ctx context.Context, now time.Time, alerts []incomingAlert) ([]store.Change, error) {
 	keys := make([]string, len(alerts), len(alerts)+1)
 	for i, a := range alerts {
 		keys[i] = alertKey(a.fp)
 	}
-	items, err := e.store.Get(ctx, append(keys, keyspace.Intake)...)
+	items, err := n.store.Get(ctx, append(keys, keyspace.Intake)...)
 	if err != nil {
 		return nil, err
 	}
-	leases := e.decodeIntake(items[len(alerts)]).leases(now)
+	leases := n.intake.decode(items[len(alerts)]).leases(now)
 	var changes []store.Change
 	var moves []move
 	updates := groupUpdates{}
@@ -137,7 +149,7 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 		var stored alertRecord
 		known, err := store.Decode(items[i], &stored)
 		if err != nil {
-			e.log.Error("cannot read a stored alert; it is replaced", "key", items[i].Key, "err", err)
+			n.log.Error("cannot read a stored alert; it is replaced", "key", items[i].Key, "err", err)
 			stored = alertRecord{}
 		}
 		rec := alertRecord{Alert: in.Alert, Groups: stored.Groups}
@@ -148,7 +160,7 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 		resolved := rec.ResolvedAt(now)
 		switch {
 		case !resolved:
-			m := move{fp: in.fp, routes: e.root.Match(rec.Labels), left: slices.Clone(rec.Groups)}
+			m := move{fp: in.fp, routes: n.root.Match(rec.Labels), left: slices.Clone(rec.Groups)}
 			for _, r := range m.routes {
 				group := r.GroupFor(rec.Labels)
 				m.groups = append(m.groups, group)
@@ -164,7 +176,7 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 				moves = append(moves, m)
 			}
 		case known && !stored.ResolvedAt(now):
-			updates.flushResolved(e.root.Match(rec.Labels), rec)
+			updates.flushResolved(n.root.Match(rec.Labels), rec)
 		}
 		change, err := store.Encode(items[i].Key, rec)
 		if err != nil {
@@ -175,17 +187,17 @@ func (e *Engine) ingestChanges(ctx context.Context, now time.Time, alerts []inco
 			change.Expires = now.Add(resolvedRetention)
 		}
 		changes = append(changes, change)
-		sources, err := e.inhibitor.SourceChanges(rec.Alert, in.fp, now)
+		sources, err := n.inhibitor.SourceChanges(rec.Alert, in.fp, now)
 		if err != nil {
 			return nil, err
 		}
 		changes = append(changes, sources...)
 	}
-	logs, err := e.moveLogs(ctx, now, moves)
+	logs, err := n.logs.moveAlerts(ctx, now, moves)
 	if err != nil {
 		return nil, err
 	}
-	headers, err := e.headerChanges(ctx, now, updates)
+	headers, err := n.headerChanges(ctx, now, updates)
 	return slices.Concat(changes, logs, headers), err
 }
 
@@ -228,7 +240,7 @@ func (u groupUpdates) flushResolved(routes []*route.Route, rec alertRecord) {
 // headerChanges returns the changes that write the headers of the updated groups.
 // Existing ones are written as they are, so that an instance which is deleting the
 // group because it is empty runs into a conflict.
-func (e *Engine) headerChanges(ctx context.Context, now time.Time, updates groupUpdates) ([]store.Change, error) {
+func (n *ingester) headerChanges(ctx context.Context, now time.Time, updates groupUpdates) ([]store.Change, error) {
 	if len(updates) == 0 {
 		return nil, nil
 	}
@@ -237,7 +249,7 @@ func (e *Engine) headerChanges(ctx context.Context, now time.Time, updates group
 		keys = append(keys, groupKey(id))
 	}
 	slices.Sort(keys)
-	items, err := e.store.Get(ctx, keys...)
+	items, err := n.store.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}

@@ -156,61 +156,53 @@ func (l leases) apply(a *alert.Alert) *alert.Alert {
 	return &c
 }
 
+// intakeRecorder reads and writes the record of the intake.
+type intakeRecorder struct {
+	store store.Store
+	log   *slog.Logger
+	// correctDue makes due what a clock that was ahead has put off.
+	correctDue func(ctx context.Context, now, ahead time.Time) error
+}
+
 // leasesAt reads the outages before now.
-func (e *Engine) leasesAt(ctx context.Context, now time.Time) (leases, error) {
-	items, err := e.store.Get(ctx, keyspace.Intake)
+func (r *intakeRecorder) leasesAt(ctx context.Context, now time.Time) (leases, error) {
+	items, err := r.store.Get(ctx, keyspace.Intake)
 	if err != nil {
 		return leases{}, err
 	}
-	return e.decodeIntake(items[0]).leases(now), nil
+	return r.decode(items[0]).leases(now), nil
 }
 
-func (e *Engine) decodeIntake(it store.Item) (in intake) {
+func (r *intakeRecorder) decode(it store.Item) (in intake) {
 	if _, err := store.Decode(it, &in); err != nil {
-		e.log.Error("cannot read when alerts could last be received; leases of alerts are not extended by earlier outages", "key", it.Key, "err", err)
+		r.log.Error("cannot read when alerts could last be received; leases of alerts are not extended by earlier outages", "key", it.Key, "err", err)
 		return intake{}
 	}
 	return in
 }
 
-// RecordIntake records that alerts can be received at now, by a process that records
-// it every so often, and commits other changes with it. The leases of alerts are
-// extended by the times in which nobody could record it.
-//
-// It also finds that a clock was ahead, and makes due what would be due only when that
-// clock's time is reached.
-func (e *Engine) RecordIntake(ctx context.Context, now time.Time, every time.Duration, with ...store.Change) error {
-	return e.recordIntake(ctx, now, every, false, with)
-}
-
-// RecordStart is RecordIntake at the start of a process that alone has the store open:
-// alerts could not be received since the last record, however short that is ago.
-func (e *Engine) RecordStart(ctx context.Context, now time.Time, every time.Duration, with ...store.Change) error {
-	return e.recordIntake(ctx, now, every, true, with)
-}
-
-func (e *Engine) recordIntake(ctx context.Context, now time.Time, every time.Duration, started bool, with []store.Change) error {
+func (r *intakeRecorder) record(ctx context.Context, now time.Time, every time.Duration, started bool, with []store.Change) error {
 	return store.RetryOnConflict(ctx, func() error {
-		items, err := e.store.Get(ctx, keyspace.Intake)
+		items, err := r.store.Get(ctx, keyspace.Intake)
 		if err != nil {
 			return err
 		}
-		change, err := e.intakeChange(ctx, now, every, started, items[0])
+		change, err := r.change(ctx, now, every, started, items[0])
 		if err != nil {
 			return err
 		}
-		return e.store.Commit(ctx, now, append(change, with...)...)
+		return r.store.Commit(ctx, now, append(change, with...)...)
 	})
 }
 
-// intakeChange returns the change that records the intake, whose stored record is it.
+// change returns the change that records the intake, whose stored record is it.
 // started is for a process that has just started and alone has the store open.
-func (e *Engine) intakeChange(ctx context.Context, now time.Time, every time.Duration, started bool, it store.Item) ([]store.Change, error) {
-	last := e.decodeIntake(it)
+func (r *intakeRecorder) change(ctx context.Context, now time.Time, every time.Duration, started bool, it store.Item) ([]store.Change, error) {
+	last := r.decode(it)
 	if last.clockWasAhead(now) {
-		e.log.Error("a clock was ahead: of this machine earlier, or of another instance now; what it made due too late is due now",
+		r.log.Error("a clock was ahead: of this machine earlier, or of another instance now; what it made due too late is due now",
 			"ahead", last.At.Sub(now).Round(time.Second))
-		if err := e.correctDue(ctx, now, last.At); err != nil {
+		if err := r.correctDue(ctx, now, last.At); err != nil {
 			return nil, err
 		}
 	}
@@ -220,12 +212,28 @@ func (e *Engine) intakeChange(ctx context.Context, now time.Time, every time.Dur
 	}
 	next := last.next(now, every, maxGap)
 	if n := len(next.Outages); n > 0 && next.Outages[n-1].To.Equal(now) {
-		e.log.Log(ctx, level, "no alert could be received for a while; the leases of alerts are extended by this time",
+		r.log.Log(ctx, level, "no alert could be received for a while; the leases of alerts are extended by this time",
 			"from", next.Outages[n-1].From, "to", now)
 	}
 	c, err := store.Encode(it.Key, next)
 	c.If = store.Unchanged(it)
 	return []store.Change{c}, err
+}
+
+// RecordIntake records that alerts can be received at now, by a process that records
+// it every so often, and commits other changes with it. The leases of alerts are
+// extended by the times in which nobody could record it.
+//
+// It also finds that a clock was ahead, and makes due what would be due only when that
+// clock's time is reached.
+func (e *Engine) RecordIntake(ctx context.Context, now time.Time, every time.Duration, with ...store.Change) error {
+	return e.intake.record(ctx, now, every, false, with)
+}
+
+// RecordStart is RecordIntake at the start of a process that alone has the store open:
+// alerts could not be received since the last record, however short that is ago.
+func (e *Engine) RecordStart(ctx context.Context, now time.Time, every time.Duration, with ...store.Change) error {
+	return e.intake.record(ctx, now, every, true, with)
 }
 
 // correctDue makes the groups and the pending notifications due now that are due at

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,14 @@ import (
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/keyspace"
 )
+
+// notificationLogs finds the logs of groups and moves alerts between them.
+type notificationLogs struct {
+	store  store.Store
+	root   *route.Route
+	outbox *outbox.Outbox
+	log    *slog.Logger
+}
 
 // logEntry records the last notification of a group to an integration:
 // Alertmanager's notification log.
@@ -49,7 +58,7 @@ type storedLog struct {
 	entry    logEntry
 	// unreadable reports that the entry could not be read and is empty.
 	unreadable bool
-	changed    bool          // by moveLogs
+	changed    bool          // by moveAlerts
 	retention  time.Duration // if changed
 }
 
@@ -58,18 +67,18 @@ func (l *storedLog) isFiring(fp alert.Fingerprint) bool {
 	return found
 }
 
-// storedLogs returns all logs of a group.
-func (e *Engine) storedLogs(ctx context.Context, id string) ([]*storedLog, error) {
+// stored returns all logs of a group.
+func (n *notificationLogs) stored(ctx context.Context, id string) ([]*storedLog, error) {
 	var logs []*storedLog
 	prefix := keyspace.Log + id + "/"
-	for page, err := range store.Pages(ctx, e.store, prefix, pageSize) {
+	for page, err := range store.Pages(ctx, n.store, prefix, pageSize) {
 		if err != nil {
 			return nil, err
 		}
 		for _, it := range page {
 			l := &storedLog{item: it}
 			if _, err := store.Decode(it, &l.entry); err != nil {
-				e.log.Error("cannot read an integration's notification log; it is notified again", "key", it.Key, "err", err)
+				n.log.Error("cannot read an integration's notification log; it is notified again", "key", it.Key, "err", err)
 				l.entry, l.unreadable = logEntry{}, true
 			}
 			if rest := it.Key[len(prefix):]; strings.Contains(rest, "/") {
@@ -83,15 +92,15 @@ func (e *Engine) storedLogs(ctx context.Context, id string) ([]*storedLog, error
 	return logs, nil
 }
 
-// claimLogs returns the log of each of the receiver's integrations, nil where there
+// claim returns the log of each of the receiver's integrations, nil where there
 // is none: the one of the same identity, wherever it was configured, or else the
 // one of the same position if its integration is not configured anywhere now.
-func (e *Engine) claimLogs(logs []*storedLog, r *outbox.Receiver) []*storedLog {
+func (n *notificationLogs) claim(logs []*storedLog, r *outbox.Receiver) []*storedLog {
 	claimed := make([]*storedLog, len(r.Integrations))
 	for i, in := range r.Integrations {
 		byIdentity := func(l *storedLog) bool { return l.identity != "" && l.identity == in.Identity }
 		byPosition := func(l *storedLog) bool {
-			return l.entry.Position == position(r.Name, in) && (l.identity == "" || !e.outbox.Configured(l.identity))
+			return l.entry.Position == position(r.Name, in) && (l.identity == "" || !n.outbox.Configured(l.identity))
 		}
 		for _, same := range []func(*storedLog) bool{byIdentity, byPosition} {
 			if j := slices.IndexFunc(logs, same); j >= 0 {
@@ -107,11 +116,11 @@ func (e *Engine) claimLogs(logs []*storedLog, r *outbox.Receiver) []*storedLog {
 // no integration of the group's receiver claims, and its receiver. It reports false
 // if the integration was removed from a receiver that still exists: then the
 // receiver's other integrations are notified.
-func (e *Engine) integrationOf(l *storedLog) (receiver string, in outbox.Integration, ok bool) {
+func (n *notificationLogs) integrationOf(l *storedLog) (receiver string, in outbox.Integration, ok bool) {
 	receiver, kind, index := splitPosition(l.entry.Position)
-	r := e.outbox.Receiver(receiver)
+	r := n.outbox.Receiver(receiver)
 	if l.identity != "" {
-		if name, in, ok := e.outbox.Find(l.identity, receiver); ok {
+		if name, in, ok := n.outbox.Find(l.identity, receiver); ok {
 			return name, in, true
 		}
 	}
@@ -155,13 +164,13 @@ type integrationLog struct {
 	former bool
 }
 
-// integrationLogs returns the logs of the integrations of the group's receiver and
+// ofRoute returns the logs of the integrations of the group's receiver and
 // those of former ones.
-func (e *Engine) integrationLogs(r *route.Route, stored []*storedLog) (logs []integrationLog) {
+func (n *notificationLogs) ofRoute(r *route.Route, stored []*storedLog) (logs []integrationLog) {
 	var current []*storedLog
 	if r != nil {
-		receiver := e.outbox.Receiver(r.Receiver)
-		current = e.claimLogs(stored, receiver)
+		receiver := n.outbox.Receiver(r.Receiver)
+		current = n.claim(stored, receiver)
 		for i, in := range receiver.Integrations {
 			l := integrationLog{receiver: receiver.Name, integration: in}
 			if c := current[i]; c != nil {
@@ -177,7 +186,7 @@ func (e *Engine) integrationLogs(r *route.Route, stored []*storedLog) (logs []in
 		if slices.Contains(current, s) {
 			continue
 		}
-		if receiver, in, ok := e.integrationOf(s); ok {
+		if receiver, in, ok := n.integrationOf(s); ok {
 			logs = append(logs, integrationLog{receiver: receiver, integration: in, last: &s.entry, item: s.item, former: true})
 		}
 	}
@@ -188,12 +197,12 @@ func (e *Engine) integrationLogs(r *route.Route, stored []*storedLog) (logs []in
 // when they move: the integration is notified in one of the new groups, or nobody
 // is to be notified. The integrations of a removed receiver have the root's as their
 // fallback.
-func (e *Engine) reached(logs []*storedLog, routes []*route.Route) (reached []*storedLog) {
+func (n *notificationLogs) reached(logs []*storedLog, routes []*route.Route) (reached []*storedLog) {
 	for _, l := range logs {
-		receiver, _, ok := e.integrationOf(l)
-		removed := e.outbox.Receiver(receiver) == nil
+		receiver, _, ok := n.integrationOf(l)
+		removed := n.outbox.Receiver(receiver) == nil
 		for _, r := range routes {
-			if !ok || removed && r.Receiver == e.root.Receiver || slices.Contains(e.claimLogs(logs, e.outbox.Receiver(r.Receiver)), l) {
+			if !ok || removed && r.Receiver == n.root.Receiver || slices.Contains(n.claim(logs, n.outbox.Receiver(r.Receiver)), l) {
 				reached = append(reached, l)
 				break
 			}
@@ -211,15 +220,15 @@ type move struct {
 	left   []string      // the IDs of groups in which it does not belong any more
 }
 
-// moveLogs returns the changes that move alerts from the logs of the groups that
+// moveAlerts returns the changes that move alerts from the logs of the groups that
 // they leave to those of their new groups, so that no integration is notified again.
 // An alert stays in the log of an integration that its new groups do not notify,
 // which is still to be notified of its end.
-func (e *Engine) moveLogs(ctx context.Context, now time.Time, moves []move) ([]store.Change, error) {
+func (n *notificationLogs) moveAlerts(ctx context.Context, now time.Time, moves []move) ([]store.Change, error) {
 	groups := map[string][]*storedLog{}
 	load := func(id string) (err error) {
 		if _, loaded := groups[id]; !loaded {
-			groups[id], err = e.storedLogs(ctx, id)
+			groups[id], err = n.stored(ctx, id)
 		}
 		return err
 	}
@@ -237,9 +246,9 @@ func (e *Engine) moveLogs(ctx context.Context, now time.Time, moves []move) ([]s
 				if err := load(id); err != nil {
 					return nil, err
 				}
-				groups[id] = e.takeOver(groups[id], groups[left], id, r, m.fp)
+				groups[id] = n.takeOver(groups[id], groups[left], id, r, m.fp)
 			}
-			for _, l := range e.reached(groups[left], m.routes) {
+			for _, l := range n.reached(groups[left], m.routes) {
 				if i, found := slices.BinarySearch(l.entry.Firing, m.fp); found {
 					l.entry.Firing = slices.Delete(l.entry.Firing, i, i+1)
 					l.changed, l.retention = true, max(l.retention, logRetention(m.routes[0]))
@@ -271,10 +280,10 @@ func (e *Engine) moveLogs(ctx context.Context, now time.Time, moves []move) ([]s
 // takeOver adds an alert to the logs of the group with the ID, to, for the
 // integrations of its route that have it as firing in the logs of another group,
 // from. It returns the logs.
-func (e *Engine) takeOver(to, from []*storedLog, id string, r *route.Route, fp alert.Fingerprint) []*storedLog {
-	receiver := e.outbox.Receiver(r.Receiver)
-	existing := e.claimLogs(to, receiver)
-	for i, source := range e.claimLogs(from, receiver) {
+func (n *notificationLogs) takeOver(to, from []*storedLog, id string, r *route.Route, fp alert.Fingerprint) []*storedLog {
+	receiver := n.outbox.Receiver(r.Receiver)
+	existing := n.claim(to, receiver)
+	for i, source := range n.claim(from, receiver) {
 		if source == nil || !source.isFiring(fp) {
 			continue
 		}

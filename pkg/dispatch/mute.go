@@ -52,7 +52,7 @@ type mutes struct {
 }
 
 func (e *Engine) mutesAt(ctx context.Context, now time.Time) (*mutes, error) {
-	leases, err := e.leasesAt(ctx, now)
+	leases, err := e.intake.leasesAt(ctx, now)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -11,23 +12,33 @@ import (
 	"tocsin/pkg/store"
 )
 
-// currentAlerts replaces the alerts of refused notifications by those to notify of
+// refusals keeps the notifications that receivers refused, and the record of them, up to
+// date.
+type refusals struct {
+	store   store.Store
+	root    *route.Route
+	logs    *notificationLogs
+	mutesAt func(context.Context, time.Time) (*mutes, error)
+	log     *slog.Logger
+}
+
+// current replaces the alerts of refused notifications by those to notify of
 // at now, and returns for each notification those that are muted now: see
 // outbox.Config.
-func (e *Engine) currentAlerts(ctx context.Context, now time.Time, refused []*alert.Notification) (muted [][]*alert.Alert, err error) {
-	mutes, err := e.mutesAt(ctx, now)
+func (f *refusals) current(ctx context.Context, now time.Time, refused []*alert.Notification) (muted [][]*alert.Alert, err error) {
+	mutes, err := f.mutesAt(ctx, now)
 	if err != nil {
 		return nil, err
 	}
 	muted = make([][]*alert.Alert, len(refused))
 	for i, n := range refused {
-		latest, err := e.latestAlerts(ctx, mutes.leases, n.Alerts)
+		latest, err := f.latest(ctx, mutes.leases, n.Alerts)
 		if err != nil {
 			return nil, err
 		}
 		n.Alerts = nil
 		for _, a := range latest {
-			r := e.routeTo(n, a.Labels)
+			r := f.routeTo(n, a.Labels)
 			if r == nil && n.FallbackFor == "" && !a.ResolvedAt(now) {
 				continue // the configuration routes it to other receivers now
 			}
@@ -46,14 +57,14 @@ func (e *Engine) currentAlerts(ctx context.Context, now time.Time, refused []*al
 	return muted, nil
 }
 
-// latestAlerts returns the stored state of alerts, with their leases extended. Those
+// latest returns the stored state of alerts, with their leases extended. Those
 // that are no longer stored are left out unless they have resolved.
-func (e *Engine) latestAlerts(ctx context.Context, leases leases, alerts []*alert.Alert) ([]*alert.Alert, error) {
+func (f *refusals) latest(ctx context.Context, leases leases, alerts []*alert.Alert) ([]*alert.Alert, error) {
 	keys := make([]string, len(alerts))
 	for i, a := range alerts {
 		keys[i] = alertKey(a.Fingerprint())
 	}
-	items, err := e.store.Get(ctx, keys...)
+	items, err := f.store.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +74,7 @@ func (e *Engine) latestAlerts(ctx context.Context, leases leases, alerts []*aler
 		found, err := store.Decode(items[i], &rec)
 		switch {
 		case err != nil:
-			e.log.Error("cannot read an alert; it is notified as it was before", "key", keys[i], "err", err)
+			f.log.Error("cannot read an alert; it is notified as it was before", "key", keys[i], "err", err)
 			latest = append(latest, leases.apply(a))
 		case found:
 			latest = append(latest, leases.apply(rec.Alert))
@@ -76,8 +87,8 @@ func (e *Engine) latestAlerts(ctx context.Context, leases leases, alerts []*aler
 
 // routeTo returns the route by which an alert with these labels is in the
 // notification, or another route to the same receiver; nil if there is none now.
-func (e *Engine) routeTo(n *alert.Notification, l alert.Labels) (to *route.Route) {
-	for _, r := range e.root.Match(l) {
+func (f *refusals) routeTo(n *alert.Notification, l alert.Labels) (to *route.Route) {
+	for _, r := range f.root.Match(l) {
 		if r.Receiver == n.Receiver && (to == nil || r.GroupFor(l).Key == n.GroupKey) {
 			to = r
 		}
@@ -88,18 +99,18 @@ func (e *Engine) routeTo(n *alert.Notification, l alert.Labels) (to *route.Route
 // recordAccepted sets the time of the integration's last notification to that of the
 // flush at which it was accepted, so that repetitions count from then, and removes
 // the muted alerts from those that it was notified of: see outbox.Config.
-func (e *Engine) recordAccepted(ctx context.Context, now time.Time, id string, in outbox.Integration, n alert.Notification, muted []*alert.Alert) error {
+func (f *refusals) recordAccepted(ctx context.Context, now time.Time, id string, in outbox.Integration, n alert.Notification, muted []*alert.Alert) error {
 	unnotified := map[alert.Fingerprint]bool{}
 	for _, a := range muted {
 		unnotified[a.Fingerprint()] = !a.ResolvedAt(now)
 	}
 	return store.RetryOnConflict(ctx, func() error {
-		stored, err := e.storedLogs(ctx, id)
+		stored, err := f.logs.stored(ctx, id)
 		if err != nil {
 			return err
 		}
-		g := &group{id: id, route: e.routeTo(&n, n.Alerts[0].Labels)}
-		for _, l := range e.integrationLogs(g.route, stored) {
+		g := &group{id: id, route: f.routeTo(&n, n.Alerts[0].Labels)}
+		for _, l := range f.logs.ofRoute(g.route, stored) {
 			if l.receiver != n.Receiver || l.integration.Name() != in.Name() || l.former || l.last == nil {
 				continue
 			}
@@ -112,7 +123,7 @@ func (e *Engine) recordAccepted(ctx context.Context, now time.Time, id string, i
 			if err != nil {
 				return err
 			}
-			return e.store.Commit(ctx, now, changes...)
+			return f.store.Commit(ctx, now, changes...)
 		}
 		return nil
 	})

@@ -23,8 +23,8 @@ func (e *Engine) WatchTicks(ctx context.Context, now time.Time, limit time.Durat
 			return err
 		}
 		var changes []store.Change
-		if in := e.decodeIntake(items[1]); in.staleAt(now) {
-			if changes, err = e.intakeChange(ctx, now, 0, false, items[1]); err != nil {
+		if in := e.intake.decode(items[1]); in.staleAt(now) {
+			if changes, err = e.intake.change(ctx, now, 0, false, items[1]); err != nil {
 				return err
 			}
 		}
