@@ -33,10 +33,23 @@ type Server struct {
 // arguments, which win. A missing redis-server fails the test.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{Addr: net.JoinHostPort("127.0.0.1", FreePort(t)), Dir: t.TempDir(), t: t, args: args}
-	s.Restart()
-	t.Cleanup(s.Kill)
-	return s
+	s := &Server{Dir: t.TempDir(), t: t, args: args}
+	t.Cleanup(func() { s.Kill() })
+	for range 5 { // another process may take the port
+		s.Addr = net.JoinHostPort("127.0.0.1", FreePort(t))
+		s.launch()
+		for range 4000 {
+			if !s.running() {
+				break
+			}
+			if s.replies() && s.running() { // it, and not the server that has its port
+				return s
+			}
+		}
+		s.Kill()
+	}
+	t.Fatal("got no redis-server that replies, want one: see the log in " + s.Dir)
+	return nil
 }
 
 // FreePort returns a TCP port on 127.0.0.1 that was free a moment ago.
@@ -60,6 +73,13 @@ func (s *Server) URL() string { return "redis://" + s.Addr }
 // had. It returns when the server replies.
 func (s *Server) Restart() {
 	s.t.Helper()
+	s.launch()
+	s.WaitUntil("it replies", s.replies)
+}
+
+// launch starts the process.
+func (s *Server) launch() {
+	s.t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		s.t.Fatal("this test needs redis-server: run ./scripts/test, which installs it, or apt-get install redis-server")
@@ -75,10 +95,21 @@ func (s *Server) Restart() {
 		cmd.Wait()
 		close(exited)
 	}(s.cmd, s.exited)
-	s.WaitUntil("it replies", func() bool {
-		_, err := s.Command("PING")
-		return err == nil || strings.HasPrefix(err.Error(), "NOAUTH")
-	})
+}
+
+func (s *Server) replies() bool {
+	_, err := s.Command("PING")
+	return err == nil || strings.HasPrefix(err.Error(), "NOAUTH")
+}
+
+// running reports whether the process runs, after a moment.
+func (s *Server) running() bool {
+	select {
+	case <-s.exited:
+		return false
+	case <-time.After(5 * time.Millisecond):
+		return true
+	}
 }
 
 // Kill kills the process, like a crash.
