@@ -20,6 +20,10 @@ const (
 	// integrations are busy, and busyShare the least ratio of it to a round's own time.
 	busyInterval = 200 * time.Millisecond
 	busyShare    = 20
+	// sharedInterval is the time after which work is looked for on a store that other
+	// processes use: one of them may have died with work that is due, or with leases.
+	// Together with a lease it is less than 30 seconds.
+	sharedInterval = 3 * time.Second
 	// retryDelay is the time before a round is repeated after the store failed.
 	retryDelay = time.Second
 	// stopTimeout is how long the end of the process waits for sends and polls under
@@ -115,6 +119,9 @@ func (s *Server) Loop(ctx context.Context) {
 			if next.IsZero() || next.After(w.next) {
 				next = w.next
 			}
+		}
+		if latest := at.Add(sharedInterval); !s.alone && next.After(latest) {
+			next = latest
 		}
 		timer.Reset(max(next.Sub(now()), minRoundInterval))
 	}

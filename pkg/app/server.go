@@ -48,6 +48,7 @@ type Server struct {
 	options ServerOptions
 	store   store.Store
 	started time.Time
+	alone   bool // no other process has the store open
 	wake    chan struct{}
 	current atomic.Pointer[configured]
 	retired sync.WaitGroup // deliveries of former configurations
@@ -83,12 +84,12 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	s.options.Shared = s.store
 	err = s.apply(ctx, cfg)
-	alone := backend.Exclusive(url)
-	if err == nil && alone {
+	s.alone = backend.Exclusive(url)
+	if err == nil && s.alone {
 		err = s.current.Load().app.engine.Outbox().ReleaseLeases(store.WithReserve(ctx), s.started)
 	}
 	if err == nil {
-		if err = s.registerPeer(ctx, s.started, alone); errors.Is(err, store.ErrFull) {
+		if err = s.registerPeer(ctx, s.started, s.alone); errors.Is(err, store.ErrFull) {
 			o.Log.Error("no alerts can be received; those that were are delivered", "err", err)
 			err = nil
 		}

@@ -74,22 +74,34 @@ func TestKillRedis(t *testing.T) {
 
 func TestLeasesOfAKilledServerOnBolt(t *testing.T) {
 	t.Parallel()
-	killHolder(t, "bolt:"+filepath.Join(t.TempDir(), "tocsin.db"), 5*time.Second)
+	killHolder(t, "bolt:"+filepath.Join(t.TempDir(), "tocsin.db"), false, 5*time.Second)
 }
 
 func TestLeasesOfAKilledServerOnRedis(t *testing.T) {
 	t.Parallel()
-	killHolder(t, redistest.Start(t).URL(), 30*time.Second)
+	killHolder(t, redistest.Start(t).URL(), false, 30*time.Second)
+}
+
+// TestLeasesOfAKilledServerBesideAnother has another server on the store, which has nothing
+// to do until then.
+func TestLeasesOfAKilledServerBesideAnother(t *testing.T) {
+	t.Parallel()
+	killHolder(t, redistest.Start(t).URL(), true, 30*time.Second)
 }
 
 // killHolder kills a server while its webhook hangs and other notifications are leased,
-// and checks that all are delivered within a time after the next start.
-func killHolder(t *testing.T, storeURL string, within time.Duration) {
+// and checks that all are delivered within a time after the next start or, if another
+// server is running, after the kill.
+func killHolder(t *testing.T, storeURL string, another bool, within time.Duration) {
 	hook := newWebhook(t)
 	hook.hold = make(chan struct{})
 	s := newServer(t, storeURL, hook.URL)
 	l := newLoad(s.url, hook)
 	s.start()
+	if another {
+		newServer(t, storeURL, hook.URL).start()
+		<-time.After(2 * time.Second) // until it has found nothing to do
+	}
 	for i := range 20 {
 		l.send(fmt.Sprintf("alert-%d", i), false)
 	}
@@ -99,10 +111,12 @@ func killHolder(t *testing.T, storeURL string, within time.Duration) {
 	s.kill()
 	close(hook.hold)
 	began := time.Now()
-	s.start()
+	if !another {
+		s.start()
+	}
 	missing := hook.wait(l.end(), within)
 	if took := time.Since(began); len(missing) > 0 || took > within {
-		t.Errorf("%d of %d notifications are missing %v after the start, want all within %v", len(missing), 20*len(channels), took, within)
+		t.Errorf("%d of %d notifications are missing %v afterwards, want all within %v", len(missing), 20*len(channels), took, within)
 	}
 }
 
