@@ -82,10 +82,10 @@ func (s scenario) additionalEnds(theirs, ours *transcript) (kinds map[string]boo
 // statusKey is an integration and an alert, and the group where that matters.
 type statusKey struct{ to, alert, group string }
 
-// status is the first notification of an alert as firing, or as resolved, since it was
-// the other.
+// status is the first notification of an alert as firing, or of one of its ends.
 type status struct {
 	firing bool
+	end    time.Time // of the alert
 	at     time.Time
 }
 
@@ -103,8 +103,8 @@ func statuses(sent []sentNotification, byGroup bool) map[statusKey][]status {
 			if byGroup {
 				key.group = n.group
 			}
-			if known := all[key]; len(known) == 0 || known[len(known)-1].firing != a.firing() {
-				all[key] = append(known, status{a.firing(), n.at})
+			if known := all[key]; len(known) == 0 || !known[len(known)-1].end.Equal(a.end) {
+				all[key] = append(known, status{a.firing(), a.end, n.at})
 			}
 		}
 	}
