@@ -15,7 +15,7 @@ const (
 	// firstCost is the time that an entry of an integration takes, until it is known.
 	firstCost = 200 * time.Millisecond
 	// maxPutOff is how long an entry of a busy integration is put off at most.
-	maxPutOff = time.Minute
+	maxPutOff = 15 * time.Second
 	// maxChannelWait is how long the failures of a channel delay notifications that
 	// were not attempted, unless the channel asks for more.
 	maxChannelWait = 15 * time.Second
