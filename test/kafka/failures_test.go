@@ -120,9 +120,13 @@ func (s *scenario) leader(topic string, partition int32) int32 {
 // coordinator returns the broker that stores the offsets of a group.
 func (s *scenario) coordinator(group string) int32 {
 	s.Helper()
-	c := s.admin.FindGroupCoordinators(s.ctx, group)[group]
-	must(s, c.Err)
-	return c.NodeID
+	var id int32
+	s.waitUntil("group "+group+" has a coordinator", func() bool {
+		c := s.admin.FindGroupCoordinators(s.ctx, group)[group]
+		id = c.NodeID
+		return c.Err == nil
+	})
+	return id
 }
 
 // controller returns the broker that is the active controller.

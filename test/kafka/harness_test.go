@@ -21,6 +21,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/lag"
@@ -164,6 +165,16 @@ func (s *scenario) createTopic(name string, partitions int32, configs ...string)
 	topic := s.name(name)
 	_, err := s.admin.CreateTopic(s.ctx, partitions, int16(min(s.cluster.Brokers, 3)), values, topic)
 	must(s, err)
+	for id := range s.cluster.Brokers {
+		s.waitUntil(fmt.Sprintf("broker %d knows topic %s", id+1, topic), func() bool {
+			req := kmsg.NewPtrMetadataRequest()
+			one := kmsg.NewMetadataRequestTopic()
+			one.Topic = &topic
+			req.Topics = append(req.Topics, one)
+			resp, err := req.RequestWith(s.ctx, s.client.Broker(id+1))
+			return err == nil && resp.Topics[0].ErrorCode == 0
+		})
+	}
 	return topic
 }
 
@@ -329,8 +340,7 @@ func (m *monitor) poll(n int) {
 	}
 }
 
-// row returns the row that `tocsin lag` prints for a topic of a group now. Without a
-// topic it is that of an error of the group.
+// row returns the row that `tocsin lag` prints for a topic of a group now.
 func (m *monitor) row(group, topic string) lag.TableRow {
 	m.Helper()
 	state, err := lag.LoadState(m.ctx, m.store, clusterName)
@@ -344,13 +354,12 @@ func (m *monitor) row(group, topic string) lag.TableRow {
 	now := m.now.Add(time.Second)
 	snap, err := view.Poll(m.ctx, now)
 	must(m, err)
-	for _, row := range lag.Table(m.watcher.Config, clusterName, snap, state, now) {
-		if row.Group == group && row.Topic == topic {
-			return row
-		}
+	rows := lag.Table(m.watcher.Config, clusterName, snap, state, now)
+	i := slices.IndexFunc(rows, func(r lag.TableRow) bool { return r.Group == group && r.Topic == topic })
+	if i < 0 {
+		m.Fatalf("group %s, topic %q: got no row, want one", group, topic)
 	}
-	m.Fatalf("group %s, topic %q: got no row, want one", group, topic)
-	return lag.TableRow{}
+	return rows[i]
 }
 
 // wantRow checks the lag and the status of a topic. A lag of -1 is an unknown one, and so
