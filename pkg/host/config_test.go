@@ -86,6 +86,8 @@ func TestValidate(t *testing.T) {
 		"a wildcard as the plugin":     {with(func(r *host.Rule) { r.Value, r.By = "*.x", "x" }), []string{`hosts.rules.0.value: "*.x": one whole key`}},
 		"a wildcard without by":        {with(func(r *host.Rule) { r.Value = "disk.mounts.*.x" }), []string{"hosts.rules.0.by: is missing"}},
 		"by without a wildcard":        {with(func(r *host.Rule) { r.By = "mount" }), []string{"hosts.rules.0.by: is only for a value with *"}},
+		"include without a wildcard":   {with(func(r *host.Rule) { r.Include = []setting.Pattern{} }), []string{"hosts.rules.0.include: is only for a value with *"}},
+		"exclude without a wildcard":   {with(func(r *host.Rule) { r.Exclude = []setting.Pattern{pattern("a")} }), []string{"hosts.rules.0.exclude: is only for a value with *"}},
 		"by a reserved label":          {with(func(r *host.Rule) { r.Value, r.By = "disk.mounts.*.x", "hostname" }), []string{`hosts.rules.0.by: "hostname" cannot be`}},
 		"above and below":              {with(func(r *host.Rule) { r.Below = ptr(1.0) }), []string{"hosts.rules.0.below: is given together with above"}},
 		"clear greater than above":     {with(func(r *host.Rule) { r.Clear = ptr(91.0) }), []string{"hosts.rules.0.clear: must not be greater than above (90), not 91"}},

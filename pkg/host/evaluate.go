@@ -95,6 +95,8 @@ func (ev *evaluation) evaluateRule(r *rule, data any, last map[string]breach) {
 	for _, element := range slices.Sorted(maps.Keys(last)) {
 		switch b := last[element]; {
 		case seen[element]:
+		case r.By != "" && !r.selects(element):
+			ev.end(b, ev.messages.ruleChanged)
 		case complete:
 			ev.end(b, ev.messages.elementRemoved)
 		default:

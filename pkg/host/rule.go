@@ -25,6 +25,11 @@ type Rule struct {
 	// By is the label that distinguishes the values of a *. It is required with
 	// one.
 	By string `yaml:"by,omitempty"`
+	// Include and Exclude select the keys that a * stands for: those that match one of
+	// Include, all without it, and none of Exclude. Without either, Exclude is
+	// DefaultExcludedInterfaces or DefaultExcludedMounts for values of these.
+	Include []setting.Pattern `yaml:"include,omitempty"`
+	Exclude []setting.Pattern `yaml:"exclude,omitempty"`
 	// Above fires when the value is greater, Below when it is smaller. Exactly one
 	// of them is given.
 	Above *float64 `yaml:"above,omitempty"`
@@ -46,6 +51,48 @@ type Match struct {
 	Host setting.Pattern `yaml:"host,omitempty"`
 	// Group matches any of the host's groups.
 	Group setting.Pattern `yaml:"group,omitempty"`
+}
+
+// DefaultExcludedInterfaces are the network interfaces that container and virtual
+// machine runtimes create, and DefaultExcludedMounts the mount points of their layers
+// and of removable and image file systems. No alert is raised about them by default.
+var (
+	DefaultExcludedInterfaces = []string{
+		`veth.*`, `docker\d+`, `docker_gwbridge`, `br-[0-9a-f]{12}`, `cni.*`, `cali.*`, `flannel.*`, `cilium_.*`, `lxc.*`,
+		`kube-.*`, `nodelocaldns`, `virbr\d+`, `vnet\d+`, `tap[0-9a-f]{8}-.*`, `dummy\d+`, `ifb\d+`,
+	}
+	DefaultExcludedMounts = []string{
+		`/run/.+`, `/snap/.+`, `/var/lib/docker/(aufs|btrfs|containers|devicemapper|overlay2|zfs)/.+`,
+		`/var/lib/containers/storage/.+`, `/var/lib/containerd/.+`,
+	}
+)
+
+// defaultExclude is DefaultExcludedInterfaces and DefaultExcludedMounts by the beginning
+// of a rule's value.
+var defaultExclude = map[string][]setting.Pattern{
+	"network.interfaces.*.": mustPatterns(DefaultExcludedInterfaces),
+	"disk.mounts.*.":        mustPatterns(DefaultExcludedMounts),
+}
+
+func mustPatterns(texts []string) []setting.Pattern {
+	patterns := make([]setting.Pattern, len(texts))
+	for i, text := range texts {
+		if err := patterns[i].UnmarshalText([]byte(text)); err != nil {
+			panic(err)
+		}
+	}
+	return patterns
+}
+
+// selects reports whether the rule is evaluated on an element of its wildcard.
+func (r *Rule) selects(element string) bool {
+	match := func(p setting.Pattern) bool { return p.Match(element) }
+	exclude := r.Exclude
+	if exclude == nil && r.Include == nil {
+		i := strings.Index(r.Value, wildcard) + len(wildcard)
+		exclude = defaultExclude[r.Value[:min(i+1, len(r.Value))]]
+	}
+	return (r.Include == nil || slices.ContainsFunc(r.Include, match)) && !slices.ContainsFunc(exclude, match)
 }
 
 // rule is a compiled Rule.
@@ -108,8 +155,8 @@ type reading struct {
 const maxElements = 200
 
 // readings returns the rule's values in data, in order of their elements. complete
-// reports whether an element that is not among them does not exist; otherwise that
-// is unknown.
+// reports whether an element that is not among them does not exist or is not selected;
+// otherwise that is unknown.
 func (r *rule) readings(data any) (list []reading, complete bool) {
 	at := slices.Index(r.path, wildcard)
 	if at < 0 {
@@ -120,7 +167,7 @@ func (r *rule) readings(data any) (list []reading, complete bool) {
 	if !ok {
 		return nil, false
 	}
-	names := slices.Sorted(maps.Keys(members))
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return !r.selects(name) })
 	if complete = len(names) <= maxElements; !complete {
 		names = names[:maxElements]
 	}

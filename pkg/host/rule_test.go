@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v4"
+
 	"tocsin/pkg/alert"
 	"tocsin/pkg/host"
+	"tocsin/pkg/setting"
 )
 
 // An alert fires when the value has been greater than Above for For, and ends when
@@ -80,6 +83,96 @@ func TestRuleWithWildcard(t *testing.T) {
 	e.wantReport(3, "LinuxDisk", disks(t, "/", 95), "HostDiskFull web-1 /data.v1 0-3", "HostDiskFull web-1 / 0")
 	e.wantReport(4, "LinuxDisk", disks(t, "/", 10), "HostDiskFull web-1 / 0-4")
 	e.wantReport(5, "LinuxDisk", disks(t, "/", 95, "/x", 96), "HostDiskFull web-1 / 5", "HostDiskFull web-1 /x 5")
+}
+
+// No alert is raised about the interfaces and mounts of containers, unless the rule says
+// otherwise.
+func TestRuleSelectsElements(t *testing.T) {
+	const value = "network.interfaces.*.rx_bytes_per_second"
+	interfaces := []string{"br-0a1b2c3d4e5f", "br0", "cali12ab", "docker0", "dockerlan", "eth0", "veth12ab", "virbr0"}
+	mounts := []string{"/", "/data", "/run/lock/x", "/var/lib/docker", "/var/lib/docker/overlay2/a/merged", "/var/lib/docker/volumes/db"}
+	patterns := func(texts ...string) []setting.Pattern {
+		list := make([]setting.Pattern, len(texts))
+		for i, text := range texts {
+			list[i] = pattern(text)
+		}
+		return list
+	}
+	for name, tt := range map[string]struct {
+		rule     host.Rule
+		elements []string
+		want     string
+	}{
+		"interfaces by default":               {host.Rule{Value: value}, interfaces, "br0 dockerlan eth0"},
+		"mounts by default":                   {host.Rule{Value: "disk.mounts.*.used_percent"}, mounts, "/ /data /var/lib/docker /var/lib/docker/volumes/db"},
+		"other values by default":             {host.Rule{Value: "check_net.interfaces.*.x"}, interfaces, strings.Join(interfaces, " ")},
+		"exclude replaces the default":        {host.Rule{Value: value, Exclude: patterns("eth", "br.*")}, interfaces, "cali12ab docker0 dockerlan eth0 veth12ab virbr0"},
+		"an empty exclude":                    {host.Rule{Value: value, Exclude: patterns()}, interfaces, strings.Join(interfaces, " ")},
+		"include replaces the default":        {host.Rule{Value: value, Include: patterns("docker0", "eth.*")}, interfaces, "docker0 eth0"},
+		"exclude is for what include selects": {host.Rule{Value: value, Include: patterns("docker.*", "eth.*"), Exclude: patterns("docker0")}, interfaces, "dockerlan eth0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.rule.Alert, tt.rule.By, tt.rule.Above = "High", "mount", ptr(0.0)
+			c := newConfig("web-1")
+			plugin, rest, _ := strings.Cut(tt.rule.Value, ".")
+			c.Templates[0].Services["Some"] = host.ServiceConfig{Plugin: plugin, Interval: *duration("15s")}
+			c.Rules = []host.Rule{tt.rule}
+			e := newTestEnv(t, c)
+			members := map[string]any{}
+			list, key, _ := strings.Cut(rest, ".*.")
+			for _, element := range tt.elements {
+				members[element] = map[string]any{key: 1}
+			}
+			data, err := json.Marshal(map[string]any{list: members})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.send(0, "web-1", host.Report{Service: "Some", Data: data})
+			var got []string
+			for _, a := range e.alerts.received {
+				got = append(got, a.Labels["mount"])
+			}
+			if got := strings.Join(got, " "); got != tt.want {
+				t.Errorf("got alerts about %s, want %s", got, tt.want)
+			}
+		})
+	}
+	t.Run("an alert about an element that is excluded now ends", func(t *testing.T) {
+		e := newRuleEnv(t, diskFull())
+		e.wantReport(0, "LinuxDisk", disks(t, "/", 95, "/backup", 95), "HostDiskFull web-1 / 0", "HostDiskFull web-1 /backup 0")
+		r := diskFull()
+		r.Exclude = patterns("/backup")
+		c := newConfig("web-1")
+		c.Rules = []host.Rule{r}
+		e.reload(c)
+		e.wantReport(1, "LinuxDisk", disks(t, "/", 95, "/backup", 95), "HostDiskFull web-1 /backup 0-1", "HostDiskFull web-1 / 0")
+		if got, want := e.alerts.merged, "The rule HostDiskFull was removed or changed; its alert about web-1 ends"; !hasSummary(got, want) {
+			t.Errorf("got no alert with the summary %q", want)
+		}
+	})
+	t.Run("an empty exclude in YAML", func(t *testing.T) {
+		var r host.Rule
+		if err := yaml.Unmarshal([]byte("exclude: []"), &r); err != nil || r.Exclude == nil {
+			t.Errorf("got %v and %v, want an empty list that is not nil", r.Exclude, err)
+		}
+	})
+	t.Run("excluded elements do not count against the limit", func(t *testing.T) {
+		e := newRuleEnv(t, diskFull())
+		var pairs []any
+		for i := range 500 {
+			pairs = append(pairs, fmt.Sprintf("/run/%03d", i), 99)
+		}
+		e.wantReport(0, "LinuxDisk", disks(t, append(pairs, "/srv", 95)...), "HostDiskFull web-1 /srv 0")
+	})
+}
+
+func hasSummary(alerts map[alert.Fingerprint]*alert.Alert, text string) bool {
+	for _, a := range alerts {
+		if a.Annotations["summary"] == text {
+			return true
+		}
+	}
+	return false
 }
 
 func TestRuleAlert(t *testing.T) {

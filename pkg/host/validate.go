@@ -189,6 +189,11 @@ func (r *Rule) validate(f *setting.Faults) {
 			f.Addf("by", "%q cannot be the name of a label here", r.By)
 		}
 	}
+	for key, patterns := range map[string][]setting.Pattern{"include": r.Include, "exclude": r.Exclude} {
+		if patterns != nil && stars == 0 {
+			f.Addf(key, "is only for a value with *")
+		}
+	}
 	r.validateLimits(f)
 	reserved := reservedLabels
 	if r.By != "" {
