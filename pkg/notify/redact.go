@@ -20,7 +20,7 @@ type redactor struct {
 
 const (
 	mask    = "<secret>"
-	minWord = 4  // bytes of what is masked on its own: shorter words occur in any text
+	minWord = 4  // bytes of a word that is masked: shorter ones occur in any text
 	minPart = 16 // bytes of a word that is masked within longer ones too
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The templates of files are shared: as a part of a URL what they print is encoded, and
+// The templates of files are shared: as a part of a URL their output is encoded, and
 // elsewhere it is not.
 func TestTemplatesOfFilesInURLs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.tmpl")
