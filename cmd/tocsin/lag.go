@@ -298,6 +298,6 @@ func btoi(b bool) int {
 // urgency ranks the state of the rules first, then that of the consumer.
 func urgency(l lag.TableRow) int {
 	states := []lag.AlertState{lag.StateOK, lag.StateUnknown, lag.StatePending, lag.StateFiring}
-	consumers := []trend.State{"", trend.OK, trend.Unknown, trend.Growing, trend.Rewind, trend.Ahead, trend.Stalled, trend.Stopped}
+	consumers := []trend.State{"", trend.OK, trend.Unknown, trend.Growing, trend.Rewind, trend.HungTransaction, trend.Ahead, trend.Stalled, trend.Stopped}
 	return slices.Index(states, l.AlertState)*len(consumers) + slices.Index(consumers, l.Status)
 }

@@ -125,7 +125,7 @@ func consumerCell(l lag.TableRow, pretty bool) any {
 	switch {
 	case l.Status == trend.Stopped, l.Status == trend.Stalled, l.Lost > 0:
 		return paint(text.FgRed, s)
-	case l.Status == trend.Ahead, l.Status == trend.Rewind, l.Status == trend.Growing:
+	case l.Status == trend.Ahead, l.Status == trend.HungTransaction, l.Status == trend.Rewind, l.Status == trend.Growing:
 		return paint(text.FgYellow, s)
 	default:
 		return s

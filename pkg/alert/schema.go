@@ -52,15 +52,16 @@ const (
 
 // Names of the alerts that Tocsin raises without a rule of the user's.
 const (
-	ConsumerLagAlert    = "KafkaConsumerLag"
-	ConsumerStuckAlert  = "KafkaConsumerStuck"
-	ConsumerAheadAlert  = "KafkaConsumerAhead"
-	MessagesLostAlert   = "KafkaMessagesLost"
-	PollFailedAlert     = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
-	HostOfflineAlert    = "HostOffline"
-	NothingToWatchAlert = "TocsinNothingToWatch" // a cluster, or a pattern of its groups, matches none
-	TickLateAlert       = "TocsinTickLate"       // no timer ran for a while
-	TestAlert           = "TocsinTest"           // of tocsin send
+	ConsumerLagAlert     = "KafkaConsumerLag"
+	ConsumerStuckAlert   = "KafkaConsumerStuck"
+	ConsumerAheadAlert   = "KafkaConsumerAhead"
+	TransactionHungAlert = "KafkaTransactionHung"
+	MessagesLostAlert    = "KafkaMessagesLost"
+	PollFailedAlert      = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
+	HostOfflineAlert     = "HostOffline"
+	NothingToWatchAlert  = "TocsinNothingToWatch" // a cluster, or a pattern of its groups, matches none
+	TickLateAlert        = "TocsinTickLate"       // no timer ran for a while
+	TestAlert            = "TocsinTest"           // of tocsin send
 )
 
 // Severities that Tocsin gives its own alerts.
@@ -74,12 +75,13 @@ const (
 type LagStatus string
 
 const (
-	StatusOK      LagStatus = "ok"
-	StatusGrowing LagStatus = "growing" // the group consumes, and its lag grows
-	StatusRewind  LagStatus = "rewind"  // the committed offset went back
-	StatusAhead   LagStatus = "ahead"   // the committed offset is beyond the log end
-	StatusStalled LagStatus = "stalled" // the group has members that commit nothing
-	StatusStopped LagStatus = "stopped" // the group has no members
+	StatusOK              LagStatus = "ok"
+	StatusGrowing         LagStatus = "growing"          // the group consumes, and its lag grows
+	StatusRewind          LagStatus = "rewind"           // the committed offset went back
+	StatusHungTransaction LagStatus = "hung_transaction" // an open transaction holds back what consumers receive
+	StatusAhead           LagStatus = "ahead"            // the committed offset is beyond the log end
+	StatusStalled         LagStatus = "stalled"          // the group has members that commit nothing
+	StatusStopped         LagStatus = "stopped"          // the group has no members
 )
 
 // Values of DelaySourceAnnotation.

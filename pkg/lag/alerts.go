@@ -149,10 +149,27 @@ func (m *messages) evidence(r *rule, in *ruleInput) string {
 			return p.Lost, p.Start
 		}))
 	}
+	if len(r.Status) > 0 {
+		b.WriteString(m.transactions(in.topic.Partitions))
+	}
 	if slices.Contains(r.Status, trend.Ahead) {
 		b.WriteString(m.partitionOffsets(in, m.aheadPartitions, m.aheadPartition, func(p Partition) (n, offset int64) { return p.Committed - p.End, p.End }))
 	}
 	return b.String()
+}
+
+// transactions lists the transactions that hold back the group.
+func (m *messages) transactions(partitions []Partition) string {
+	var items []string
+	for _, p := range partitions {
+		if t := p.Transaction; t != nil && len(items) < maxWorst {
+			items = append(items, fmt.Sprintf(m.openTransaction, p.ID, t.ProducerID, t.Epoch, humanize.Int(t.Start)))
+		}
+	}
+	if len(items) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(m.openTransactions, strings.Join(items, m.listSeparator))
 }
 
 // partitionOffsets lists the partitions of which measure returns the greatest positive

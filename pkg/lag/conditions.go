@@ -444,5 +444,5 @@ func (in *ruleInput) worstState(partitions []Partition) trend.State {
 // stateRank orders states by severity. Unlike in a trend.TopicStatus, OK outranks
 // Unknown: the state is reported when a single partition has one.
 func stateRank(s trend.State) int {
-	return slices.Index([]trend.State{trend.Unknown, trend.OK, trend.Growing, trend.Rewind, trend.Ahead, trend.Stalled, trend.Stopped}, s)
+	return slices.Index([]trend.State{trend.Unknown, trend.OK, trend.Growing, trend.Rewind, trend.HungTransaction, trend.Ahead, trend.Stalled, trend.Stopped}, s)
 }

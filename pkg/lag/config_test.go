@@ -130,8 +130,8 @@ warning: clusters.0.ckafka the API does not report deleted messages, so lost nev
 rules.0.max_lag is missing: clear_below is for rules with it
 rules.1.max_delay is missing: clear_below_delay is for rules with it
 rules.2.clear_below_delay must not be greater than max_delay (10m), not 11m
-rules.3.status.1 "slow" is not one of stalled, stopped, ahead, rewind, growing
-rules.3.status.2 "ok" is not one of stalled, stopped, ahead, rewind, growing
+rules.3.status.1 "slow" is not one of stalled, stopped, ahead, hung_transaction, rewind, growing
+rules.3.status.2 "ok" is not one of stalled, stopped, ahead, hung_transaction, rewind, growing
 rules.4.growing_for must not be longer than 3h, which is how far the history goes back
 rules.5.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
 		"names of labels and annotations": {rule(`labels: {topic: x, 1st: y, "": z, ok_1: w}, annotations: {lag: x, "a b": y}`), `

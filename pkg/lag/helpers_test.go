@@ -170,7 +170,17 @@ type fakeReader struct {
 	tails     map[string]Tail // by group/topic/id
 	tailReads int             // calls of ReadTails
 
+	transactions map[string]*Transaction // by group/topic/id
+
 	queries []string // follow-up queries in order
+}
+
+func (f *fakeReader) ReadTransactions(_ context.Context, partitions []GroupPartition) []*Transaction {
+	out := make([]*Transaction, len(partitions))
+	for i, p := range partitions {
+		out[i] = f.transactions[fmt.Sprintf("%s/%s/%d", p.Group, p.Topic, p.ID)]
+	}
+	return out
 }
 
 func (f *fakeReader) ReadTails(_ context.Context, partitions []GroupPartition) []Tail {

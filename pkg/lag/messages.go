@@ -32,6 +32,7 @@ type messages struct {
 	worstPartitions, partition                   string // list of partitions; id, lag
 	lostPartitions, lostPartition, listSeparator string // list of partitions; id, commit, log start
 	aheadPartitions, aheadPartition              string // list of partitions; id, commit, log end
+	openTransactions, openTransaction            string // list of partitions; id, producer id, epoch, offset
 	separator                                    string
 	unknownPartitions                            string // number
 
@@ -75,16 +76,19 @@ var zhMessages = messages{
 	lost:         "%s 条消息未读就被删除",
 	lostOne:      "%s 条消息未读就被删除",
 	states: map[trend.State]string{
-		trend.Stalled: "停滞（有成员，但不再提交）",
-		trend.Stopped: "已停止（没有成员）",
-		trend.Ahead:   "提交位点超出日志末端",
-		trend.Rewind:  "位点回退",
-		trend.Growing: "积压在增长",
+		trend.Stalled:         "停滞（有成员，但不再提交）",
+		trend.Stopped:         "已停止（没有成员）",
+		trend.HungTransaction: "被未结束的事务挡住",
+		trend.Ahead:           "提交位点超出日志末端",
+		trend.Rewind:          "位点回退",
+		trend.Growing:         "积压在增长",
 	},
 	worstPartitions:   "积压最多的分区：%s。",
 	partition:         "%d 号 %s 条",
 	lostPartitions:    "未读就被删除：%s。",
 	lostPartition:     "%d 号提交到 %s，日志从 %s 开始",
+	openTransactions:  "被未结束的事务挡住：%s。",
+	openTransaction:   "%d 号，生产者 %d（epoch %d），从位点 %s 起",
 	aheadPartitions:   "超出日志末端：%s。",
 	aheadPartition:    "%d 号提交到 %s，日志到 %s 为止",
 	listSeparator:     "；",
@@ -133,16 +137,19 @@ var enMessages = messages{
 	lost:         "%s messages deleted unread",
 	lostOne:      "%s message deleted unread",
 	states: map[trend.State]string{
-		trend.Stalled: "stalled (has members, commits nothing)",
-		trend.Stopped: "stopped (has no members)",
-		trend.Ahead:   "ahead (the commit is beyond the log end)",
-		trend.Rewind:  "set back",
-		trend.Growing: "falling behind",
+		trend.Stalled:         "stalled (has members, commits nothing)",
+		trend.Stopped:         "stopped (has no members)",
+		trend.HungTransaction: "held back by a transaction that is not ended",
+		trend.Ahead:           "ahead (the commit is beyond the log end)",
+		trend.Rewind:          "set back",
+		trend.Growing:         "falling behind",
 	},
 	worstPartitions:   "Furthest behind: %s.",
 	partition:         "partition %d by %s",
 	lostPartitions:    "Deleted unread: %s. ",
 	lostPartition:     "partition %d, committed %s, the log starts at %s",
+	openTransactions:  "Held back by an open transaction: %s. ",
+	openTransaction:   "partition %d, producer %d (epoch %d), from offset %s on",
 	aheadPartitions:   "Beyond the log end: %s. ",
 	aheadPartition:    "partition %d, committed %s, the log ends at %s",
 	listSeparator:     "; ",

@@ -58,6 +58,9 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 		if ok {
 			p.describeStalled(ctx, e, d, &snap)
 		}
+		if tr, ok := reader.(TransactionReader); ok && e.needsMembers() {
+			p.readTransactions(ctx, e, tr, &snap)
+		}
 		snap.Trend = p.Window
 	}
 	p.queryAges(ctx, e, reader, &snap, now)
@@ -130,6 +133,36 @@ func (p *Poller) missing(snap *Snapshot) []Group {
 		out = append(out, g)
 	}
 	return out
+}
+
+// readTransactions reads the transactions that may hold back consumers: in partitions
+// with hanging ones, and where a group has members that stand still.
+func (p *Poller) readTransactions(ctx context.Context, e *Evaluator, r TransactionReader, snap *Snapshot) {
+	var queries []GroupPartition
+	var targets []*Partition
+	allowed := e.leastAllowedLag()
+	for i := range snap.Groups {
+		g := &snap.Groups[i]
+		for t := range g.Topics {
+			topic := &g.Topics[t]
+			for i := range topic.Partitions {
+				part := &topic.Partitions[i]
+				open, behind := part.HighWatermark > part.End, members(g) == trend.HasMembers && part.Lag > part.allowed(allowed)
+				if !part.Known || topic.Unsubscribed || !open && !behind || len(queries) >= maxTails {
+					continue
+				}
+				if s := p.Window.Partition(g.Name, topic.Name, part.ID, allowed).State; s == trend.HungTransaction || s == trend.Stalled {
+					queries, targets = append(queries, GroupPartition{g.Name, topic.Name, *part}), append(targets, part)
+				}
+			}
+		}
+	}
+	if len(queries) == 0 {
+		return
+	}
+	for i, transaction := range r.ReadTransactions(ctx, queries) {
+		targets[i].Transaction = transaction
+	}
 }
 
 // maxTails bounds of how many partitions the tails are read at a poll.
@@ -349,7 +382,7 @@ func trendGroups(snap *Snapshot) []trend.Group {
 			for _, p := range topic.Partitions {
 				converted := trend.Partition{ID: p.ID}
 				if p.Known {
-					converted = trend.Partition{ID: p.ID, Committed: p.Committed, End: p.End, Start: p.Start, Lag: p.Lag, Known: true}
+					converted = trend.Partition{ID: p.ID, Committed: p.Committed, End: p.End, Start: p.Start, Lag: p.Lag, Known: true, OpenTransaction: p.HighWatermark > p.End}
 				}
 				partitions = append(partitions, converted)
 			}

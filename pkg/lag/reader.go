@@ -68,6 +68,22 @@ const (
 	TailMessage = trend.TailMessage
 )
 
+// TransactionReader is a Reader that also reads open transactions. Its arguments are
+// partitions that it returned a moment ago.
+type TransactionReader interface {
+	// ReadTransactions returns, for each partition, the open transaction before which its
+	// group stands, nil if there is none or it is not known.
+	ReadTransactions(ctx context.Context, partitions []GroupPartition) []*Transaction
+}
+
+// Transaction is an open transaction. Consumers with isolation.level read_committed
+// receive nothing after its first message until it ends.
+type Transaction struct {
+	ProducerID int64
+	Epoch      int32
+	Start      int64 // the offset of its first message in the partition
+}
+
 // Snapshot is the result of reading a cluster.
 type Snapshot struct {
 	Groups []Group
@@ -162,6 +178,8 @@ type Partition struct {
 	// still: TailMessage, or TailMarkers of the first Markers of them.
 	Unread  Tail
 	Markers int64
+	// Transaction is the open transaction that holds back the group, where it was read.
+	Transaction *Transaction
 	// Age is the age of the oldest unread message that the allowed lag does not
 	// cover; nil unless it was queried.
 	Age *Age

@@ -27,7 +27,7 @@ type Rule struct {
 	// used, and the history where they are not known.
 	DelaySource DelaySource `yaml:"delay_source,omitempty"`
 	// Status is met when a partition is in one of these states: trend.Stalled,
-	// Stopped, Ahead, Rewind or Growing.
+	// Stopped, Ahead, HungTransaction, Rewind or Growing.
 	Status []trend.State `yaml:"status,omitempty"`
 	// GrowingFor is met when the lag of the topic has been growing for at least
 	// this long.
@@ -55,15 +55,18 @@ type Rule struct {
 
 // DefaultRules returns the rules of a configuration without any. They need no
 // thresholds: they fire for consumers that have unread messages and have committed
-// nothing for five minutes or have a commit beyond the log end, and at once for messages that were deleted unread.
+// nothing for five minutes or have a commit beyond the log end, for transactions that are never ended, and at once for messages that were deleted unread.
 //
 // Stalled and stopped are one condition, because a consumer that restarts in a loop
 // alternates between them.
 func DefaultRules() []Rule {
 	const forDuration = setting.Duration(5 * time.Minute)
+	// Brokers abort transactions after 15 minutes at most (transaction.max.timeout.ms).
+	const hungFor = setting.Duration(16 * time.Minute)
 	return []Rule{
 		{Alert: alert.ConsumerStuckAlert, Status: []trend.State{trend.Stalled, trend.Stopped}, For: forDuration, Labels: severity(alert.SeverityWarning)},
 		{Alert: alert.ConsumerAheadAlert, Status: []trend.State{trend.Ahead}, For: forDuration, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.TransactionHungAlert, Status: []trend.State{trend.HungTransaction}, For: hungFor, Labels: severity(alert.SeverityWarning)},
 		{Alert: alert.MessagesLostAlert, Lost: true, Labels: severity(alert.SeverityCritical)},
 	}
 }
@@ -83,7 +86,7 @@ type Match struct {
 const maxGrowingFor = 3 * time.Hour
 
 // ruleStates are the values of Rule.Status.
-var ruleStates = []trend.State{trend.Stalled, trend.Stopped, trend.Ahead, trend.Rewind, trend.Growing}
+var ruleStates = []trend.State{trend.Stalled, trend.Stopped, trend.Ahead, trend.HungTransaction, trend.Rewind, trend.Growing}
 
 func (r *Rule) validate(f *setting.Faults) {
 	if r.Alert == "" {
@@ -113,7 +116,7 @@ func (r *Rule) validate(f *setting.Faults) {
 	}
 	for i, s := range r.Status {
 		if !slices.Contains(ruleStates, s) {
-			f.In("status", i).Addf("", "%q is not one of stalled, stopped, ahead, rewind, growing", string(s))
+			f.In("status", i).Addf("", "%q is not one of stalled, stopped, ahead, hung_transaction, rewind, growing", string(s))
 		}
 	}
 	if stalled := slices.Contains(r.Status, trend.Stalled); r.For > 0 && stalled != slices.Contains(r.Status, trend.Stopped) {
@@ -205,8 +208,8 @@ type TemplateData struct {
 	Delay setting.Duration
 	// DelaySource is where Delay is from: timestamps or history.
 	DelaySource string
-	// Status is the worst state of a partition: ok, growing, rewind, ahead, stalled
-	// or stopped; "" while unknown.
+	// Status is the worst state of a partition: ok, growing, rewind,
+	// hung_transaction, ahead, stalled or stopped; "" while unknown.
 	Status string
 	// GrowingFor is how long the lag has been growing.
 	GrowingFor setting.Duration

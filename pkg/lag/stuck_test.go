@@ -82,3 +82,28 @@ func TestCommitBeyondTheLogEnd(t *testing.T) {
 	})
 	wantAlerts(t, rec, 6, "KafkaConsumerAhead g t since 08:00:00 firing lag=0")
 }
+
+// A transaction that is never ended holds back its consumers: with the isolation
+// read_committed they have no lag, otherwise they stand still.
+func TestHungTransaction(t *testing.T) {
+	r, rec := &fakeReader{transactions: map[string]*Transaction{
+		"committed/t/0": {ProducerID: 4711, Epoch: 3, Start: 100}, "uncommitted/t/0": {ProducerID: 4711, Epoch: 3, Start: 100},
+	}}, &ingestRecorder{}
+	w := newRuleWatcher(memory.New(), rec, r)
+	for minute := range int64(18) {
+		p := Partition{ID: 0, Committed: 100, End: 100, HighWatermark: 100 + minute, Known: true}
+		r.groups = []Group{newGroupOf("committed", p), newGroupOf("uncommitted", newPartition(0, 100, 100+2*minute))}
+		rec.received = nil
+		mustPoll(t, w, float64(minute))
+		if fires := rec.last(alert.TransactionHungAlert).Labels != nil; fires != (minute >= 17) {
+			t.Errorf("minute %d: fires %v, want it from minute 17 on", minute, fires)
+		}
+	}
+	const evidence = "Held back by an open transaction: partition 0, producer 4711 (epoch 3), from offset 100 on."
+	wantAnnotations(t, rec.last(alert.TransactionHungAlert), map[string]string{
+		"status": "hung_transaction", "description": evidence,
+		"summary": "committed on t: held back by a transaction that is not ended, 0 behind",
+	})
+	wantInDescription(t, rec.last(alert.ConsumerStuckAlert), evidence)
+	wantAlerts(t, rec, 17, "KafkaTransactionHung committed t since 08:01:00 firing lag=0\nKafkaConsumerStuck uncommitted t since 08:01:00 firing lag=34")
+}

@@ -36,11 +36,12 @@ type Reader struct {
 }
 
 var (
-	_ lag.Reader     = (*Reader)(nil)
-	_ lag.Describer  = (*Reader)(nil)
-	_ lag.Verifier   = (*Reader)(nil)
-	_ lag.AgeReader  = (*Reader)(nil)
-	_ lag.TailReader = (*Reader)(nil)
+	_ lag.Reader            = (*Reader)(nil)
+	_ lag.Describer         = (*Reader)(nil)
+	_ lag.Verifier          = (*Reader)(nil)
+	_ lag.AgeReader         = (*Reader)(nil)
+	_ lag.TransactionReader = (*Reader)(nil)
+	_ lag.TailReader        = (*Reader)(nil)
 )
 
 // New returns a Reader of the cluster in c.Kafka, which must be validated. It

@@ -29,6 +29,9 @@ type row struct {
 	// tailEnd.
 	tail    Tail
 	tailEnd int64
+	// openSince is the first poll, in unix milliseconds, since which messages of open
+	// transactions have followed the same end; 0 if none do.
+	openSince int64
 	// lastSeen is, while no poll of the window has the partition, the last one
 	// that had, in unix milliseconds.
 	lastSeen int64
@@ -54,21 +57,27 @@ func (r *row) dropOldest(t int64) {
 	}
 }
 
-// record adds the newest poll. It reports whether the poll has valid offsets.
+// record adds the newest poll, at time t. It reports whether the poll has valid offsets.
 //
 // Earlier polls are dropped when the topic was deleted and created again: its
 // end falls, or its commit was beyond the end and goes back.
-func (r *row) record(newest int, p *Partition) bool {
+func (r *row) record(newest int, p *Partition, t int64) bool {
 	if !validPartition(p) {
 		return false
 	}
 	s := sample{p.Committed, p.End, p.Lag}
 	if r.known == 0 {
-		r.lastSeen, r.frozenLag = 0, 0
+		r.lastSeen, r.frozenLag, r.openSince = 0, 0, 0
 	} else if last := r.samples[bits.Len16(r.known)-1]; s.end < last.end || last.commit > last.end && s.commit < last.commit {
 		r.known, r.frozenSince, r.frozenLag, r.tail = 0, 0, 0, TailUnknown
 	} else if last.commit != s.commit {
 		r.tail = TailUnknown
+	}
+	switch {
+	case !p.OpenTransaction:
+		r.openSince = 0
+	case r.openSince == 0 || r.known == 0 || r.samples[bits.Len16(r.known)-1].end != s.end:
+		r.openSince = t
 	}
 	r.known |= 1 << newest
 	r.samples[newest] = s
@@ -87,6 +96,7 @@ func (r *row) record(newest int, p *Partition) bool {
 //	         not in the lag
 //	uvarint  columnTail: tailEnd after the last known commit, times two, plus 1 for
 //	         TailMessage
+//	uvarint  columnOpen: openSince
 //
 // The first two columns hold differences from the poll before.
 const (
@@ -97,6 +107,7 @@ const (
 	columnEnds    = 1
 	columnDeleted = 2
 	columnTail    = 4
+	columnOpen    = 8
 )
 
 // encode appends the stored form of the row. ends are those in Window.ends, by
@@ -114,6 +125,9 @@ func (r *row) encode(to []byte, ends *[windowSize]int64) []byte {
 	}
 	if r.tail != TailUnknown && r.known != 0 {
 		columns |= columnTail
+	}
+	if r.openSince > 0 && r.known != 0 {
+		columns |= columnOpen
 	}
 	if columns == 0 {
 		to = binary.LittleEndian.AppendUint16(to, r.known|flagCompact)
@@ -153,6 +167,9 @@ func (r *row) encode(to []byte, ends *[windowSize]int64) []byte {
 			v |= 1
 		}
 		to = binary.AppendUvarint(to, v)
+	}
+	if columns&columnOpen != 0 {
+		to = binary.AppendUvarint(to, uint64(r.openSince))
 	}
 	return to
 }
@@ -223,6 +240,9 @@ func (r *row) decode(body []byte, polls int, ends *[windowSize]int64) {
 		if !validOffset(r.tailEnd) {
 			r.tail, r.tailEnd = TailUnknown, 0
 		}
+	}
+	if columns&columnOpen != 0 && r.known != 0 {
+		r.openSince = int64(n.uvarint() & math.MaxInt64)
 	}
 }
 

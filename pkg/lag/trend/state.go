@@ -44,6 +44,9 @@ const (
 //	         commit and more than allowed left
 //	Stopped  as Stalled, and the group is known to have no members
 //	Rewind   the commit is lower than earlier in the window
+//	HungTransaction
+//	         the last three polls or more, over a minute or more, found the same end
+//	         with messages of open transactions after it, and the commit is not stalled
 //	Ahead    the last three polls or more, over a minute or more, have the same
 //	         commit beyond the log end: the topic was created again, or lost data
 //	Growing  the lag has risen over at least half of the polls, and at least
@@ -131,7 +134,7 @@ func (s *TopicStatus) addPartition(id int32, p PartitionStatus) {
 
 // severity returns the rank of a state, from 1 for OK; 0 for none.
 func (s State) severity() int {
-	for i, other := range [...]State{OK, Unknown, Growing, Rewind, Ahead, Stalled, Stopped} {
+	for i, other := range [...]State{OK, Unknown, Growing, Rewind, HungTransaction, Ahead, Stalled, Stopped} {
 		if s == other {
 			return i + 1
 		}
@@ -145,6 +148,28 @@ func unknownStatus() PartitionStatus {
 
 // evaluate returns the state of a partition, and its lag.
 func (w *Window) evaluate(r *row, members Members, allowed int64) (PartitionStatus, int64) {
+	out, lag := w.evaluateCommits(r, members, allowed)
+	if since, hung := w.hungSince(r); hung && out.State.severity() < HungTransaction.severity() {
+		out.State, out.Since, out.RewoundBy = HungTransaction, since, 0
+	}
+	return out, lag
+}
+
+// hungSince returns since when an open transaction has held back the messages after it.
+func (w *Window) hungSince(r *row) (since time.Time, hung bool) {
+	s := w.series(r)
+	if r.openSince == 0 || s.n == 0 || bits.Len16(r.known) <= len(w.pollTimes())-maxMissedPolls {
+		return time.Time{}, false
+	}
+	i := s.n
+	for i > 0 && s.times[i-1] >= r.openSince {
+		i--
+	}
+	return fromMillis(r.openSince), i < s.n && (i == 0 && s.times[0] > r.openSince || s.holdsFrom(i))
+}
+
+// evaluateCommits returns the state of a partition by its commits, and its lag.
+func (w *Window) evaluateCommits(r *row, members Members, allowed int64) (PartitionStatus, int64) {
 	out := unknownStatus()
 	s := w.series(r)
 	if s.n == 0 || bits.Len16(r.known) <= len(w.pollTimes())-maxMissedPolls {

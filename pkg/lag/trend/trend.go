@@ -16,13 +16,14 @@ type State string
 // States, from the least to the most severe. A topic's or group's state is the
 // most severe one of its partitions.
 const (
-	OK            = State(alert.StatusOK)
-	Unknown State = "unknown"                  // too few polls, or missing from the recent ones
-	Growing       = State(alert.StatusGrowing) // it commits, and its lag grows
-	Rewind        = State(alert.StatusRewind)  // its committed offset went back and has not returned
-	Ahead         = State(alert.StatusAhead)   // its committed offset is beyond the log end
-	Stalled       = State(alert.StatusStalled) // it has members and unread messages, and does not commit
-	Stopped       = State(alert.StatusStopped) // it has unread messages and no members
+	OK                    = State(alert.StatusOK)
+	Unknown         State = "unknown"                          // too few polls, or missing from the recent ones
+	Growing               = State(alert.StatusGrowing)         // it commits, and its lag grows
+	Rewind                = State(alert.StatusRewind)          // its committed offset went back and has not returned
+	HungTransaction       = State(alert.StatusHungTransaction) // an open transaction holds back its messages
+	Ahead                 = State(alert.StatusAhead)           // its committed offset is beyond the log end
+	Stalled               = State(alert.StatusStalled)         // it has members and unread messages, and does not commit
+	Stopped               = State(alert.StatusStopped)         // it has unread messages and no members
 )
 
 // Members is whether a group has members.
@@ -69,6 +70,9 @@ type Partition struct {
 	Committed, End, Start int64
 	Lag                   int64
 	Known                 bool
+	// OpenTransaction is whether messages of open transactions follow End, which leaves
+	// them out.
+	OpenTransaction bool
 }
 
 // PartitionStatus is the state of a group in one partition.

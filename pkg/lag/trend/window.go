@@ -211,7 +211,7 @@ func (p *pollUpdate) updateRows(name string, t *topic, polled []Partition, compl
 		}
 		present, recorded := len(polled) > 0 && polled[0].ID == r.id, false
 		if present {
-			recorded = r.record(newest, &polled[0])
+			recorded = r.record(newest, &polled[0], polls[newest])
 			for len(polled) > 0 && polled[0].ID == r.id {
 				polled = polled[1:]
 			}
