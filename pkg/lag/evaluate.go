@@ -125,6 +125,7 @@ func (ev *evaluation) evaluateRule(index int) {
 // and adds those that stay active to after.
 func (ev *evaluation) evaluateGroup(index int, g *Group, before map[string]ActiveAlert, after activeAlerts) {
 	r := &ev.rules[index]
+	in := ev.input(ev.snap, ev.now, g, nil, nil)
 	for t := range g.Topics {
 		topic := &g.Topics[t]
 		if !r.Match.Topic.Match(topic.Name) {
@@ -135,7 +136,7 @@ func (ev *evaluation) evaluateGroup(index int, g *Group, before map[string]Activ
 			ev.addEnded(index, r.id, g.Name, topic.Name, old, ev.messages.unsubscribed, g.Name, topic.Name)
 			continue
 		}
-		in := ev.input(ev.snap, ev.now, g, topic, &ev.views[g.Name][t])
+		in.topic, in.topicView = topic, &ev.views[g.Name][t]
 		active := r.advance(old, &in)
 		if active != (ActiveAlert{}) {
 			after.set(g.Name, topic.Name, active)

@@ -288,8 +288,10 @@ func (e *Evaluator) needsMembers() bool {
 // wouldFire reports whether a rule without Status fires, or becomes pending, for a topic
 // of a group. One with Status has described the group, or the consumer commits.
 func (e *Evaluator) wouldFire(snap *Snapshot, g *Group, active []activeAlerts, now time.Time) bool {
+	in := e.input(snap, now, g, nil, &topicView{})
 	for t := range g.Topics {
-		in := e.input(snap, now, g, &g.Topics[t], &topicView{lagSum: sumLag(g.Topics[t].Partitions)})
+		in.topic = &g.Topics[t]
+		*in.topicView = topicView{lagSum: sumLag(in.topic.Partitions)}
 		for i := range e.rules {
 			r := &e.rules[i]
 			if len(r.Status) == 0 && r.matches(g.Name, in.topic.Name) &&

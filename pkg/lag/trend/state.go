@@ -157,8 +157,11 @@ func (w *Window) evaluate(r *row, members Members, allowed int64) (PartitionStat
 
 // hungSince returns since when an open transaction has held back the messages after it.
 func (w *Window) hungSince(r *row) (since time.Time, hung bool) {
+	if r.openSince == 0 {
+		return time.Time{}, false
+	}
 	s := w.series(r)
-	if r.openSince == 0 || s.n == 0 || bits.Len16(r.known) <= len(w.pollTimes())-maxMissedPolls {
+	if s.n == 0 || bits.Len16(r.known) <= len(w.pollTimes())-maxMissedPolls {
 		return time.Time{}, false
 	}
 	i := s.n
@@ -228,8 +231,7 @@ type series struct {
 }
 
 // series returns the known polls of a row.
-func (w *Window) series(r *row) *series {
-	s := &series{}
+func (w *Window) series(r *row) (s series) {
 	polls := w.pollTimes()
 	for i := range r.polls() {
 		s.times[s.n], s.samples[s.n] = polls[i], r.samples[i]
