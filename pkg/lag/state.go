@@ -122,13 +122,22 @@ func (s *ClusterState) correct(now time.Time) {
 			s.GroupFailures[group] = f
 		}
 	}
+	for pattern, f := range s.Nothing {
+		if f.Since.Sub(now) > maxClockSkew {
+			f.Since = now
+			s.Nothing[pattern] = f
+		}
+	}
 	for _, r := range s.Rules {
 		for _, topics := range r.Topics {
 			for topic, a := range topics {
 				if a.Since.Sub(now) > maxClockSkew {
 					a.Since = now
-					topics[topic] = a
 				}
+				if a.LostAt.Sub(now) > maxClockSkew {
+					a.LostAt = now
+				}
+				topics[topic] = a
 			}
 		}
 	}

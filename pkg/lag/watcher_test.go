@@ -169,6 +169,18 @@ func TestClockThatWasAhead(t *testing.T) {
 		mustPoll(t, w, 2)
 		wantAlerts(t, rec, 2, "Lag g t since 08:00:00 firing lag=2001")
 	})
+	t.Run("a loss is an hour ago after an hour", func(t *testing.T) {
+		r, rec := &fakeReader{groups: []Group{newGroupOf("g", lostPartition(0, 0, 12))}}, &ingestRecorder{}
+		w := newRuleWatcher(memory.New(), rec, r, Rule{Alert: "Lost", Lost: true})
+		mustPoll(t, w, ahead)
+		r.groups = []Group{newGroupOf("g", lostPartition(0, 0, 0))}
+		mustPoll(t, w, 0)
+		rec.received = nil
+		mustPoll(t, w, 61)
+		if got := rec.last("Lost"); !got.EndsAt.Equal(at(61)) {
+			t.Errorf("got %q, want it ended at minute 61", summarize(rec.received))
+		}
+	})
 	t.Run("the history of lag goes on", func(t *testing.T) {
 		r := &fakeReader{groups: []Group{newGroupOf("g", newPartition(0, 100, 200))}}
 		rec := &ingestRecorder{}
