@@ -54,7 +54,6 @@ const (
 const (
 	ConsumerLagAlert     = "KafkaConsumerLag"
 	ConsumerStuckAlert   = "KafkaConsumerStuck"
-	ConsumerAheadAlert   = "KafkaConsumerAhead"
 	TransactionHungAlert = "KafkaTransactionHung"
 	MessagesLostAlert    = "KafkaMessagesLost"
 	PollFailedAlert      = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row

@@ -64,8 +64,7 @@ func DefaultRules() []Rule {
 	// Brokers abort transactions after 15 minutes at most (transaction.max.timeout.ms).
 	const hungFor = setting.Duration(16 * time.Minute)
 	return []Rule{
-		{Alert: alert.ConsumerStuckAlert, Status: []trend.State{trend.Stalled, trend.Stopped}, For: forDuration, Labels: severity(alert.SeverityWarning)},
-		{Alert: alert.ConsumerAheadAlert, Status: []trend.State{trend.Ahead}, For: forDuration, Labels: severity(alert.SeverityWarning)},
+		{Alert: alert.ConsumerStuckAlert, Status: []trend.State{trend.Stalled, trend.Stopped, trend.Ahead}, For: forDuration, Labels: severity(alert.SeverityWarning)},
 		{Alert: alert.TransactionHungAlert, Status: []trend.State{trend.HungTransaction}, For: hungFor, Labels: severity(alert.SeverityWarning)},
 		{Alert: alert.MessagesLostAlert, Lost: true, Labels: severity(alert.SeverityCritical)},
 	}

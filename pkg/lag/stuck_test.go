@@ -75,12 +75,12 @@ func TestCommitBeyondTheLogEnd(t *testing.T) {
 		rec.received = nil
 		mustPoll(t, w, float64(minute))
 	}
-	wantAnnotations(t, rec.last(alert.ConsumerAheadAlert), map[string]string{
+	wantAnnotations(t, rec.last(alert.ConsumerStuckAlert), map[string]string{
 		"status":      "ahead",
 		"summary":     "g on t: ahead (the commit is beyond the log end), 0 behind",
 		"description": "Beyond the log end: partition 0, committed 500, the log ends at 26.",
 	})
-	wantAlerts(t, rec, 6, "KafkaConsumerAhead g t since 08:00:00 firing lag=0")
+	wantAlerts(t, rec, 6, "KafkaConsumerStuck g t since 08:00:00 firing lag=0")
 }
 
 // A transaction that is never ended holds back its consumers: with the isolation

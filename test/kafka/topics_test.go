@@ -121,7 +121,7 @@ func TestCommitBeyondEnd(t *testing.T) {
 		s.commit(group, topic, 0, 30)
 		m.poll(10)
 		m.wantRow(group, topic, 0, trend.Ahead)
-		m.wantAlerts(alert.ConsumerAheadAlert + " " + string(trend.Ahead))
+		m.wantAlerts(alert.ConsumerStuckAlert + " " + string(alert.StatusAhead))
 	})
 }
 
