@@ -52,6 +52,7 @@ type Reader struct {
 var (
 	_ lag.Reader    = (*Reader)(nil)
 	_ lag.Describer = (*Reader)(nil)
+	_ lag.Verifier  = (*Reader)(nil)
 )
 
 // New returns a Reader of the instance that c.CKafka names. credential
