@@ -106,3 +106,27 @@ func TestHangingTransactionReadCommitted(t *testing.T) {
 		m.wantAlerts(alert.TransactionHungAlert + " " + string(alert.StatusHungTransaction))
 	})
 }
+
+// TestOneUnreadMessage has a consumer that dies before the only message of an hour, which
+// is within the allowed lag, as the marker of a transaction would be.
+func TestOneUnreadMessage(t *testing.T) {
+	for name, size := range map[string]int{"small": 1, "large": 10_000} {
+		t.Run(name, func(t *testing.T) {
+			forEachRelease(t, func(s *scenario) {
+				topic, group := s.createTopic("orders", 1), s.name("billing")
+				m := s.monitor()
+				c := s.join(group, []string{topic})
+				s.produce(topic, 0, 10)
+				c.consume(10)
+				c.leave()
+				m.poll(1)
+				records := s.records(topic, 0, 1)
+				records[0].Value = make([]byte, size)
+				must(s, s.client.ProduceSync(s.ctx, records...).FirstErr())
+				m.poll(8)
+				m.wantRow(group, topic, 1, trend.Stopped)
+				m.wantAlerts(stopped)
+			})
+		})
+	}
+}
