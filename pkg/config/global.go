@@ -1,9 +1,13 @@
 package config
 
 import (
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/render"
 	"tocsin/pkg/setting"
 )
@@ -19,6 +23,9 @@ type Global struct {
 	// ResolveTimeout is the time after which an alert resolves that has no end and is
 	// not sent again; default 5m, as in Alertmanager.
 	ResolveTimeout setting.Duration `yaml:"resolve_timeout"`
+	// Severities are further words of the label severity, in any case, and the severity
+	// of each: critical, warning or info.
+	Severities map[string]string `yaml:"severities,omitempty"`
 	// TencentSecretID and TencentSecretKey are used by CKafka, SMS and voice entries
 	// without their own. Default: the function's role.
 	TencentSecretID  string         `yaml:"tencent_secret_id,omitempty"`
@@ -44,6 +51,13 @@ func (g *Global) Validate(f *setting.Faults) {
 	}
 	if g.ResolveTimeout <= 0 {
 		f.Addf("resolve_timeout", "must be more than 0s")
+	}
+	for _, word := range slices.Sorted(maps.Keys(g.Severities)) {
+		switch severity := g.Severities[word]; severity {
+		case alert.SeverityCritical, alert.SeverityWarning, alert.SeverityInfo:
+		default:
+			f.In("severities").Addf(word, "%q is none of critical, warning and info", severity)
+		}
 	}
 	switch {
 	case g.TencentSecretID != "" && g.TencentSecretKey == "":
@@ -74,7 +88,11 @@ func (g *Global) tencentKey() (id string, key setting.Secret) {
 
 // Style returns the style of messages.
 func (g *Global) Style() render.Style {
-	return render.Style{Language: g.Language, Location: g.Location(), ExternalURL: g.ExternalURL}
+	severities := make(map[string]string, len(g.Severities))
+	for word, severity := range g.Severities {
+		severities[strings.ToLower(strings.TrimSpace(word))] = severity
+	}
+	return render.Style{Language: g.Language, Location: g.Location(), ExternalURL: g.ExternalURL, Severities: severities}
 }
 
 // Location returns the location of Timezone, which must have passed Validate.

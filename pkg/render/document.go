@@ -14,13 +14,17 @@ import (
 	"tocsin/pkg/alert"
 )
 
-// Style is the language, time zone and address that messages are rendered with.
+// Style is the language, time zone, address and severities that messages are rendered
+// with.
 type Style struct {
 	// Language is "zh" or "en"; Location is the zone of times, nil for UTC.
 	Language string
 	Location *time.Location
 	// ExternalURL is the address of the page with all alerts, "" without one.
 	ExternalURL string
+	// Severities are further words of the label severity, in lower case, and the
+	// severity of each: critical, warning or info.
+	Severities map[string]string
 	// OnTemplateError is called whenever a user's template fails and the built-in
 	// text is sent instead. It may be nil.
 	OnTemplateError func()
@@ -173,7 +177,7 @@ func newDraft(n *alert.Notification, style *Style) *draft {
 	all := make([]entry, len(n.Alerts))
 	for i, a := range n.Alerts {
 		e := &all[i]
-		*e = entry{Alert: a, resolved: a.ResolvedAt(n.At), severity: severityOf(a)}
+		*e = entry{Alert: a, resolved: a.ResolvedAt(n.At), severity: style.severityOf(a)}
 		e.kind, e.lag = kindOf(a, e.resolved)
 		d.builtin &= a.Builtin
 		if !e.resolved {
@@ -218,13 +222,14 @@ func falseFirst(a, b bool) int {
 	}
 }
 
-// severityOf parses the label severity in the spellings of Prometheus, Grafana,
-// Zabbix and Open-Falcon.
-func severityOf(a *alert.Alert) Severity {
-	switch strings.ToLower(a.Labels[alert.SeverityLabel]) {
-	case alert.SeverityCritical, "fatal", "emergency", "page", "error", "disaster", "high", "p0", "p1":
+// severityOf returns the severity of an alert's label: by Style.Severities, else by the
+// words that alert.ParseSeverity knows.
+func (s *Style) severityOf(a *alert.Alert) Severity {
+	word := strings.ToLower(strings.TrimSpace(a.Labels[alert.SeverityLabel]))
+	switch cmp.Or(s.Severities[word], alert.ParseSeverity(word)) {
+	case alert.SeverityCritical:
 		return Critical
-	case alert.SeverityInfo, "information", "notice", "none", "ok", "debug", "low", "not classified", "p4", "p5", "p6":
+	case alert.SeverityInfo:
 		return Info
 	default:
 		return Warning

@@ -160,6 +160,21 @@ func TestItemOrderAndSeverity(t *testing.T) {
 	}
 }
 
+func TestSeverityWords(t *testing.T) {
+	style := newStyle("zh")
+	style.Severities = map[string]string{"s1": "critical", "high": "warning"}
+	for word, want := range map[string]Severity{
+		"灾难": Critical, "严重": Critical, "一级": Critical, "P1": Critical, "Disaster": Critical, "S1": Critical,
+		"一般严重": Warning, "中": Warning, "P2": Warning, "High": Warning, "": Warning, "unknown": Warning,
+		"信息": Info, "五级": Info, "P3": Info, "低": Info,
+	} {
+		n := &alert.Notification{At: at, Alerts: []*alert.Alert{{Labels: alert.Labels{"alertname": "A", "severity": word}, StartsAt: at}}}
+		if got := NewDocument(n, style).Severity; got != want {
+			t.Errorf("%s: got %v, want %v", word, got, want)
+		}
+	}
+}
+
 func TestNotes(t *testing.T) {
 	n := &alert.Notification{At: at, Alerts: []*alert.Alert{lagAlert("t", "3000")}, Merged: 3, FallbackFor: "ops-wecom", Cause: "the robot was removed\n(93000)"}
 	doc := NewDocument(n, newStyle("zh"))
