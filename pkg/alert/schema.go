@@ -23,6 +23,15 @@ const (
 	DashboardAnnotation   = "dashboard_url"
 )
 
+// EndedAnnotation is the reason of an end that is not a recovery.
+const EndedAnnotation = "ended"
+
+// Values of EndedAnnotation.
+const (
+	EndedExpired = "expired" // the source fell silent
+	EndedChanged = "changed" // the rule was edited, paused or removed, or has no data
+)
+
 // Annotations of alerts about consumer lag. One that is not known, or has nothing
 // to report, is left out.
 const (

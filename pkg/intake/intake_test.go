@@ -63,6 +63,11 @@ func TestErrors(t *testing.T) {
 		{"aliyun", `{"alertState":"OK"}`, "alertName: is missing"},
 		{"aliyun", `{"alertName":"a","alertState":"BAD"}`, `alertState: "BAD" is none of ALERT, OK and INSUFFICIENT_DATA`},
 
+		{"aliyun", `{"alert":"x"}`, "alert: is not JSON"},
+		{"aliyun", `{"alert":{"alertStatus":"TRIGGERED"}}`, "alert.eventName: is missing"},
+		{"aliyun", `{"alert":{"eventName":"e"}}`, "alert.alertStatus: is missing"},
+		{"aliyun", `{"alert":{"eventName":"e","alertStatus":"NEW"}}`, `alert.alertStatus: "NEW" is neither TRIGGERED nor RESOLVED`},
+
 		{"open-falcon/im", ``, "no fields"},
 		{"open-falcon/im", `tos=a`, "content: is missing"},
 		{"open-falcon/im", "content=%zz", "invalid form"},
