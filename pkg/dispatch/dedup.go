@@ -34,7 +34,9 @@ func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff group
 		if len(ended)+len(departed) > 0 {
 			last = last.without(diff.departed)
 		}
-		if !upstream {
+		if upstream {
+			last.Muted = nil
+		} else {
 			last, waiting = last.recordMutedResolved(diff.mutedResolved)
 		}
 	}
@@ -52,8 +54,9 @@ func (p *flushPlan) planIntegration(r *route.Route, l integrationLog, diff group
 	next, alerts := last, ended
 	switch {
 	case reason != reasonNone:
-		next = logEntry{
-			Firing: diff.firing, Resolved: diff.resolved, MutedResolved: intersection(last.MutedResolved, diff.mutedResolved), At: p.scheduled,
+		next = logEntry{Firing: diff.firing, Resolved: diff.resolved, At: p.scheduled}
+		if !upstream {
+			next.Muted = diff.mutedOf(last)
 		}
 		alerts = slices.Concat(diff.alerts, ended)
 		alert.Sort(alerts)
@@ -80,7 +83,7 @@ func (p *flushPlan) planFormer(l integrationLog, diff groupDiff, now time.Time) 
 		reason = reasonSomeResolved
 	}
 	next := *l.last
-	next.Firing, next.MutedResolved = waiting, nil
+	next.Firing, next.Muted = waiting, nil
 	p.logs = append(p.logs, plannedLog{log: l, entry: next, delete: len(waiting) == 0})
 	p.notifyOf(l, reason, ended, now)
 	return waiting
@@ -101,21 +104,11 @@ func (l integrationLog) ends(members map[alert.Fingerprint]*member, now time.Tim
 	if len(members) == 0 {
 		return nil, nil
 	}
-	for _, fp := range l.last.Firing {
+	for _, fp := range slices.Concat(l.last.Firing, l.last.Muted) {
 		m := members[fp]
 		switch {
 		case m == nil:
 		case !m.rec.ResolvedAt(now) || m.mute.Muted():
-			waiting = append(waiting, fp)
-		default:
-			ended = append(ended, m.rec.Alert)
-		}
-	}
-	for _, fp := range l.last.MutedResolved {
-		m := members[fp]
-		switch {
-		case m == nil || !m.rec.ResolvedAt(now):
-		case m.mute.Muted():
 			waiting = append(waiting, fp)
 		default:
 			ended = append(ended, m.rec.Alert)
@@ -130,7 +123,7 @@ func (l integrationLog) ends(members map[alert.Fingerprint]*member, now time.Tim
 func (l logEntry) without(members map[alert.Fingerprint]*member) logEntry {
 	isMember := func(fp alert.Fingerprint) bool { return members[fp] != nil }
 	l.Firing = slices.DeleteFunc(slices.Clone(l.Firing), isMember)
-	l.MutedResolved = slices.DeleteFunc(slices.Clone(l.MutedResolved), isMember)
+	l.Muted = slices.DeleteFunc(slices.Clone(l.Muted), isMember)
 	return l
 }
 
@@ -142,10 +135,20 @@ func (d groupDiff) withoutMuted(last logEntry) []alert.Fingerprint {
 	})
 }
 
+// mutedOf returns the muted alerts that the integration was notified of as firing.
+func (d groupDiff) mutedOf(last logEntry) (muted []alert.Fingerprint) {
+	muted = slices.Clone(d.mutedResolved)
+	for _, m := range d.mutedFiring {
+		muted = append(muted, m.fp)
+	}
+	muted = slices.DeleteFunc(muted, func(fp alert.Fingerprint) bool { return !last.includes(fp) })
+	slices.Sort(muted)
+	return muted
+}
+
 // includes reports whether the integration was notified that the alert fires.
 func (l logEntry) includes(fp alert.Fingerprint) bool {
-	_, firing := slices.BinarySearch(l.Firing, fp)
-	return firing || slices.Contains(l.MutedResolved, fp)
+	return isSubset([]alert.Fingerprint{fp}, l.Firing) || isSubset([]alert.Fingerprint{fp}, l.Muted)
 }
 
 // dedup is Alertmanager's deduplication: it returns why an integration is notified,
@@ -155,7 +158,7 @@ func (l logEntry) includes(fp alert.Fingerprint) bool {
 // Unlike Alertmanager's, it notifies that alerts have resolved which were muted at
 // that time, as far as last has them.
 func dedup(firing, resolved []alert.Fingerprint, last logEntry, sendResolved, repeat bool) (reason string) {
-	unmutedResolved := len(intersection(last.MutedResolved, resolved)) > 0
+	unmutedResolved := len(intersection(last.Muted, resolved)) > 0
 	switch {
 	case !isSubset(firing, last.Firing):
 		if len(last.Firing) == 0 {
@@ -179,15 +182,15 @@ func dedup(firing, resolved []alert.Fingerprint, last logEntry, sendResolved, re
 // those of them that are still to be notified as resolved.
 func (l logEntry) recordMutedResolved(muted []alert.Fingerprint) (next logEntry, waiting []alert.Fingerprint) {
 	next = l
-	next.Firing, next.MutedResolved = slices.Clone(l.Firing), slices.Clone(l.MutedResolved)
+	next.Firing, next.Muted = slices.Clone(l.Firing), slices.Clone(l.Muted)
 	for _, fp := range muted {
 		if i, ok := slices.BinarySearch(next.Firing, fp); ok {
 			next.Firing = slices.Delete(next.Firing, i, i+1)
-			next.MutedResolved = append(next.MutedResolved, fp)
+			next.Muted = append(next.Muted, fp)
 		}
 	}
-	slices.Sort(next.MutedResolved)
-	return next, intersection(next.MutedResolved, muted)
+	slices.Sort(next.Muted)
+	return next, intersection(next.Muted, muted)
 }
 
 // repeatScheduleRetention is how long a group may go on after the last age of a
@@ -198,7 +201,7 @@ const repeatScheduleRetention = 90 * 24 * time.Hour
 // of an alert is still to be notified, so that it outlasts outages and a clock that is
 // ahead for a while.
 func (l logEntry) retention(r *route.Route) time.Duration {
-	if len(l.Firing)+len(l.MutedResolved) > 0 {
+	if len(l.Firing)+len(l.Muted) > 0 {
 		return logRetention(r) + outageRetention
 	}
 	return logRetention(r)

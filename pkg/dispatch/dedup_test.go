@@ -44,8 +44,8 @@ func TestDedup(t *testing.T) {
 		{"at repeat_interval, Alertmanager", set(1), nil, last(hour, set(1), nil), false, true, "none"},
 		{"after repeat_interval, Alertmanager", set(1), nil, last(hour+1, set(1), nil), false, true, "repeat interval elapsed"},
 		{"at repeat_interval", set(1), nil, last(hour, set(1), nil), false, false, "repeat interval elapsed"},
-		{"resolved while muted, not muted any more", nil, set(1), logEntry{MutedResolved: set(1), At: now}, false, false, "all alerts resolved"},
-		{"resolved while muted, fires again", set(1), nil, logEntry{Firing: set(2), MutedResolved: set(1), At: now}, false, false, "new alerts added"},
+		{"resolved while muted, not muted any more", nil, set(1), logEntry{Muted: set(1), At: now}, false, false, "all alerts resolved"},
+		{"resolved while muted, fires again", set(1), nil, logEntry{Firing: set(2), Muted: set(1), At: now}, false, false, "new alerts added"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			repeat := repeatDue(&route.Route{RepeatInterval: hour}, test.last.At, now, now, nil, test.upstream)

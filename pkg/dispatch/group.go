@@ -212,7 +212,7 @@ func (e *Engine) reroute(ctx context.Context, now time.Time, g *group, logs []*s
 					return false, err
 				}
 			}
-			moves = moves || slices.ContainsFunc(e.logs.reached(stored[id], routes), func(l *storedLog) bool { return l.isFiring(m.fp) })
+			moves = moves || slices.ContainsFunc(e.logs.reached(stored[id], routes), func(l *storedLog) bool { return l.entry.includes(m.fp) })
 		}
 		if moves {
 			alerts = append(alerts, m.rec.Alert)

@@ -78,6 +78,15 @@ func (e *env) reopen(root route.Config) {
 	}
 }
 
+// reload reopens the engine and restarts the schedule of its groups.
+func (e *env) reload(now float64, root route.Config) {
+	e.t.Helper()
+	e.reopen(root)
+	if err := e.engine.Restart(e.t.Context(), at(now)); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
 // intercept makes the engine's store operations run through fn.
 func (e *env) intercept(fn func(ctx context.Context, op storetest.Op, do func() error) error) {
 	e.t.Helper()

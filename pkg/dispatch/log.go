@@ -29,10 +29,11 @@ type logEntry struct {
 	// Firing are alerts of whose end the integration is to be notified.
 	Firing   []alert.Fingerprint `json:"firing,omitempty"`
 	Resolved []alert.Fingerprint `json:"resolved,omitempty"`
-	// MutedResolved are alerts that were notified as firing and have resolved since,
-	// while they were muted. They do not count as firing, so that they are notified
-	// when they fire again, and are still to be notified as resolved.
-	MutedResolved []alert.Fingerprint `json:"ended,omitempty"`
+	// Muted are alerts that were notified as firing, and have resolved while they were
+	// muted or were left out of a later notification because they were. They do not
+	// count as firing, so that they are notified when they fire unmuted, and are still
+	// to be notified as resolved.
+	Muted []alert.Fingerprint `json:"ended,omitempty"`
 	// At is the scheduled time of the flush.
 	At time.Time `json:"at"`
 	// Position is where the integration was configured: RECEIVER/CHANNEL/INDEX.
@@ -60,11 +61,6 @@ type storedLog struct {
 	unreadable bool
 	changed    bool          // by moveAlerts
 	retention  time.Duration // if changed
-}
-
-func (l *storedLog) isFiring(fp alert.Fingerprint) bool {
-	_, found := slices.BinarySearch(l.entry.Firing, fp)
-	return found
 }
 
 // stored returns all logs of a group.
@@ -237,8 +233,8 @@ func (n *notificationLogs) moveAlerts(ctx context.Context, now time.Time, moves 
 			if err := load(left); err != nil {
 				return nil, err
 			}
-			firing := func(l *storedLog) bool { return l.isFiring(m.fp) }
-			if !slices.ContainsFunc(groups[left], firing) {
+			notified := func(l *storedLog) bool { return l.entry.includes(m.fp) }
+			if !slices.ContainsFunc(groups[left], notified) {
 				continue
 			}
 			for i, r := range m.routes {
@@ -249,8 +245,10 @@ func (n *notificationLogs) moveAlerts(ctx context.Context, now time.Time, moves 
 				groups[id] = n.takeOver(groups[id], groups[left], id, r, m.fp)
 			}
 			for _, l := range n.reached(groups[left], m.routes) {
-				if i, found := slices.BinarySearch(l.entry.Firing, m.fp); found {
-					l.entry.Firing = slices.Delete(l.entry.Firing, i, i+1)
+				if l.entry.includes(m.fp) {
+					isMoved := func(fp alert.Fingerprint) bool { return fp == m.fp }
+					l.entry.Firing = slices.DeleteFunc(l.entry.Firing, isMoved)
+					l.entry.Muted = slices.DeleteFunc(l.entry.Muted, isMoved)
 					l.changed, l.retention = true, max(l.retention, logRetention(m.routes[0]))
 				}
 			}
@@ -267,7 +265,7 @@ func (n *notificationLogs) moveAlerts(ctx context.Context, now time.Time, moves 
 				return nil, err
 			}
 			c.Expires = now.Add(l.retention + outageRetention)
-			if len(l.entry.Firing)+len(l.entry.MutedResolved) == 0 {
+			if len(l.entry.Firing)+len(l.entry.Muted) == 0 {
 				c = store.Change{Key: l.item.Key, Delete: true}
 			}
 			c.If = store.Unchanged(l.item)
@@ -278,13 +276,13 @@ func (n *notificationLogs) moveAlerts(ctx context.Context, now time.Time, moves 
 }
 
 // takeOver adds an alert to the logs of the group with the ID, to, for the
-// integrations of its route that have it as firing in the logs of another group,
-// from. It returns the logs.
+// integrations of its route that were notified of it according to the logs of another
+// group, from. It returns the logs.
 func (n *notificationLogs) takeOver(to, from []*storedLog, id string, r *route.Route, fp alert.Fingerprint) []*storedLog {
 	receiver := n.outbox.Receiver(r.Receiver)
 	existing := n.claim(to, receiver)
 	for i, source := range n.claim(from, receiver) {
-		if source == nil || !source.isFiring(fp) {
+		if source == nil || !source.entry.includes(fp) {
 			continue
 		}
 		l, in := existing[i], receiver.Integrations[i]
@@ -293,8 +291,13 @@ func (n *notificationLogs) takeOver(to, from []*storedLog, id string, r *route.R
 			l.entry.Position = position(receiver.Name, in)
 			to = append(to, l)
 		}
-		if j, found := slices.BinarySearch(l.entry.Firing, fp); !found {
-			l.entry.Firing = slices.Insert(l.entry.Firing, j, fp)
+		list := &l.entry.Firing
+		if slices.Contains(source.entry.Muted, fp) {
+			list = &l.entry.Muted
+		}
+		if !l.entry.includes(fp) {
+			j, _ := slices.BinarySearch(*list, fp)
+			*list = slices.Insert(*list, j, fp)
 		}
 		if source.entry.At.After(l.entry.At) {
 			l.entry.At = source.entry.At

@@ -1,11 +1,14 @@
 package dispatch_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"tocsin/pkg/inhibit"
+	"tocsin/pkg/outbox/outboxtest"
 	"tocsin/pkg/route"
 	"tocsin/pkg/silence"
 )
@@ -220,4 +223,101 @@ func TestMutedForLife(t *testing.T) {
 	e.resolve(at(130), "b")
 	e.tick(at(180))
 	expectLines(t, c, "all alerts resolved:;b")
+}
+
+// TestMutedWhileConfigurationChanges checks what a receiver is notified of an alert that
+// was notified before it was muted, whatever happens meanwhile: of its end in any case, and
+// that it fires only if the group was notified without it.
+func TestMutedWhileConfigurationChanges(t *testing.T) {
+	const from, until = 60, 300 // the mute
+	mutes := map[string]func(e *env, root *route.Config){
+		"silence": func(e *env, _ *route.Config) { e.silence(at(from), topicSilence("a", from, until)) },
+		"inhibition": func(e *env, _ *route.Config) {
+			source := lagAlerts(at(from), "source")[0]
+			source.Labels["alertname"], source.EndsAt = "Down", at(until)
+			e.ingest(at(from), source)
+		},
+		"time interval": func(_ *env, root *route.Config) {
+			root.Routes[0].MuteTimeIntervals = []string{"soon"}
+		},
+	}
+	changes := map[string]func(e *env, root *route.Config){
+		"nothing": func(*env, *route.Config) {},
+		"restart": func(e *env, root *route.Config) { e.reopen(*root) },
+		"reload":  func(e *env, root *route.Config) { e.reload(130, *root) },
+		"route inserted": func(e *env, root *route.Config) {
+			root.Routes = append([]*route.Config{{Receiver: "dba", Matchers: []string{"absent=yes"}}}, root.Routes...)
+			e.reload(130, *root)
+		},
+		"group_by": func(e *env, root *route.Config) {
+			root.GroupBy = []string{"alertname", "topic"}
+			e.reload(130, *root)
+		},
+		"former receiver": func(e *env, root *route.Config) {
+			root.Routes[0].Receiver = "dba"
+			e.reload(130, *root)
+		},
+	}
+	for mute, begin := range mutes {
+		for name, change := range changes {
+			for _, without := range []bool{false, true} { // whether the group is notified without the alert
+				for _, outlasts := range []bool{false, true} { // the mute
+					if without && mute == "time interval" {
+						continue // it mutes the group
+					}
+					t.Run(fmt.Sprintf("%s, %s, group notified: %v, fires afterwards: %v", mute, name, without, outlasts), func(t *testing.T) {
+						root := newRoute("0s", "1m", "4h")
+						root.Routes = []*route.Config{{Receiver: "ops", Matchers: []string{"alertname=Lag"}}}
+						ops, dba := &outboxtest.Channel{}, &outboxtest.Channel{}
+						e := newEnv(t, root, outboxtest.Receiver("ops", "test", ops), outboxtest.Receiver("dba", "test", dba))
+						e.config.InhibitRules = []inhibit.Rule{{SourceMatchers: []string{"alertname=Down"}, TargetMatchers: []string{"topic=a"}}}
+						e.config.TimeIntervals = []route.TimeInterval{{Name: "soon",
+							TimeIntervals: []route.TimesConfig{{Times: []route.TimeRangeConfig{{StartTime: "22:01", EndTime: "22:05"}}}}}}
+						e.reopen(root)
+						e.fire(at(0), "a", "b")
+						e.tick(at(0))
+						expectLines(t, ops, "first notification:a,b;")
+						begin(e, &root)
+						if mute == "time interval" {
+							e.reopen(root)
+						}
+						if without {
+							e.fire(at(70), "c")
+						}
+						e.tick(at(60))
+						e.tick(at(120))
+						change(e, &root)
+						ticks := func(from, to float64) {
+							for s := from; s < to; s += 10 {
+								e.tick(at(s))
+							}
+						}
+						ticks(130, 200)
+						end := 200.0
+						if outlasts {
+							end = 420
+						}
+						ticks(200, end)
+						e.resolve(at(end), "a")
+						ticks(end, 600)
+						want := []bool{false}
+						if without && outlasts && name != "former receiver" {
+							want = []bool{true, false}
+						}
+						var got []bool
+						for _, n := range ops.Take() {
+							for _, a := range n.Alerts {
+								if a.Labels["topic"] == "a" && (len(got) == 0 || got[len(got)-1] == a.ResolvedAt(n.At)) {
+									got = append(got, !a.ResolvedAt(n.At))
+								}
+							}
+						}
+						if !slices.Equal(got, want) {
+							t.Errorf("notified that the alert fires: got %v, want %v", got, want)
+						}
+					})
+				}
+			}
+		}
+	}
 }

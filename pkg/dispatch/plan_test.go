@@ -70,7 +70,7 @@ func describe(p flushPlan) string {
 			lines = append(lines, "delete the log")
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("log firing=%d resolved=%d muted=%d at=%v", l.entry.Firing, l.entry.Resolved, l.entry.MutedResolved, l.entry.At.Sub(planNow)))
+		lines = append(lines, fmt.Sprintf("log firing=%d resolved=%d muted=%d at=%v", l.entry.Firing, l.entry.Resolved, l.entry.Muted, l.entry.At.Sub(planNow)))
 	}
 	for _, m := range p.markMuted {
 		lines = append(lines, fmt.Sprintf("mark %d", uint64(m.fp)))
@@ -131,7 +131,7 @@ func TestPlan(t *testing.T) {
 			"log firing=[] resolved=[] muted=[1] at=-1m0s", "due=5m0s next=5m0s"}},
 		{"resolved while silenced is dropped by Alertmanager", newGroup(logged(1), newMember(1, isSilenced, isResolved)), true, []string{
 			"remove 1", "delete the group"}},
-		{"resolved while silenced is notified afterwards", newGroup(&logEntry{MutedResolved: set(1), At: seconds(-60)}, newMember(1, isResolved)), false, []string{
+		{"resolved while silenced is notified afterwards", newGroup(&logEntry{Muted: set(1), At: seconds(-60)}, newMember(1, isResolved)), false, []string{
 			"notify test/0: all alerts resolved 1", "log firing=[] resolved=[1] muted=[] at=0s", "remove 1", "delete the group"}},
 		{"resolved while silenced and never notified is removed", newGroup(logged(2), newMember(1, isSilenced, isResolved), newMember(2)), false, []string{
 			"remove 1", "due=5m0s next=5m0s"}},

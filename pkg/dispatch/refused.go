@@ -97,8 +97,10 @@ func (f *refusals) routeTo(n *alert.Notification, l alert.Labels) (to *route.Rou
 }
 
 // recordAccepted sets the time of the integration's last notification to that of the
-// flush at which it was accepted, so that repetitions count from then, and removes
-// the muted alerts from those that it was notified of: see outbox.Config.
+// flush at which it was accepted, so that repetitions count from then. The muted
+// alerts do not count as notified then: see outbox.Config. Their end is to be notified
+// nevertheless if the integration may have been notified of them before the refusal: it
+// was of some alert, unless this is the first notification.
 func (f *refusals) recordAccepted(ctx context.Context, now time.Time, id string, in outbox.Integration, n alert.Notification, muted []*alert.Alert) error {
 	unnotified := map[alert.Fingerprint]bool{}
 	for _, a := range muted {
@@ -118,7 +120,16 @@ func (f *refusals) recordAccepted(ctx context.Context, now time.Time, id string,
 			if n.At.After(entry.At) {
 				entry.At = n.At
 			}
-			entry.Firing = slices.DeleteFunc(slices.Clone(entry.Firing), func(fp alert.Fingerprint) bool { return unnotified[fp] })
+			entry.Firing = nil
+			for _, fp := range l.last.Firing {
+				switch {
+				case !unnotified[fp]:
+					entry.Firing = append(entry.Firing, fp)
+				case n.Reason != alert.ReasonFirst:
+					entry.Muted = append(entry.Muted, fp)
+				}
+			}
+			slices.Sort(entry.Muted)
 			changes, err := logChanges(now, g, []plannedLog{{log: l, entry: entry}})
 			if err != nil {
 				return err
