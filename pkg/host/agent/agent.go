@@ -7,6 +7,8 @@ package agent
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,6 +108,7 @@ func validateServer(server string) error {
 type Agent struct {
 	log       *slog.Logger
 	client    *client
+	runID     string
 	stateDir  string
 	lock      *os.File // on stateDir
 	buffer    *buffer
@@ -139,14 +142,22 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	c := newClient(o)
+	c, runID := newClient(o), newRunID()
 	a := &Agent{
-		log: o.Log, client: c, stateDir: o.StateDir, lock: lock, buffer: b,
+		log: o.Log, client: c, runID: runID, stateDir: o.StateDir, lock: lock, buffer: b,
 		config: loadConfig(o.StateDir, c.baseURL, o.Log),
-		status: Status{ID: o.ID, Server: o.Server},
+		status: Status{ID: o.ID, Server: o.Server, RunID: runID},
 	}
 	a.scheduler = &scheduler{id: o.ID, open: plugins{proc: "/proc", dir: o.PluginDir}.open, enqueue: a.enqueue, log: o.Log}
 	return a, nil
+}
+
+// newRunID returns a random id for this run. The server tells two agents with one host
+// id by it. It is not the kernel's boot id, which the containers of a machine share.
+func newRunID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
 }
 
 // lockDir locks dir for this process. The lock ends when the file is closed or
@@ -197,6 +208,8 @@ type report struct {
 	ServiceName string    `json:"service_name"`
 	Data        any       `json:"data"`
 	At          time.Time `json:"at"`
+	// RunID is the run that collected the data: a later run may send it.
+	RunID string `json:"run_id"`
 }
 
 // maxDataSize is the largest data of a report as JSON, in bytes: the server's limit.
@@ -211,7 +224,7 @@ func (a *Agent) enqueue(service string, data any, at time.Time) error {
 	if len(encoded) > maxDataSize {
 		return fmt.Errorf("its data has %d bytes as JSON: at most %d are allowed", len(encoded), maxDataSize)
 	}
-	body, err := encodeJSON(report{ClientID: a.status.ID, ServiceName: service, Data: json.RawMessage(encoded), At: at.UTC().Truncate(time.Millisecond)})
+	body, err := encodeJSON(report{ClientID: a.status.ID, ServiceName: service, Data: json.RawMessage(encoded), At: at.UTC().Truncate(time.Millisecond), RunID: a.runID})
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}

@@ -130,8 +130,16 @@ func TestRestartWhileServerIsUnreachable(t *testing.T) {
 		if len(got) != 18 {
 			t.Fatalf("got %d reports, want 18", len(got))
 		}
+		runs := map[string]bool{}
 		for i := range 3 {
 			wantReports(t, got[6*i:6*i+6], 1, 6, 10*time.Second)
+			if first, last := got[6*i].RunID, got[6*i+5].RunID; first == "" || first != last {
+				t.Errorf("run %d: got run ids %q and %q, want one", i, first, last)
+			}
+			runs[got[6*i].RunID] = true
+		}
+		if len(runs) != 3 || runs[a.runID] {
+			t.Errorf("got run ids %v, want those of the 3 runs that collected the data, not %s, which sent it", runs, a.runID)
 		}
 	})
 }

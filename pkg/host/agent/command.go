@@ -197,7 +197,7 @@ func printStatus(w io.Writer, s *Status) error {
 		}
 		return text
 	}
-	fmt.Fprintf(w, "%s reports to %s since %s\n", s.ID, s.Server, date(&s.Started))
+	fmt.Fprintf(w, "%s reports to %s since %s (run %s)\n", s.ID, s.Server, date(&s.Started), s.RunID)
 	fmt.Fprintf(w, "configuration: read %s\n", withError(date(s.ConfigRead), s.ConfigError))
 	fmt.Fprintf(w, "reports: %d waiting (%s), %d sent, %d refused, %d dropped, last sent %s\n\n",
 		s.Waiting, base.Size(s.WaitingBytes), s.Sent, s.Refused, s.Dropped, withError(date(s.LastSent), s.ReportError))

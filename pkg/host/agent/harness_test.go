@@ -36,6 +36,7 @@ type receivedReport struct {
 	ServiceName string         `json:"service_name"`
 	Data        map[string]any `json:"data"`
 	At          time.Time      `json:"at"`
+	RunID       string         `json:"run_id"`
 }
 
 func newTestServer(t testing.TB, services string) *testServer {

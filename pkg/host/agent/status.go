@@ -22,6 +22,8 @@ type Status struct {
 	ID      string    `json:"id"`
 	Server  string    `json:"server"`
 	Started time.Time `json:"started"`
+	// RunID is a random id of this run, which every report has.
+	RunID string `json:"run_id"`
 
 	// ConfigRead is when the server last sent or confirmed the configuration.
 	ConfigRead  *time.Time `json:"config_read,omitempty"`

@@ -50,7 +50,7 @@ func TestQueryStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.ID != "web-1" || st.Server != "https://alerts.example.com/" || st.ConfigRead == nil || time.Since(st.Started) > time.Minute {
+	if st.ID != "web-1" || st.Server != "https://alerts.example.com/" || st.ConfigRead == nil || st.RunID != a.runID || time.Since(st.Started) > time.Minute {
 		t.Errorf("got %+v, want web-1, its server, a configuration and a start in the last minute", st)
 	}
 	if len(st.Services) != 1 || st.Services[0].Plugin != "load" || st.Services[0].Seconds != 1 {
