@@ -12,6 +12,8 @@ const (
 	TopicLabel    = "topic"
 	HostLabel     = "host"     // a host's id
 	HostnameLabel = "hostname" // a host's name
+
+	ServiceNameLabel = "service_name" // a service that a host collects, on a ServiceSilentAlert
 )
 
 // Annotations that any alert may have. They are text for people.
@@ -55,6 +57,7 @@ const (
 // Annotations of alerts about hosts.
 const (
 	AddressAnnotation    = "address"     // the address that the host last reported from
+	RunIDsAnnotation     = "run_ids"     // the ids of the agents' runs on a DuplicateHostAlert
 	LastValuesAnnotation = "last_values" // the values that it last reported, as text for people
 	ValueAnnotation      = "value"       // the value beyond the threshold; a number
 )
@@ -67,6 +70,8 @@ const (
 	MessagesLostAlert    = "KafkaMessagesLost"
 	PollFailedAlert      = "TocsinPollFailed" // a cluster, or one of its groups, could not be read twice in a row
 	HostOfflineAlert     = "HostOffline"
+	ServiceSilentAlert   = "HostServiceSilent"    // a service of a host that reports does not
+	DuplicateHostAlert   = "TocsinDuplicateHost"  // two machines report with one id
 	NothingToWatchAlert  = "TocsinNothingToWatch" // a cluster, or a pattern of its groups, matches none
 	TickLateAlert        = "TocsinTickLate"       // no timer ran for a while
 	TestAlert            = "TocsinTest"           // of tocsin send

@@ -95,7 +95,7 @@ func (a *api) postReport(r *http.Request, now time.Time) (any, error) {
 		return nil, a.agentError(r, err)
 	}
 	alerts, err := a.Hosts.Report(r.Context(), now, id, host.Report{
-		From: from, Service: body.Service, Data: body.Data, At: collectedAt(r, body.At.time, now), Address: remoteAddress(r),
+		From: from, Service: body.Service, Data: body.Data, At: collectedAt(r, body.At.time, now), Address: remoteAddress(r), RunID: body.RunID,
 	})
 	if err != nil {
 		return nil, a.agentError(r, err)
@@ -158,6 +158,8 @@ const (
 	maxReportTokens = 20_000
 	// maxServiceName is the limit on the name of a service, in bytes.
 	maxServiceName = 128
+	// maxRunID is the limit on the id of an agent's run, in bytes.
+	maxRunID = 64
 )
 
 // reportBody is the body of a report.
@@ -166,6 +168,7 @@ type reportBody struct {
 	Service  string          `json:"service_name"`
 	Data     json.RawMessage `json:"data"`
 	At       requestTime     `json:"at"`
+	RunID    string          `json:"run_id"`
 }
 
 // readReport parses the body of a report: JSON, or a form whose data is JSON.
@@ -193,6 +196,8 @@ func (a *api) readReport(r *http.Request) (*reportBody, error) {
 		return nil, codedError(http.StatusBadRequest, "service_name is missing: it is the name of the collected service")
 	case len(body.Service) > maxServiceName:
 		return nil, codedError(http.StatusBadRequest, "service_name has more than %d bytes", maxServiceName)
+	case len(body.RunID) > maxRunID:
+		return nil, codedError(http.StatusBadRequest, "run_id has more than %d bytes", maxRunID)
 	case len(body.Data) == 0 || string(body.Data) == "null":
 		return nil, codedError(http.StatusBadRequest, "data is missing: it is the collected values")
 	}
@@ -220,7 +225,7 @@ func parseReportForm(text []byte) (*reportBody, error) {
 			return nil, codedError(http.StatusBadRequest, "the field %q is repeated or not UTF-8", truncate(name))
 		}
 	}
-	body := &reportBody{ClientID: form.Get("client_id"), Service: form.Get("service_name"), Data: json.RawMessage(form.Get("data"))}
+	body := &reportBody{ClientID: form.Get("client_id"), Service: form.Get("service_name"), Data: json.RawMessage(form.Get("data")), RunID: form.Get("run_id")}
 	if err := body.At.UnmarshalText([]byte(form.Get("at"))); err != nil {
 		return nil, codedError(http.StatusBadRequest, "at: %s", err)
 	}

@@ -163,6 +163,29 @@ func TestReportThatFires(t *testing.T) {
 	a.expect(a.requestAs(prometheusToken, http.MethodGet, "/api/v2/alerts", ""), 200, `"alertname":"HostCPUHigh"`)
 }
 
+// The id of the agent's run, in JSON or in a form, is stored with the heartbeat.
+func TestReportOfARun(t *testing.T) {
+	a, st := newAgentAPI(t)
+	form := url.Values{"client_id": {"web-1"}, "service_name": {"LinuxCPU"}, "data": {"1"}, "run_id": {"bbbb"}}
+	for media, body := range map[string]string{
+		"application/json":                  strings.Replace(cpuReport, "{", `{"run_id": "aaaa", `, 1),
+		"application/x-www-form-urlencoded": form.Encode(),
+	} {
+		if status, text := a.read(a.request(http.MethodPost, "/agents/web-1/report", strings.NewReader(body), "Authorization", "Bearer "+hostToken, "Content-Type", media)); status != 200 {
+			t.Errorf("%s: got %d %s, want 200", media, status, text)
+		}
+	}
+	items, err := st.Get(t.Context(), "host/web-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"id":"aaaa"`, `"id":"bbbb"`} {
+		if got := string(items[0].Value); !strings.Contains(got, want) {
+			t.Errorf("got heartbeat %s, want one with %s", got, want)
+		}
+	}
+}
+
 func TestReportErrors(t *testing.T) {
 	a, st := newAgentAPI(t)
 	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
@@ -178,6 +201,7 @@ func TestReportErrors(t *testing.T) {
 		{"another host's id", strings.Replace(cpuReport, "web-1", "web-2", 1), nil, 400, `client_id is \"web-2\", but the path is that of \"web-1\"`},
 		{"no id", `{"service_name": "x", "data": 1}`, nil, 400, "client_id is missing"},
 		{"no service", `{"client_id": "web-1", "data": 1}`, nil, 400, "service_name is missing"},
+		{"a long run", `{"client_id": "web-1", "service_name": "LinuxCPU", "data": 1, "run_id": "` + strings.Repeat("x", 65) + `"}`, nil, 400, "run_id has more than 64 bytes"},
 		{"a long service", `{"client_id": "web-1", "service_name": "` + strings.Repeat("x", 129) + `", "data": 1}`, nil, 400, "more than 128 bytes"},
 		{"no data", `{"client_id": "web-1", "service_name": "x"}`, nil, 400, "data is missing"},
 		{"null", report("null"), nil, 400, "data is missing"},

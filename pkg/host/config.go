@@ -55,6 +55,9 @@ type ServiceConfig struct {
 	Plugin string `yaml:"plugin"`
 	// Interval is in whole seconds.
 	Interval setting.Duration `yaml:"interval"`
+	// SilentAfter is how long the service may be silent while its host reports; default
+	// three intervals, 0 is for ever. It is OfflineAfter if that is longer.
+	SilentAfter *setting.Duration `yaml:"silent_after,omitempty"`
 }
 
 // Group is a group of hosts with common services, labels and tokens.

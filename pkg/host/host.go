@@ -8,12 +8,13 @@
 //	host_value/ID/SERVICE    the latest value of a service
 //	host_over/ID/SERVICE     the values that breach a rule
 //	host_offline/ID          the alert of an offline host
+//	host_condition/ID        the alerts of silent services and of two hosts with one id
 //	host_enrolled/ID         a host that registered itself
 //	meta/host_check          the time of the last check
 //	meta/host_enrol          changes with each registration
 //
 // A report reads three keys and writes at most three, in one commit. A check reads
-// all offline hosts and all breaches, and otherwise only the hosts that are due.
+// all offline hosts, breaches and conditions, and otherwise only the hosts that are due.
 package host
 
 import (
@@ -66,6 +67,8 @@ type Host struct {
 type Service struct {
 	Plugin   string
 	Interval time.Duration
+
+	silentAfter time.Duration // 0 is never
 }
 
 // AgentConfig returns the configuration of the host's agent as JSON, with each
@@ -92,6 +95,9 @@ type Report struct {
 	At time.Time
 	// Address is the address that the report came from, without a port.
 	Address string
+	// RunID is the id of the agent's run, which it makes at its start; "" if the sender
+	// has none.
+	RunID string
 }
 
 // State is the state of a host.

@@ -122,7 +122,7 @@ func newHostBuilder(c *Config) hostBuilder {
 	for _, t := range c.Templates {
 		services := make(map[string]Service, len(t.Services))
 		for name, s := range t.Services {
-			services[name] = Service{s.Plugin, s.Interval.Std()}
+			services[name] = Service{s.Plugin, s.Interval.Std(), orDefault(s.SilentAfter, silentIntervals*s.Interval.Std())}
 		}
 		b.templates[t.Name] = services
 	}

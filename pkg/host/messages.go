@@ -21,6 +21,15 @@ type messages struct {
 	beyondLimit        string // name, path, value, limit
 	withinLimit        string // name, path, value, limit
 
+	serviceSilent     string // name, service
+	serviceAdvice     string
+	serviceReports    string // name, alert, service
+	duplicateHost     string // name, number of machines, machines
+	machine           string // address, id of the run
+	duplicateAdvice   string
+	oneMachine        string // name, alert, service
+	replacedByOffline string // name, alert, service
+
 	ruleChanged, elementRemoved, serviceRemoved, hostRemoved string // name, alert
 
 	separator string // between values
@@ -39,6 +48,15 @@ var chinese = messages{
 	hostUnwatched:      "主机 %s 不再监控，告警结束",
 	hostRelabeled:      "主机 %s 的标签已修改，原告警结束",
 
+	serviceSilent:     "主机 %[1]s 在线，但服务 %[2]s 没有上报",
+	serviceAdvice:     "在该主机上执行 tocsin-agent status 可以看到插件的错误。服务上报之前，与它有关的规则不会触发。",
+	serviceReports:    "主机 %[1]s 的服务 %[3]s 恢复上报",
+	duplicateHost:     "有 %[2]d 台机器以主机 %[1]s 的身份上报：%[3]s",
+	machine:           "%s（运行 %s）",
+	duplicateAdvice:   "它们的数值混在一起，其中一台失联也不会告警。请用 --id 给每台机器不同的 id；从镜像复制的机器带有相同的 id。",
+	oneMachine:        "现在只有一台机器以主机 %[1]s 的身份上报",
+	replacedByOffline: "主机 %[1]s 已失联，由失联告警代替 %[2]s",
+
 	beyondLimit:    "%[1]s 的 %[2]s 为 %[3]s（阈值 %[4]s）",
 	withinLimit:    "%[1]s 的 %[2]s 已恢复到 %[3]s（阈值 %[4]s）",
 	ruleChanged:    "规则 %[2]s 已被删除或修改，%[1]s 的告警结束",
@@ -56,6 +74,15 @@ var english = messages{
 	online:             "The host %s reports again",
 	hostUnwatched:      "The host %s is not watched any more; the alert ends",
 	hostRelabeled:      "The labels of the host %s were changed; the alert under the old ones ends",
+
+	serviceSilent:     "The host %[1]s reports, but its service %[2]s does not",
+	serviceAdvice:     "tocsin-agent status on the host shows the error of the plugin. Rules about the service do not fire until it reports.",
+	serviceReports:    "The service %[3]s of the host %[1]s reports again",
+	duplicateHost:     "%[2]d machines report as the host %[1]s: %[3]s",
+	machine:           "%s (run %s)",
+	duplicateAdvice:   "Their values are mixed, and no alert fires when one of them is offline. Give each machine an id of its own with --id; machines that were copied from one image have the same.",
+	oneMachine:        "Only one machine reports as the host %[1]s now",
+	replacedByOffline: "The host %[1]s is offline; that alert replaces %[2]s",
 
 	beyondLimit:    "%[2]s of %[1]s is %[3]s (limit %[4]s)",
 	withinLimit:    "%[2]s of %[1]s is back at %[3]s (limit %[4]s)",

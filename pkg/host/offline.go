@@ -239,9 +239,10 @@ func (w *Watcher) checkHost(ctx context.Context, now time.Time, h *Host, it stor
 	case !h.Active:
 		checked.Due = now.Add(inactiveInterval)
 		return []store.Change{checked}, nil, nil
-	case isRecent(now, last.At, w.Inventory.offlineAfter): // offline_after was raised
+	case isRecent(now, last.At, w.Inventory.offlineAfter): // or offline_after was raised
 		checked.Due = last.At.Add(w.Inventory.offlineAfter)
-		return []store.Change{checked}, nil, nil
+		added, err := w.addConditions(ctx, h.ID, findConditions(h, last, now, w.Inventory.offlineAfter))
+		return append(added, checked), nil, err
 	case alreadyOffline:
 		return []store.Change{checked}, nil, nil
 	}

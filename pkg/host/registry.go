@@ -106,7 +106,7 @@ func (r *Registry) commitReport(ctx context.Context, now time.Time, h *Host, rep
 		r.Log.Error("heartbeat cannot be read and is replaced", "host", h.ID, "err", err)
 	}
 	at := reportTime(rep.At, now)
-	next, due := last.notAfter(now).afterReport(now, at, rep.Address, r.Inventory.offlineAfter)
+	next, due := last.notAfter(now).afterReport(now, at, rep, h, r.Inventory.offlineAfter)
 	c, err := store.Encode(items[0].Key, next)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,10 @@ type heartbeat struct {
 	// Up is since when the host has reported without interruption.
 	Up      time.Time `json:"up,omitzero"`
 	Address string    `json:"address,omitempty"`
+	// Runs are the runs of agents that reported last, the latest first.
+	Runs []run `json:"runs,omitempty"`
+	// Services are the services of the host that have reported, by name.
+	Services map[string]serviceMark `json:"services,omitempty"`
 }
 
 // maxClockSkew is how far the clocks of instances may differ. A stored time that is
@@ -41,14 +45,27 @@ func (h heartbeat) notAfter(now time.Time) heartbeat {
 			*t = now
 		}
 	}
+	h.Runs, h.Services = slices.Clone(h.Runs), maps.Clone(h.Services)
+	for i := range h.Runs {
+		if r := &h.Runs[i]; r.At.Sub(now) > maxClockSkew {
+			r.At, r.ReturnedAt = now, time.Time{}
+		}
+	}
+	for name, mark := range h.Services {
+		if mark.At.Sub(now) > maxClockSkew {
+			h.Services[name] = serviceMark{now, mark.SilentAfter}
+		}
+	}
 	return h
 }
 
 // afterReport returns the heartbeat after a report that was made at a time and
-// received now, and when the host counts as offline. A late report changes only At; it
-// defers the check, since a host that delivers late reports is not silent.
-func (h heartbeat) afterReport(now, at time.Time, address string, offlineAfter time.Duration) (next heartbeat, due time.Time) {
+// received now, and when the host is to be checked: when it counts as offline, or now if
+// it has a condition. A late report changes only At and the service's; it defers the
+// check, since a host that delivers late reports is not silent.
+func (h heartbeat) afterReport(now, at time.Time, rep Report, host *Host, offlineAfter time.Duration) (next heartbeat, due time.Time) {
 	next = h
+	next.Services = afterService(h.Services, host, rep.Service, at)
 	if at.After(h.At) {
 		next.At = at
 	}
@@ -62,8 +79,12 @@ func (h heartbeat) afterReport(now, at time.Time, address string, offlineAfter t
 	if at.After(h.Live) {
 		next.Live = at
 	}
-	if address != "" {
-		next.Address = address
+	if rep.Address != "" {
+		next.Address = rep.Address
+	}
+	next.Runs = afterRun(h.Runs, now, rep.RunID, rep.Address, runRetention(offlineAfter))
+	if len(findConditions(host, next, now, offlineAfter)) > 0 {
+		due = now
 	}
 	return next, due
 }

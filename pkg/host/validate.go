@@ -109,6 +109,9 @@ func (t *Template) validate(f *setting.Faults) {
 		if s.Interval.Std() < time.Second || s.Interval.Std()%time.Second != 0 {
 			at.Addf("interval", "must be whole seconds, 1s or more, not %s", s.Interval)
 		}
+		if a := s.SilentAfter; a != nil && *a != 0 && *a < 2*s.Interval {
+			at.Addf("silent_after", "must be two intervals (%s) or more, or 0s for never, not %s", 2*s.Interval, a)
+		}
 	}
 }
 

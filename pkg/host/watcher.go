@@ -31,7 +31,7 @@ type Watcher struct {
 // CheckResult counts the work of a check.
 type CheckResult struct {
 	Polled int // hosts read
-	Firing int // alerts firing, including those about values
+	Firing int // alerts firing, including those about values and conditions
 }
 
 // batchSize is how many hosts are committed or ingested at a time.
@@ -74,8 +74,12 @@ func (w *Watcher) Check(ctx context.Context, now time.Time) (CheckResult, error)
 	if err := w.ingestOffline(ctx, now, offline); err != nil {
 		return result, err
 	}
+	conditions, err := w.checkConditions(ctx, now, offline)
+	if err != nil {
+		return result, err
+	}
 	breaches, err := w.checkBreaches(ctx, now)
-	result.Firing = len(offline) + breaches
+	result.Firing = len(offline) + conditions + breaches
 	return result, err
 }
 

@@ -67,6 +67,9 @@ const (
 	HostBreach = "host_over/"
 	// HostOffline is a host whose offline alert fires: host_offline/ID.
 	HostOffline = "host_offline/"
+	// HostCondition lists the silent services of a host, and whether two machines
+	// report with its id: host_condition/ID.
+	HostCondition = "host_condition/"
 	// HostEnrolled is a host that registered itself: host_enrolled/ID.
 	HostEnrolled = "host_enrolled/"
 )

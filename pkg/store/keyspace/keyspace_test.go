@@ -96,6 +96,7 @@ func TestOnDisk(t *testing.T) {
 		{"HostValue", HostValue, "host_value/"},
 		{"HostBreach", HostBreach, "host_over/"},
 		{"HostOffline", HostOffline, "host_offline/"},
+		{"HostCondition", HostCondition, "host_condition/"},
 		{"HostEnrolled", HostEnrolled, "host_enrolled/"},
 		{"Lag", Lag, "lag/"},
 		{"LagTrend", LagTrend, "lagtrend/"},
