@@ -151,7 +151,7 @@ func setExactAges(ctx context.Context, r AgeReader, queries []ageQuery, allowedL
 		p := queries[i].partition
 		age.Source = FromTimestamps
 		switch {
-		case p.Age == nil, age.NoTimestamp: // which seemed to be older than anything
+		case p.Age == nil, age.NoTimestamp, age.AfterGap: // the bounds do not hold
 			p.Age = &age
 		case age.Known:
 			p.Age.AtLeast = max(p.Age.AtLeast, age.AtLeast)

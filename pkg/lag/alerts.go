@@ -70,6 +70,9 @@ func (ev *evaluation) templateData(r *rule, in *ruleInput, active ActiveAlert) T
 	if len(r.Status) > 0 && !slices.Contains(r.Status, s.State) {
 		s.State = in.worstState(d.Partitions) // the topic's worst state is not one of the rule's
 	}
+	if s.State == trend.Unknown && active.Status != "" {
+		s.State = active.Status
+	}
 	if s.State != trend.Unknown {
 		d.Status = string(s.State)
 	}

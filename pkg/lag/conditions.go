@@ -54,6 +54,11 @@ func (r *rule) advance(old ActiveAlert, in *ruleInput) ActiveAlert {
 	in.active, in.allowedLag = old, in.allowed(r.Rule)
 	res := r.evaluate(in)
 	next := r.Rule.advance(old, res, r.metSince(in, res), in.now)
+	if len(r.Status) > 0 && next != (ActiveAlert{}) {
+		if state := in.reportedStatus().State; slices.Contains(r.Status, state) {
+			next.Status = state
+		}
+	}
 	if n := in.lost(); r.Lost && n > 0 && next != (ActiveAlert{}) {
 		next.LostAt, next.Lost = in.now, max(next.Lost, n)
 	}

@@ -226,8 +226,10 @@ type Age struct {
 	Known           bool
 	// Source is where the age is from; valid when Known.
 	Source DelaySource
-	// NoTimestamp is whether the age is not known because the message has no timestamp.
-	NoTimestamp bool
+	// NoTimestamp is whether the age is not known because no message has a timestamp, and
+	// AfterGap whether it is that of the first message that has one, because those before
+	// it have none or were compacted. CountOlder counts such messages as older.
+	NoTimestamp, AfterGap bool
 	// Reason is why the age is not known.
 	Reason string
 }

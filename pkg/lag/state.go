@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tocsin/pkg/lag/trend"
 )
 
 // ClusterState is the state of a cluster between polls: its pending and firing
@@ -71,6 +73,8 @@ type ActiveAlert struct {
 	// Since is when the conditions were first met.
 	Since  time.Time `json:"since"`
 	Firing bool      `json:"firing,omitempty"`
+	// Status is the last known one that the rule is about, of a rule with Status.
+	Status trend.State `json:"status,omitempty"`
 	// Lost is the most messages that were found deleted unread at a poll, and LostAt
 	// the last such poll, of a rule with Lost.
 	Lost   int64     `json:"lost,omitempty"`

@@ -107,3 +107,21 @@ func TestHungTransaction(t *testing.T) {
 	wantInDescription(t, rec.last(alert.ConsumerStuckAlert), evidence)
 	wantAlerts(t, rec, 17, "KafkaTransactionHung committed t since 08:01:00 firing lag=0\nKafkaConsumerStuck uncommitted t since 08:01:00 firing lag=34")
 }
+
+// While the status cannot be found out, an alert keeps the last one.
+func TestStatusStaysWhileUnknown(t *testing.T) {
+	r, rec := &fakeReader{}, &ingestRecorder{}
+	w := newRuleWatcher(memory.New(), rec, r)
+	for minute := range 12 {
+		stuck := newPartition(0, 100, 150)
+		if minute > 6 {
+			stuck = Partition{ID: 0, Committed: 100, End: -1, Reason: "it has no leader"}
+		}
+		r.groups = []Group{newGroupOf("g", stuck, newPartition(1, 10*int64(minute), 10*int64(minute)))}
+		rec.received = nil
+		mustPoll(t, w, float64(minute))
+	}
+	wantAnnotations(t, rec.last(alert.ConsumerStuckAlert), map[string]string{
+		"status": "stalled", "summary": "g on t: stalled (has members, commits nothing), 0 behind",
+	})
+}

@@ -225,14 +225,15 @@ func (r *Reader) startsOfUntimed(ctx context.Context, layouts map[string]*layout
 }
 
 // setUntimed sets the age of a message that is before the first one with a timestamp: it
-// was deleted since the Read, and so was the end, or it has none.
+// was deleted since the Read, or compacted, or has none.
 func (s *search) setUntimed(timed, start offsetResult, limit int64) {
 	switch {
 	case start.err != nil:
 		s.age.Reason = start.err.en
 	case timed.offset < 0 && start.offset > s.target:
 		s.age.Known = true // all messages were deleted
-	case timed.offset >= 0 && start.offset >= timed.offset:
+	case timed.offset >= 0:
+		s.age.AfterGap = start.offset < timed.offset // else the ones before were deleted
 		s.target = timed.offset
 		s.begin(timed, limit)
 	default:

@@ -263,17 +263,15 @@ func TestMessagesWithoutTimestamps(t *testing.T) {
 	none := time.UnixMilli(-1)
 	for name, tt := range map[string]struct {
 		times []time.Time
-		want  bool // the message has one
+		want  lag.Age
 	}{
-		"none":            {[]time.Time{none, none, none}, false},
-		"only later ones": {[]time.Time{none, none, ago(time.Minute)}, false},
-		"all":             {[]time.Time{ago(3 * time.Minute), ago(2 * time.Minute), ago(time.Minute)}, true},
+		"none":            {[]time.Time{none, none, none}, lag.Age{NoTimestamp: true, Reason: "message 1 has no timestamp"}},
+		"only later ones": {[]time.Time{none, none, ago(time.Minute)}, lag.Age{AtLeast: time.Minute, AtMost: time.Minute, Known: true, AfterGap: true}},
+		"all":             {[]time.Time{ago(3 * time.Minute), ago(2 * time.Minute), ago(time.Minute)}, lag.Age{AtLeast: 2 * time.Minute, AtMost: 2 * time.Minute, Known: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, _, r, rows := startOnePartition(t, 0, tt.times...)
-			if got := r.ReadAges(ctx, now, rows, 1, time.Second)[0]; got.Known != tt.want || got.NoTimestamp == tt.want {
-				t.Errorf("got %+v, want a timestamp: %v", got, tt.want)
-			}
+			checkAge(t, r.ReadAges(ctx, now, rows, 1, time.Second)[0], tt.want)
 		})
 	}
 }
