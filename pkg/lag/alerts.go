@@ -131,7 +131,7 @@ func (r *rule) violatingPartitions(in *ruleInput) []Partition {
 		one := *in
 		one.topic = &Topic{Name: in.topic.Name, Partitions: []Partition{p}}
 		if (len(r.Status) == 0 || slices.Contains(r.Status, in.partitionState(p.ID))) &&
-			(r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > p.allowed(in.allowedLag)) {
+			(r.MaxPartitionLag == nil || r.checkMaxPartitionLag(&one) == met) && (r.MaxDelay == 0 || r.checkMaxDelay(&one) == met) && (!r.Lost || p.Lost > p.allowed(in.allowedLag)) {
 			out = append(out, p)
 		}
 	}

@@ -188,6 +188,9 @@ func (r *rule) evaluate(in *ruleInput) result {
 // otherConditions returns the conditions of a rule except MaxLag, the cheap ones
 // first.
 func (r *Rule) otherConditions() (checks []func(*Rule, *ruleInput) result) {
+	if r.MaxPartitionLag != nil {
+		checks = append(checks, (*Rule).checkMaxPartitionLag)
+	}
 	if r.Lost {
 		checks = append(checks, (*Rule).checkLost)
 	}
@@ -227,6 +230,16 @@ func (r *Rule) checkMaxLag(s lagSum) result {
 	default:
 		return notMet
 	}
+}
+
+// checkMaxPartitionLag checks MaxPartitionLag.
+func (r *Rule) checkMaxPartitionLag(in *ruleInput) result {
+	return in.anyPartition(func(p *Partition) result {
+		if p.Lag > *r.MaxPartitionLag {
+			return met
+		}
+		return notMet
+	})
 }
 
 // lossHold is how long an alert about lost messages stays after the last loss. A

@@ -52,6 +52,8 @@ func TestConditions(t *testing.T) {
 	three := &Rule{MaxLag: ptr(100), MaxDelay: minutes(10), Lost: true}
 	state := &Rule{MaxLag: ptr(100), Status: []trend.State{trend.Stalled}}
 	growing := &Rule{MaxLag: ptr(100), GrowingFor: minutes(10)}
+	onePartition := &Rule{MaxPartitionLag: ptr(100)}
+	both := &Rule{MaxLag: ptr(150), MaxPartitionLag: ptr(100)}
 	kafka, api := &Snapshot{}, &Snapshot{StartOffsetUnknown: true}
 	tests := map[string]struct {
 		rule       *Rule
@@ -78,26 +80,33 @@ func TestConditions(t *testing.T) {
 		"delay hysteresis: around both limits":      {delayHysteresis, api, []Partition{agedPartition(0, 5, 4, 11)}, unknown},
 		"delay hysteresis: at most the lower limit": {delayHysteresis, kafka, []Partition{agedPartition(0, 5, 4, 5)}, notMet},
 
-		"lost: one partition is enough":     {lost, kafka, []Partition{lostPartition(0, 5, 0), lostPartition(1, 5, 7)}, met},
-		"lost: nothing":                     {lost, kafka, []Partition{lostPartition(0, 5, 0), uncommittedPartition}, notMet},
-		"lost: nothing, one unreadable":     {lost, kafka, []Partition{lostPartition(0, 5, 0), deniedPartition}, unknown},
-		"lost: start offsets unknown":       {lost, api, []Partition{lostPartition(0, 5, 0)}, unknown},
-		"lost: all unreadable":              {lost, kafka, []Partition{deniedPartition}, unknown},
-		"lag and delay: both":               {lagAndDelay, kafka, []Partition{agedPartition(0, 101, 11, 11)}, met},
-		"lag and delay: lag only":           {lagAndDelay, kafka, []Partition{agedPartition(0, 101, 1, 1)}, notMet},
-		"lag and delay: delay only":         {lagAndDelay, kafka, []Partition{agedPartition(0, 49, 11, 11)}, notMet},
-		"lag and delay: neither, unknown":   {lagAndDelay, kafka, []Partition{agedPartition(0, 49, -1, -1)}, notMet},
-		"lag and delay: lag, unknown":       {lagAndDelay, kafka, []Partition{agedPartition(0, 101, -1, -1)}, unknown},
-		"lag and delay: lag, hysteresis":    {lagAndDelay, kafka, []Partition{agedPartition(0, 101, 7, 7)}, hysteresis},
-		"lag and delay: hysteresis, delay":  {lagAndDelay, kafka, []Partition{agedPartition(0, 60, 11, 11)}, hysteresis},
-		"lag and delay: hysteresis,unknown": {lagAndDelay, kafka, []Partition{agedPartition(0, 60, -1, -1)}, hysteresis},
-		"three conditions: all":             {three, kafka, []Partition{agedPartition(0, 101, 11, 11), lostPartition(1, 0, 3)}, met},
-		"three conditions: two":             {three, kafka, []Partition{agedPartition(0, 101, 11, 11)}, notMet},
-		"three conditions: two, unknown":    {three, api, []Partition{agedPartition(0, 101, 11, 11)}, unknown},
-		"status: lag, no window":            {state, kafka, []Partition{lostPartition(0, 101, 0)}, unknown},
-		"status: no lag, no window":         {state, kafka, []Partition{lostPartition(0, 99, 0)}, notMet},
-		"growing: lag, no window":           {growing, kafka, []Partition{lostPartition(0, 101, 0)}, unknown},
-		"lag: hysteresis":                   {lag, kafka, []Partition{lostPartition(0, 60, 0)}, hysteresis},
+		"lost: one partition is enough":                     {lost, kafka, []Partition{lostPartition(0, 5, 0), lostPartition(1, 5, 7)}, met},
+		"lost: nothing":                                     {lost, kafka, []Partition{lostPartition(0, 5, 0), uncommittedPartition}, notMet},
+		"lost: nothing, one unreadable":                     {lost, kafka, []Partition{lostPartition(0, 5, 0), deniedPartition}, unknown},
+		"lost: start offsets unknown":                       {lost, api, []Partition{lostPartition(0, 5, 0)}, unknown},
+		"lost: all unreadable":                              {lost, kafka, []Partition{deniedPartition}, unknown},
+		"lag and delay: both":                               {lagAndDelay, kafka, []Partition{agedPartition(0, 101, 11, 11)}, met},
+		"lag and delay: lag only":                           {lagAndDelay, kafka, []Partition{agedPartition(0, 101, 1, 1)}, notMet},
+		"lag and delay: delay only":                         {lagAndDelay, kafka, []Partition{agedPartition(0, 49, 11, 11)}, notMet},
+		"lag and delay: neither, unknown":                   {lagAndDelay, kafka, []Partition{agedPartition(0, 49, -1, -1)}, notMet},
+		"lag and delay: lag, unknown":                       {lagAndDelay, kafka, []Partition{agedPartition(0, 101, -1, -1)}, unknown},
+		"lag and delay: lag, hysteresis":                    {lagAndDelay, kafka, []Partition{agedPartition(0, 101, 7, 7)}, hysteresis},
+		"lag and delay: hysteresis, delay":                  {lagAndDelay, kafka, []Partition{agedPartition(0, 60, 11, 11)}, hysteresis},
+		"lag and delay: hysteresis,unknown":                 {lagAndDelay, kafka, []Partition{agedPartition(0, 60, -1, -1)}, hysteresis},
+		"three conditions: all":                             {three, kafka, []Partition{agedPartition(0, 101, 11, 11), lostPartition(1, 0, 3)}, met},
+		"three conditions: two":                             {three, kafka, []Partition{agedPartition(0, 101, 11, 11)}, notMet},
+		"three conditions: two, unknown":                    {three, api, []Partition{agedPartition(0, 101, 11, 11)}, unknown},
+		"status: lag, no window":                            {state, kafka, []Partition{lostPartition(0, 101, 0)}, unknown},
+		"status: no lag, no window":                         {state, kafka, []Partition{lostPartition(0, 99, 0)}, notMet},
+		"growing: lag, no window":                           {growing, kafka, []Partition{lostPartition(0, 101, 0)}, unknown},
+		"partition lag: all at the limit, the sum above it": {onePartition, kafka, []Partition{newPartition(0, 0, 100), newPartition(1, 0, 100)}, notMet},
+		"partition lag: one above the limit":                {onePartition, kafka, []Partition{newPartition(0, 0, 1), newPartition(1, 0, 101)}, met},
+		"partition lag: one above, one unreadable":          {onePartition, kafka, []Partition{deniedPartition, newPartition(1, 0, 101)}, met},
+		"partition lag: one below, one unreadable":          {onePartition, kafka, []Partition{deniedPartition, newPartition(1, 0, 100)}, unknown},
+		"partition lag: one without a commit":               {onePartition, kafka, []Partition{uncommittedPartition, newPartition(1, 0, 100)}, notMet},
+		"sum and partition lag: both":                       {both, kafka, []Partition{newPartition(0, 0, 50), newPartition(1, 0, 101)}, met},
+		"sum and partition lag: the sum only":               {both, kafka, []Partition{newPartition(0, 0, 100), newPartition(1, 0, 100)}, notMet},
+		"lag: hysteresis":                                   {lag, kafka, []Partition{lostPartition(0, 60, 0)}, hysteresis},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

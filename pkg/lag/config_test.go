@@ -87,7 +87,7 @@ func TestConfigFaults(t *testing.T) {
 clusters.0.name is missing: it becomes the label "cluster" of the cluster's alerts
 clusters.0.ckafka is missing: configure the way to read the cluster, ckafka or kafka
 rules.0.alert is missing: it is the name of the alert, such as KafkaConsumerLag
-rules.0.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
+rules.0.max_lag is missing: it is the number of messages above which the alert fires; or give max_partition_lag, max_delay, status, growing_for or lost`},
 		"incomplete instance": {"clusters: [{name: a, ckafka: {endpoint: ckafka.example.com, secret_id: x}}]\nrules: [{alert: A, max_lag: 1}]", `
 clusters.0.ckafka.instance_id is missing: it is the instance's id in the console, such as ckafka-xxxxxxxx
 clusters.0.ckafka.region is missing: name the instance's region, such as ap-guangzhou
@@ -133,7 +133,7 @@ rules.2.clear_below_delay must not be greater than max_delay (10m), not 11m
 rules.3.status.1 "slow" is not one of stalled, stopped, ahead, hung_transaction, rewind, growing
 rules.3.status.2 "ok" is not one of stalled, stopped, ahead, hung_transaction, rewind, growing
 rules.4.growing_for must not be longer than 3h, which is how far the history goes back
-rules.5.max_lag is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost`},
+rules.5.max_lag is missing: it is the number of messages above which the alert fires; or give max_partition_lag, max_delay, status, growing_for or lost`},
 		"names of labels and annotations": {rule(`labels: {topic: x, 1st: y, "": z, ok_1: w}, annotations: {lag: x, "a b": y}`), `
 rules.0.labels is not a name: use letters, digits and _, with a letter or _ first
 rules.0.labels.1st is not a name: use letters, digits and _, with a letter or _ first

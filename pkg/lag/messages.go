@@ -23,6 +23,7 @@ type messages struct {
 
 	// Parts of a problem.
 	lag, lagLimit string // lag; lag, limit
+	partitionLag  string // id, lag, limit
 	oldestUnread  string // age, limit
 	growing       string // duration
 	lost, lostOne string // number
@@ -71,6 +72,7 @@ var zhMessages = messages{
 	lossEnded:    "%s 消费 %s 的告警结束，积压 %s 条；未读就被删除的消息不会恢复",
 	lag:          "积压 %s 条",
 	lagLimit:     "积压 %s 条（阈值 %s）",
+	partitionLag: "%d 号分区积压 %s 条（阈值 %s）",
 	oldestUnread: "最早未读 %s前（阈值 %s）",
 	growing:      "积压已持续增长 %s",
 	lost:         "%s 条消息未读就被删除",
@@ -132,6 +134,7 @@ var enMessages = messages{
 	lossEnded:    "%s on %s: the alert ends, %s behind; messages deleted unread stay lost",
 	lag:          "%s behind",
 	lagLimit:     "%s behind (limit %s)",
+	partitionLag: "partition %d %s behind (limit %s)",
 	oldestUnread: "oldest unread message %s old (limit %s)",
 	growing:      "lag growing for %s",
 	lost:         "%s messages deleted unread",
@@ -216,6 +219,10 @@ func (m *messages) firingSummary(r *Rule, group, topic string, d *TemplateData) 
 	if r.GrowingFor > 0 && d.GrowingFor > 0 {
 		parts = append(parts, fmt.Sprintf(m.growing, humanize.Duration(d.GrowingFor.Std(), m.language)))
 	}
+	if r.MaxPartitionLag != nil && len(d.Partitions) > 0 && d.Partitions[0].Lag > *r.MaxPartitionLag {
+		worst := d.Partitions[0]
+		parts = append(parts, fmt.Sprintf(m.partitionLag, worst.ID, humanize.Int(worst.Lag), humanize.Int(*r.MaxPartitionLag)))
+	}
 	if r.MaxLag != nil {
 		parts = append(parts, fmt.Sprintf(m.lagLimit, lag, limit))
 	} else {
@@ -238,12 +245,12 @@ func (m *messages) resolvedSummary(r *Rule, group, topic string, d *TemplateData
 
 // hasOnlyStatus reports whether Status is the only condition of the rule.
 func (r *Rule) hasOnlyStatus() bool {
-	return r.MaxLag == nil && r.MaxDelay == 0 && len(r.Status) > 0 && r.GrowingFor == 0 && !r.Lost
+	return r.MaxLag == nil && len(r.Status) > 0 && len(r.otherConditions()) == 1
 }
 
 // hasOnlyMaxLag reports whether MaxLag is the only condition of the rule.
 func (r *Rule) hasOnlyMaxLag() bool {
-	return r.MaxLag != nil && r.MaxDelay == 0 && len(r.Status) == 0 && r.GrowingFor == 0 && !r.Lost
+	return r.MaxLag != nil && len(r.otherConditions()) == 0
 }
 
 // partitionDetails returns the description of an alert: the evidence, the partitions

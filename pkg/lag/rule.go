@@ -13,7 +13,8 @@ import (
 )
 
 // Rule fires an alert for each topic of a group in which all of its conditions are
-// met. It has at least one of MaxLag, MaxDelay, Status, GrowingFor and Lost.
+// met. It has at least one of MaxLag, MaxPartitionLag, MaxDelay, Status, GrowingFor and
+// Lost.
 type Rule struct {
 	// Alert is the value of the label alertname.
 	Alert string `yaml:"alert"`
@@ -21,6 +22,8 @@ type Rule struct {
 	// MaxLag is met when the lag, in messages summed over the topic's partitions,
 	// is greater.
 	MaxLag *int64 `yaml:"max_lag,omitempty"`
+	// MaxPartitionLag is met when the lag of a partition, in messages, is greater.
+	MaxPartitionLag *int64 `yaml:"max_partition_lag,omitempty"`
 	// MaxDelay is met when the oldest unread message of a partition is older.
 	MaxDelay setting.Duration `yaml:"max_delay,omitempty"`
 	// DelaySource is the only source of the age for MaxDelay; by default timestamps are
@@ -92,9 +95,12 @@ func (r *Rule) validate(f *setting.Faults) {
 		f.Addf("alert", "is missing: it is the name of the alert, such as KafkaConsumerLag")
 	}
 	if !r.hasCondition() {
-		f.Addf("max_lag", "is missing: it is the number of messages above which the alert fires; or give max_delay, status, growing_for or lost")
+		f.Addf("max_lag", "is missing: it is the number of messages above which the alert fires; or give max_partition_lag, max_delay, status, growing_for or lost")
 	}
 	r.validateLag(f)
+	if r.MaxPartitionLag != nil && *r.MaxPartitionLag < 0 {
+		f.Addf("max_partition_lag", "must be 0 or more, not %d", *r.MaxPartitionLag)
+	}
 	validateAllowedLag(f, r.AllowedLag)
 	switch {
 	case r.DelaySource == "":
@@ -144,7 +150,7 @@ func (r *Rule) validateLag(f *setting.Faults) {
 
 // hasCondition reports whether the rule has a condition.
 func (r *Rule) hasCondition() bool {
-	return r.MaxLag != nil || r.MaxDelay > 0 || len(r.Status) > 0 || r.GrowingFor > 0 || r.Lost
+	return r.MaxLag != nil || len(r.otherConditions()) > 0
 }
 
 // matches reports whether the rule applies to a topic of a group.
