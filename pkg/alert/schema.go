@@ -40,6 +40,7 @@ const (
 	LagAnnotation               = "lag"                // messages in the known partitions; a count
 	ThresholdAnnotation         = "threshold"          // the limit of the rule: a count, of host alerts a number
 	PartitionsAnnotation        = "partitions"         // the worst partitions; see FormatPartitions
+	MembersAnnotation           = "members"            // who reads those partitions, as text for people
 	UnknownPartitionsAnnotation = "unknown_partitions" // partitions not counted in the lag; a count
 	DelayAnnotation             = "delay"              // least age of the oldest unread message; in seconds
 	StatusAnnotation            = "status"             // a LagStatus

@@ -39,7 +39,7 @@ func (ev *evaluation) addCurrent(index int, in *ruleInput, old, active ActiveAle
 		a.SetSummary(summary)
 	}
 	if _, custom := r.Annotations[alert.DescriptionAnnotation]; !custom {
-		a.SetDescription(ev.messages.partitionDetails(ev.messages.evidence(r, in), data.Partitions, in.unknown))
+		a.SetDescription(ev.messages.partitionDetails(ev.messages.evidence(r, in), &data))
 	}
 	for name, template := range r.Annotations {
 		a.Annotations.SetNonEmpty(name, template.Expand(data))
@@ -62,6 +62,7 @@ func (ev *evaluation) templateData(r *rule, in *ruleInput, active ActiveAlert) T
 		return d
 	}
 	d.Partitions = worstPartitions(r.violatingPartitions(in))
+	d.Members = holders(in.group, in.topic.Name, d.Partitions)
 	d.Lost = max(in.lost(), active.Lost)
 	if age := r.oldestAge(in); age.Known {
 		d.Delay, d.DelaySource = setting.Duration(age.AtLeast.Truncate(time.Second)), string(age.Source)
@@ -105,6 +106,7 @@ func (d *TemplateData) annotations(r *Rule) alert.Labels {
 	seconds(alert.GrowingForAnnotation, d.GrowingFor)
 	count(alert.LostAnnotation, d.Lost)
 	out.SetNonEmpty(alert.PartitionsAnnotation, alert.FormatPartitions(partitionLags(d.Partitions)))
+	out.SetNonEmpty(alert.MembersAnnotation, formatHolders(d.Members))
 	out.SetNonEmpty(alert.StatusAnnotation, d.Status)
 	out.SetNonEmpty(alert.RateInAnnotation, alert.FormatRate(d.RateIn))
 	out.SetNonEmpty(alert.RateOutAnnotation, alert.FormatRate(d.RateOut))

@@ -143,9 +143,9 @@ rules.0.annotations.lag is set by Tocsin: choose another name`},
 		"label that uses the value": {rule(`labels: {lag_now: "{{ $value }}"}`), `
 rules.0.labels.lag_now the template cannot be used: line 1: at <.Value>: can't evaluate field Value in type lag.labelData: labels identify the alert, so they may use $labels only`},
 		"annotation with an unknown field": {rule(`annotations: {summary: "{{ .Nope }}"}`), `
-rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.TemplateData: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .DelaySource, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
+rules.0.annotations.summary the template cannot be used: line 1: at <.Nope>: can't evaluate field Nope in type lag.TemplateData: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .Members, .UnknownPartitions, .Delay, .DelaySource, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 		"annotation that is too long": {rule(`annotations: {summary: "{{ printf \"%70000d\" .Lag }}"}`), `
-rules.0.annotations.summary the template cannot be used: it prints more than 64 KiB: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .DelaySource, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
+rules.0.annotations.summary the template cannot be used: it prints more than 64 KiB: an annotation may use $labels, $value, .Lag, .Threshold, .Partitions, .Members, .UnknownPartitions, .Delay, .DelaySource, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

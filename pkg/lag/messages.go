@@ -35,6 +35,7 @@ type messages struct {
 	aheadPartitions, aheadPartition              string // list of partitions; id, commit, log end
 	openTransactions, openTransaction            string // list of partitions; id, producer id, epoch, offset
 	separator                                    string
+	readBy                                       string // members with their partitions
 	unknownPartitions                            string // number
 
 	// Summaries of alerts that end without a current lag.
@@ -95,6 +96,7 @@ var zhMessages = messages{
 	aheadPartition:    "%d 号提交到 %s，日志到 %s 为止",
 	listSeparator:     "；",
 	separator:         "，",
+	readBy:            "读取它们的成员：%s。",
 	unknownPartitions: "另有 %d 个分区的积压未知，没有计入。",
 	topicGone:         "消费组 %s 已不再有主题 %s，告警结束",
 	groupGone:         "消费组 %[1]s 已不存在，主题 %[2]s 的告警结束",
@@ -157,6 +159,7 @@ var enMessages = messages{
 	aheadPartition:    "partition %d, committed %s, the log ends at %s",
 	listSeparator:     "; ",
 	separator:         ", ",
+	readBy:            " Read by %s.",
 	unknownPartitions: " Partitions of unknown lag, not counted: %d.",
 	topicGone:         "%s has no topic %s any more; the alert ends",
 	groupGone:         "The consumer group %[1]s does not exist any more; the alert about %[2]s ends",
@@ -254,13 +257,13 @@ func (r *Rule) hasOnlyMaxLag() bool {
 }
 
 // partitionDetails returns the description of an alert: the evidence, the partitions
-// furthest behind, and how many have an unknown lag.
-func (m *messages) partitionDetails(evidence string, worst []Partition, unknown int) string {
+// furthest behind, who reads them, and how many have an unknown lag.
+func (m *messages) partitionDetails(evidence string, d *TemplateData) string {
 	var b strings.Builder
 	b.WriteString(evidence)
-	if len(worst) > 0 {
+	if len(d.Partitions) > 0 {
 		var list []byte
-		for i, p := range worst {
+		for i, p := range d.Partitions {
 			if i > 0 {
 				list = append(list, m.separator...)
 			}
@@ -268,8 +271,11 @@ func (m *messages) partitionDetails(evidence string, worst []Partition, unknown 
 		}
 		fmt.Fprintf(&b, m.worstPartitions, list)
 	}
-	if unknown > 0 {
-		fmt.Fprintf(&b, m.unknownPartitions, unknown)
+	if len(d.Members) > 0 {
+		fmt.Fprintf(&b, m.readBy, formatHolders(d.Members))
+	}
+	if d.UnknownPartitions > 0 {
+		fmt.Fprintf(&b, m.unknownPartitions, d.UnknownPartitions)
 	}
 	return strings.TrimSpace(b.String())
 }

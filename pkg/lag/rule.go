@@ -161,7 +161,7 @@ func (r *Rule) matches(group, topic string) bool {
 var (
 	reservedLabels      = []string{alert.NameLabel, alert.ClusterLabel, alert.GroupLabel, alert.TopicLabel}
 	reservedAnnotations = []string{
-		alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.UnknownPartitionsAnnotation,
+		alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.MembersAnnotation, alert.UnknownPartitionsAnnotation,
 		alert.DelayAnnotation, alert.DelaySourceAnnotation, alert.StatusAnnotation, alert.GrowingForAnnotation, alert.LostAnnotation,
 		alert.RateInAnnotation, alert.RateOutAnnotation, alert.DrainAnnotation, alert.LagHistoryAnnotation, alert.SourceAnnotation,
 	}
@@ -209,6 +209,9 @@ type TemplateData struct {
 	Partitions []Partition
 	// UnknownPartitions is the number of partitions not counted in Lag.
 	UnknownPartitions int
+	// Members are those to which the Partitions are assigned, as far as the group was
+	// described.
+	Members []Holder
 	// Delay is the least age of the oldest unread message; 0 while unknown.
 	Delay setting.Duration
 	// DelaySource is where Delay is from: timestamps or history.
@@ -237,6 +240,7 @@ func sampleData() TemplateData {
 	return TemplateData{
 		Labels: alert.Labels{alert.NameLabel: "Lag", alert.ClusterLabel: "c", alert.GroupLabel: "g", alert.TopicLabel: "t"},
 		Value:  2001, Lag: 2001, Threshold: 2000, UnknownPartitions: 1,
+		Members:    []Holder{{ClientID: "orders-1", Host: "10.0.0.7", Partitions: []int32{0}}},
 		Partitions: []Partition{{ID: 0, Committed: 1000, End: 3001, Lag: 2001, Known: true}},
 		Delay:      setting.Duration(12 * time.Minute), DelaySource: alert.DelayFromTimestamps, Status: "growing", GrowingFor: setting.Duration(time.Minute),
 		Lost: 1, RateIn: 20, RateOut: 10.5, Drain: "never",
@@ -244,6 +248,6 @@ func sampleData() TemplateData {
 }
 
 // templateFields lists the fields of TemplateData for error messages.
-const templateFields = ".Lag, .Threshold, .Partitions, .UnknownPartitions, .Delay, .DelaySource, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain"
+const templateFields = ".Lag, .Threshold, .Partitions, .Members, .UnknownPartitions, .Delay, .DelaySource, .Status, .GrowingFor, .Lost, .RateIn, .RateOut and .Drain"
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -25,7 +25,7 @@ func (lagKind) places() []string {
 
 func (lagKind) shows(annotation string) bool {
 	switch annotation {
-	case alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.UnknownPartitionsAnnotation,
+	case alert.LagAnnotation, alert.ThresholdAnnotation, alert.PartitionsAnnotation, alert.MembersAnnotation, alert.UnknownPartitionsAnnotation,
 		alert.DelayAnnotation, alert.StatusAnnotation, alert.GrowingForAnnotation, alert.LostAnnotation,
 		alert.RateInAnnotation, alert.RateOutAnnotation, alert.DrainAnnotation, alert.SourceAnnotation:
 		return true
@@ -74,6 +74,7 @@ func (lagKind) details(d *draft, e *entry) []Field {
 	if !e.resolved {
 		fields = d.trend(e)
 		fields.add(d.messages.partitions, formatPartitions(e.Annotations[alert.PartitionsAnnotation]))
+		fields.add(d.messages.members, CleanLine(e.Annotations[alert.MembersAnnotation], maxValue))
 		if unknown := CleanLine(e.Annotations[alert.UnknownPartitionsAnnotation], maxName); unknown != "" {
 			fields.add(d.messages.unknown, d.messages.notCounted(unknown))
 		}

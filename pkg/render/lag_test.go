@@ -219,3 +219,13 @@ func TestLagTrendOfManyTopics(t *testing.T) {
 		t.Errorf("lead of a resolved alert: got %q, want %q", got, want)
 	}
 }
+
+func TestMembersOfAStuckPartition(t *testing.T) {
+	for language, label := range map[string]string{"zh": "读取成员", "en": "Read by"} {
+		a := lagAlert("t", "12345")
+		a.Annotations["members"] = "orders-1 (10.0.0.7): 3"
+		if got, want := newDocument(language, a).fact(label), "orders-1 (10.0.0.7): 3"; got != want {
+			t.Errorf("%s in %s = %q, want %q", label, language, got, want)
+		}
+	}
+}

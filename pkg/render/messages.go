@@ -25,10 +25,10 @@ type messages struct {
 	labels map[string]string
 
 	// Names of fields.
-	rule, threshold, partitions, unknown, started, ended, detail string
-	state, growth, rate, readFrom                                string
-	lastReport, address, lastValues                              string
-	cause, advice                                                string
+	rule, threshold, partitions, members, unknown, started, ended, detail string
+	state, growth, rate, readFrom                                         string
+	lastReport, address, lastValues                                       string
+	cause, advice                                                         string
 	// Names of links.
 	source, runbook, dashboard, allAlerts string
 

@@ -55,6 +55,7 @@ func english() *messages {
 		rule:       "Rule",
 		threshold:  "Threshold",
 		partitions: "Worst partitions",
+		members:    "Read by",
 		unknown:    "Unknown partitions",
 		started:    "Started",
 		lastReport: "Last report",

@@ -45,6 +45,7 @@ func chinese() *messages {
 		rule:       "规则",
 		threshold:  "阈值",
 		partitions: "最慢分区",
+		members:    "读取成员",
 		unknown:    "未知分区",
 		started:    "开始",
 		lastReport: "最后上报",

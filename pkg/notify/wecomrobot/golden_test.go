@@ -38,6 +38,7 @@ func stalled() []*alert.Alert {
 	delete(a.Annotations, "threshold")
 	a.Annotations["summary"] = "order-worker 消费 " + notifytest.Topic + "：停滞（有成员，但不再提交），积压 830 条"
 	a.Annotations["status"], a.Annotations["delay"] = "stalled", "754"
+	a.Annotations["members"] = "order-worker-1 (10.0.0.7): 3"
 	a.Annotations["rate_in"], a.Annotations["rate_out"], a.Annotations["drain"] = "1.5", "0", "never"
 	return []*alert.Alert{a}
 }
