@@ -238,6 +238,9 @@ func (id RuleID) labelTemplates() map[string]setting.Template {
 func (ev *evaluation) alertLabels(name string, templates map[string]setting.Template, group, topic string) alert.Labels {
 	labels := make(alert.Labels, 4+len(templates))
 	maps.Copy(labels, alert.Labels{alert.NameLabel: name, alert.ClusterLabel: ev.cluster, alert.GroupLabel: group, alert.TopicLabel: topic})
+	if topic == "" {
+		delete(labels, alert.TopicLabel)
+	}
 	if len(templates) == 0 {
 		return labels
 	}

@@ -75,7 +75,11 @@ func (e *Evaluator) Evaluate(prev *ClusterState, snap *Snapshot, now time.Time) 
 		ev.groups[g.Name], ev.views[g.Name] = g, newTopicViews(g.Topics)
 	}
 	for i := range e.rules {
-		ev.evaluateRule(i)
+		if e.rules[i].isAboutGroups() {
+			ev.evaluateGroupRule(i)
+		} else {
+			ev.evaluateRule(i)
+		}
 	}
 	ev.endRemovedRules()
 	ev.recordUnsubscribed()

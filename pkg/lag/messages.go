@@ -21,6 +21,11 @@ type messages struct {
 	recovered          string // group, topic, lag
 	lossEnded          string // group, topic, lag
 
+	groupProblem  string // group, list of the conditions met
+	groupResolved string // group
+	groupStates   map[GroupState]string
+	membersBelow  string // number, limit
+
 	// Parts of a problem.
 	lag, lagLimit string // lag; lag, limit
 	partitionLag  string // id, lag, limit
@@ -40,6 +45,7 @@ type messages struct {
 
 	// Summaries of alerts that end without a current lag.
 	topicGone, groupGone string // group, topic
+	wholeGroupGone       string // group
 	unsubscribed         string // group, topic
 	ruleGone             string // rule
 	clusterGone          string // cluster
@@ -66,11 +72,17 @@ type messages struct {
 var zhMessages = messages{
 	language: "zh",
 
-	lagAbove:     "%[1]s 消费 %[2]s 积压 %[3]s 条（阈值 %[4]s）",
-	lagBelow:     "%[1]s 消费 %[2]s 的积压已降到 %[3]s 条（阈值 %[4]s）",
-	problem:      "%s 消费 %s：%s",
-	recovered:    "%s 消费 %s 已恢复正常，积压 %s 条",
-	lossEnded:    "%s 消费 %s 的告警结束，积压 %s 条；未读就被删除的消息不会恢复",
+	lagAbove:      "%[1]s 消费 %[2]s 积压 %[3]s 条（阈值 %[4]s）",
+	lagBelow:      "%[1]s 消费 %[2]s 的积压已降到 %[3]s 条（阈值 %[4]s）",
+	problem:       "%s 消费 %s：%s",
+	recovered:     "%s 消费 %s 已恢复正常，积压 %s 条",
+	lossEnded:     "%s 消费 %s 的告警结束，积压 %s 条；未读就被删除的消息不会恢复",
+	groupProblem:  "消费组 %s：%s",
+	groupResolved: "消费组 %s 已恢复正常",
+	groupStates: map[GroupState]string{
+		GroupEmpty: "没有成员", GroupDead: "不存在", GroupRebalancing: "正在再均衡",
+	},
+	membersBelow: "有 %d 个成员（至少应有 %d 个）",
 	lag:          "积压 %s 条",
 	lagLimit:     "积压 %s 条（阈值 %s）",
 	partitionLag: "%d 号分区积压 %s 条（阈值 %s）",
@@ -100,6 +112,7 @@ var zhMessages = messages{
 	unknownPartitions: "另有 %d 个分区的积压未知，没有计入。",
 	topicGone:         "消费组 %s 已不再有主题 %s，告警结束",
 	groupGone:         "消费组 %[1]s 已不存在，主题 %[2]s 的告警结束",
+	wholeGroupGone:    "消费组 %s 已不存在，告警结束",
 	unsubscribed:      "消费组 %[1]s 已不再订阅主题 %[2]s，告警结束",
 	ruleGone:          "规则 %s 已被删除或修改，告警结束",
 	clusterGone:       "集群 %s 已从配置中删除，告警结束",
@@ -129,11 +142,17 @@ var zhMessages = messages{
 var enMessages = messages{
 	language: "en",
 
-	lagAbove:     "%[1]s is %[3]s behind on %[2]s (limit %[4]s)",
-	lagBelow:     "%[1]s is down to %[3]s behind on %[2]s (limit %[4]s)",
-	problem:      "%s on %s: %s",
-	recovered:    "%s on %s is fine again, %s behind",
-	lossEnded:    "%s on %s: the alert ends, %s behind; messages deleted unread stay lost",
+	lagAbove:      "%[1]s is %[3]s behind on %[2]s (limit %[4]s)",
+	lagBelow:      "%[1]s is down to %[3]s behind on %[2]s (limit %[4]s)",
+	problem:       "%s on %s: %s",
+	recovered:     "%s on %s is fine again, %s behind",
+	lossEnded:     "%s on %s: the alert ends, %s behind; messages deleted unread stay lost",
+	groupProblem:  "%s: %s",
+	groupResolved: "%s is fine again",
+	groupStates: map[GroupState]string{
+		GroupEmpty: "has no members", GroupDead: "does not exist", GroupRebalancing: "is rebalancing",
+	},
+	membersBelow: "members: %d, at least %d expected",
 	lag:          "%s behind",
 	lagLimit:     "%s behind (limit %s)",
 	partitionLag: "partition %d %s behind (limit %s)",
@@ -163,6 +182,7 @@ var enMessages = messages{
 	unknownPartitions: " Partitions of unknown lag, not counted: %d.",
 	topicGone:         "%s has no topic %s any more; the alert ends",
 	groupGone:         "The consumer group %[1]s does not exist any more; the alert about %[2]s ends",
+	wholeGroupGone:    "The consumer group %s does not exist any more; the alert ends",
 	unsubscribed:      "Nobody in %[1]s reads %[2]s any more; the alert ends",
 	ruleGone:          "The rule %s was removed or changed; the alert ends",
 	clusterGone:       "The cluster %s was removed from the configuration; the alert ends",

@@ -65,6 +65,7 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 	}
 	p.queryAges(ctx, e, reader, &snap, now)
 	if d, ok := reader.(Describer); ok {
+		p.describe(ctx, d, &snap, e.describesGroup)
 		p.describeFiring(ctx, e, d, &snap, now)
 	}
 	return &snap, nil
@@ -119,6 +120,7 @@ func (p *Poller) missing(snap *Snapshot) []Group {
 		}
 	}
 	p.State.eachTopic(add)
+	p.Config.evaluator(p.Cluster, "").eachNamedGroup(add)
 	if p.Window != nil {
 		for group, topic := range p.Window.Topics() {
 			add(group, topic)
@@ -294,7 +296,7 @@ func (e *Evaluator) wouldFire(snap *Snapshot, g *Group, active []activeAlerts, n
 		*in.topicView = topicView{lagSum: sumLag(in.topic.Partitions)}
 		for i := range e.rules {
 			r := &e.rules[i]
-			if len(r.Status) == 0 && r.matches(g.Name, in.topic.Name) &&
+			if len(r.Status) == 0 && !r.isAboutGroups() && r.matches(g.Name, in.topic.Name) &&
 				in.known > 0 && r.advance(active[i][g.Name][in.topic.Name], &in) != (ActiveAlert{}) {
 				return true
 			}

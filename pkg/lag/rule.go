@@ -13,8 +13,8 @@ import (
 )
 
 // Rule fires an alert for each topic of a group in which all of its conditions are
-// met. It has at least one of MaxLag, MaxPartitionLag, MaxDelay, Status, GrowingFor and
-// Lost.
+// met; one with By, State, MembersBelow or Required for each group. It has at least one of MaxLag, MaxPartitionLag, MaxDelay, Status, GrowingFor,
+// Lost, State, MembersBelow and Required.
 type Rule struct {
 	// Alert is the value of the label alertname.
 	Alert string `yaml:"alert"`
@@ -37,6 +37,14 @@ type Rule struct {
 	GrowingFor setting.Duration `yaml:"growing_for,omitempty"`
 	// Lost is met when messages were deleted before the group read them.
 	Lost bool `yaml:"lost,omitempty"`
+	// By is ByGroup for MaxLag of the sum over all topics of a group.
+	By string `yaml:"by,omitempty"`
+	// State is met while a group is in one of these states.
+	State []GroupState `yaml:"state,omitempty"`
+	// MembersBelow is met while a group has fewer members.
+	MembersBelow int `yaml:"members_below,omitempty"`
+	// Required is met while the group that Match names does not exist.
+	Required bool `yaml:"required,omitempty"`
 	// AllowedLag replaces that of the cluster.
 	AllowedLag *int64 `yaml:"allowed_lag,omitempty"`
 	// For is how long the conditions must be met before the alert fires. With Status
@@ -98,6 +106,7 @@ func (r *Rule) validate(f *setting.Faults) {
 		f.Addf("max_lag", "is missing: it is the number of messages above which the alert fires; or give max_partition_lag, max_delay, status, growing_for or lost")
 	}
 	r.validateLag(f)
+	r.validateGroups(f)
 	if r.MaxPartitionLag != nil && *r.MaxPartitionLag < 0 {
 		f.Addf("max_partition_lag", "must be 0 or more, not %d", *r.MaxPartitionLag)
 	}
@@ -150,7 +159,7 @@ func (r *Rule) validateLag(f *setting.Faults) {
 
 // hasCondition reports whether the rule has a condition.
 func (r *Rule) hasCondition() bool {
-	return r.MaxLag != nil || len(r.otherConditions()) > 0
+	return r.MaxLag != nil || len(r.otherConditions()) > 0 || r.needsDescription()
 }
 
 // matches reports whether the rule applies to a topic of a group.
