@@ -107,7 +107,7 @@ func (e *falconEvent) alert(tos string, now time.Time) *alert.Alert {
 	d := newDraft(e.metric)
 	d.label("endpoint", e.endpoint)
 	d.label("priority", "P"+e.priority)
-	d.label(alert.SeverityLabel, falconSeverity(e.priority))
+	d.label(alert.SeverityLabel, cmp.Or(alert.ParseSeverity("P"+e.priority), alert.SeverityInfo))
 	if e.merged {
 		d.label("merged", "true")
 	}
@@ -135,17 +135,6 @@ func (e *falconEvent) alert(tos string, now time.Time) *alert.Alert {
 		return d.resolved(e.at, e.at, now)
 	}
 	return d.firing(e.at, now)
-}
-
-func falconSeverity(priority string) string {
-	switch priority {
-	case "0", "1":
-		return alert.SeverityCritical
-	case "2":
-		return alert.SeverityWarning
-	default:
-		return alert.SeverityInfo
-	}
 }
 
 // falconTags parses tags such as k=v,k=v. A part without the separator belongs to the

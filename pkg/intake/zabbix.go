@@ -45,8 +45,8 @@ func zabbixAlert(top node, in Input) *alert.Alert {
 	d := newDraft(name)
 	d.label(alert.HostLabel, text("host_name", "host", "hostname"))
 	// An operator may change the severity of an active event, but not of its
-	// trigger.
-	severity := cmp.Or(text("trigger_severity"), severityName(text("trigger_nseverity")), text("event_severity"), severityName(text("event_nseverity")))
+	// trigger. Names can be changed and translated, numbers cannot.
+	severity := cmp.Or(severityName(text("trigger_nseverity")), text("trigger_severity"), severityName(text("event_nseverity")), text("event_severity"))
 	d.label(alert.SeverityLabel, severity)
 	d.label("trigger_id", text("trigger_id"))
 	d.label("event_id", text("event_id"))
@@ -54,8 +54,8 @@ func zabbixAlert(top node, in Input) *alert.Alert {
 
 	d.annotate(alert.SummaryAnnotation, text("alert_subject", "Subject", "event_name"))
 	d.annotate(alert.DescriptionAnnotation, text("alert_message", "Message", "trigger_description"))
-	if current := text("event_severity"); current != severity {
-		d.annotate("event_severity", current)
+	if cmp.Or(severityName(text("event_nseverity")), text("event_severity")) != severity {
+		d.annotate("event_severity", text("event_severity", "event_nseverity"))
 	}
 	d.annotateUnknown(top, zabbixFields...)
 	d.GeneratorURL = zabbixURL(text("zabbix_url"), text("trigger_id"), text("event_id"))
@@ -74,6 +74,7 @@ func zabbixAlert(top node, in Input) *alert.Alert {
 	}
 }
 
+// severityName returns Zabbix's own name of a severity's number.
 func severityName(number string) string {
 	if len(number) == 1 && number[0] >= '0' && int(number[0]-'0') < len(zabbixSeverities) {
 		return zabbixSeverities[number[0]-'0']
