@@ -25,6 +25,10 @@ const (
 	DashboardAnnotation   = "dashboard_url"
 )
 
+// TruncatedAnnotation is the number of alerts that Alertmanager or Grafana left out of
+// the message with which the alert was received.
+const TruncatedAnnotation = "truncated_alerts"
+
 // EndedAnnotation is the reason of an end that is not a recovery.
 const EndedAnnotation = "ended"
 

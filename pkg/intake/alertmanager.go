@@ -11,10 +11,6 @@ import (
 // Alertmanager before 0.6, whose alerts are the same.
 func Alertmanager(in Input) (Output, error) { return decodeWebhook(in, "4", "3") }
 
-// Grafana decodes the webhooks of Grafana's unified alerting, whose alerts are those
-// of Alertmanager. A contact point with a custom payload needs NewGeneric.
-func Grafana(in Input) (Output, error) { return decodeWebhook(in, "1") }
-
 // alertFields are the fields of an alert that are decoded, or that repeat others.
 var alertFields = []string{
 	"status", "labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint",
@@ -29,11 +25,17 @@ func decodeWebhook(in Input, versions ...string) (Output, error) {
 	if version := top.get("version").text(); version != "" && !slices.Contains(versions, version) {
 		top.doc.fail("version", "unknown version %q: %s is supported", truncate(version, maxQuote), strings.Join(versions, " or "))
 	}
-	list := top.get("alerts").required().list()
+	list, truncated := top.get("alerts").required().list(), top.get("truncatedAlerts").text()
 	if err := top.doc.err(); err != nil {
 		return Output{}, err
 	}
-	return decodeList(list, in, decodeWebhookAlert)
+	out, err := decodeList(list, in, decodeWebhookAlert)
+	if truncated != "0" {
+		for _, a := range out.Alerts {
+			a.Annotations.SetNonEmpty(alert.TruncatedAnnotation, truncated)
+		}
+	}
+	return out, err
 }
 
 // decodeWebhookAlert decodes one alert. A firing alert has no end, or the first day
@@ -59,6 +61,7 @@ func decodeWebhookAlert(n node, in Input) *alert.Alert {
 		}
 		return d.firing(start, in.Now)
 	case "resolved", "ok", "normal":
+		d.annotate(alert.EndedAnnotation, grafanaEnd(d.Annotations["grafana_state_reason"]))
 		return d.resolved(start, end, in.Now)
 	default:
 		n.doc.fail(status.path(), "%q is neither firing nor resolved", truncate(status.text(), maxQuote))

@@ -44,6 +44,8 @@ func TestErrors(t *testing.T) {
 		{"alertmanager", webhook(`"status":"firing","labels":{},"startsAt":"yesterday"`), `alerts[0].startsAt: "yesterday" is not a time: write it like 2026-01-02T15:04:05Z`},
 		{"alertmanager", webhook(`"status":"firing","labels":{},"startsAt":"2026-11-20T10:00:00+24:00"`), "is not a time"},
 		{"grafana", `{"version":"4","alerts":[]}`, `version: unknown version "4": 1 is supported`},
+		{"grafana", `{"ruleName":"r"}`, "state: is missing"},
+		{"grafana", `{"ruleName":"r","state":"pending"}`, `state: "pending" is none of alerting, no_data, ok and paused`},
 
 		{"tencent-monitor", `{}`, "metricName: is missing, as is eventName"},
 		{"tencent-monitor", tencent(`"alarmStatus":"2"`), `alarmStatus: "2" is neither 1 (firing) nor 0 (resolved)`},
