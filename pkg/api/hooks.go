@@ -26,9 +26,11 @@ type hook struct {
 	// media are the media types of its bodies; none if its messages are queries.
 	media  []string
 	decode func(context.Context, intake.Input) (intake.Output, error)
+	// formats names the accepted messages.
+	formats string
 }
 
-// registerHooks registers the paths of all hooks.
+// registerHooks registers the paths of all hooks, with and without a slash at the end.
 func (a *api) registerHooks(mux *http.ServeMux) {
 	for _, h := range a.hooks() {
 		receive := func(r *http.Request, now time.Time) (any, error) { return a.receive(r, now, &h) }
@@ -37,6 +39,7 @@ func (a *api) registerHooks(mux *http.ServeMux) {
 			m = methods{http.MethodGet: receive}
 		}
 		mux.Handle("/"+h.name, a.endpoint(m))
+		mux.Handle("/"+h.name+"/{$}", a.endpoint(m))
 	}
 	mux.Handle("/hooks/", a.endpoint(nil))
 }
@@ -44,11 +47,11 @@ func (a *api) registerHooks(mux *http.ServeMux) {
 // hooks returns the hooks of known systems and of the configuration.
 func (a *api) hooks() []hook {
 	var all []hook
-	add := func(name string, media []string, decode func(context.Context, intake.Input) (intake.Output, error)) {
-		all = append(all, hook{"hooks/" + name, media, decode})
+	add := func(name string, media []string, formats string, decode func(context.Context, intake.Input) (intake.Output, error)) {
+		all = append(all, hook{"hooks/" + name, media, decode, formats})
 	}
 	for _, s := range intake.Systems() {
-		add(s.Name, s.Media, ignoreContext(s.Decode))
+		add(s.Name, s.Media, s.Formats, ignoreContext(s.Decode))
 	}
 	for _, g := range a.Webhook.Generic {
 		decode, err := intake.NewGeneric(g)
@@ -56,9 +59,9 @@ func (a *api) hooks() []hook {
 			a.Log.Error("hook disabled: its template cannot be parsed", "hook", g.Name, "err", err)
 			continue
 		}
-		add("generic/"+g.Name, intake.GenericMedia(), ignoreContext(decode))
+		add("generic/"+g.Name, intake.GenericMedia(), "what its template in webhook.generic expects", ignoreContext(decode))
 	}
-	add("sns", intake.SNSMedia(), intake.NewSNS(a.Webhook.SNS, a.fetch).Decode)
+	add("sns", intake.SNSMedia(), intake.SNSFormats, intake.NewSNS(a.Webhook.SNS, a.fetch).Decode)
 	return all
 }
 
@@ -105,7 +108,7 @@ func (a *api) decodeMessage(r *http.Request, now time.Time, h *hook) (out intake
 		return out, rejected, err
 	}
 	if out, err = h.decode(r.Context(), in); err != nil {
-		return out, rejected, decodeError(err)
+		return out, rejected, h.decodeError(err)
 	}
 	out.Alerts, rejected, err = a.completeAlerts(r, now, h, out)
 	return out, rejected, err
@@ -118,12 +121,13 @@ func (a *api) logRejected(r *http.Request, h *hook, err error) error {
 	return err
 }
 
-// decodeError returns a decoder's error with the status of the response.
-func decodeError(err error) error {
+// decodeError returns a decoder's error with the status of the response. It names the
+// accepted messages, because the sender may use the hook of another system.
+func (h *hook) decodeError(err error) error {
 	var invalid *intake.Error
 	switch {
 	case errors.As(err, &invalid):
-		return codedError(http.StatusBadRequest, "%s", invalid)
+		return codedError(http.StatusBadRequest, "%s; /%s takes %s (docs/webhook.md#hooks)", invalid, h.name, h.formats)
 	case errors.Is(err, intake.ErrUnreachable):
 		return codedError(http.StatusServiceUnavailable, "%s: try again", intake.ErrUnreachable)
 	default:

@@ -51,8 +51,10 @@ func TestHookErrors(t *testing.T) {
 	}{
 		{"an unknown hook", "/hooks/nagios", "application/json", good, nil, 404, "path /hooks/nagios was not found"},
 		{"an unknown template", "/hooks/generic/unknown", "application/json", good, nil, 404, "was not found"},
-		{"a form", "/hooks/grafana", form, "a=b", nil, 415, `unsupported media type \"application/x-www-form-urlencoded\", only [application/json] are allowed`},
+		{"a form", "/hooks/grafana", form, "a=b", nil, 415, `unsupported media type \"application/x-www-form-urlencoded\", only [application/json text/plain] are allowed`},
 		{"JSON for a form", "/hooks/open-falcon/im", "application/json", "{}", nil, 415, "only [application/x-www-form-urlencoded] are allowed"},
+		{"a message of another system", "/hooks/grafana", "application/json", `{"event_name":"n"}`, nil, 400, "alerts: is missing; /hooks/grafana takes webhooks of Grafana, of unified and of legacy alerting (docs/webhook.md#hooks)"},
+		{"a form of another system", "/hooks/aliyun", form, "tos=a", nil, 400, "/hooks/aliyun takes threshold callbacks, event subscriptions and event callbacks"},
 		{"an invalid Content-Type", "/hooks/grafana", "a/b/c", good, nil, 400, "parsing Content-Type header"},
 		{"another charset", "/hooks/grafana", "application/json; charset=gbk", good, nil, 415, `unsupported charset \"gbk\"`},
 		{"another encoding", "/hooks/grafana", "application/json", good, []string{"Content-Encoding", "br"}, 415, `unsupported content encoding \"br\"`},

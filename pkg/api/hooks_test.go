@@ -126,6 +126,38 @@ func cloudWatch(state, at string) string {
 	return `{"AlarmName":"A","NewStateValue":"` + state + `","StateChangeTime":"2026-11-20T` + at + `.000+0000"}`
 }
 
+// TestHookVariants posts messages in the ways of senders that are less strict.
+func TestHookVariants(t *testing.T) {
+	metric := `{"sessionId":"s","alarmStatus":"1","alarmPolicyInfo":{"conditions":{"metricName":"m"}}}`
+	threshold := "alertName=a&alertState=ALERT"
+	for _, tt := range []struct {
+		name, path, media, body string
+		alerts                  int
+		response                string
+	}{
+		{"a slash at the end", "/hooks/grafana/", "application/json", grafana(`{"alertname":"A"}`), 1, `{"alerts":1,"status":"ok"}`},
+		{"a slash and a token parameter", "/hooks/open-falcon/im/?token=x", form, "content=%5BP3%5D%5BPROBLEM%5D+2+m.++e.g.+h.+detail+in+email", 1, `{"alerts":1,"status":"ok"}`},
+		{"a byte order mark", "/hooks/grafana", "application/json", "\ufeff" + grafana(`{"alertname":"A"}`), 1, `{"alerts":1,"status":"ok"}`},
+		{"a byte order mark before a form", "/hooks/aliyun", form, "\ufeff" + threshold, 1, `{"alerts":1,"status":"ok"}`},
+		{"JSON as text", "/hooks/tencent-monitor", "text/plain", metric, 1, `{"alerts":1,"retCode":0,"sessionId":"s","status":"ok"}`},
+		{"JSON as a form", "/hooks/tencent-monitor", form, metric, 1, `{"alerts":1,"retCode":0,"sessionId":"s","status":"ok"}`},
+		{"JSON as a form, where forms are accepted", "/hooks/aliyun", form, `{"alertName":"a","alertState":"ALERT"}`, 1, `{"alerts":1,"status":"ok"}`},
+		{"a form as text", "/hooks/aliyun", "text/plain", threshold, 1, `{"alerts":1,"status":"ok"}`},
+		{"a form without a media type", "/hooks/aliyun", "", threshold, 1, `{"alerts":1,"status":"ok"}`},
+		{"a verification without a body", "/hooks/tencent-monitor", "application/json", "", 0, `{"alerts":0,"retCode":0,"status":"ok"}`},
+		{"a verification of an empty object", "/hooks/tencent-monitor", "application/json", "{}", 0, `{"alerts":0,"retCode":0,"sessionId":"","status":"ok"}`},
+		{"a verification with a sessionId", "/hooks/tencent-monitor", "application/json", `{"sessionId":"s"}`, 0, `{"alerts":0,"retCode":0,"sessionId":"s","status":"ok"}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newTestAPI(t)
+			if got := a.mustHook(tt.path, tt.media, tt.body); got != tt.response {
+				t.Errorf("response: got %s, want %s", got, tt.response)
+			}
+			a.expectAlerts(tt.alerts)
+		})
+	}
+}
+
 // TestHookTimeout checks that an event, which has no recovery, expires.
 func TestHookTimeout(t *testing.T) {
 	a := newTestAPI(t, func(o *api.Options) { o.ResolveTimeout = time.Minute })

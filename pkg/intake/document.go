@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
 	"maps"
@@ -57,12 +58,15 @@ func open(body []byte) (node, error) {
 	return n, nil
 }
 
-// openFormOrJSON parses a body that is a form or JSON, by its media type.
+// openFormOrJSON parses a body that is a form or JSON. Some senders give the media type
+// of a form to JSON, and none or that of text to forms.
 func openFormOrJSON(in Input) (node, error) {
-	if in.Media == Form {
-		return openForm(in.Body)
+	body := bytes.TrimSpace(bytes.TrimPrefix(in.Body, byteOrderMark))
+	isForm := in.Media == Form || in.Media != JSON && bytes.IndexByte(body, '=') > 0
+	if isForm && !bytes.HasPrefix(body, []byte("{")) {
+		return openForm(body)
 	}
-	return open(in.Body)
+	return open(body)
 }
 
 // kind returns the JSON name of a value's type.

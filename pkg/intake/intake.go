@@ -71,22 +71,26 @@ type System struct {
 	// Media are the media types of its bodies; none if its messages are queries.
 	Media  []string
 	Decode Decoder
+	// Formats names the accepted messages, for the sender of another one.
+	Formats string
 }
 
 // Systems returns all systems.
 func Systems() []System {
 	return []System{
-		{"alertmanager", []string{JSON}, Alertmanager},
-		{"grafana", []string{JSON}, Grafana},
-		{"tencent-monitor", []string{JSON}, TencentMonitor},
-		{"zabbix", []string{JSON, Form}, Zabbix},
-		{"aliyun", []string{Form, JSON}, Aliyun},
-		{"open-falcon/im", []string{Form}, OpenFalcon},
-		{"open-falcon/sms", []string{Form}, OpenFalcon},
-		{"open-falcon/mail", []string{Form}, OpenFalconMail},
-		{"open-falcon/callback", nil, OpenFalconCallback},
+		{"alertmanager", []string{JSON, Text}, Alertmanager, "webhooks of Alertmanager, version 4 or 3"},
+		{"grafana", []string{JSON, Text}, Grafana, "webhooks of Grafana, of unified and of legacy alerting"},
+		{"tencent-monitor", []string{JSON, Text, Form}, TencentMonitor, "callbacks of Tencent Cloud Monitor on metrics and events"},
+		{"zabbix", []string{JSON, Text, Form}, Zabbix, "messages of the media type in examples/zabbix, as JSON or a form"},
+		{"aliyun", []string{Form, JSON, Text}, Aliyun, "threshold callbacks, event subscriptions and event callbacks of Alibaba Cloud Monitor, as a form or JSON"},
+		{"open-falcon/im", []string{Form}, OpenFalcon, falconFormats},
+		{"open-falcon/sms", []string{Form}, OpenFalcon, falconFormats},
+		{"open-falcon/mail", []string{Form}, OpenFalconMail, "forms of Open-Falcon with tos, subject and content"},
+		{"open-falcon/callback", nil, OpenFalconCallback, "queries of Open-Falcon's callback"},
 	}
 }
+
+const falconFormats = "forms of Open-Falcon with tos and content"
 
 // Error is an error in a message. It is shown to the sender.
 type Error struct {

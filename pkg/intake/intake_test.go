@@ -47,7 +47,7 @@ func TestErrors(t *testing.T) {
 		{"grafana", `{"ruleName":"r"}`, "state: is missing"},
 		{"grafana", `{"ruleName":"r","state":"pending"}`, `state: "pending" is none of alerting, no_data, ok and paused`},
 
-		{"tencent-monitor", `{}`, "metricName: is missing, as is eventName"},
+		{"tencent-monitor", `{"alarmStatus":1}`, "metricName: is missing, as is eventName"},
 		{"tencent-monitor", tencent(`"alarmStatus":"2"`), `alarmStatus: "2" is neither 1 (firing) nor 0 (resolved)`},
 		{"tencent-monitor", tencent(`"alarmStatus":null`), "alarmStatus: is missing"},
 		{"tencent-monitor", tencent(`"alarmStatus":1,"alarmObjInfo":[]`), "alarmObjInfo: an array where an object is expected"},

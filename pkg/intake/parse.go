@@ -23,9 +23,13 @@ const (
 	maxFields = 1000
 )
 
+// byteOrderMark is the UTF-8 byte order mark that programs on Windows put first.
+var byteOrderMark = []byte("\ufeff")
+
 // parseJSON parses a body that is one JSON value (RFC 8259) in UTF-8 and rejects
 // duplicate names in objects. Numbers keep their text.
 func parseJSON(body []byte) (any, error) {
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, errorf("", "the body is empty: JSON is expected")
 	}
@@ -125,7 +129,7 @@ func position(offset int64) string { return "byte " + strconv.FormatInt(offset, 
 
 // openForm parses a form as an object whose members are text.
 func openForm(body []byte) (node, error) {
-	values, err := url.ParseQuery(string(body))
+	values, err := url.ParseQuery(string(bytes.TrimPrefix(body, byteOrderMark)))
 	if err != nil {
 		return node{}, errorf("", "invalid form: %s", truncate(err.Error(), maxQuote))
 	}

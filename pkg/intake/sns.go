@@ -65,6 +65,9 @@ func NewSNS(c SNSConfig, fetch Fetch) *SNS { return &SNS{config: c, fetch: fetch
 // SNSMedia returns the media types of SNS's messages.
 func SNSMedia() []string { return []string{Text, JSON} }
 
+// SNSFormats names the messages that SNS decodes.
+const SNSFormats = "messages of Amazon SNS, and alarms of CloudWatch by raw delivery or from EventBridge"
+
 const (
 	// SNS retries a message for at most an hour (delivery policies: 3,600 seconds in
 	// total), with the timestamp of the first attempt.

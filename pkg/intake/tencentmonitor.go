@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"cmp"
 	"strings"
 	"time"
@@ -14,14 +15,21 @@ var beijing = time.FixedZone("CST", 8*60*60)
 
 // TencentMonitor decodes the callbacks of Tencent Cloud Monitor on metrics and events
 // (document/product/248/9066). The sender retries unless the response contains the
-// sessionId and retCode 0.
+// sessionId and retCode 0. When the address is saved it is verified by a request
+// without an alarm, which has no body, or none but the sessionId.
 func TencentMonitor(in Input) (Output, error) {
+	if len(bytes.TrimSpace(in.Body)) == 0 {
+		return Output{Reply: map[string]any{"retCode": 0}}, nil
+	}
 	top, err := open(in.Body)
 	if err != nil {
 		return Output{}, err
 	}
-	al := tencentAlert(top, in.Now)
 	reply := map[string]any{"sessionId": top.get("sessionId").text(), "retCode": 0}
+	if members := top.object(); len(members) == 0 || len(members) == 1 && top.get("sessionId").present() {
+		return Output{Reply: reply}, top.doc.err()
+	}
+	al := tencentAlert(top, in.Now)
 	return Output{Alerts: []*alert.Alert{al}, Reply: reply}, top.doc.err()
 }
 
