@@ -40,10 +40,13 @@ func cloudWatch(top node, now time.Time) *alert.Alert {
 	return a.finish(d, now)
 }
 
-// eventBridgeAlarm decodes an event "CloudWatch Alarm State Change".
+// cloudWatchEvent is the type of EventBridge's events about alarms.
+const cloudWatchEvent = "CloudWatch Alarm State Change"
+
+// eventBridgeAlarm decodes an event of the type cloudWatchEvent.
 func eventBridgeAlarm(top node, now time.Time) *alert.Alert {
-	if kind := top.get("detail-type"); kind.text() != "CloudWatch Alarm State Change" {
-		kind.doc.fail(kind.path(), "unknown event %q: CloudWatch Alarm State Change is supported", truncate(kind.text(), maxQuote))
+	if kind := top.get("detail-type"); kind.text() != cloudWatchEvent {
+		kind.doc.fail(kind.path(), "unknown event %q: %s is supported", truncate(kind.text(), maxQuote), cloudWatchEvent)
 	}
 	detail := top.get("detail").required()
 	configuration, state := detail.get("configuration"), detail.get("state")

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rsa"
@@ -82,8 +83,8 @@ const (
 	snsUnsubscribed = "UnsubscribeConfirmation"
 )
 
-// Decode decodes an alarm of CloudWatch, and confirms a subscription to an allowed
-// topic. An alarm may also come without the envelope of SNS, by raw delivery or from
+// Decode decodes an alarm of CloudWatch or another message of a topic, and confirms a
+// subscription to an allowed topic. An alarm may also come without the envelope of SNS, by raw delivery or from
 // EventBridge. Such a message has no signature, so it is accepted only from an
 // authenticated sender or when verification is off.
 func (s *SNS) Decode(ctx context.Context, in Input) (Output, error) {
@@ -118,18 +119,57 @@ func (s *SNS) Decode(ctx context.Context, in Input) (Output, error) {
 	}
 }
 
+// decodeNotification decodes the message in an envelope: an alarm, or anything else
+// that Amazon's services and people publish to a topic.
 func decodeNotification(top node, now time.Time) (Output, error) {
-	message, err := open([]byte(top.get("Message").required().text()))
-	if err != nil {
-		var invalid *Error
-		if errors.As(err, &invalid) {
-			invalid.Path = strings.TrimSuffix("Message: "+invalid.Path, ": ")
-		}
+	text := top.get("Message").required().text()
+	if err := top.doc.err(); err != nil {
 		return Output{}, err
+	}
+	message, err := open([]byte(text))
+	if err != nil || !isCloudWatch(message) {
+		al := snsEvent(top, message, now)
+		return Output{Alerts: []*alert.Alert{al}}, top.doc.err()
 	}
 	message.name = "Message"
 	al := cloudWatch(message, now)
 	return Output{Alerts: []*alert.Alert{al}}, message.doc.err()
+}
+
+// isCloudWatch reports whether a message is a CloudWatch alarm in one of its forms.
+func isCloudWatch(message node) bool {
+	members := message.object()
+	return members["AlarmName"] != nil || members["detail-type"] == cloudWatchEvent
+}
+
+// snsEvent decodes a message that is no alarm: an event of RDS, an event of EventBridge
+// such as one of AWS Health, other JSON or text. It has no recovery, and each message is
+// an alert of its own.
+func snsEvent(top, message node, now time.Time) *alert.Alert {
+	members, _ := message.value.(map[string]any)
+	text := func(name string) string { return truncate(strings.TrimSpace(anyText(members[name])), maxUnknownField) }
+	arn := strings.Split(top.get("TopicArn").text(), ":") // arn:aws:sns:REGION:ACCOUNT:TOPIC
+	topic := arn[len(arn)-1]
+
+	d := newDraft(cmp.Or(text("detail-type"), text("Event Source"), top.get("Subject").text(), topic))
+	d.label("topic", topic)
+	if len(arn) == 6 {
+		d.label("region", cmp.Or(text("region"), arn[3]))
+		d.label("account", cmp.Or(text("account"), arn[4]))
+	}
+	detail, _ := members["detail"].(map[string]any)
+	d.label("source", text("source"))
+	d.label(alert.InstanceLabel, text("Source ID"))
+	d.label("event_id", cmp.Or(text("id"), top.get("MessageId").text()))
+
+	summary := cmp.Or(text("Event Message"), anyText(detail["eventTypeCode"]), top.get("Message").text())
+	d.annotate(alert.SummaryAnnotation, truncate(summary, maxUnknownField))
+	if resources, ok := members["resources"].([]any); ok && len(resources) > 0 {
+		d.annotate("resources", truncate(anyText(members["resources"]), maxUnknownField))
+	}
+	d.GeneratorURL = text("Identifier Link")
+	d.Timeout = true
+	return d.firing(top.get("Timestamp").time(nil), now)
 }
 
 func (s *SNS) decodeUnsigned(top node, in Input) (Output, error) {

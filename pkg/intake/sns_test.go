@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/pkg/alert"
 	"tocsin/pkg/intake"
 	"tocsin/pkg/setting"
 )
@@ -157,8 +158,9 @@ func TestSNS(t *testing.T) {
 		{name: "plain http", signed: newMessage("SigningCertURL", "http://sns.us-east-1.amazonaws.com/a.pem"), want: "is not an https address"},
 		{name: "a port", signed: newMessage("SigningCertURL", "https://sns.us-east-1.amazonaws.com:8443/a.pem"), want: "is not an https address"},
 		{name: "no certificate", signed: newMessage("SigningCertURL", "https://sns.us-east-1.amazonaws.com/?Action=Publish&x=.pem"), want: "is not the address of a certificate"},
-		{name: "no alarm", signed: newMessage("Message", "hello"), want: "Message: byte 0: invalid JSON"},
-		{name: "another message", signed: newMessage("Message", `{"x":1}`), want: "Message.AlarmName: is missing"},
+		{name: "no alarm", signed: newMessage("Message", "hello"), alerts: 1},
+		{name: "another message", signed: newMessage("Message", `{"x":1}`), alerts: 1},
+		{name: "an invalid alarm", signed: newMessage("Message", `{"AlarmName":"A"}`), want: "Message.NewStateValue: is missing"},
 		{name: "unknown type", signed: newMessage("Type", "Other"), want: "Signature"}, // no known type has this signature
 		{name: "unverified unknown type", config: intake.SNSConfig{Verify: &off}, signed: newMessage("Type", "Other"), want: `Type: unknown type "Other"`},
 		{name: "unverified", config: intake.SNSConfig{Verify: &off}, signed: newMessage(), forge: map[string]any{"Signature": "!"}, alerts: 1},
@@ -184,6 +186,34 @@ func TestSNS(t *testing.T) {
 					t.Errorf("got a request to %s, want Amazon only", address)
 				}
 			}
+		})
+	}
+}
+
+// TestSNSEvents decodes messages that are no alarms. Each is an alert that expires.
+func TestSNSEvents(t *testing.T) {
+	newEvent := func(labels alert.Labels, annotations alert.Labels) *alert.Alert {
+		labels["topic"], labels["account"], labels["region"] = "t", "123456789012", "us-east-1"
+		return &alert.Alert{Labels: labels, Annotations: annotations, StartsAt: now.Add(-time.Minute), Timeout: true}
+	}
+	rds := newEvent(alert.Labels{"alertname": "db-instance", "instance": "mydb", "event_id": "1"}, alert.Labels{"summary": "DB instance restarted"})
+	rds.GeneratorURL = "https://console"
+	health := newEvent(alert.Labels{"alertname": "AWS Health Event", "source": "aws.health", "event_id": "1"},
+		alert.Labels{"summary": "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED", "resources": `["i-1"]`})
+	health.Labels["account"] = "1"
+	for file, want := range map[string]*alert.Alert{
+		"sns/envelope/text.json":   newEvent(alert.Labels{"alertname": "s", "event_id": "1"}, alert.Labels{"summary": "EC2 instance i-123 was terminated by Auto Scaling"}),
+		"sns/envelope/rds.json":    rds,
+		"sns/envelope/health.json": health,
+	} {
+		t.Run(file, func(t *testing.T) {
+			off := false
+			sns := intake.NewSNS(intake.SNSConfig{Verify: &off}, nil)
+			out, err := sns.Decode(context.Background(), intake.Input{Body: read(t, "testdata/"+file), Media: intake.Text, Now: now})
+			if err != nil || len(out.Alerts) != 1 {
+				t.Fatalf("got %d alerts, %v, want one", len(out.Alerts), err)
+			}
+			compare(t, out.Alerts[0], want)
 		})
 	}
 }
