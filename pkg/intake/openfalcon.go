@@ -134,6 +134,8 @@ func (e *falconEvent) alert(tos string, now time.Time) *alert.Alert {
 	if e.status == falconOK {
 		return d.resolved(e.at, e.at, now)
 	}
+	// Events are not always merged in the same way when they recover.
+	d.Timeout = e.merged
 	return d.firing(e.at, now)
 }
 
