@@ -45,17 +45,20 @@ func tencentAlert(top node, now time.Time) *alert.Alert {
 	d.label("policy", cmp.Or(policy.get("policyName").text(), policy.get("policyId").text()))
 	d.label("namespace", object.get("namespace").text())
 	d.label("region", object.get("region").text())
-	d.label(alert.InstanceLabel, cmp.Or(dimensions.get("unInstanceId").text(), dimensions.get("objId").text()))
+	d.label(alert.InstanceLabel, cmp.Or(dimensions.get("unInstanceId").text(), dimensions.get("objId", "objName", "deviceName").text()))
 	for _, m := range dimensions.members() {
-		if s, ok := scalar(m.node.value); ok {
+		s, ok := scalar(m.node.value)
+		switch {
+		case m.name == "objName", m.name == "deviceName": // people change names
+		case ok:
 			d.senderLabel("dimension_", m.name, s)
-		} else { // objDetail, which describes the object rather than identifies it
+		default: // objDetail, which describes the object rather than identifies it
 			d.annotate(m.name, truncate(m.node.anyText(), maxUnknownField))
 		}
 	}
 
 	d.annotate(alert.SummaryAnnotation, tencentSummary(conditions))
-	d.annotate("object", dimensions.get("objName").text())
+	d.annotate("object", dimensions.get("objName", "deviceName").text())
 	d.annotate("current_value", conditions.get("currentValue").text())
 	d.annotate(alert.ThresholdAnnotation, conditions.get("calcValue").text())
 	d.annotate("duration", top.get("durationTime").text())
