@@ -1,13 +1,16 @@
 package kafka
 
 import (
+	"fmt"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tocsin/pkg/alert"
 	"tocsin/pkg/lag"
 	"tocsin/pkg/lag/trend"
+	"tocsin/test/kafka/broker"
 )
 
 // transaction writes n messages to partition 0 of a topic in a transaction and leaves it
@@ -100,10 +103,27 @@ func TestHangingTransactionReadCommitted(t *testing.T) {
 	forEachProtocol(t, func(s *scenario) {
 		topic, group := s.createTopic("orders", 1), s.name("billing")
 		m := s.monitor(func(c *lag.Config) { c.Clusters[0].Kafka.Isolation = lag.ReadCommitted })
-		s.hang(topic, group)
-		m.poll(19)
+		c, end := s.hang(topic, group)
+		m.poll(15)
 		m.wantRow(group, topic, 0, trend.HungTransaction)
-		m.wantAlerts(alert.TransactionHungAlert + " " + string(alert.StatusHungTransaction))
+		m.wantAlerts() // brokers abort transactions after a quarter of an hour at most
+		m.poll(5)
+		m.wantRow(group, topic, 0, trend.HungTransaction)
+		m.wantAlerts(alert.TransactionHungAlert + " " + string(trend.HungTransaction))
+		if s.cluster.Version != broker.V2 { // which has no DescribeProducers
+			producers, err := s.admin.DescribeProducers(s.ctx, kadm.TopicsSet{topic: {0: {}}})
+			must(s, err)
+			for id, p := range producers[topic].Partitions[0].ActiveProducers {
+				if p.CurrentTxnStartOffset >= 0 {
+					m.wantText(alert.TransactionHungAlert, group, fmt.Sprint(id))
+				}
+			}
+		}
+		end(true)
+		c.consume(25)
+		m.poll(2)
+		m.wantRow(group, topic, 1, trend.OK) // the marker
+		m.wantAlerts()
 	})
 }
 

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -158,10 +157,9 @@ func download(ctx context.Context, dir, version string) error {
 
 // firstError returns the first error in Maven's output.
 func firstError(out string) string {
-	lines := bufio.NewScanner(strings.NewReader(out))
-	for lines.Scan() {
-		if text, ok := strings.CutPrefix(lines.Text(), "[ERROR] "); ok {
-			return text
+	for line := range strings.Lines(out) {
+		if _, text, ok := strings.Cut(line, "[ERROR] "); ok && strings.TrimSpace(text) != "" {
+			return strings.TrimSpace(text)
 		}
 	}
 	return strings.TrimSpace(out)
