@@ -148,7 +148,7 @@ func New(o Options) (*Agent, error) {
 		config: loadConfig(o.StateDir, c.baseURL, o.Log),
 		status: Status{ID: o.ID, Server: o.Server, RunID: runID},
 	}
-	a.scheduler = &scheduler{id: o.ID, open: plugins{proc: "/proc", dir: o.PluginDir}.open, enqueue: a.enqueue, log: o.Log}
+	a.scheduler = &scheduler{id: o.ID, open: plugins{proc: "/proc", cgroup: cgroup{cgroupRoot}, dir: o.PluginDir}.open, enqueue: a.enqueue, log: o.Log}
 	return a, nil
 }
 

@@ -198,6 +198,9 @@ func printStatus(w io.Writer, s *Status) error {
 		return text
 	}
 	fmt.Fprintf(w, "%s reports to %s since %s (run %s)\n", s.ID, s.Server, date(&s.Started), s.RunID)
+	if s.Container != "" {
+		fmt.Fprintf(w, "CPU and memory: the container's limits, %s\n", s.Container)
+	}
 	fmt.Fprintf(w, "configuration: read %s\n", withError(date(s.ConfigRead), s.ConfigError))
 	fmt.Fprintf(w, "reports: %d waiting (%s), %d sent, %d refused, %d dropped, last sent %s\n\n",
 		s.Waiting, base.Size(s.WaitingBytes), s.Sent, s.Refused, s.Dropped, withError(date(s.LastSent), s.ReportError))

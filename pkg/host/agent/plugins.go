@@ -19,18 +19,20 @@ import (
 // plugins opens the plugins of a machine.
 type plugins struct {
 	proc string // the path of /proc
-	dir  string // of executables, "" for none
+	// cgroup has the limits of a container.
+	cgroup cgroup
+	dir    string // of executables, "" for none
 }
 
 // open returns the plugin that collects s: a built-in one, or an executable.
 func (p plugins) open(s service) (plugin, error) {
 	switch s.plugin {
 	case "cpu":
-		return plugin{collect: p.withProc(new(cpuPlugin).collect), needsBaseline: true}, nil
+		return plugin{collect: (&containerCPU{cgroup: p.cgroup, machine: p.withProc(new(cpuPlugin).collect)}).collect, needsBaseline: true}, nil
 	case "network":
 		return plugin{collect: p.withProc(new(networkPlugin).collect), needsBaseline: true}, nil
 	case "memory":
-		return plugin{collect: p.withProc(memory)}, nil
+		return plugin{collect: p.cgroup.withContainer(p.withProc(memory))}, nil
 	case "disk":
 		return plugin{collect: p.withProc(disk)}, nil
 	case "load":
@@ -72,6 +74,7 @@ func readError(source string, err error) error { return fmt.Errorf("read %s: %w"
 // memoryData is in bytes. Used memory is the memory that is not available to
 // programs, as in free(1).
 type memoryData struct {
+	Scope           string  `json:"scope,omitempty"` // "cgroup" is a container's memory, except swap
 	Total           uint64  `json:"total_bytes"`
 	Used            uint64  `json:"used_bytes"`
 	Available       uint64  `json:"available_bytes"`

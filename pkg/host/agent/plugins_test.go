@@ -58,7 +58,7 @@ func TestDataFormat(t *testing.T) {
 		want string
 	}{
 		{cpuData{1.5, 2, 3, 4, 5}, `{"usage_percent":1.5,"cores":2,"user_percent":3,"system_percent":4,"iowait_percent":5}`},
-		{memoryData{1, 2, 3, 4.5, 5, 6, 7.5}, `{"total_bytes":1,"used_bytes":2,"available_bytes":3,"used_percent":4.5,"swap_total_bytes":5,"swap_used_bytes":6,"swap_used_percent":7.5}`},
+		{memoryData{"", 1, 2, 3, 4.5, 5, 6, 7.5}, `{"total_bytes":1,"used_bytes":2,"available_bytes":3,"used_percent":4.5,"swap_total_bytes":5,"swap_used_bytes":6,"swap_used_percent":7.5}`},
 		{diskData{map[string]mountData{"/": {1, 2, 3.5, 4.5}}}, `{"mounts":{"/":{"total_bytes":1,"used_bytes":2,"used_percent":3.5,"inodes_used_percent":4.5}}}`},
 		{networkData{map[string]networkRates{"eth0": {1, 2, 3, 4}}}, `{"interfaces":{"eth0":{"rx_bytes_per_second":1,"tx_bytes_per_second":2,"rx_errors_per_second":3,"tx_errors_per_second":4}}}`},
 		{loadData{1.25, 2, 3, 0.63}, `{"load1":1.25,"load5":2,"load15":3,"load1_per_core":0.63}`},
@@ -97,7 +97,7 @@ func TestPluginsWithoutProc(t *testing.T) {
 // used.
 func TestMemory(t *testing.T) {
 	got := collectBuiltin(t, "memory", newFakeProc(t, map[string]string{"meminfo": "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 250 kB\nBuffers: 10 kB\nCached: 200 kB\nSwapTotal: 400 kB\nSwapFree: 200 kB\n"}))
-	if want := (memoryData{1024000, 768000, 256000, 75, 409600, 204800, 50}); got != want {
+	if want := (memoryData{"", 1024000, 768000, 256000, 75, 409600, 204800, 50}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/shirou/gopsutil/v4/mem"
 )
 
 // statusTimeout bounds a query of the status.
@@ -24,6 +26,10 @@ type Status struct {
 	Started time.Time `json:"started"`
 	// RunID is a random id of this run, which every report has.
 	RunID string `json:"run_id"`
+
+	// Container has the limits of the container whose CPU and memory are reported, ""
+	// if those of the machine are.
+	Container string `json:"container,omitempty"`
 
 	// ConfigRead is when the server last sent or confirmed the configuration.
 	ConfigRead  *time.Time `json:"config_read,omitempty"`
@@ -108,5 +114,8 @@ func (a *Agent) currentStatus() Status {
 	waiting := a.buffer.stats()
 	s.Waiting, s.WaitingBytes, s.Dropped = waiting.reports, waiting.bytes, waiting.dropped
 	s.Services = a.scheduler.services()
+	if m, err := mem.VirtualMemory(); err == nil {
+		s.Container = cgroup{cgroupRoot}.description(m.Total)
+	}
 	return s
 }
