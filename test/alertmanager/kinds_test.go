@@ -14,6 +14,7 @@ const (
 	former        = "former"
 	endedRefused  = "ended_refused"
 	endAgain      = "end_again"
+	refusedEnd    = "refused_end"
 	refusedReason = "refused_reason"
 )
 
@@ -24,7 +25,6 @@ func (s scenario) kinds(theirs, ours *transcript) (kinds []string, fault string)
 		return nil, fmt.Sprintf("%s is notified again at %s after a reload", n.to(), ours.since(n.at))
 	}
 	found, fault := s.additionalEnds(theirs, ours)
-	refused := len(ours.rejected) > 0
 	switch {
 	case fault != "":
 		return nil, fault
@@ -32,12 +32,68 @@ func (s scenario) kinds(theirs, ours *transcript) (kinds []string, fault string)
 		return slices.Sorted(maps.Keys(found)), ""
 	case !s.rerouted().IsZero():
 		return []string{moved}, ""
-	case refused && s.differ(withoutKnownEnds(theirs.sent), withoutKnownEnds(ours.sent)) == "":
-		return []string{endAgain}, ""
-	case refused && s.differ(withoutReason(theirs.sent), withoutReason(ours.sent)) == "":
-		return []string{refusedReason}, ""
+	case len(ours.rejected) > 0:
+		kinds = s.refusedKinds(theirs, ours)
 	}
-	return nil, "each integration was notified of the same changes of each alert, but otherwise"
+	if len(kinds) == 0 {
+		fault = "each integration was notified of the same changes of each alert, but otherwise"
+	}
+	return kinds, fault
+}
+
+// refusedKinds returns the fewest kinds of differences after a refusal that together are
+// all differences between two transcripts, or none.
+func (s scenario) refusedKinds(theirs, ours *transcript) (kinds []string) {
+	without := []struct {
+		kind   string
+		reduce func(*transcript) *transcript
+	}{
+		{refusedEnd, (*transcript).withoutFiringAgain},
+		{endAgain, func(tr *transcript) *transcript { return &transcript{sent: withoutKnownEnds(tr.sent)} }},
+		{refusedReason, func(tr *transcript) *transcript { return &transcript{sent: withoutReason(tr.sent)} }},
+	}
+	for subset := 1; subset < 1<<len(without); subset++ {
+		a, b := theirs, ours
+		kinds = nil
+		for i, w := range without {
+			if subset&(1<<i) != 0 {
+				a, b, kinds = w.reduce(a), w.reduce(b), append(kinds, w.kind)
+			}
+		}
+		if s.differ(a.sent, b.sent) == "" {
+			return kinds
+		}
+	}
+	return nil
+}
+
+// withoutFiringAgain returns the transcript without notifications whose only news is that
+// alerts fire again whose ends were refused.
+func (tr *transcript) withoutFiringAgain() *transcript {
+	refused := statuses(tr.rejected, true)
+	known := map[statusKey]notifiedAlert{}
+	rest := &transcript{}
+	for _, n := range inOrder(tr.sent) {
+		again, news := false, false
+		for _, a := range n.alerts {
+			key := n.key(a)
+			key.group = n.group
+			last, found := known[key]
+			isEnd := func(st status) bool { return !st.firing && !st.end.Before(last.start) && !st.end.After(a.start) }
+			switch {
+			case found && last.start.Equal(a.start) && last.end.Equal(a.end):
+			case found && last.firing() && a.firing() && slices.ContainsFunc(refused[key], isEnd):
+				again = true
+			default:
+				news = true
+			}
+			known[key] = a
+		}
+		if news || !again {
+			rest.sent = append(rest.sent, n)
+		}
+	}
+	return rest
 }
 
 // rerouted returns when a reload first changed the configuration, or zero.
@@ -134,15 +190,22 @@ func additions(theirs, ours []status) (ends []status, ok bool) {
 }
 
 // notifiedAgain returns a notification after a reload, of whose alerts the integration
-// was notified before, or nil.
+// was notified before, or nil. An alert that was muted at a later notification of its
+// group does not count as notified.
 func (s scenario) notifiedAgain(sent []sentNotification) *sentNotification {
-	known := map[statusKey]bool{} // whether it was firing
+	type notified struct {
+		notifiedAlert
+		group string
+	}
+	known := map[statusKey]notified{}
 	for _, n := range inOrder(sent) {
 		isNew := false
+		before := maps.Clone(known)
+		maps.DeleteFunc(known, func(key statusKey, last notified) bool { return key.to == n.to() && last.group == n.group })
 		for _, a := range n.alerts {
-			firing, found := known[n.key(a)]
-			isNew = isNew || !found || firing != a.firing()
-			known[n.key(a)] = a.firing()
+			last, found := before[n.key(a)]
+			isNew = isNew || !found || last.firing() != a.firing() || !last.start.Equal(a.start)
+			known[n.key(a)] = notified{a, n.group}
 		}
 		for _, st := range slices.Backward(s.steps) {
 			if s.begin.Add(st.at).After(n.at) {
