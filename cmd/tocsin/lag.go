@@ -205,7 +205,7 @@ func (p *lagPrinter) poll(ctx context.Context, view lagSource) error {
 	case len(lines) > 0:
 		printLag(p.stdout, lines, p.pretty)
 	case len(errs) == 0:
-		fmt.Fprintln(p.stdout, "no consumer group that matches has committed an offset")
+		fmt.Fprintln(p.stdout, "nothing to show: no consumer group that matches has committed an offset, or lag.clusters is empty")
 	}
 	if p.chart {
 		for _, l := range lines {

@@ -79,7 +79,7 @@ func (t *tool) send(ctx context.Context, from *source, receiver string) error {
 	case err != nil:
 		return err
 	case failed > 0:
-		return fmt.Errorf("%d of %d were not accepted", failed, accepted+failed)
+		return fmt.Errorf("not accepted: %d of %d", failed, accepted+failed)
 	case accepted == 0:
 		return fmt.Errorf("receiver %q has no channel", receiver)
 	}

@@ -129,7 +129,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 	if ip, _, _ := net.SplitHostPort(address); s.Unauthenticated() && !net.ParseIP(ip).IsLoopback() {
 		log.Warn("no authentication: everyone who can reach this address can silence and post alerts, as with Alertmanager; set webhook.auth, or put an authenticating proxy in front. Requests must name this machine by its address or by the host of global.external_url", "address", address)
 	}
-	defer reloadOnHangup(ctx, s, log)()
+	defer reloadOnHangup(ctx, s)()
 	fmt.Fprintf(t.stderr, "Listening on address=%s\n", address)
 	err = s.Run(ctx, l)
 	log.Info("stopped; pending notifications are sent after the next start")
@@ -138,7 +138,7 @@ func (t *tool) serve(ctx context.Context, f *serveFlags) error {
 
 // reloadOnHangup reloads the configuration at each SIGHUP until ctx is done or stop is
 // called.
-func reloadOnHangup(ctx context.Context, s *app.Server, log *slog.Logger) (stop func()) {
+func reloadOnHangup(ctx context.Context, s *app.Server) (stop func()) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	go func() {
@@ -147,11 +147,7 @@ func reloadOnHangup(ctx context.Context, s *app.Server, log *slog.Logger) (stop 
 			case <-ctx.Done():
 				return
 			case <-hangup:
-				if err := s.Reload(ctx); err != nil {
-					log.Error("configuration not reloaded; the previous one stays in force", "err", err)
-				} else {
-					log.Info("configuration reloaded")
-				}
+				_ = s.Reload(ctx) // it logs its result
 			}
 		}
 	}()

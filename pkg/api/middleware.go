@@ -101,7 +101,6 @@ func apiV1Removed(w http.ResponseWriter, _ *http.Request) {
 
 func (a *api) reload(w http.ResponseWriter, r *http.Request) {
 	if err := a.Reload(r.Context()); err != nil {
-		a.Log.ErrorContext(r.Context(), "configuration reload failed: the previous configuration stays active", "err", err)
 		http.Error(w, "failed to reload config: "+err.Error(), http.StatusInternalServerError)
 	}
 }

@@ -109,7 +109,7 @@ func (s *Server) Loop(ctx context.Context) {
 		next, err := c.round(store.WithReserve(s.sends), at)
 		s.options.health.recordRound(err)
 		if err != nil && ctx.Err() == nil {
-			s.options.Log.Error("round failed; will retry", "err", err)
+			s.options.Log.Error("delivery round failed; will retry", "err", err)
 			next = at.Add(retryDelay)
 		} else {
 			recordTick(c.app.metrics, at)

@@ -102,8 +102,18 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 
 // Reload loads the configuration again and applies it; the timers of groups are
 // restarted, as in Alertmanager. If it has faults, the old one stays in force. A
-// change of the store needs a restart of the process.
+// change of the store needs a restart of the process. The result is logged.
 func (s *Server) Reload(ctx context.Context) error {
+	err := s.reload(ctx)
+	if err != nil {
+		s.options.Log.Error("configuration not reloaded; the previous one stays in force", "err", err)
+	} else {
+		s.options.Log.Info("configuration reloaded")
+	}
+	return err
+}
+
+func (s *Server) reload(ctx context.Context) error {
 	cfg, err := s.options.Load()
 	if err == nil {
 		err = s.apply(ctx, cfg)

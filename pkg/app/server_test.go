@@ -52,6 +52,9 @@ func TestServer(t *testing.T) {
 
 	text = strings.Replace(configuration, "global:", "global:\n  language: en", 1)
 	call("POST", "/-/reload", "")
+	if got, want := ta.logs.String(), `msg="configuration reloaded"`; !strings.Contains(got, want) {
+		t.Errorf("after a reload by HTTP: got logs\n%s\nwant %s in them", got, want)
+	}
 	call("POST", "/api/v2/alerts", `[{"labels":{"alertname":"DiskFull","cluster":"c2"}}]`)
 	wantMessage("FIRING")
 

@@ -116,6 +116,10 @@ func (r *Response) StatusError() *Error {
 		e.Ambiguous = r.Status != http.StatusServiceUnavailable
 	case r.Status < 400:
 		e.Message = "the server redirects elsewhere: put the final address into the configuration"
+	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
+		e.Message = "the server refuses the request: check the credentials in the configuration"
+	case r.Status == http.StatusNotFound || r.Status == http.StatusMethodNotAllowed || r.Status == http.StatusGone:
+		e.Message = "the server refuses the request: check the URL in the configuration"
 	default:
 		e.Message = "the server refuses the request"
 	}

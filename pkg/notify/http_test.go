@@ -205,7 +205,9 @@ func TestStatusError(t *testing.T) {
 		{"502", 502, "", "<html>\n<b>Bad Gateway", &Error{Class: Retry, Ambiguous: true, Message: `the server failed; it answered "<html> <b>Bad Gateway"`}},
 		{"408", 408, "", "", &Error{Class: Retry, Ambiguous: true, Message: "the server failed"}},
 		{"302", 302, "", "", &Error{Class: Permanent, Message: "the server redirects elsewhere: put the final address into the configuration"}},
-		{"404", 404, "", "no " + secretKey + " here", &Error{Class: Permanent, Message: `the server refuses the request; it answered "no <secret> here"`}},
+		{"404", 404, "", "no " + secretKey + " here", &Error{Class: Permanent, Message: `the server refuses the request: check the URL in the configuration; it answered "no <secret> here"`}},
+		{"403", 403, "", "", &Error{Class: Permanent, Message: "the server refuses the request: check the credentials in the configuration"}},
+		{"400", 400, "", "", &Error{Class: Permanent, Message: "the server refuses the request"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
