@@ -115,6 +115,7 @@ func (c *Config) Validate(f *setting.Faults) {
 	c.warnUndetectedLoss(f)
 	for i := range c.Rules {
 		c.Rules[i].validate(f.In("rules", i))
+		c.warnUnwatchedGroup(f.In("rules", i), &c.Rules[i])
 		matches := func(cl Cluster) bool { return c.Rules[i].Match.Cluster.Match(cl.Name) }
 		if len(c.Clusters) > 0 && !slices.ContainsFunc(c.Clusters, matches) {
 			f.In("rules", i, "match").Warnf("cluster", "%q is the name of none of the clusters", c.Rules[i].Match.Cluster)

@@ -248,3 +248,14 @@ func (m *messages) groupSummary(r *Rule, in *groupInput) string {
 	}
 	return fmt.Sprintf(m.groupProblem, in.name, strings.Join(parts, m.separator))
 }
+
+// warnUnwatchedGroup warns of a rule that requires a group which a cluster's filter
+// leaves out: to the rule it is not known whether the group exists.
+func (c *Config) warnUnwatchedGroup(f *setting.Faults, r *Rule) {
+	name := r.groupName()
+	for _, cl := range c.Clusters {
+		if r.Required && name != "" && r.Match.Cluster.Match(cl.Name) && !cl.Groups.Match(name) {
+			f.Warnf("required", "groups of the cluster %s leave out %s, so the rule never fires there", cl.Name, name)
+		}
+	}
+}

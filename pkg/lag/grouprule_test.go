@@ -183,3 +183,17 @@ func TestGroupRuleFaults(t *testing.T) {
 		})
 	}
 }
+
+func TestRequiredGroupThatIsNotWatchedIsAWarning(t *testing.T) {
+	cluster := `
+clusters: [{name: c, ckafka: {instance_id: ckafka-1, region: ap-guangzhou}, groups: {exclude: ["test-.*"]}}]
+`
+	for group, want := range map[string]string{
+		"orders":   "",
+		"test-one": "warning: rules.0.required groups of the cluster c leave out test-one, so the rule never fires there",
+	} {
+		if _, got := loadConfig(t, cluster+"rules: [{alert: A, match: {consumer_group: "+group+"}, required: true}]"); got != want {
+			t.Errorf("faults of %s = %q, want %q", group, got, want)
+		}
+	}
+}
