@@ -72,7 +72,7 @@ func buildReader(c lag.Cluster, credential tencent.Credential, client *http.Clie
 	if c.Kafka == nil {
 		return ckafka.New(c, credential, client.Transport)
 	}
-	protocol, err := kafkaReader(c, o.Lookup)
+	protocol, err := kafkaReader(c, o.Lookup, client.Transport)
 	if err != nil || c.CKafka == nil {
 		return protocol, err
 	}

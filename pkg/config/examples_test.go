@@ -22,7 +22,7 @@ var exampleEnv = map[string]string{
 	"HOOK_KEY": "secret-hook-key", "HOOK_SECRET": "c2VjcmV0LWhvb2stc2VjcmV0LXNlY3JldA==", "HOOK_TOKEN": "secret-hook-token", "HOOK_PASSWORD": "secret-hook-password",
 	"AGENT_TOKEN": "secret-agent-token", "FALCON_TOKEN": "secret-falcon-token", "DINGTALK_TOKEN": "secret-dingtalk-token", "DINGTALK_SECRET": "SECsecret-dingtalk",
 	"TELEGRAM_BOT_TOKEN": "secret-telegram:bot-token", "VOICE_SECRET_ID": "AKIDvoice", "VOICE_SECRET_KEY": "secret-voice-key",
-	"REDIS_PASSWORD": "secret-redis-password", "FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password",
+	"REDIS_PASSWORD": "secret-redis-password", "FEISHU_KEY": "secret-feishu-key", "FEISHU_SECRET": "secret-feishu-secret", "KAFKA_PASSWORD": "secret-kafka-password", "KAFKA_CLIENT_SECRET": "secret-kafka-client-secret",
 }
 
 // lookupAny returns a value for every variable.

@@ -72,7 +72,7 @@ func newTestSources(ctx context.Context, t *testing.T, now time.Time) *testSourc
 		Name: "c", Kafka: &lag.Kafka{Brokers: k.Brokers()},
 		CKafka: &lag.CKafka{InstanceID: "ckafka-1", Region: "ap-guangzhou", Endpoint: server.URL, SecretID: "id", SecretKey: "key"},
 	}}
-	protocol, err := kafka.New(s.cluster, os.LookupEnv)
+	protocol, err := kafka.New(s.cluster, os.LookupEnv, nil)
 	must(err)
 	t.Cleanup(protocol.Close)
 	s.protocol = protocol

@@ -173,7 +173,7 @@ func runKafka(args []string) {
 // runLag reads the lag once, as the lag function does.
 func runLag(args []string) {
 	begin := time.Now()
-	r, err := reader.New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: strings.Split(args[0], ",")}}, os.LookupEnv)
+	r, err := reader.New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: strings.Split(args[0], ",")}}, os.LookupEnv, nil)
 	if err != nil {
 		exit(err)
 	}

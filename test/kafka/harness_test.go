@@ -306,7 +306,7 @@ func (s *scenario) monitor(change ...func(*lag.Config)) *monitor {
 		s.Fatalf("configuration: %v", f)
 	}
 	m := &monitor{scenario: s, store: memory.New(), firing: map[string]*alert.Alert{}}
-	m.reader, err = lagkafka.New(cfg.Clusters[0], os.LookupEnv)
+	m.reader, err = lagkafka.New(cfg.Clusters[0], os.LookupEnv, nil)
 	must(s, err)
 	s.Cleanup(m.reader.Close)
 	m.watcher = &lag.Watcher{

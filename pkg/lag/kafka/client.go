@@ -2,9 +2,9 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -38,7 +38,7 @@ const (
 )
 
 // options returns the options of a client that only reads.
-func options(k *lag.Kafka, lookup func(string) (string, bool)) ([]kgo.Opt, error) {
+func options(k *lag.Kafka) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(k.Brokers...),
 		kgo.ClientID("tocsin"),
@@ -57,9 +57,6 @@ func options(k *lag.Kafka, lookup func(string) (string, bool)) ([]kgo.Opt, error
 		}
 		opts = append(opts, kgo.DialTLSConfig(config))
 	}
-	if k.SASL != nil {
-		opts = append(opts, kgo.SASL(mechanism(k.SASL, lookup)))
-	}
 	return opts, nil
 }
 
@@ -76,37 +73,23 @@ func versions() *kversion.Versions {
 // backoff returns the wait before a retry.
 func backoff(int) time.Duration { return 50*time.Millisecond + rand.N(50*time.Millisecond) }
 
-func mechanism(s *lag.KafkaSASL, lookup func(string) (string, bool)) sasl.Mechanism {
+// mechanism returns the login, and a function to call when the brokers rejected it,
+// which drops what it has cached.
+func mechanism(s *lag.KafkaSASL, lookup func(string) (string, bool), rt http.RoundTripper) (m sasl.Mechanism, rejected func()) {
 	switch s.Mechanism {
 	case lag.ScramSHA256:
-		return scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha256Mechanism()
+		return scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha256Mechanism(), func() {}
 	case lag.ScramSHA512:
-		return scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha512Mechanism()
+		return scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha512Mechanism(), func() {}
 	case lag.MSKIAM:
-		return aws.ManagedStreamingIAM(func(context.Context) (aws.Auth, error) { return roleCredentials(lookup) })
+		keys := &awsKeys{lookup: lookup}
+		return aws.ManagedStreamingIAM(keys.get), keys.chain.forget
+	case lag.OAuthBearer:
+		tokens := newTokens(s.OAuth2, rt)
+		return newBearer(tokens, s.Extensions), tokens.forget
 	default:
-		return plain.Auth{User: s.Username, Pass: string(s.Password)}.AsMechanism()
+		return plain.Auth{User: s.Username, Pass: string(s.Password)}.AsMechanism(), func() {}
 	}
-}
-
-// errNoAWSKey is returned when there are no credentials to sign an MSK IAM
-// login with.
-var errNoAWSKey = errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")
-
-// roleCredentials returns the credentials of the function's role from the
-// environment. The platform renews them while the function is warm.
-func roleCredentials(lookup func(string) (string, bool)) (aws.Auth, error) {
-	var auth aws.Auth
-	if lookup == nil {
-		return auth, errNoAWSKey
-	}
-	auth.AccessKey, _ = lookup("AWS_ACCESS_KEY_ID")
-	auth.SecretKey, _ = lookup("AWS_SECRET_ACCESS_KEY")
-	auth.SessionToken, _ = lookup("AWS_SESSION_TOKEN")
-	if auth.AccessKey == "" || auth.SecretKey == "" {
-		return auth, errNoAWSKey
-	}
-	return auth, nil
 }
 
 // requestAnyBroker sends a request to a broker, and to another one if the first

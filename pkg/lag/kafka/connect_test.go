@@ -176,7 +176,7 @@ func TestTLSAlert(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	r, err := New(lag.Cluster{Name: "orders", Kafka: &lag.Kafka{Brokers: []string{listener.Addr().String()}}}, nil)
+	r, err := New(lag.Cluster{Name: "orders", Kafka: &lag.Kafka{Brokers: []string{listener.Addr().String()}}}, nil, nil)
 	must(t, err)
 	defer r.Close()
 	_, err = readWithin(t, t.Context(), r, 10*time.Second)
@@ -186,7 +186,9 @@ func TestTLSAlert(t *testing.T) {
 // TestRoleCredentials logs in with AWS_MSK_IAM. The credentials must be looked
 // up for each connection, because the platform renews them.
 func TestRoleCredentials(t *testing.T) {
+	clearAWS(t)
 	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	ctx, k := startCluster(t, localkafka.Config{Topics: map[string]int32{"a": 1}})
 	k.Respond(kmsg.SASLHandshake, func(_ int32, r kmsg.Request) kmsg.Response {
 		resp := r.ResponseKind().(*kmsg.SASLHandshakeResponse)
@@ -210,7 +212,7 @@ func TestRoleCredentials(t *testing.T) {
 		defer mu.Unlock()
 		v, ok := env[name]
 		return v, ok
-	})
+	}, nil)
 	must(t, err)
 	defer r.Close()
 	for _, id := range []string{"", "AKIAone", "AKIAtwo"} {

@@ -132,6 +132,9 @@ const tlsAlert = "tls alert record"
 // requestError returns the error for a request without a response. who names
 // the broker.
 func requestError(err error, who string) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e // of a login
+	}
 	if e, ok := errors.AsType[*kerr.Error](err); ok {
 		return authError(e, who)
 	}
@@ -164,10 +167,6 @@ func requestError(err error, who string) *Error {
 		e.Kind = Credentials
 		e.en = fmt.Sprintf("%s closed the connection at once: check username and password of sasl, and whether the port uses TLS", who)
 		e.zh = fmt.Sprintf("%s 立即断开了连接：请检查 sasl 的用户名和密码，以及该端口是否使用 TLS", who)
-	case errors.Is(err, errNoAWSKey):
-		e.Kind = Credentials
-		e.en = "no AWS credentials to log in with: " + errNoAWSKey.Error() + "; give the function a role"
-		e.zh = "没有可用于登录的密钥：未设置 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY，请为函数配置角色"
 	default:
 		e.en = fmt.Sprintf("%s could not be reached: check brokers and the function's network (%v)", who, err)
 		e.zh = fmt.Sprintf("无法访问 %s：请检查 brokers 和函数网络（%v）", who, err)
@@ -181,8 +180,8 @@ func authError(err *kerr.Error, who string) *Error {
 	case kerr.SaslAuthenticationFailed:
 		return &Error{
 			Kind: Credentials, Err: err,
-			en: who + " rejected the login: check username and password of sasl, or with AWS_MSK_IAM the function's role",
-			zh: who + " 不接受该用户：请检查 sasl 的用户名和密码；使用 AWS_MSK_IAM 时请检查函数的角色",
+			en: who + " rejected the login: check username and password of sasl, with AWS_MSK_IAM the role and its policy, with OAUTHBEARER the client and its scopes",
+			zh: who + " 不接受该用户：请检查 sasl 的用户名和密码；使用 AWS_MSK_IAM 时请检查角色及其策略，使用 OAUTHBEARER 时请检查客户端及其 scopes",
 		}
 	case kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState:
 		return &Error{

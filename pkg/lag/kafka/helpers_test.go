@@ -78,7 +78,7 @@ func newReader(t testing.TB, k *localkafka.Kafka, change func(*lag.Cluster)) *Re
 	if change != nil {
 		change(&c)
 	}
-	r, err := New(c, os.LookupEnv)
+	r, err := New(c, os.LookupEnv, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

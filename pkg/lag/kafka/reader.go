@@ -12,11 +12,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
 
 	"tocsin/pkg/lag"
 )
@@ -30,6 +32,7 @@ type Reader struct {
 	client    *kgo.Client
 	cluster   lag.Cluster
 	isolation int8
+	rejected  func() // is called when the brokers rejected the login
 
 	mu     sync.Mutex
 	denied map[string]time.Time // topics that the user may not read
@@ -47,17 +50,22 @@ var (
 // New returns a Reader of the cluster in c.Kafka, which must be validated. It
 // connects at the first Read. lookup reads an environment variable, as
 // os.LookupEnv does. With AWS_MSK_IAM it is called for each connection, because
-// the platform renews the credentials of a function's role.
-func New(c lag.Cluster, lookup func(name string) (string, bool)) (*Reader, error) {
-	opts, err := options(c.Kafka, lookup)
+// the platform renews the credentials of a function's role. rt requests the tokens of
+// OAUTHBEARER; nil is http.DefaultTransport.
+func New(c lag.Cluster, lookup func(name string) (string, bool), rt http.RoundTripper) (*Reader, error) {
+	opts, err := options(c.Kafka)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
+	r := &Reader{cluster: c, rejected: func() {}}
+	if c.Kafka.SASL != nil {
+		var login sasl.Mechanism
+		login, r.rejected = mechanism(c.Kafka.SASL, lookup, rt)
+		opts = append(opts, kgo.SASL(login))
+	}
+	if r.client, err = kgo.NewClient(opts...); err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}
-	r := &Reader{client: client, cluster: c}
 	if c.Kafka.Isolation == lag.ReadCommitted {
 		r.isolation = readCommitted
 	}
@@ -89,6 +97,9 @@ func (r *Reader) Read(ctx context.Context) (*lag.Snapshot, error) {
 	defer cancel()
 	list, err := r.readCommits(ctx)
 	if err != nil {
+		if err.Kind == Credentials {
+			r.rejected()
+		}
 		return nil, err
 	}
 	groups, err := r.addOffsets(ctx, list.groups)

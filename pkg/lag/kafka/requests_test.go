@@ -100,7 +100,7 @@ func TestReadMemory(t *testing.T) {
 // time.
 func BenchmarkRead(b *testing.B) {
 	benchmarkLag(b, func(k *localkafka.Kafka) int {
-		r, err := New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: k.Brokers()}}, nil)
+		r, err := New(lag.Cluster{Name: "c", Kafka: &lag.Kafka{Brokers: k.Brokers()}}, nil, nil)
 		must(b, err)
 		defer r.Close()
 		snap, err := r.Read(context.Background())
