@@ -71,8 +71,8 @@ func (p *Poller) Poll(ctx context.Context, now time.Time) (*Snapshot, error) {
 	return &snap, nil
 }
 
-// verifyMissing adds to a snapshot what it lacks since the last poll and is not known
-// to be gone: a list may leave out groups and topics that exist.
+// verifyMissing adds to a snapshot the groups and topics that it lacks since the last poll
+// and that are not known to be gone: a list may leave out some that exist.
 func (p *Poller) verifyMissing(ctx context.Context, v Verifier, snap *Snapshot) {
 	missing := p.missing(snap)
 	if len(missing) == 0 {
@@ -170,8 +170,8 @@ func (p *Poller) readTransactions(ctx context.Context, e *Evaluator, r Transacti
 // maxTails bounds of how many partitions the tails are read at a poll.
 const maxTails = 2000
 
-// readTails finds out what is unread in partitions whose group and log end stand still:
-// a message, or the markers of transactions. What was found stays until the commit moves,
+// readTails finds out whether partitions whose group and log end stand still have unread
+// messages or only the markers of transactions. The result stays until the commit moves,
 // so that an idle topic is read once.
 func (p *Poller) readTails(ctx context.Context, e *Evaluator, reader Reader, snap *Snapshot) {
 	type topicKey struct{ group, topic string }
@@ -215,7 +215,7 @@ func (p *Poller) readTails(ctx context.Context, e *Evaluator, reader Reader, sna
 	}
 }
 
-// setTails sets what is known of the unread offsets of a topic's partitions.
+// setTails sets the known content of the unread offsets of a topic's partitions.
 func (p *Poller) setTails(g *Group, topic *Topic) {
 	for tail := range p.Window.Tails(g.Name, topic.Name) {
 		for i := range topic.Partitions {
@@ -243,7 +243,7 @@ func (p *Partition) allowed(lag int64) int64 {
 	}
 }
 
-// needsTails reports whether a rule depends on what is unread in idle partitions.
+// needsTails reports whether a rule depends on unread messages of idle partitions.
 func (e *Evaluator) needsTails() bool {
 	return !e.burrow && slices.ContainsFunc(e.rules, func(r rule) bool { return len(r.Status) > 0 || r.Lost || r.MaxDelay > 0 })
 }

@@ -37,7 +37,7 @@ type Describer interface {
 type Verifier interface {
 	// Verify looks up groups, and topics of groups, that Read no longer returned. A
 	// Group without Topics is looked up as a whole, of one with Topics only these, by
-	// name. It returns what exists, and with an Err what is not known to be gone.
+	// name. It returns those that exist, and with an Err those not known to be gone.
 	Verify(ctx context.Context, missing []Group) []Group
 }
 
@@ -174,7 +174,7 @@ type Partition struct {
 	Known bool
 	// Reason is why the lag is not known: NoCommit, "error 3", …
 	Reason string
-	// Unread is what is known of the offsets from Committed on, where the group stands
+	// Unread describes the offsets from Committed on, as far as known, where the group stands
 	// still: TailMessage, or TailMarkers of the first Markers of them.
 	Unread  Tail
 	Markers int64

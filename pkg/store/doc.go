@@ -63,7 +63,7 @@
 //
 // A store that is full refuses commits that add items with [ErrFull], before those of
 // [WithReserve] and those that replace and delete items have no room. So alerts that were
-// accepted are delivered, and what is delivered makes room.
+// accepted are delivered, and deliveries make room.
 //
 // # Caveats
 //

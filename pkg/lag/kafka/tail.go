@@ -18,7 +18,7 @@ const (
 	// only record of it. Brokers leave a larger batch out of a response, unless it is
 	// the first one in it.
 	markerBytes = 128
-	// abortedBytes bounds what is read of a partition to find that all unread messages
+	// abortedBytes bounds the reads of a partition that find that all unread messages
 	// are of aborted transactions.
 	abortedBytes = 64 << 10
 	// maxAborted bounds of how many partitions that much is read.

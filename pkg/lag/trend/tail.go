@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// PartitionTail is what is known of the unread offsets of a partition: those from the
-// commit on, up to End with TailMarkers.
+// PartitionTail describes the unread offsets of a partition as far as known: those from
+// the commit on, up to End with TailMarkers.
 type PartitionTail struct {
 	ID   int32
 	Tail Tail
@@ -14,8 +14,8 @@ type PartitionTail struct {
 }
 
 // Idle returns the partitions of a topic in which the last three polls or more, over a
-// minute or more, found the same commit, the same end, and something unread of which it
-// is not known what it is.
+// minute or more, found the same commit, the same end, and something unread of an
+// unknown kind.
 func (w *Window) Idle(group, topic string) (ids []int32) {
 	for r := range w.rows(group, topic, func([]byte) bool { return true }) {
 		s := w.series(r)
@@ -33,7 +33,7 @@ func (w *Window) Idle(group, topic string) (ids []int32) {
 	return ids
 }
 
-// Tails iterates over what is known of the unread offsets of a topic's partitions.
+// Tails iterates over the known tails of a topic's partitions.
 func (w *Window) Tails(group, topic string) iter.Seq[PartitionTail] {
 	return func(yield func(PartitionTail) bool) {
 		for r := range w.rows(group, topic, hasTail) {

@@ -10,7 +10,7 @@ import (
 
 const (
 	// minReserve and maxReserve bound the reserve, in bytes. Between them it is as large
-	// as what is stored.
+	// as the content.
 	minReserve = 256 << 10
 	maxReserve = 16 << 20
 	// sizePerChange is more than a change takes besides twice its key and its value: the
