@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"tocsin/pkg/app"
-	"tocsin/pkg/config"
 )
 
 // deliveryServer is a Server in virtual time whose receivers are webhooks named by
@@ -64,21 +62,7 @@ func serveReceivers(t *testing.T, receivers ...string) *deliveryServer {
 		text += fmt.Sprintf("- {name: %s, webhook_configs: [{url: http://hooks.example.com/%s}]}\n", r, r)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var err error
-	d.server, err = app.NewServer(ctx, app.ServerOptions{
-		Options: app.Options{
-			Transport: app.Transport{Dial: func(context.Context, string, string) (net.Conn, error) { return l.dial(), nil }},
-			Lookup:    func(string) (string, bool) { return "", false }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: "memory:",
-		},
-		Load: func() (*config.Config, error) {
-			cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
-			return cfg, err
-		},
-		Name: "one", Address: "127.0.0.1:9093",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.server = newServer(ctx, t, text, "memory:", func(context.Context, string, string) (net.Conn, error) { return l.dial(), nil })
 	go func() { defer close(d.ended); d.server.Loop(ctx) }()
 	d.cancel = cancel
 	t.Cleanup(func() {

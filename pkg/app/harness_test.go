@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -133,6 +134,27 @@ func (ta *testApp) options() app.Options {
 		Lookup:    func(string) (string, bool) { return "", false },
 		Now:       time.Now, Log: slog.New(slog.NewTextHandler(ta.logs, nil)), Store: "bolt:" + ta.path,
 	}
+}
+
+// newServer returns a Server that keeps its state in a store and makes its connections
+// with dial; nil makes real ones.
+func newServer(ctx context.Context, t *testing.T, text, store string, dial func(context.Context, string, string) (net.Conn, error)) *app.Server {
+	t.Helper()
+	lookup := func(string) (string, bool) { return "", false }
+	s, err := app.NewServer(ctx, app.ServerOptions{
+		Options: app.Options{
+			Transport: app.Transport{Dial: dial}, Lookup: lookup, Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: store,
+		},
+		Load: func() (*config.Config, error) {
+			cfg, _, err := config.Parse("tocsin.yaml", []byte(text), lookup)
+			return cfg, err
+		},
+		Name: "one", Address: "127.0.0.1:9093",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // webhookApp returns an application with an empty store, and its HTTP handler.

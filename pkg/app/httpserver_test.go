@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"tocsin/pkg/app"
-	"tocsin/pkg/config"
 )
 
 const (
@@ -69,19 +67,7 @@ func (l *memoryListener) dial() net.Conn {
 func serveInMemory(t *testing.T, text string) *memoryListener {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	s, err := app.NewServer(ctx, app.ServerOptions{
-		Options: app.Options{
-			Lookup: func(string) (string, bool) { return "", false }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: "memory:",
-		},
-		Load: func() (*config.Config, error) {
-			cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
-			return cfg, err
-		},
-		Name: "one", Address: "127.0.0.1:9093",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newServer(ctx, t, text, "memory:", nil)
 	l := &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	ended := make(chan error)
 	go func() { ended <- s.Run(ctx, l) }()

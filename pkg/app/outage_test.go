@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"tocsin/pkg/app"
-	"tocsin/pkg/config"
 )
 
 // TestServeAfterDowntime has a process in virtual time that receives an alert of four
@@ -120,20 +118,7 @@ dispatch: {late_after: 0s}
 route: {receiver: hook, group_wait: 1s, group_interval: 4s, repeat_interval: 24h}
 receivers: [{name: hook, webhook_configs: [{url: "http://hooks.example.com/"}]}]
 `
-	s, err := app.NewServer(t.Context(), app.ServerOptions{
-		Options: app.Options{
-			Transport: app.Transport{Dial: r.dial}, Lookup: func(string) (string, bool) { return "", false },
-			Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: "bolt:" + path,
-		},
-		Load: func() (*config.Config, error) {
-			cfg, _, err := config.Parse("tocsin.yaml", []byte(text), func(string) (string, bool) { return "", false })
-			return cfg, err
-		},
-		Name: "one", Address: "127.0.0.1:9093",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s = newServer(t.Context(), t, text, "bolt:"+path, r.dial)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.Loop(ctx) }()

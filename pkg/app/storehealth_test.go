@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -9,7 +8,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"tocsin/pkg/app"
 	"tocsin/pkg/config"
 	"tocsin/pkg/localcloud/wecom"
 	"tocsin/pkg/store"
@@ -98,17 +96,7 @@ route:
 // TestReadiness has a server whose Redis is away and comes back.
 func TestReadiness(t *testing.T) {
 	redis := redistest.Start(t)
-	s, err := app.NewServer(t.Context(), app.ServerOptions{
-		Options: app.Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: redis.URL(), Lookup: func(string) (string, bool) { return "", false }},
-		Load: func() (*config.Config, error) {
-			cfg, _, err := config.Parse("tocsin.yaml", []byte(minimalConfiguration), func(string) (string, bool) { return "", false })
-			return cfg, err
-		},
-		Name: "one", Address: "127.0.0.1:9093",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newServer(t.Context(), t, minimalConfiguration, redis.URL(), nil)
 	defer s.Close()
 	want := func(path string, code int, text string) {
 		t.Helper()
