@@ -100,11 +100,16 @@ func (f *refusals) routeTo(n *alert.Notification, l alert.Labels) (to *route.Rou
 // flush at which it was accepted, so that repetitions count from then. The muted
 // alerts do not count as notified then: see outbox.Config. Their end is to be notified
 // nevertheless if the integration may have been notified of them before the refusal: it
-// was of some alert, unless this is the first notification.
+// was of some alert, unless this is the first notification. Without SendResolved the
+// notification left out the alerts that had resolved: they are new when they fire again.
 func (f *refusals) recordAccepted(ctx context.Context, now time.Time, id string, in outbox.Integration, n alert.Notification, muted []*alert.Alert) error {
 	unnotified := map[alert.Fingerprint]bool{}
 	for _, a := range muted {
 		unnotified[a.Fingerprint()] = !a.ResolvedAt(now)
+	}
+	listed := map[alert.Fingerprint]bool{}
+	for _, a := range n.Alerts {
+		listed[a.Fingerprint()] = true
 	}
 	return store.RetryOnConflict(ctx, func() error {
 		stored, err := f.logs.stored(ctx, id)
@@ -123,9 +128,9 @@ func (f *refusals) recordAccepted(ctx context.Context, now time.Time, id string,
 			entry.Firing = nil
 			for _, fp := range l.last.Firing {
 				switch {
-				case !unnotified[fp]:
+				case !unnotified[fp] && (listed[fp] || in.SendResolved):
 					entry.Firing = append(entry.Firing, fp)
-				case n.Reason != alert.ReasonFirst:
+				case unnotified[fp] && n.Reason != alert.ReasonFirst:
 					entry.Muted = append(entry.Muted, fp)
 				}
 			}

@@ -257,6 +257,17 @@ func TestRefusedNotificationIsAttemptedAsOfToday(t *testing.T) {
 		e.tick(at(9))
 		expectLines(t, c, "new alerts added:b;a")
 	})
+	t.Run("an alert that was left out because it had ended is new when it fires again", func(t *testing.T) {
+		e, c := refused(t, func(e *env) { e.receivers[0].Integrations[0].SendResolved = false })
+		e.resolve(at(2), "a")
+		e.tick(at(5))
+		expectLines(t, c, "first notification:b;")
+		e.fire(at(6), "a")
+		e.tick(at(9))
+		expectLines(t, c, "new alerts added:a,b;")
+		e.tick(at(13))
+		expectLines(t, c)
+	})
 	t.Run("repetitions count from the attempt that was accepted", func(t *testing.T) {
 		c := &outboxtest.Channel{}
 		e := newEnv(t, newRoute("1s", "4s", "8s"), outboxtest.Receiver("ops", "test", c))
