@@ -51,7 +51,7 @@ var floors = []floor{
 		{name: "app", imports: "config api lag/kafka lag/ckafka lag lag/trend host dispatch outbox intake notify render store store/backend store/memory store/keyspace tencent metrics faas alert"},
 	}},
 	{"config: assembles the rooms' configurations", []room{
-		{name: "config", imports: "alert api lag host route inhibit notify notify/* render config/strict store/backend setting"},
+		{name: "config", imports: "api alert lag host route inhibit notify notify/* render config/strict store/backend setting"},
 	}},
 	{"interfaces: HTTP in, offsets in", []room{
 		{name: "api", imports: "dispatch outbox silence host lag lag/trend intake store metrics alert setting"},
