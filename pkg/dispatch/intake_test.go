@@ -67,6 +67,16 @@ func TestOutageExtendsLeases(t *testing.T) {
 		e.timer(at(86640))
 		expectLines(t, c, "all alerts resolved:;a")
 	})
+	t.Run("an alert whose end is later by an outage counts as active", func(t *testing.T) {
+		e, _ := newChannelEnv(t, newRoute("0s", "1m", "100h"))
+		e.renew(at(0), "a") // until 240
+		e.timers(0, 60)
+		e.timer(at(3660)) // an hour was missed: until 3840
+		want := dispatch.AlertStats{Active: 1, Groups: 1}
+		if got, err := e.engine.AlertStats(t.Context(), at(3700)); err != nil || got != want {
+			t.Errorf("stats: got %+v, %v, want %+v", got, err, want)
+		}
+	})
 	t.Run("two outages add up", func(t *testing.T) {
 		e, c := newChannelEnv(t, newRoute("0s", "1m", "100h"))
 		e.renew(at(0), "a") // until 240

@@ -59,7 +59,7 @@ func (e *Engine) AlertStats(ctx context.Context, now time.Time) (AlertStats, err
 			for _, id := range rec.Groups {
 				groups[id] = true
 			}
-			if rec.ResolvedAt(now) {
+			if mutes.leases.apply(rec.Alert).ResolvedAt(now) {
 				continue
 			}
 			status, err := mutes.status(ctx, rec.Labels, nil)
