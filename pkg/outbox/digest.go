@@ -79,9 +79,9 @@ func (o *Outbox) mergeOverQuota(ctx context.Context, now time.Time, in Integrati
 }
 
 // replaceByDigest replaces leased notifications with the same audience by one
-// digest, which it commits with the lease held. Those that were accepted in part
-// or have muted alerts stay. So do all, if the digest would have another audience because of templates
-// that depend on the group.
+// digest, which it commits with the lease held. Those that were accepted in part or
+// have muted alerts stay. So do all, if the digest would have another audience because
+// of templates that depend on the group.
 func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integration, queue []*Entry, to audience) ([]*Entry, error) {
 	var rest, replaced []*Entry
 	for _, e := range queue {
@@ -106,6 +106,9 @@ func (o *Outbox) replaceByDigest(ctx context.Context, now time.Time, in Integrat
 			digest.LetterID = e.LetterID
 		}
 	}
+	// A notification that was refused again has another fallback's notification.
+	slices.Sort(digest.Origins)
+	digest.Origins = slices.Compact(digest.Origins)
 	if _, reaches, err := in.quotaUse(digest); err != nil || reaches != to {
 		return queue, nil
 	}

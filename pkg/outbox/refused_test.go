@@ -90,6 +90,23 @@ func TestRefusedNotificationsAreMerged(t *testing.T) {
 	expectLines(t, c, "digest:a,b,c;")
 }
 
+// TestFallbackDigestOfRepeatedRefusals checks that a fallback which was out of reach
+// accepts a digest of notifications that their receiver has refused twice meanwhile.
+func TestFallbackDigestOfRepeatedRefusals(t *testing.T) {
+	ops, mail, receivers := receiverAndFallback(15 * time.Minute)
+	outboxtest.WithQuota(receivers[1], 1, time.Minute)
+	e := newEnv(t, receivers...)
+	no, down := outboxtest.Permanent("HTTP 404"), outboxtest.Transient("HTTP 503")
+	ops.Fail(no, no, no, no)
+	mail.Fail(down, down)
+	e.notify(at(0), "a", "b")
+	e.tick(at(1))
+	e.tick(at(300))
+	expectLines(t, mail)
+	expectSummary(t, e.tick(at(400)), summary{1, 0})
+	expectLines(t, ops)
+}
+
 // TestFallbackOfSeveralChannels checks that a notification is delivered when one of
 // the fallback's channels accepts it.
 func TestFallbackOfSeveralChannels(t *testing.T) {
