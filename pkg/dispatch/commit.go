@@ -51,10 +51,15 @@ func (e *Engine) commitFlush(ctx context.Context, now time.Time, g *group, p flu
 	return nil
 }
 
+// maxSourceDeletions is how many sources of inhibition one flush deletes: two changes
+// for each of maxRemovals members and one for as many muted ones are in the same commit.
+const maxSourceDeletions = store.MaxChanges / 4
+
 // removeMembers returns the changes that remove alerts from a group. They conflict
 // with an update of an alert, after which the flush is decided again.
 func removeMembers(now time.Time, id string, members []member, inhibitor *inhibit.Inhibitor) ([]store.Change, error) {
 	changes := make([]store.Change, 0, 2*len(members))
+	deletions := 0 // of sources
 	for _, m := range members {
 		rec := m.rec
 		rec.Groups = slices.DeleteFunc(slices.Clone(rec.Groups), func(g string) bool { return g == id })
@@ -67,12 +72,14 @@ func removeMembers(now time.Time, id string, members []member, inhibitor *inhibi
 			c.Expires = now.Add(resolvedRetention)
 		}
 		changes = append(changes, c, store.Change{Key: memberKey(id, m.fp), Delete: true})
-		if rec.ResolvedAt(now) && len(changes) < store.MaxChanges/2 {
+		if rec.ResolvedAt(now) && deletions < maxSourceDeletions {
 			sources, err := inhibitor.SourceChanges(rec.Alert, m.fp, now) // deletes them; the rest expire
 			if err != nil {
 				return nil, err
 			}
-			changes = append(changes, sources...)
+			if deletions += len(sources); deletions <= maxSourceDeletions {
+				changes = append(changes, sources...)
+			}
 		}
 	}
 	return changes, nil

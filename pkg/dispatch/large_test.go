@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tocsin/pkg/alert"
+	"tocsin/pkg/inhibit"
 	"tocsin/pkg/outbox/outboxtest"
 	"tocsin/pkg/store"
 	"tocsin/pkg/store/memory"
@@ -47,4 +48,32 @@ func TestLargeGroup(t *testing.T) {
 	e.resolve(at(700), "new")
 	e.tick(at(910))
 	expect("all alerts resolved", 0, size+1)
+}
+
+// TestLargeFlush has a flush that removes as many alerts as one may, each a source of
+// many rules of inhibition, and marks as many as muted.
+func TestLargeFlush(t *testing.T) {
+	const size, rules = 2000, 12
+	e, c := newChannelEnv(t, newRoute("0s", "1m", "1h"))
+	for i := range rules {
+		e.config.InhibitRules = append(e.config.InhibitRules, inhibit.Rule{
+			SourceMatchers: []string{"alertname=Lag"}, TargetMatchers: []string{fmt.Sprintf("alertname=Target%d", i)},
+		})
+	}
+	e.reopen(newRoute("0s", "1m", "1h"))
+	ended, muted := numbered("ended", size), numbered("muted", size)
+	e.fire(at(0), ended...)
+	e.tick(at(0))
+	if got := c.Take(); len(got) != 1 {
+		t.Fatalf("got %d notifications, want 1", len(got))
+	}
+	s := topicSilence("muted.*", 10, 1000)
+	s.Matchers[0].IsRegex = true
+	e.silence(at(10), s)
+	e.fire(at(20), muted...)
+	e.resolve(at(20), ended...)
+	e.tick(at(60))
+	if got := c.Take(); len(got) != 1 || len(got[0].Resolved()) != size {
+		t.Errorf("got %d notifications, want one of %d alerts that have resolved", len(got), size)
+	}
 }
