@@ -171,15 +171,6 @@ func (e *Engine) restartGroups(ctx context.Context, now time.Time, items []store
 		}
 		changes = append(changes, c)
 	}
-	err := e.store.Commit(ctx, now, changes...)
-	if !errors.Is(err, store.ErrConflict) {
-		return err
-	}
 	// A group that conflicts is being flushed, or was restarted already.
-	for _, c := range changes {
-		if err := e.store.Commit(ctx, now, c); err != nil && !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-	return nil
+	return store.CommitEach(ctx, e.store, now, changes)
 }

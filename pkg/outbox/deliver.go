@@ -30,7 +30,7 @@ func (w *Workers) deliver(b *batch) error {
 	err := d.run(b.size)
 	d.giveBack(d.queue, w.now(), 0)
 	if err == nil && !w.budget.Spent() {
-		return w.outbox.commitEach(w.ctx, w.now(), d.back)
+		return store.CommitEach(w.ctx, w.outbox.store, w.now(), d.back)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -140,7 +140,7 @@ func (d *delivery) await(e *Entry, ended <-chan attemptResult, cancel func()) at
 		}
 		d.giveBack(d.queue, d.now(), 0)
 		d.queue = nil
-		err := d.outbox.commitEach(d.ctx, d.now(), d.back)
+		err := store.CommitEach(d.ctx, d.outbox.store, d.now(), d.back)
 		held := false
 		if err == nil {
 			d.back = nil

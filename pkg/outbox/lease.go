@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"tocsin/pkg/store"
@@ -203,23 +202,6 @@ func (o *Outbox) logLost(e *Entry) {
 	o.log.Warn("lease expired during delivery; another instance may send the notification again", "id", e.ID, "receiver", e.Receiver)
 }
 
-// commitEach commits changes that do not depend on each other: together, or each on
-// its own if one of them conflicts.
-func (o *Outbox) commitEach(ctx context.Context, now time.Time, changes []store.Change) error {
-	for part := range slices.Chunk(changes, store.MaxChanges) {
-		err := o.store.Commit(ctx, now, part...)
-		if err != nil && !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-		for i := 0; err != nil && i < len(part); i++ {
-			if err := o.store.Commit(ctx, now, part[i]); err != nil && !errors.Is(err, store.ErrConflict) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // ReleaseLeases makes all leased entries due at now. It is for a store that no other
 // instance has open: whoever leased them is gone.
 func (o *Outbox) ReleaseLeases(ctx context.Context, now time.Time) error {
@@ -234,7 +216,7 @@ func (o *Outbox) ReleaseLeases(ctx context.Context, now time.Time) error {
 				changes = append(changes, store.Reschedule(it, now))
 			}
 		}
-		if err := o.commitEach(ctx, now, changes); err != nil {
+		if err := store.CommitEach(ctx, o.store, now, changes); err != nil {
 			return err
 		}
 	}

@@ -363,7 +363,7 @@ func (w *Workers) giveBackUnsent(ctx context.Context) error {
 	unsent := w.unsent
 	w.unsent = nil
 	w.mu.Unlock()
-	return w.outbox.commitEach(ctx, w.now(), unsent)
+	return store.CommitEach(ctx, w.outbox.store, w.now(), unsent)
 }
 
 // Wait waits until all workers have ended, and then gives back the entries that they

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 )
 
 // Encode returns a change that writes v under key: in v's binary form if it is an
@@ -73,4 +75,24 @@ func RetryOnConflict(ctx context.Context, fn func() error) error {
 		}
 	}
 	return fmt.Errorf("%d attempts: %w", conflictAttempts, err)
+}
+
+// CommitEach commits changes that do not depend on each other: together, or each on its
+// own if one of them conflicts. Those that conflict are not made.
+func CommitEach(ctx context.Context, s Store, now time.Time, changes []Change) error {
+	for part := range slices.Chunk(changes, MaxChanges) {
+		err := s.Commit(ctx, now, part...)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		for _, c := range part {
+			if err := s.Commit(ctx, now, c); err != nil && !errors.Is(err, ErrConflict) {
+				return err
+			}
+		}
+	}
+	return nil
 }
