@@ -67,6 +67,15 @@ func TestPendingNotificationsOfAGroupAreCoalesced(t *testing.T) {
 	}
 }
 
+func TestNotificationsOfOneTimeAreCoalesced(t *testing.T) {
+	c := &outboxtest.Channel{}
+	e := newEnv(t, outboxtest.Receiver("ops", "robot", c))
+	e.enqueue(at(0), "g", firing(at(0), "a"))
+	e.enqueue(at(0), "g", firing(at(0), "b"))
+	expectSummary(t, e.tick(at(0)), summary{1, 0})
+	expectLines(t, c, "first notification:a,b;")
+}
+
 // TestLeasedNotificationIsNotCoalesced checks that what a killed instance may have sent
 // is not sent again as part of the next notification, and not after it: the last
 // notification of an alert that has resolved says so.

@@ -47,6 +47,11 @@ func (o *Outbox) Enqueue(ctx context.Context, now time.Time, r Request) ([]store
 	e := newEntry(n, r.Integration, older.since)
 	e.Group, e.Scheduled, e.Interval, e.LetterID = r.Group, r.Scheduled, r.Interval, older.letterID
 	c, err := e.enqueueChange(older.leasedUntil)
+	// One of the same time has the same key: c overwrites it.
+	if i := slices.IndexFunc(older.deletions, func(d store.Change) bool { return d.Key == c.Key }); i >= 0 {
+		c.If = older.deletions[i].If
+		older.deletions = slices.Delete(older.deletions, i, i+1)
+	}
 	return append(older.deletions, c), err
 }
 
