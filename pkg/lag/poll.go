@@ -352,12 +352,15 @@ func (p *Poller) unsubscribed(group string) []string {
 }
 
 // hasStalled reports whether a group, according to the window, has unread messages
-// in a topic and does not commit, or a commit beyond the log end.
+// in a topic and does not commit, or a commit beyond the log end. A partition that this
+// poll could not read may still have them.
 func (e *Evaluator) hasStalled(w *trend.Window, g *Group) bool {
 	allowed := e.leastAllowedLag()
 	for t := range g.Topics {
 		topic := &g.Topics[t]
-		lags := func(p Partition) bool { return p.Known && (p.Lag > p.allowed(allowed) || p.Committed > p.End) }
+		lags := func(p Partition) bool {
+			return !p.Known && p.Reason != NoCommit || p.Lag > p.allowed(allowed) || p.Committed > p.End
+		}
 		if !slices.ContainsFunc(topic.Partitions, lags) {
 			continue
 		}

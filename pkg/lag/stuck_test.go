@@ -108,20 +108,28 @@ func TestHungTransaction(t *testing.T) {
 	wantAlerts(t, rec, 17, "KafkaTransactionHung committed t since 08:01:00 firing lag=0\nKafkaConsumerStuck uncommitted t since 08:01:00 firing lag=34")
 }
 
-// While the status cannot be found out, an alert keeps the last one.
+// TestStatusStaysWhileUnknown has a partition with unread messages that cannot be read
+// any more, while its alert fires.
 func TestStatusStaysWhileUnknown(t *testing.T) {
-	r, rec := &fakeReader{}, &ingestRecorder{}
-	w := newRuleWatcher(memory.New(), rec, r)
-	for minute := range 12 {
-		stuck := newPartition(0, 100, 150)
-		if minute > 6 {
-			stuck = Partition{ID: 0, Committed: 100, End: -1, Reason: "it has no leader"}
-		}
-		r.groups = []Group{newGroupOf("g", stuck, newPartition(1, 10*int64(minute), 10*int64(minute)))}
-		rec.received = nil
-		mustPoll(t, w, float64(minute))
+	for state, want := range map[string]map[string]string{
+		"Stable": {"status": "stalled", "summary": "g on t: stalled (has members, commits nothing), 0 behind"},
+		"Empty":  {"status": "stopped", "summary": "g on t: stopped (has no members), 0 behind"},
+	} {
+		t.Run(state, func(t *testing.T) {
+			r, rec := &fakeReader{states: map[string]string{"g": state}}, &ingestRecorder{}
+			w := newRuleWatcher(memory.New(), rec, r)
+			for minute := range 12 {
+				stuck := newPartition(0, 100, 150)
+				if minute > 6 {
+					stuck = Partition{ID: 0, Committed: 100, End: -1, Reason: "it has no leader"}
+				}
+				r.groups = []Group{newGroupOf("g", stuck, newPartition(1, 10, 10))}
+				rec.received = nil
+				mustPoll(t, w, float64(minute))
+				if minute > 6 {
+					wantAnnotations(t, rec.last(alert.ConsumerStuckAlert), want)
+				}
+			}
+		})
 	}
-	wantAnnotations(t, rec.last(alert.ConsumerStuckAlert), map[string]string{
-		"status": "stalled", "summary": "g on t: stalled (has members, commits nothing), 0 behind",
-	})
 }
