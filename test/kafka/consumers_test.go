@@ -37,11 +37,7 @@ func TestSteady(t *testing.T) {
 // TestBurst has a consumer that works off ten thousand messages in ten minutes.
 func TestBurst(t *testing.T) {
 	forEachProtocol(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 1), s.name("billing")
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 10)
-		c.consume(10)
+		topic, group, m, c := s.consumed(1, 10, 10)
 		m.poll(3)
 		s.produce(topic, 0, 10_000)
 		for minute := range int64(10) {
@@ -60,12 +56,9 @@ func TestBurst(t *testing.T) {
 // TestStall has a consumer that stays in its group and commits no more.
 func TestStall(t *testing.T) {
 	forEachProtocol(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 2), s.name("billing")
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 30)
+		topic, group, m, c := s.consumed(2, 30, 30)
 		s.produce(topic, 1, 10)
-		c.consume(40)
+		c.consume(10)
 		m.poll(2)
 		m.wantRow(group, topic, 0, trend.OK)
 
@@ -79,20 +72,14 @@ func TestStall(t *testing.T) {
 		m.wantAlerts(stalled)
 
 		c.consume(25)
-		m.poll(1)
-		m.wantRow(group, topic, 0, trend.OK)
-		m.wantAlerts()
+		m.wantRecovered(group, topic)
 	})
 }
 
 // TestStop has a consumer that leaves, and comes back.
 func TestStop(t *testing.T) {
 	forEachProtocol(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 1), s.name("billing")
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 30)
-		c.consume(30)
+		topic, group, m, c := s.consumed(1, 30, 30)
 		m.poll(2)
 		c.leave()
 		m.poll(10)
@@ -105,9 +92,7 @@ func TestStop(t *testing.T) {
 		m.wantAlerts(stopped)
 
 		s.join(group, []string{topic}).consume(25)
-		m.poll(1)
-		m.wantRow(group, topic, 0, trend.OK)
-		m.wantAlerts()
+		m.wantRecovered(group, topic)
 	})
 }
 
@@ -115,11 +100,7 @@ func TestStop(t *testing.T) {
 // group is empty at every other poll.
 func TestCrashLoop(t *testing.T) {
 	forEachProtocol(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 1), s.name("billing")
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 30)
-		c.consume(30)
+		topic, group, m, c := s.consumed(1, 30, 30)
 		m.poll(1)
 		s.produce(topic, 0, 25)
 		for poll := 1; poll < 14; poll += 2 {
@@ -171,11 +152,7 @@ func TestRebalanceStorm(t *testing.T) {
 // TestRewind has a group whose offset is set back, for reading messages again.
 func TestRewind(t *testing.T) {
 	forEachProtocol(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 1), s.name("billing")
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 500)
-		c.consume(500)
+		topic, group, m, c := s.consumed(1, 500, 500)
 		m.poll(3)
 		c.leave()
 		s.waitForState(group, "Empty")
@@ -187,9 +164,7 @@ func TestRewind(t *testing.T) {
 			m.wantRow(group, topic, left, trend.Rewind)
 		}
 		c.consume(100)
-		m.poll(1)
-		m.wantRow(group, topic, 0, trend.OK)
-		m.wantAlerts()
+		m.wantRecovered(group, topic)
 	})
 }
 

@@ -224,6 +224,18 @@ func (s *scenario) join(group string, topics []string, opts ...kgo.Opt) *consume
 // kip848 makes a consumer use the protocol of KIP-848.
 func kip848() kgo.Opt { return kgo.ServerSideBalancer() }
 
+// consumed creates a topic with n messages in its first partition, of which a consumer of
+// a group has read some.
+func (s *scenario) consumed(partitions int32, n, read int) (topic, group string, m *monitor, c *consumer) {
+	s.Helper()
+	topic, group = s.createTopic("orders", partitions), s.name("billing")
+	m = s.monitor()
+	c = s.join(group, []string{topic})
+	s.produce(topic, 0, n)
+	c.consume(read)
+	return topic, group, m, c
+}
+
 // forEachProtocol runs a scenario with each release and protocol of consumer groups:
 // Tocsin must report the same of all.
 func forEachProtocol(t *testing.T, run func(*scenario)) {
@@ -374,6 +386,14 @@ func (m *monitor) wantRow(group, topic string, lag int64, status trend.State) {
 	if got != lag || row.Status != status {
 		m.Errorf("group %s, topic %s: got lag %d, status %q (reason %q); want lag %d, status %q", group, topic, got, row.Status, row.Reason, lag, status)
 	}
+}
+
+// wantRecovered polls and checks that the group has read everything and no alert fires.
+func (m *monitor) wantRecovered(group, topic string) {
+	m.Helper()
+	m.poll(1)
+	m.wantRow(group, topic, 0, trend.OK)
+	m.wantAlerts()
 }
 
 // wantText checks that an alert of the group, or of the cluster for group "", fires with a

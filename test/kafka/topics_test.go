@@ -43,11 +43,7 @@ func (s *scenario) expire(topic string, start int64) {
 // are kept.
 func TestRetentionDeletesUnread(t *testing.T) {
 	forEachRelease(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 1), s.name("billing")
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 30)
-		c.consume(10)
+		topic, group, m, c := s.consumed(1, 30, 10)
 		c.leave()
 		m.poll(1)
 		m.wantRow(group, topic, 20, "")
@@ -77,12 +73,8 @@ func TestRetentionDeletesUnread(t *testing.T) {
 // and created again with fewer messages. With the topic, Kafka deletes the offsets.
 func TestRecreatedTopic(t *testing.T) {
 	forEachRelease(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 1), s.name("billing")
 		s.commit(s.name("another"), s.createTopic("another", 1), 0, 0)
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 30)
-		c.consume(10)
+		topic, group, m, c := s.consumed(1, 30, 10)
 		c.leave()
 		m.poll(9)
 		m.wantAlerts(stopped)
@@ -129,11 +121,7 @@ func TestCommitBeyondEnd(t *testing.T) {
 // after a while.
 func TestAddedPartitions(t *testing.T) {
 	forEachProtocol(t, func(s *scenario) {
-		topic, group := s.createTopic("orders", 1), s.name("billing")
-		m := s.monitor()
-		c := s.join(group, []string{topic})
-		s.produce(topic, 0, 30)
-		c.consume(30)
+		topic, group, m, c := s.consumed(1, 30, 30)
 		m.poll(2)
 		_, err := s.admin.UpdatePartitions(s.ctx, 3, topic)
 		must(s, err)
