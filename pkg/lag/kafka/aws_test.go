@@ -130,6 +130,26 @@ func TestAWSCredentials(t *testing.T) {
 			}
 		})
 	}
+	t.Run("not in the output of a command", func(t *testing.T) {
+		clearAWS(t)
+		output := fmt.Sprintf("warning\n"+`{"Version": 1, "AccessKeyId": "AKIArole", "SecretAccessKey": %q, "SessionToken": "session"}`, password)
+		t.Setenv("AWS_CONFIG_FILE", writeFile(t, "config", "[default]\ncredential_process = cat "+writeFile(t, "output", output)+"\n"))
+		keys := &awsKeys{lookup: os.LookupEnv}
+		_, err := keys.get(t.Context())
+		checkError(t, err, Credentials, "or give the machine, container or service account a role (credential_process: invalid character 'w' looking for beginning of value)")
+	})
+	t.Run("not in a page", func(t *testing.T) {
+		clearAWS(t)
+		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"code": "no", "message": %q}`, strings.Repeat("x", 1<<20))
+		}))
+		keys := &awsKeys{lookup: os.LookupEnv}
+		_, err := keys.get(t.Context())
+		if checkError(t, err, Credentials, "a role ("); len(err.Error()) > 1000 {
+			t.Errorf("got an error of %d bytes, want at most 1000", len(err.Error()))
+		}
+	})
 	t.Run("nowhere", func(t *testing.T) {
 		clearAWS(t)
 		t.Setenv("AWS_EC2_METADATA_DISABLED", "true")

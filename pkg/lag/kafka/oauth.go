@@ -91,8 +91,9 @@ func (t *tokens) requestError(err error) *Error {
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		reason := strings.TrimSpace(fmt.Sprintf("%d %s", refused.Response.StatusCode, refused.ErrorCode))
 		if refused.ErrorDescription != "" {
-			reason += ": " + t.redact(refused.ErrorDescription)
+			reason += ": " + refused.ErrorDescription
 		}
+		reason = t.redact(reason)
 		if refused.Response.StatusCode >= http.StatusInternalServerError {
 			return &Error{
 				Kind: Network,
@@ -125,9 +126,13 @@ func (t *tokens) requestError(err error) *Error {
 // what is too long for an error.
 func (t *tokens) redact(text string) string {
 	secret := t.config.ClientSecret
-	text = strings.NewReplacer(secret, "<secret>", url.QueryEscape(secret), "<secret>").Replace(text)
-	if len(text) > maxTokenError {
-		text = strings.ToValidUTF8(text[:maxTokenError], "") + "…"
+	return shorten(strings.NewReplacer(secret, "<secret>", url.QueryEscape(secret), "<secret>").Replace(text), maxTokenError)
+}
+
+// shorten returns the first bytes of a text that is longer than maxBytes.
+func shorten(text string, maxBytes int) string {
+	if len(text) > maxBytes {
+		return strings.ToValidUTF8(text[:maxBytes], "") + "…"
 	}
 	return text
 }

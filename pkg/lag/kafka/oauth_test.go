@@ -184,7 +184,9 @@ func TestTokenErrors(t *testing.T) {
 		{"wrong secret", respond(401, "application/json", `{"error": "invalid_client", "error_description": "no client `+clientID+` with `+clientSecret+` or `+url.QueryEscape(clientSecret)+`"}`), nil,
 			Credentials, "refused the client (401 invalid_client: no client tocsin:monitor with <secret> or <secret>): check token_url, client_id, client_secret"},
 		{"long text", respond(400, "application/json", `{"error": "invalid_scope", "error_description": "`+strings.Repeat("é", 5000)+`"}`), nil,
-			Credentials, "invalid_scope: " + strings.Repeat("é", 100) + "…)"},
+			Credentials, "(400 invalid_scope: " + strings.Repeat("é", 90) + "…)"}, // 200 bytes
+		{"secret and long text as the code", respond(400, "application/json", `{"error": "`+clientSecret+strings.Repeat("x", 1000)+`"}`), nil,
+			Credentials, "(400 <secret>" + strings.Repeat("x", 188) + "…)"},
 		{"redirect", respond(302, "text/html", "elsewhere"), nil, Credentials, "refused the client (302): check token_url"},
 		{"server down", respond(503, "text/html", "<html>"+clientSecret), nil, Network, "the token endpoint login.example.com failed (503)"},
 		{"page instead of a token", respond(200, "text/html", "<html>"+clientSecret), nil, Config, "answered without a token: check sasl.oauth2.token_url"},
