@@ -167,7 +167,8 @@ func (p *Poller) readTransactions(ctx context.Context, e *Evaluator, r Transacti
 	}
 }
 
-// maxTails bounds of how many partitions the tails are read at a poll.
+// maxTails bounds of how many partitions the tails are read at a poll, and the
+// transactions.
 const maxTails = 2000
 
 // readTails finds out whether partitions whose group and log end stand still have unread

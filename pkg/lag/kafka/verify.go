@@ -35,7 +35,6 @@ func (r *Reader) verifyGroups(ctx context.Context, groups []*group) (out []lag.G
 	r.fetchFromCoordinators(ctx, groups)
 	read, err := r.addOffsets(ctx, groups)
 	if err != nil {
-		setErrors(groups, err)
 		for _, g := range groups {
 			out = append(out, lag.Group{Name: g.name, Err: err})
 		}

@@ -85,14 +85,9 @@ func (w *Window) Topic(group, topic string, allowed int64) TopicStatus {
 	s.State = ""
 	var lag int64
 	var partial bool // the rates of some partition are unknown
-	var r row
-	polls := len(w.pollTimes())
-	ends := newEndsCursor(w.ends[topic], polls)
-	for b := iterateBlob(g.topics[topic].rows); b.next(); {
-		r = row{id: b.id}
-		r.decode(b.body, polls, ends.seek(b.id))
-		p, partitionLag := w.evaluate(&r, g.members, allowed)
-		s.addPartition(b.id, p)
+	for r := range w.rows(group, topic, func([]byte) bool { return true }) {
+		p, partitionLag := w.evaluate(r, g.members, allowed)
+		s.addPartition(r.id, p)
 		if math.IsNaN(p.ProduceRate) {
 			partial = true
 			continue
