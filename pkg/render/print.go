@@ -71,20 +71,21 @@ type Name struct {
 // white space.
 func SplitNames(list string) []Name {
 	var out []Name
-	var name Name
-	marked := false
+	var text strings.Builder
+	marked, fromAlert := false, false
 	for _, r := range list + "\n" {
 		switch {
 		case r == markStart || r == markEnd:
 			marked = r == markStart
 		case strings.ContainsRune("|,;，；、 \t\r\n", r):
-			if name.Text != "" {
-				out = append(out, name)
+			if text.Len() > 0 {
+				out = append(out, Name{text.String(), fromAlert})
 			}
-			name = Name{}
+			text.Reset()
+			fromAlert = false
 		default:
-			name.Text += string(r)
-			name.FromAlert = name.FromAlert || marked
+			text.WriteRune(r)
+			fromAlert = fromAlert || marked
 		}
 	}
 	return out

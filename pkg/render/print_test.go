@@ -2,7 +2,9 @@ package render
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"tocsin/pkg/alert"
 )
@@ -39,5 +41,21 @@ func TestNames(t *testing.T) {
 				t.Errorf("got %+v and error %v, want %+v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestSplitNamesLong splits the longest text that a template may print, which takes minutes
+// if the time grows with its square.
+func TestSplitNamesLong(t *testing.T) {
+	long := strings.Repeat("x", MaxOutput)
+	done := make(chan []Name, 1)
+	go func() { done <- SplitNames(string(markStart) + long + string(markEnd)) }()
+	select {
+	case got := <-done:
+		if want := []Name{{long, true}}; !slices.Equal(got, want) {
+			t.Errorf("got %d names, want the text as one name of an alert", len(got))
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("got no names within 10 s, want them at once")
 	}
 }
