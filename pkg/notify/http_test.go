@@ -289,3 +289,13 @@ func TestRedact(t *testing.T) {
 		})
 	}
 }
+
+func TestRedactorEmptyUser(t *testing.T) {
+	u, err := url.Parse("https://@hooks.example.com/alerts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := newRedactor(u).text("connection refused"), "connection refused"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -61,9 +61,9 @@ func newRedactor(u *url.URL) redactor {
 			add(url.QueryEscape(v))
 		}
 	}
-	if u.User != nil {
+	if user := u.User.String(); user != "" {
 		password, _ := u.User.Password()
-		r.parts = append(r.parts, u.User.String())
+		r.parts = append(r.parts, user)
 		add(password)
 	}
 	slices.SortFunc(r.parts, func(a, b string) int { return len(b) - len(a) })
