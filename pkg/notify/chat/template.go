@@ -112,13 +112,13 @@ var everybody = regexp.MustCompile(`^(?i)[!@="' ]*(all|here|channel|everyone)\b`
 // opens a mention, such as "<at id=", "<!" or "@", a word for all members gets a full-width
 // letter: only the template itself can mention everybody.
 func maskEverybody(before, value string) string {
+	word := everybody.FindStringSubmatchIndex(value)
+	if word == nil { // before may be long, and there is one for each value
+		return value
+	}
 	before = strings.TrimRight(before, " ")
 	inTag := strings.LastIndexByte(before, '<') > strings.LastIndexByte(before, '>')
 	if !strings.HasSuffix(before, "@") && (!inTag || strings.IndexByte(`<!@="'`, before[len(before)-1]) < 0) {
-		return value
-	}
-	word := everybody.FindStringSubmatchIndex(value)
-	if word == nil {
 		return value
 	}
 	first := rune(value[word[2]]) - '!' + '！' // the full-width form
